@@ -1,0 +1,1 @@
+"""The tape, its operators, gradients and export: knows ONNX, knows no layer."""

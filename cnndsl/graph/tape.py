@@ -1,0 +1,118 @@
+"""The tape: a straight line of ONNX operators whose values all have known shapes.
+
+Names, operators and attributes are ONNX's own; protobuf appears only in `graph.export`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.graph import ops
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Dim = int | str
+Dims = tuple[Dim, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """A tensor on a tape. `dtype` is numpy's name; a dimension is an int or, for the batch, "N"."""
+
+    name: str
+    shape: Dims
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Number of elements; every dimension must be known."""
+        return prod(int(d) for d in self.shape)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """One application of an ONNX operator, with the place in the spec that caused it."""
+
+    op: str
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value, ...]
+    attrs: dict[str, Any]
+    path: str
+    line: int
+
+
+@dataclass
+class Tape:
+    """Operators in the order of their writing; every input stands before its use."""
+
+    nodes: list[Node] = field(default_factory=list[Node])
+    inputs: list[Value] = field(default_factory=list[Value])
+    outputs: dict[str, Value] = field(default_factory=dict[str, Value])
+    consts: "dict[Value, NDArray[Any]]" = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+    path: str = ""
+    line: int = 0
+    _taken: dict[str, int] = field(default_factory=dict[str, int])
+    _pool: dict[tuple[str, tuple[int, ...], bytes], Value] = field(
+        default_factory=dict[tuple[str, tuple[int, ...], bytes], Value]
+    )
+
+    def name(self, base: str) -> str:
+        """A name that nothing on this tape has yet."""
+        count = self._taken.get(base, 0)
+        self._taken[base] = count + 1
+        return f"{base}_{count}" if count else base
+
+    def input(self, name: str, shape: Dims, dtype: str = "float32") -> Value:
+        """Declare a graph input."""
+        value = Value(self.name(name), shape, dtype)
+        self.inputs.append(value)
+        return value
+
+    def const(self, array: "NDArray[Any] | np.generic", name: str | None = None) -> Value:
+        """A constant; equal anonymous ones are stored once."""
+        import numpy as np
+
+        array = np.asarray(array)
+        key = (array.dtype.name, array.shape, array.tobytes())
+        if name is None and key in self._pool:
+            return self._pool[key]
+        value = Value(self.name(name or "const"), array.shape, array.dtype.name)
+        self.consts[value] = array
+        if name is None:
+            self._pool[key] = value
+        return value
+
+    def ints(self, values: Iterable[int]) -> Value:
+        """An int64 vector constant: axes, shapes, pads."""
+        import numpy as np
+
+        return self.const(np.array(list(values), np.int64))
+
+    def scalar(self, number: float, dtype: str = "float32") -> Value:
+        """A constant without dimensions."""
+        import numpy as np
+
+        return self.const(np.array(number, dtype))
+
+    def ops(self, op: str, *inputs: Value | None, results: int = 1, **attrs: Any) -> list[Value]:
+        """Write an operator; returns all its outputs."""
+        found = ops.infer(self, op, inputs, attrs, results)
+        base = f"{self.path or 'graph'}/{op}"
+        name = self.name(base)
+        outputs = tuple(
+            Value(name if not i else f"{name}:{i}", shape, dtype)
+            for i, (shape, dtype) in enumerate(found)
+        )
+        self.nodes.append(Node(op, inputs, outputs, attrs, self.path, self.line))
+        return list(outputs)
+
+    def op(self, op: str, *inputs: Value | None, **attrs: Any) -> Value:
+        """Write an operator with one output."""
+        return self.ops(op, *inputs, **attrs)[0]
+
+    def reshape(self, x: Value, *shape: int) -> Value:
+        """Reshape; 0 keeps a dimension and -1 is computed, as in ONNX."""
+        return self.op("Reshape", x, self.ints(shape))

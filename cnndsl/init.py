@@ -1,0 +1,96 @@
+"""Initialisers: how the weights of a layer are drawn before training.
+
+Each takes the shape and fans of a tensor and a numpy Generator. numpy is imported only when drawing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod, sqrt
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Init:
+    """An initialiser by name; `value` is used by `constant` only."""
+
+    name: str
+    value: float = 0.0
+
+
+ZEROS = Init("zeros")
+ONES = Init("ones")
+
+
+@dataclass(frozen=True)
+class Fans:
+    """Inputs and outputs that one unit sees: what the papers' formulas are about."""
+
+    fan_in: int
+    fan_out: int
+
+
+Draw = Callable[["np.random.Generator", tuple[int, ...], Fans], Any]
+
+
+def _normal(variance: Callable[[Fans], float]) -> Draw:
+    return lambda rng, shape, fans: rng.normal(0.0, sqrt(variance(fans)), shape)
+
+
+def _uniform(variance: Callable[[Fans], float]) -> Draw:
+    def draw(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) -> Any:
+        bound = sqrt(3.0 * variance(fans))
+        return rng.uniform(-bound, bound, shape)
+
+    return draw
+
+
+def _he(fans: Fans) -> float:
+    return 2.0 / fans.fan_in
+
+
+def _glorot(fans: Fans) -> float:
+    return 2.0 / (fans.fan_in + fans.fan_out)
+
+
+def _lecun(fans: Fans) -> float:
+    return 1.0 / fans.fan_in
+
+
+def _orthogonal(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) -> Any:
+    import numpy as np
+
+    rows, columns = shape[0], prod(shape[1:])
+    tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(tall)
+    q *= np.sign(np.diag(r))
+    return (q if rows >= columns else q.T).reshape(shape)
+
+
+INITIALISERS: dict[str, tuple[Draw, str]] = {
+    "he_normal": (_normal(_he), "He et al. 2015, arXiv:1502.01852"),
+    "he_uniform": (_uniform(_he), "He et al. 2015, arXiv:1502.01852"),
+    "glorot_normal": (_normal(_glorot), "Glorot & Bengio 2010, AISTATS"),
+    "glorot_uniform": (_uniform(_glorot), "Glorot & Bengio 2010, AISTATS"),
+    "lecun_normal": (_normal(_lecun), "LeCun et al. 1998, Efficient BackProp"),
+    "lecun_uniform": (_uniform(_lecun), "LeCun et al. 1998, Efficient BackProp"),
+    "orthogonal": (_orthogonal, "Saxe et al. 2014, arXiv:1312.6120"),
+    "zeros": (lambda rng, shape, fans: rng.normal(size=shape) * 0.0, "all 0"),
+    "ones": (lambda rng, shape, fans: rng.normal(size=shape) * 0.0 + 1.0, "all 1"),
+}
+
+NAMES = tuple(INITIALISERS)
+
+
+def draw(init: Init, shape: tuple[int, ...], fans: Fans, rng: "np.random.Generator") -> "Array":
+    """A float32 tensor of the given shape, drawn as `init` says."""
+    import numpy as np
+
+    if init.name == "constant":
+        return np.full(shape, init.value, np.float32)
+    return np.asarray(INITIALISERS[init.name][0](rng, shape, fans), np.float32)

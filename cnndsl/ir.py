@@ -1,0 +1,91 @@
+"""The model: layers in order, with shapes, parameters, costs and places. Always whole and valid."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+from cnndsl.layers.base import Layer, Param
+from cnndsl.shapes import Shape
+from cnndsl.source import Source, Span
+
+if TYPE_CHECKING:
+    from cnndsl.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A block call on the way to a statement: `bottleneck(c=64)` and the place of the call."""
+
+    call: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer in its place. `inputs` are positions in `Model.nodes`; shapes lack the batch."""
+
+    path: str
+    layer: Layer
+    inputs: tuple[int, ...]
+    shape: Shape
+    params: tuple[Param, ...]
+    macs: int
+    span: Span
+    stack: tuple[Frame, ...] = ()
+
+    @cached_property
+    def size(self) -> int:
+        """Number of learned parameters."""
+        return sum(prod(p.shape) for p in self.params if p.learned)
+
+    @cached_property
+    def statistics(self) -> int:
+        """Number of running statistics."""
+        return sum(prod(p.shape) for p in self.params if not p.learned)
+
+    @property
+    def line(self) -> int:
+        """Line of the spec."""
+        return self.span.line
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checked network: `nodes[0]` is the input, `outputs` maps names to positions."""
+
+    name: str
+    source: Source
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, int]
+    settings: Mapping[str, float] = field(default_factory=dict[str, float])
+    recipe: "Recipe | None" = None
+
+    @property
+    def input(self) -> Shape:
+        """Shape of one sample."""
+        return self.nodes[0].shape
+
+    @cached_property
+    def params(self) -> int:
+        """Number of learned parameters, as papers count them."""
+        return sum(node.size for node in self.nodes)
+
+    @cached_property
+    def statistics(self) -> int:
+        """Number of running statistics (batch norm)."""
+        return sum(node.statistics for node in self.nodes)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates for one sample."""
+        return sum(node.macs for node in self.nodes)
+
+    def output_shapes(self) -> dict[str, Shape]:
+        """Shape of each output, by name."""
+        return {name: self.nodes[i].shape for name, i in self.outputs.items()}
+
+    def tensors(self) -> dict[str, Param]:
+        """Every tensor by its name in a checkpoint: `bottleneck_2.conv_1.weight`."""
+        return {f"{node.path}.{p.name}": p for node in self.nodes for p in node.params}

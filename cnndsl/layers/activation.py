@@ -1,0 +1,247 @@
+"""Activations: shape kept, each element by itself (softmax: each position by itself)."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.tape import Value
+from cnndsl.init import Init
+from cnndsl.layers.base import Layer, Param
+from cnndsl.shapes import Shape
+from cnndsl.words import arg, key
+
+
+class Activation(Layer):
+    """May stand alone or follow a layer in its statement."""
+
+    post = True
+
+
+@dataclass(frozen=True)
+class Relu(Activation, word="relu"):
+    """Rectified linear unit: y = max(0, x). Source: Nair & Hinton 2010.
+
+        input 3x32x32
+        conv 32 3x3 same relu
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Relu."""
+        return e.op("Relu", x)
+
+
+@dataclass(frozen=True)
+class Relu6(Activation, word="relu6"):
+    """ReLU cut at 6: y = min(max(0, x), 6). Source: Howard et al. 2017, arXiv:1704.04861.
+
+        input 3x32x32
+        conv 32 3x3 same bn relu6
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Clip."""
+        return e.op("Clip", x, e.scalar(0.0), e.scalar(6.0))
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Activation, word="leaky"):
+    """Leaky ReLU: y = x for x ≥ 0, alpha·x below. Source: Maas et al. 2013.
+
+        input 3x32x32
+        conv 32 3x3 same leaky alpha=0.1
+    """
+
+    alpha: float = key("float", default=0.01, doc="slope below zero")
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One LeakyRelu."""
+        return e.op("LeakyRelu", x, alpha=self.alpha)
+
+
+@dataclass(frozen=True)
+class PRelu(Activation, word="prelu"):
+    """ReLU with a learned slope for each channel below zero. Source: He et al. 2015, arXiv:1502.01852.
+
+        input 3x32x32
+        conv 32 3x3 same prelu
+    """  # noqa: E501
+
+    alpha: float = key("float", default=0.25, doc="slope at the start")
+
+    def params(self, x: Shape) -> tuple[Param, ...]:
+        """weight (C, 1, 1), or (F,) for vectors."""
+        return (Param("weight", (x[0], *(1 for _ in x[1:])), Init("constant", self.alpha)),)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One PRelu."""
+        return e.op("PRelu", x, e.param("weight"))
+
+
+@dataclass(frozen=True)
+class Elu(Activation, word="elu"):
+    """Exponential linear unit: y = x for x ≥ 0, alpha·(eˣ − 1) below. Source: arXiv:1511.07289.
+
+        input 3x32x32
+        conv 32 3x3 same elu
+    """
+
+    alpha: float = key("float", default=1.0, doc="minus the limit far below zero")
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Elu."""
+        return e.op("Elu", x, alpha=self.alpha)
+
+
+@dataclass(frozen=True)
+class Selu(Activation, word="selu"):
+    """Self-normalising ELU. Source: Klambauer et al. 2017, arXiv:1706.02515.
+
+        input 3x32x32
+        conv 32 3x3 same init=lecun_normal selu
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Selu."""
+        return e.op("Selu", x, alpha=1.6732632423543772, gamma=1.0507009873554805)
+
+
+@dataclass(frozen=True)
+class Gelu(Activation, word="gelu"):
+    """Gaussian error linear unit: y = x · Φ(x). Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
+
+        input 3x32x32
+        conv 32 3x3 same gelu
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """x · (½ + ½·erf(x / √2)): the exact form."""
+        erf = e.op("Erf", e.op("Mul", x, e.scalar(1 / sqrt(2))))
+        half = e.scalar(0.5)
+        return e.op("Mul", x, e.op("Add", e.op("Mul", erf, half), half))
+
+
+@dataclass(frozen=True)
+class Silu(Activation, word="silu"):
+    """Sigmoid-weighted linear unit (swish): y = x · σ(x). Source: arXiv:1702.03118.
+
+        input 3x32x32
+        conv 32 3x3 same bn silu
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Sigmoid and Mul."""
+        return e.op("Mul", x, e.op("Sigmoid", x))
+
+
+@dataclass(frozen=True)
+class HardSigmoid(Activation, word="hsigmoid"):
+    """Piecewise linear sigmoid: y = min(max(0, x/6 + ½), 1). Source: arXiv:1905.02244.
+
+        input 16x1x1
+        conv 16 1x1 hsigmoid
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One HardSigmoid."""
+        return e.op("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+
+
+@dataclass(frozen=True)
+class HardSwish(Activation, word="hswish"):
+    """x times the hard sigmoid of x. Source: Howard et al. 2019, arXiv:1905.02244.
+
+        input 3x32x32
+        conv 16 3x3 same bn hswish
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """HardSigmoid and Mul."""
+        return e.op("Mul", x, e.op("HardSigmoid", x, alpha=1 / 6, beta=0.5))
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation, word="sigmoid"):
+    """Logistic function: y = 1 / (1 + e⁻ˣ).
+
+        input 3x32x32
+        conv 32 3x3 same sigmoid
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Sigmoid."""
+        return e.op("Sigmoid", x)
+
+
+@dataclass(frozen=True)
+class Tanh(Activation, word="tanh"):
+    """Hyperbolic tangent.
+
+        input 1x32x32
+        conv 6 5x5 tanh
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Tanh."""
+        return e.op("Tanh", x)
+
+
+@dataclass(frozen=True)
+class Softmax(Activation, word="softmax"):
+    """Probabilities over the channels: y_c = e^x_c / Σ e^x.
+
+    The loss `cross_entropy` contains it: a model that is trained with it ends in logits.
+
+        input 3x32x32
+        flatten; dense 10; softmax
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Softmax over axis 1."""
+        return e.op("Softmax", x, axis=1)
+
+
+@dataclass(frozen=True)
+class Softplus(Activation, word="softplus"):
+    """Smooth ReLU: y = log(1 + eˣ).
+
+        input 3x32x32
+        conv 32 3x3 same softplus
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Softplus."""
+        return e.op("Softplus", x)
+
+
+@dataclass(frozen=True)
+class Mish(Activation, word="mish"):
+    """y = x · tanh(softplus(x)). Source: Misra 2019, arXiv:1908.08681.
+
+        input 3x32x32
+        conv 32 3x3 same mish
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Softplus, Tanh and Mul."""
+        return e.op("Mul", x, e.op("Tanh", e.op("Softplus", x)))
+
+
+@dataclass(frozen=True)
+class Scale(Activation, word="scale"):
+    """A learned factor for each channel (ConvNeXt's layer scale). Source: arXiv:2103.17239.
+
+    x: (N, C, …) → y: (N, C, …);  y = x · weight
+
+        input 96x8x8
+        residual { conv 96 1x1; scale 1e-6 }
+    """
+
+    value: float = arg("float", default=1.0, doc="the factor at the start")
+
+    def params(self, x: Shape) -> tuple[Param, ...]:
+        """weight (C, 1, 1), or (F,) for vectors."""
+        return (Param("weight", (x[0], *(1 for _ in x[1:])), Init("constant", self.value)),)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Mul."""
+        return e.op("Mul", x, e.param("weight"))

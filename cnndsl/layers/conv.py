@@ -1,0 +1,222 @@
+"""Convolutions: `conv`, `dwconv`, `upconv`."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from cnndsl import init
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.tape import Value
+from cnndsl.init import ZEROS, Fans, Init
+from cnndsl.layers.base import Layer, Param, Reject, Window, image
+from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, reach, show, window_2d
+from cnndsl.words import arg, key, word
+
+
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """What the convolutions share: window, weights, bias, emission."""
+
+    @property
+    def geometry(self) -> "Geometry":
+        """The window, from the layer's own fields."""
+        values = {name: getattr(self, name) for name in Geometry.__match_args__}
+        return Geometry(**values)
+
+    def window(self, x: Shape) -> Window:
+        """Kernel reach and stride."""
+        g = self.geometry
+        spans = tuple(reach(k, d) for k, d in zip(g.kernel, g.dilation, strict=True))
+        return Window((spans[0], spans[1]), g.stride)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Kernel, stride, padding and dilation of a window, both axes."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Padding
+    pads: Pair | None
+    dilation: Pair
+
+    def onnx_pads(self, x: Shape) -> Pads:
+        """Explicit pads for an input of this shape."""
+        if self.pads is not None:
+            return (*self.pads, *self.pads)
+        return pads_2d(self.padding, (x[1], x[2]), self.kernel, self.stride, self.dilation)
+
+    def output(self, x: Shape) -> Pair:
+        """Height and width of the output; rejects kernels that do not fit."""
+        size = window_2d((x[1], x[2]), self.kernel, self.stride, self.onnx_pads(x), self.dilation)
+        if min(size) > 0:
+            return size
+        return self._reject(x)
+
+    def _reject(self, x: Shape) -> Pair:
+        spread = "" if self.dilation == (1, 1) else f" with dilation {show(self.dilation)}"
+        raise Reject(
+            "E201",
+            f"kernel {show(self.kernel)}{spread} does not fit a {x[1]}x{x[2]} input",
+            arg="kernel",
+            help=f"write `same`, or use a kernel of at most {min(x[1:])}x{min(x[1:])}",
+            assume=(0, *(-(-d // s) for d, s in zip(x[1:], self.stride, strict=True))),
+        )
+
+    def attributes(self, x: Shape) -> dict[str, Any]:
+        """ONNX attributes, pads explicit."""
+        return {
+            "kernel_shape": self.kernel,
+            "strides": self.stride,
+            "dilations": self.dilation,
+            "pads": self.onnx_pads(x),
+        }
+
+
+def fitted(g: Geometry, channels: int, x: Shape) -> Shape:
+    """`channels` maps of the window's output size; a Reject assumes these channels too."""
+    try:
+        return (channels, *g.output(x))
+    except Reject as reject:
+        reject.assume = (channels, *(reject.assume or (0, 1, 1))[1:])
+        raise
+
+
+@dataclass(frozen=True)
+class Conv(Convolution, word="conv"):
+    """2-D convolution: learned kernels slide over the image.
+
+    x: (N, C, H, W) → y: (N, filters, H', W')
+    y[n,o,i,j] = Σ_c,u,v w[o,c,u,v] · x[n, c, i·s+u·d−p, j·s+v·d−p] + b[o]
+
+    `valid` adds no zeros, `same` gives ceil(size / stride) with the odd zero at the end (Keras,
+    ONNX SAME_UPPER), `pad` adds k//2 zeros on every side (PyTorch, Darknet), `pad=n` exactly n.
+    The bias is on unless `bn` follows in the same statement.
+
+    Initialisation: He et al. 2015, arXiv:1502.01852; bias 0.
+    Cost: filters · C/groups · k² multiply-accumulates an output position.
+
+        input 3x32x32
+        conv 32 3x3 same relu      # 32x32x32
+        conv 64 3x3 same /2 bn     # 64x16x16, no bias
+        conv 64 3 pad groups=4 dilation=2
+    """
+
+    filters: int = arg("int", low=1, doc="number of kernels, the output channels")
+    kernel: Pair = arg("pair", key="k", low=1, doc="kernel size, height x width")
+    padding: Padding = word("valid", "same", "pad", default="valid", doc="zeros around the image")
+    bias: str | None = word("bias", "nobias", doc="whether a bias is added")
+    stride: Pair = key("pair", default=(1, 1), low=1, doc="step of the window")
+    pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so many zeros on every side")
+    dilation: Pair = key("pair", default=(1, 1), low=1, doc="distance between kernel taps")
+    groups: int = key("int", default=1, low=1, doc="independent groups of channels")
+    init: str = key("choice", default="he_normal", choices=init.NAMES, doc="initialiser")
+    l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
+
+    def shape(self, x: Shape) -> Shape:
+        """(filters, H', W')."""
+        channels, _, _ = image(x, "conv")
+        for count, what in ((channels, "input channels"), (self.filters, "filters")):
+            if count % self.groups:
+                raise _indivisible(self.groups, count, what, (self.filters, *x[1:]))
+        return fitted(self.geometry, self.filters, x)
+
+    def params(self, x: Shape) -> tuple[Param, ...]:
+        """weight (filters, C/groups, kh, kw) and bias (filters)."""
+        shape = (self.filters, x[0] // self.groups, *self.kernel)
+        area = self.kernel[0] * self.kernel[1]
+        fans = Fans(shape[1] * area, self.filters // self.groups * area)
+        weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
+        return (weight, *_bias(self.filters, self.bias))
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        """filters · C/groups · kh · kw · H' · W'."""
+        return y[0] * y[1] * y[2] * (x[0] // self.groups) * self.kernel[0] * self.kernel[1]
+
+    def before(self, words: tuple[str, ...]) -> Self:
+        """Without bias where `bn` follows."""
+        return without_bias(self, words)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Conv."""
+        attributes = self.geometry.attributes(_sizes(x))
+        return e.op("Conv", x, *_weights(e, self.bias), group=self.groups, **attributes)
+
+
+@dataclass(frozen=True)
+class DepthwiseConv(Convolution, word="dwconv"):
+    """Depthwise convolution: one kernel for each channel (`multiplier` kernels with it).
+
+    x: (N, C, H, W) → y: (N, C·multiplier, H', W'); a `conv` with groups = C.
+
+    Initialisation: He et al. 2015, arXiv:1502.01852; bias 0. Source: Chollet 2017, arXiv:1610.02357.
+    Cost: k² multiply-accumulates an output value.
+
+        input 32x16x16
+        dwconv 3x3 same bn relu6
+        dwconv 3x3 pad /2
+    """
+
+    kernel: Pair = arg("pair", key="k", low=1, doc="kernel size, height x width")
+    padding: Padding = word("valid", "same", "pad", default="valid", doc="zeros around the image")
+    bias: str | None = word("bias", "nobias", doc="whether a bias is added")
+    stride: Pair = key("pair", default=(1, 1), low=1, doc="step of the window")
+    pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so many zeros on every side")
+    dilation: Pair = key("pair", default=(1, 1), low=1, doc="distance between kernel taps")
+    multiplier: int = key("int", default=1, low=1, doc="kernels for each channel")
+    init: str = key("choice", default="he_normal", choices=init.NAMES, doc="initialiser")
+    l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
+
+    def shape(self, x: Shape) -> Shape:
+        """(C·multiplier, H', W')."""
+        channels, _, _ = image(x, "dwconv")
+        return fitted(self.geometry, channels * self.multiplier, x)
+
+    def params(self, x: Shape) -> tuple[Param, ...]:
+        """weight (C·multiplier, 1, kh, kw) and bias."""
+        out, area = x[0] * self.multiplier, self.kernel[0] * self.kernel[1]
+        fans = Fans(area, self.multiplier * area)
+        shape = (out, 1, *self.kernel)
+        weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
+        return (weight, *_bias(out, self.bias))
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        """C·multiplier · kh · kw · H' · W'."""
+        return y[0] * y[1] * y[2] * self.kernel[0] * self.kernel[1]
+
+    def before(self, words: tuple[str, ...]) -> Self:
+        """Without bias where `bn` follows."""
+        return without_bias(self, words)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Conv with a group for each channel."""
+        attributes = self.geometry.attributes(_sizes(x))
+        return e.op("Conv", x, *_weights(e, self.bias), group=int(x.shape[1]), **attributes)
+
+
+def _sizes(x: Value) -> Shape:
+    return tuple(int(d) for d in x.shape[1:])
+
+
+def _indivisible(groups: int, count: int, what: str, assume: Shape) -> Reject:
+    fits = [g for g in range(1, min(count, 4096) + 1) if count % g == 0]
+    close = sorted(sorted(fits, key=lambda g: abs(g - groups))[:4])
+    return Reject(
+        "E205",
+        f"{groups} groups do not divide {count} {what}",
+        arg="groups",
+        help=f"use a divisor of {count}: " + ", ".join(map(str, close)),
+        assume=assume,
+    )
+
+
+def _bias(channels: int, bias: str | None) -> tuple[Param, ...]:
+    return () if bias == "nobias" else (Param("bias", (channels,), ZEROS),)
+
+
+def _weights(e: Emitter, bias: str | None) -> tuple[Value, ...]:
+    return (e.param("weight"), *(() if bias == "nobias" else (e.param("bias"),)))
+
+
+def without_bias(layer: Any, words: tuple[str, ...]) -> Any:
+    """The layer with its unsaid bias switched off where `bn` follows."""
+    return replace(layer, bias="nobias") if layer.bias is None and "bn" in words else layer

@@ -1,0 +1,164 @@
+"""Pooling: `pool`, `avgpool`, `gap`, `gmp`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.tape import Value
+from cnndsl.layers.base import Layer, Reject, Window, image
+from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, show, window_2d
+from cnndsl.words import arg, key, word
+
+
+class Pooling(Layer):
+    """What the windows share. Pools take a window, a stride (the window by default) and padding."""
+
+    kernel: Pair
+    stride: Pair | None
+    padding: Padding
+    pads: Pair | None
+    rounding: str
+
+    @property
+    def step(self) -> Pair:
+        """The stride."""
+        return self.stride or self.kernel
+
+    def onnx_pads(self, x: Shape) -> Pads:
+        """Explicit pads for an input of this shape."""
+        if self.pads is not None:
+            return (*self.pads, *self.pads)
+        return pads_2d(self.padding, (x[1], x[2]), self.kernel, self.step, (1, 1))
+
+    def shape(self, x: Shape) -> Shape:
+        """(C, H', W')."""
+        channels, height, width = image(x, self.word)
+        pads = self.onnx_pads(x)
+        if any(p >= k for p, k in zip(pads, self.kernel * 2, strict=True)):
+            raise Reject(
+                "E201", f"padding {show(pads[:2])} is not smaller than the window "
+                f"{show(self.kernel)}: a window would see only padding", arg="pads",
+                help="use a smaller `pad` or a larger window", assume=x,
+            )  # fmt: skip
+        size = window_2d((height, width), self.kernel, self.step, pads, ceil=self._ceil)
+        if min(size) > 0:
+            return (channels, *size)
+        raise Reject(
+            "E201",
+            f"window {show(self.kernel)} does not fit a {height}x{width} input",
+            arg="kernel",
+            help=f"use a window of at most {min(height, width)}, or leave this `{self.word}` out",
+            assume=(channels, max(1, height // self.step[0]), max(1, width // self.step[1])),
+        )
+
+    def window(self, x: Shape) -> Window:
+        """Window and stride."""
+        return Window(self.kernel, self.step)
+
+    @property
+    def _ceil(self) -> bool:
+        return self.rounding == "ceil"
+
+    def attributes(self, e: Emitter, x: Value) -> dict[str, Any]:
+        """ONNX attributes, pads explicit."""
+        sizes = tuple(int(d) for d in x.shape[1:])
+        return {
+            "kernel_shape": self.kernel,
+            "strides": self.step,
+            "pads": self.onnx_pads(sizes),
+            "ceil_mode": int(self._ceil),
+        }
+
+
+@dataclass(frozen=True)
+class MaxPool(Pooling, word="pool"):
+    """Max-pooling: the largest value of each window.
+
+    x: (N, C, H, W) → y: (N, C, H', W');  padding never wins.
+
+    `pool 2` is a 2×2 window with stride 2. `ceil` rounds the output size up.
+
+        input 64x32x32
+        pool 2                     # 64x16x16
+        pool 3 /2 pad              # 64x8x8
+    """
+
+    kernel: Pair = arg("pair", key="k", low=1, doc="window")
+    padding: Padding = word("valid", "same", "pad", default="valid", doc="padding of the borders")
+    rounding: str = word("floor", "ceil", default="floor", doc="how the output size is rounded")
+    stride: Pair | None = key("pair", low=1, doc="step of the window; the window by default")
+    pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so much padding on every side")
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One MaxPool."""
+        return e.op("MaxPool", x, **self.attributes(e, x))
+
+
+@dataclass(frozen=True)
+class AveragePool(Pooling, word="avgpool"):
+    """Average-pooling: the mean of each window.
+
+    x: (N, C, H, W) → y: (N, C, H', W')
+
+    Zeros of the padding count in the mean (PyTorch's default); `nocount` leaves them out (Keras).
+
+        input 64x32x32
+        avgpool 2                  # 64x16x16
+        avgpool 3 /1 pad           # 64x16x16
+    """
+
+    kernel: Pair = arg("pair", key="k", low=1, doc="window")
+    padding: Padding = word("valid", "same", "pad", default="valid", doc="padding of the borders")
+    rounding: str = word("floor", "ceil", default="floor", doc="how the output size is rounded")
+    counting: str = word("count", "nocount", default="count", doc="whether padding is averaged in")
+    stride: Pair | None = key("pair", low=1, doc="step of the window; the window by default")
+    pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so much padding on every side")
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One AveragePool."""
+        count = int(self.counting == "count")
+        return e.op("AveragePool", x, count_include_pad=count, **self.attributes(e, x))
+
+
+class GlobalPooling(Layer):
+    """One value a channel."""
+
+    def shape(self, x: Shape) -> Shape:
+        """(C, 1, 1)."""
+        return (image(x, self.word)[0], 1, 1)
+
+    def window(self, x: Shape) -> None:
+        """Sees everything."""
+        return
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool(GlobalPooling, word="gap"):
+    """Global average pooling: the mean of each channel. Source: Lin et al. 2013, arXiv:1312.4400.
+
+    x: (N, C, H, W) → y: (N, C, 1, 1)
+
+        input 512x7x7
+        gap                        # 512x1x1
+        dense 1000
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One GlobalAveragePool."""
+        return e.op("GlobalAveragePool", x)
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(GlobalPooling, word="gmp"):
+    """Global max-pooling: the largest value of each channel.
+
+    x: (N, C, H, W) → y: (N, C, 1, 1)
+
+        input 512x7x7
+        gmp                        # 512x1x1
+        dense 1000
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One GlobalMaxPool."""
+        return e.op("GlobalMaxPool", x)

@@ -1,0 +1,200 @@
+"""Layers without arithmetic: `id`, `reshape`, `shuffle`, `upsample`, `zeropad`, `crop`."""
+
+from dataclasses import dataclass
+from math import prod
+
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.tape import Value
+from cnndsl.layers.base import Layer, Reject, Window, image
+from cnndsl.shapes import Pair, Shape, show
+from cnndsl.words import arg, key, word
+
+
+@dataclass(frozen=True)
+class Identity(Layer, word="id"):
+    """The input itself: an empty branch, spelt out.
+
+        input 16x8x8
+        add { conv 16 3x3 same | id }
+    """
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Nothing."""
+        return x
+
+
+@dataclass(frozen=True)
+class Reshape(Layer, word="reshape"):
+    """The same values in another shape, in row-major order.
+
+        input 1024
+        reshape 16x8x8
+    """
+
+    target: Shape = arg("shape", doc="channels x height x width, or the number of features")
+
+    def shape(self, x: Shape) -> Shape:
+        """The target; it must hold as many values."""
+        if prod(x) == prod(self.target):
+            return self.target
+        raise Reject(
+            "E206",
+            f"{show(self.target)} holds {prod(self.target)} values, the input {show(x)} {prod(x)}",
+            arg="target",
+            help=f"choose a shape of {prod(x)} values",
+            assume=self.target,
+        )
+
+    def window(self, x: Shape) -> None:
+        """Positions lose their meaning."""
+        return
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Reshape."""
+        return e.tape.reshape(x, 0, *self.target)
+
+
+@dataclass(frozen=True)
+class Shuffle(Layer, word="shuffle"):
+    """Channel shuffle: mixes the groups of a grouped convolution. Source: arXiv:1707.01083.
+
+    x: (N, g·c, H, W) → y: the channels read as a g×c table, column by column.
+
+        input 24x8x8
+        conv 24 1x1 groups=3; shuffle 3
+    """
+
+    groups: int = arg("int", key="groups", low=1, doc="number of groups")
+
+    def shape(self, x: Shape) -> Shape:
+        """Unchanged; the groups must divide the channels."""
+        channels, _, _ = image(x, "shuffle")
+        if channels % self.groups == 0:
+            return x
+        raise Reject(
+            "E205", f"{self.groups} groups do not divide {channels} channels", arg="groups",
+            help=f"use a divisor of {channels}", assume=x,
+        )  # fmt: skip
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Reshape, Transpose, Reshape."""
+        channels, height, width = (int(d) for d in x.shape[1:])
+        table = e.tape.reshape(x, 0, self.groups, channels // self.groups, height * width)
+        turned = e.op("Transpose", table, perm=(0, 2, 1, 3))
+        return e.tape.reshape(turned, 0, channels, height, width)
+
+
+@dataclass(frozen=True)
+class Upsample(Layer, word="upsample"):
+    """Enlarges the map by whole factors, without weights.
+
+    x: (N, C, H, W) → y: (N, C, f·H, f·W). `bilinear` takes pixel centres (PyTorch's
+    align_corners=False).
+
+        input 64x8x8
+        upsample 2                 # 64x16x16
+        upsample 2 bilinear
+    """
+
+    factor: Pair = arg("pair", low=1, doc="enlargement, height x width")
+    mode: str = word("nearest", "bilinear", default="nearest", doc="interpolation")
+
+    def shape(self, x: Shape) -> Shape:
+        """(C, f·H, f·W)."""
+        channels, height, width = image(x, "upsample")
+        return (channels, height * self.factor[0], width * self.factor[1])
+
+    def window(self, x: Shape) -> Window:
+        """The map grows."""
+        return Window((1, 1), (1 / self.factor[0], 1 / self.factor[1]))
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Resize."""
+        import numpy as np
+
+        scales = e.tape.const(np.array([1, 1, *self.factor], np.float32))
+        if self.mode == "bilinear":
+            return e.op("Resize", x, None, scales, mode="linear",
+                        coordinate_transformation_mode="half_pixel")  # fmt: skip
+        return e.op("Resize", x, None, scales, mode="nearest", nearest_mode="floor",
+                    coordinate_transformation_mode="asymmetric")  # fmt: skip
+
+
+class Border(Layer):
+    """`size` on every side, each side by its own key where given."""
+
+    size: Pair
+    top: int | None
+    left: int | None
+    bottom: int | None
+    right: int | None
+
+    @property
+    def sides(self) -> tuple[int, int, int, int]:
+        """Top, left, bottom, right."""
+        height, width = self.size
+        given = (self.top, self.left, self.bottom, self.right)
+        usual = (height, width, height, width)
+        return tuple(u if g is None else g for g, u in zip(given, usual, strict=True))  # pyright: ignore[reportReturnType]
+
+
+@dataclass(frozen=True)
+class ZeroPad(Border, word="zeropad"):
+    """Zeros around the image.
+
+        input 3x32x32
+        zeropad 1                  # 3x34x34
+        zeropad bottom=1 right=1   # 3x35x35
+    """
+
+    size: Pair = arg("pair", default=(0, 0), low=0, doc="rows and columns on every side")
+    top: int | None = key("int", low=0, doc="rows above")
+    left: int | None = key("int", low=0, doc="columns on the left")
+    bottom: int | None = key("int", low=0, doc="rows below")
+    right: int | None = key("int", low=0, doc="columns on the right")
+
+    def shape(self, x: Shape) -> Shape:
+        """(C, H + top + bottom, W + left + right)."""
+        channels, height, width = image(x, "zeropad")
+        top, left, bottom, right = self.sides
+        return (channels, height + top + bottom, width + left + right)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Pad."""
+        top, left, bottom, right = self.sides
+        return e.op("Pad", x, e.ints(0, 0, top, left, 0, 0, bottom, right))
+
+
+@dataclass(frozen=True)
+class Crop(Border, word="crop"):
+    """Cuts the borders of the image.
+
+        input 3x32x32
+        crop 2                     # 3x28x28
+        crop top=1 left=1          # 3x27x27
+    """
+
+    size: Pair = arg("pair", default=(0, 0), low=0, doc="rows and columns on every side")
+    top: int | None = key("int", low=0, doc="rows above")
+    left: int | None = key("int", low=0, doc="columns on the left")
+    bottom: int | None = key("int", low=0, doc="rows below")
+    right: int | None = key("int", low=0, doc="columns on the right")
+
+    def shape(self, x: Shape) -> Shape:
+        """(C, H − top − bottom, W − left − right)."""
+        channels, height, width = image(x, "crop")
+        top, left, bottom, right = self.sides
+        cut = (height - top - bottom, width - left - right)
+        if min(cut) > 0:
+            return (channels, *cut)
+        raise Reject(
+            "E201", f"cropping leaves nothing of the {height}x{width} input", arg="size",
+            help="cut less", assume=x,
+        )  # fmt: skip
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One Slice."""
+        top, left, bottom, right = self.sides
+        height, width = int(x.shape[2]), int(x.shape[3])
+        starts, ends = e.ints(top, left), e.ints(height - bottom, width - right)
+        return e.op("Slice", x, starts, ends, e.ints(2, 3))

@@ -1,0 +1,105 @@
+"""Transposed convolution: `upconv`."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from cnndsl import init
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.tape import Value
+from cnndsl.init import ZEROS, Fans, Init
+from cnndsl.layers.base import Layer, Param, Reject, Window, image
+from cnndsl.layers.conv import without_bias
+from cnndsl.shapes import Pair, Shape, show, transposed_1d
+from cnndsl.words import arg, key, word
+
+
+@dataclass(frozen=True)
+class TransposedConv(Layer, word="upconv"):
+    """Transposed convolution: enlarges the map with learned kernels.
+
+    x: (N, C, H, W) → y: (N, filters, (H−1)·s − 2·p + k, …)
+
+    `same` gives size · stride (Keras), `pad` and `pad=n` cut k//2 or n rows on every side
+    (PyTorch's `padding`), `extra=n` adds n at the end (PyTorch's `output_padding`).
+
+    Initialisation: He et al. 2015, arXiv:1502.01852; bias 0.
+    Source: Zeiler et al. 2010, Deconvolutional Networks; Dumoulin & Visin, arXiv:1603.07285.
+    Cost: filters · C · k² multiply-accumulates an input position.
+
+        input 64x8x8
+        upconv 32 2x2 /2           # 32x16x16
+        upconv 16 3x3 same /2      # 16x32x32
+    """
+
+    filters: int = arg("int", low=1, doc="output channels")
+    kernel: Pair = arg("pair", key="k", low=1, doc="kernel size, height x width")
+    padding: str = word("valid", "same", "pad", default="valid", doc="what is cut at the borders")
+    bias: str | None = word("bias", "nobias", doc="whether a bias is added")
+    stride: Pair = key("pair", default=(1, 1), low=1, doc="enlargement")
+    pads: Pair | None = key("pair", name="pad", low=0, doc="rows and columns cut on every side")
+    extra: Pair = key("pair", default=(0, 0), low=0, doc="rows and columns added at the end")
+    init: str = key("choice", default="he_normal", choices=init.NAMES, doc="initialiser")
+    l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
+
+    def _axis(self, axis: int) -> tuple[Pair, int]:
+        """Pads before and after, and the output padding, of one axis."""
+        k, s = self.kernel[axis], self.stride[axis]
+        if self.pads is not None:
+            return (self.pads[axis], self.pads[axis]), self.extra[axis]
+        if self.padding == "same":
+            cut = max(0, k - s)
+            return (cut // 2, cut - cut // 2), max(0, s - k)
+        half = k // 2 if self.padding == "pad" else 0
+        return (half, half), self.extra[axis]
+
+    def shape(self, x: Shape) -> Shape:
+        """(filters, H', W')."""
+        _, *size = image(x, "upconv")
+        for i in range(2):
+            if self.extra[i] and self.extra[i] >= self.stride[i]:
+                raise Reject(
+                    "E107", "`extra` must be smaller than the stride", arg="extra",
+                    help="write the stride first: `upconv 32 3x3 /2 extra=1`",
+                )  # fmt: skip
+        axes = [self._axis(i) for i in range(2)]
+        out = [
+            transposed_1d(size[i], self.kernel[i], self.stride[i], axes[i][0], 1, axes[i][1])
+            for i in range(2)
+        ]
+        if min(out) < 1:
+            raise Reject(
+                "E201", f"cutting the borders leaves nothing of the {show(x[1:])} input",
+                arg="pads", help="use a smaller `pad`", assume=(self.filters, *size),
+            )  # fmt: skip
+        return (self.filters, *out)
+
+    def params(self, x: Shape) -> tuple[Param, ...]:
+        """weight (C, filters, kh, kw) and bias (filters)."""
+        area = self.kernel[0] * self.kernel[1]
+        fans = Fans(x[0] * area, self.filters * area)
+        shape = (x[0], self.filters, *self.kernel)
+        weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
+        bias = () if self.bias == "nobias" else (Param("bias", (self.filters,), ZEROS),)
+        return (weight, *bias)
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        """filters · C · kh · kw · H · W."""
+        return x[0] * x[1] * x[2] * self.filters * self.kernel[0] * self.kernel[1]
+
+    def window(self, x: Shape) -> Window:
+        """Kernel over stride; the map grows."""
+        k, s = self.kernel, self.stride
+        return Window((-(-k[0] // s[0]), -(-k[1] // s[1])), (1 / s[0], 1 / s[1]))
+
+    def before(self, words: tuple[str, ...]) -> Self:
+        """Without bias where `bn` follows."""
+        return without_bias(self, words)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """One ConvTranspose."""
+        (rows, below), (columns, beside) = self._axis(0), self._axis(1)
+        weights = [e.param("weight"), *([] if self.bias == "nobias" else [e.param("bias")])]
+        return e.op(
+            "ConvTranspose", x, *weights, kernel_shape=self.kernel, strides=self.stride,
+            pads=(rows[0], columns[0], rows[1], columns[1]), output_padding=(below, beside),
+        )  # fmt: skip

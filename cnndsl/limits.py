@@ -1,0 +1,11 @@
+"""The limits of the language, each named in its error (see docs/limits.md)."""
+
+SPEC_BYTES = 256 * 1024
+INCLUDE_DEPTH = 8
+NESTING = 64
+LAYERS = 10_000
+STEPS = 100_000  # statements executed, so that empty blocks cannot run forever either
+DIGITS = 10
+PARAMETERS = 2**29
+ELEMENTS = 2**31 - 1  # of one activation, per sample
+ERRORS = 100  # reported in one run

@@ -1,0 +1,83 @@
+"""All passes, one after the other: text to model, with everything that is wrong on the way."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cnndsl import limits
+from cnndsl.ir import Model
+from cnndsl.passes.expand import Expander
+from cnndsl.passes.recipe import read_recipe
+from cnndsl.passes.sink import Sink
+from cnndsl.source import Diagnostic, Failed, Source, Span, UserError
+from cnndsl.syntax import ast
+from cnndsl.syntax.parser import parse
+from cnndsl.words import nearest
+
+
+def analyse(
+    source: Source, settings: Mapping[str, float] | None = None
+) -> tuple[Model | None, list[Diagnostic]]:
+    """The model (None where there are errors) and all diagnostics; never raises for any text.
+
+    `settings` override file-level lets; UserError for one that the spec does not have.
+    """
+    sink = Sink()
+    if len(source.text.encode("utf-8", "replace")) > limits.SPEC_BYTES:
+        message = f"the text is longer than {limits.SPEC_BYTES // 1024} KiB"
+        sink.say("E900", message, Span(source, 0, 0), "split it with `use`")
+        return None, sink.all
+    file, errors = parse(source)
+    for error in errors:
+        sink.add(error)
+    if any(_structural(error) for error in errors):
+        return None, sink.all
+    return _expanded(file, sink, dict(settings or {})), sink.all
+
+
+def _structural(error: Diagnostic) -> bool:
+    """Whether so much is unclear that errors found later would be guesses."""
+    start = error.span.source.line(error.span.line).lstrip()
+    words = ("let", "block", "use", "default", "input", "if", "}")
+    return error.code in ("E003", "E901") or start.startswith(words)
+
+
+def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model | None:
+    source = file.source
+    run = Expander(sink, source.path.parent if source.path else None, settings)
+    run.run(file)
+    _check_settings(run, file, settings)
+    recipe = None
+    if run.recipe is not None:
+        recipe = read_recipe(*run.recipe, sink)
+    if not sink.failed:
+        _check_whole(run, file, sink)
+    if sink.failed:
+        return None
+    outputs = {name: tensor.index for name, tensor in run.outputs.items()}
+    assert run.current is not None
+    if run.current != run.named:
+        outputs["output"] = run.current.index
+    name = Path(source.name).stem if source.path else source.name.strip("<>")
+    return Model(name, source, tuple(run.builder.nodes), outputs, settings, recipe)
+
+
+def _check_whole(run: Expander, file: ast.File, sink: Sink) -> None:
+    end = Span(file.source, len(file.source.text), len(file.source.text))
+    span = file.body[-1].span if file.body else end
+    if len(run.builder.nodes) > 1:
+        return
+    if run.current is None:
+        sink.say("E301", "the spec is empty", span, "start with `input 3x32x32`")
+    else:
+        sink.say("E303", "the network has no layers", span, "add one, such as `conv 32 3x3 relu`")
+
+
+def _check_settings(run: Expander, file: ast.File, settings: Mapping[str, float]) -> None:
+    lets = {node.name.id for node in file.body if isinstance(node, ast.Let)}
+    for name in settings:
+        if name not in lets:
+            close = nearest(name, lets)
+            known = f"did you mean `{close}`?" if close else (
+                f"the spec has {', '.join(sorted(lets))}" if lets else "the spec has no `let`"
+            )  # fmt: skip
+            raise UserError(f"--set {name}: {file.source.name} has no `let {name}`; {known}")

@@ -1,0 +1,147 @@
+"""The model under construction: nodes, unique paths, limits, and rejections with their history."""
+
+from math import prod
+from typing import Any
+
+from cnndsl import limits
+from cnndsl.ir import Frame, Node
+from cnndsl.layers.base import Layer, Param, Reject
+from cnndsl.passes.bind import Slot
+from cnndsl.passes.scope import UNKNOWN, Tensor
+from cnndsl.passes.sink import Sink
+from cnndsl.shapes import Shape, show
+from cnndsl.source import Diagnostic, Span
+
+
+class TooBig(Exception):  # noqa: N818  (read as: the model is too big)
+    """A limit was passed; expansion stops at once."""
+
+    def __init__(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic(code, message, span, help=help)
+
+
+class Builder:
+    """Adds layers one by one."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.nodes: list[Node] = []
+        self.stack: tuple[Frame, ...] = ()
+        self.prefix = ""
+        self.parameters = 0
+        self._counts: dict[str, int] = {}
+        self._paths: set[str] = set()
+
+    def path(self, word: str, label: str | None) -> str:
+        """A path that no node has: the label, or word and index, behind the blocks around."""
+        if label is not None and self.prefix + label not in self._paths:
+            return self._take(self.prefix + label)
+        base = self.prefix + (label or word)
+        while True:
+            self._counts[base] = self._counts.get(base, 0) + 1
+            found = f"{base}_{self._counts[base]}"
+            if found not in self._paths:
+                return self._take(found)
+
+    def _take(self, path: str) -> str:
+        self._paths.add(path)
+        return path
+
+    def apply(self, layer: Layer, slot: Slot, xs: tuple[Tensor, ...], path: str) -> Tensor:
+        """Add a layer behind the given tensors and return its output."""
+        shapes = [x.shape for x in xs if x.shape is not None]
+        if len(shapes) < len(xs):
+            return UNKNOWN
+        inputs = tuple(shapes)
+        try:
+            shape = layer.infer(inputs)
+        except Reject as reject:
+            self._reject(reject, slot, xs)
+            return UNKNOWN if reject.assume is None else self._ghost(layer, reject.assume, slot)
+        return self._add(layer, slot, xs, inputs, shape, path)
+
+    def _ghost(self, layer: Layer, shape: Shape, slot: Slot) -> Tensor:
+        """A node with the shape that the mended layer would have, to go on with."""
+        return self._append(Node("", layer, (), shape, (), 0, slot.span, self.stack))
+
+    def _append(self, node: Node) -> Tensor:
+        if len(self.nodes) >= limits.LAYERS:
+            mend = "use fewer repeats"
+            raise TooBig("E903", f"more than {limits.LAYERS:,} layers", node.span, mend)
+        self.nodes.append(node)
+        return Tensor(len(self.nodes) - 1, node.shape)
+
+    def _add(
+        self,
+        layer: Layer,
+        slot: Slot,
+        xs: tuple[Tensor, ...],
+        inputs: tuple[Shape, ...],
+        shape: Shape,
+        path: str,
+    ) -> Tensor:
+        params = layer.params(inputs[0]) if inputs else ()
+        self._check_size(shape, params, slot.span)
+        macs = layer.macs(inputs[0], shape) if inputs else 0
+        positions = tuple(x.index for x in xs)
+        return self._append(Node(path, layer, positions, shape, params, macs, slot.span, self.stack))
+
+    def _check_size(self, shape: Shape, params: tuple[Param, ...], span: Span) -> None:
+        self.parameters += sum(prod(p.shape) for p in params)
+        if self.parameters > limits.PARAMETERS:
+            message = f"more than {limits.PARAMETERS:,} parameters"
+            raise TooBig("E905", message, span, "use fewer filters, or `gap` before `dense`")
+        if prod(shape) > limits.ELEMENTS:
+            message = f"an activation of {show(shape)} holds {prod(shape):,} values a sample"
+            raise TooBig("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
+
+    def _reject(self, reject: Reject, slot: Slot, xs: tuple[Tensor, ...]) -> None:
+        span = slot.spans.get(reject.arg or "", slot.span)
+        notes = (*self._origins(xs), *self._calls())
+        self.sink.say(reject.code, reject.message, span, reject.help, notes)
+
+    def _origins(self, xs: tuple[Tensor, ...]) -> tuple[str, ...]:
+        notes = list[str]()
+        for i, x in enumerate(xs):
+            node = self.nodes[x.index]
+            which = "the input here" if len(xs) == 1 else f"input {i + 1}"
+            notes.append(f"{which} is {show(node.shape)}, {_written(node)}")
+        if len(xs) == 1:
+            notes += self._journey(xs[0])
+        return tuple(notes)
+
+    def _journey(self, x: Tensor) -> list[str]:
+        """The last changes of the shape on the way here."""
+        node = self.nodes[x.index]
+        steps = [node]
+        while node.inputs:
+            node = self.nodes[node.inputs[0]]
+            if node.shape == steps[-1].shape:
+                steps[-1] = node
+            else:
+                steps.append(node)
+        if len(steps) < 3:
+            return []
+        shown = [f"{show(s.shape)} (line {s.line})" for s in reversed(steps[:6])]
+        start = "… → " if len(steps) > 6 else ""
+        return [f"the shape on its way: {start}{' → '.join(shown)}"]
+
+    def _calls(self) -> tuple[str, ...]:
+        return tuple(
+            f"in `{frame.call}`, called at line {frame.span.line}" for frame in reversed(self.stack)
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a block call changes and its end restores."""
+        return {"stack": self.stack, "prefix": self.prefix}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Back to a snapshot."""
+        self.stack, self.prefix = state["stack"], state["prefix"]
+
+
+def _written(node: Node) -> str:
+    text = " ".join(node.span.text.split())
+    text = text if len(text) <= 40 else text[:37] + "…"
+    return f"from `{text}` at line {node.line}"

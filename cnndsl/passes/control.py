@@ -1,0 +1,251 @@
+"""The words that are no layers: `from output default train cnn let use` and what labels need."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.layers import vocabulary
+from cnndsl.passes.bind import Slot
+from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
+from cnndsl.passes.modules import load
+from cnndsl.passes.sink import Complaint, Unknown
+from cnndsl.passes.values import evaluate, shown
+from cnndsl.source import Fix, Span
+from cnndsl.syntax import ast
+from cnndsl.words import flags, nearest
+
+if TYPE_CHECKING:
+    from cnndsl.passes.expand import Expander
+
+RESERVED = {"let", "block", "if", "else", "use", "and", "or", "not", "true", "false", "ch", "plain"}
+
+# What users of neighbouring systems write, and our word for it.
+SYNONYMS = {
+    "conv2d": "conv", "convolution": "conv", "convolutional": "conv", "maxpool": "pool",
+    "maxpooling2d": "pool", "maxpool2d": "pool", "averagepooling2d": "avgpool",
+    "avgpool2d": "avgpool", "linear": "dense", "fc": "dense", "connected": "dense",
+    "fullyconnected": "dense", "batchnorm": "bn", "batchnorm2d": "bn",
+    "batchnormalization": "bn", "batch_norm": "bn", "globalaveragepooling2d": "gap",
+    "adaptiveavgpool2d": "gap", "leakyrelu": "leaky", "shortcut": "add", "route": "concat",
+    "cat": "concat", "convtranspose2d": "upconv", "conv2dtranspose": "upconv", "deconv": "upconv",
+    "depthwiseconv2d": "dwconv", "layernorm": "ln", "groupnorm": "gn", "swish": "silu",
+    "upsampling2d": "upsample", "zeropadding2d": "zeropad", "logits": "dense",
+}  # fmt: skip
+
+
+def rename(head: ast.Name, close: str | None) -> Fix | None:
+    """A fix that writes the word that was probably meant."""
+    return Fix(head.span, close, f"write `{close}`") if close else None
+
+
+def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
+    """Make blocks and included files known before anything of the suite runs."""
+    defaults = dict(scope.defaults)
+    for node in suite:
+        try:
+            if isinstance(node, ast.Block):
+                _define(node.name, scope, "block")
+                _check_params(node, scope)
+                scope.blocks[node.name.id] = Closure(node, scope, dict(defaults))
+            elif isinstance(node, ast.Use):
+                use(run, node, scope)
+            elif isinstance(node, ast.Statement) and node.head.id == "default":
+                _extend(defaults, node)
+        except Complaint as complaint:
+            run.sink.add(complaint.diagnostic)
+
+
+def _define(name: ast.Name, scope: Scope, what: str) -> None:
+    """Take a name; Complaint where it is reserved or taken in this scope."""
+    taken = {w for cls in vocabulary().values() for w in flags(cls)}
+    if name.id in vocabulary() or name.id in RESERVED or name.id in WORDS or name.id in taken:
+        message = f"`{name.id}` is a word of the language, it cannot name a {what}"
+        raise Complaint("E110", message, name.span, f"write `{name.id}_` or another name")
+    if name.id in scope.places:
+        message = f"`{name.id}` is defined already at line {scope.places[name.id].line}"
+        raise Complaint("E110", message, name.span, "choose another name")
+    scope.places[name.id] = name.span
+
+
+def _check_params(block: ast.Block, scope: Scope) -> None:
+    inside = Scope(scope.file)
+    for param in block.params:
+        _define(param.name, inside, "parameter")
+
+
+def use(run: "Expander", node: ast.Use, scope: Scope) -> None:
+    """Bring in the blocks and lets of another file."""
+    module = load(run, node, scope)
+    if module is None:
+        return
+    for name, closure in module.blocks.items():
+        _define(ast.Name(node.span, name), scope, "block")
+        scope.blocks[name] = closure
+    for name, value in module.values.items():
+        if name != "ch":
+            _define(ast.Name(node.span, name), scope, "let")
+            scope.values[name] = value
+
+
+def let(run: "Expander", node: ast.Let, scope: Scope) -> None:
+    """`let k = 32`; a file-level one takes its value from the settings where given."""
+    _define(node.name, scope, "let")
+    name = node.name.id
+    if scope.parent is None and name in run.settings:
+        run.used.add(name)
+        scope.values[name] = run.settings[name]
+        return
+    scope.values[name] = _deferred  # what depends on a failed `let` stays silent
+    scope.values[name] = evaluate(node.value, scope)
+
+
+def _deferred() -> Any:
+    raise Unknown
+
+
+def repeats(run: "Expander", node: ast.Statement, scope: Scope) -> int:
+    """How often a statement runs: its `*n`, or once."""
+    found = [item for item in (*node.items, *node.tail) if isinstance(item, ast.Repeat)]
+    if not found:
+        return 1
+    if len(found) > 1:
+        raise Complaint("E108", "two repeats in one statement", found[1].span, "keep one of them")
+    times = evaluate(found[0].value, scope)
+    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+        message = f"a repeat is a whole number, not {shown(times)}"
+        raise Complaint("E106", message, found[0].span, "write `*3`; strides are `/2`")
+    return times
+
+
+def label(run: "Expander", name: ast.Name, scope: Scope) -> None:
+    """Give the current tensor a name."""
+    _define(name, scope, "label")
+    scope.labels[name.id] = run.current or UNKNOWN
+
+
+def find(run: "Expander", name: ast.Name, scope: Scope) -> Tensor:
+    """The labelled tensor; Complaint with the nearest label."""
+    tensor = scope.label(name.id)
+    if tensor is not None:
+        return tensor
+    known = scope.known("labels")
+    close = nearest(name.id, known)
+    mend = f"did you mean `{close}`?" if close else (
+        f"labels here: {', '.join(sorted(known))}" if known
+        else f"name a statement above: `{name.id}: conv …`"
+    )  # fmt: skip
+    fix = rename(name, close)
+    raise Complaint("E111", f"unknown label `{name.id}`", name.span, mend, fix)
+
+
+def lone(run: "Expander", group: ast.Group, word: str) -> None:
+    """Complain of `|` where there are no branches."""
+    if len(group.branches) > 1:
+        mend = "branches belong in `add { a | b }`, `concat { a | b }` or `mul { a | b }`"
+        run.sink.say("E109", f"`{word}` has one branch", group.span, mend)
+
+
+def _input(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+    if run.current is not None:
+        known = bool(run.builder.nodes)
+        message = "the input is given already" if known else "`input` comes first"
+        raise Complaint("E302", message, node.span, "a spec has one input, before its layers")
+    if run.builder.stack:
+        raise Complaint("E302", "`input` cannot stand in a block", node.span)
+    binder = run.binder(scope)
+    binder.slots.append(Slot(vocabulary()["input"], node.head.span))
+    binder.take((*node.items, *node.tail))
+    layers = binder.build()
+    run.current = UNKNOWN
+    if layers:
+        path = run.builder.path("input", node.label.id if node.label else "input")
+        run.current = run.builder.apply(layers[0], binder.slots[0], (), path)
+        _check_order(run, layers[0].size, binder.slots[0].spans["size"])
+    if node.label is not None:
+        label(run, node.label, scope)
+
+
+def _check_order(run: "Expander", size: tuple[int, ...], span: Span) -> None:
+    """Warn of height x width x channels."""
+    if len(size) != 3 or size[2] not in (1, 3, 4) or size[0] <= 4 or size[1] <= 4:
+        return
+    wanted = f"{size[2]}x{size[0]}x{size[1]}"
+    run.sink.say(
+        "W001", f"{span.text} looks like height x width x channels", span,
+        f"channels come first: `input {wanted}`", fix=Fix(span, wanted, f"write `{wanted}`"),
+        severity="warning",
+    )  # fmt: skip
+
+
+def _from(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+    name = _one_name(node, "from", "label")
+    run.current = find(run, name, scope)
+
+
+def _one_name(node: ast.Statement, word: str, what: str) -> ast.Name:
+    match node.items:
+        case (ast.Positional(_, ast.Name() as name),):
+            return name
+        case _:
+            message = f"`{word}` takes one {what}"
+            raise Complaint("E105", message, node.span, f"write `{word} name`")
+
+
+def _output(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+    name = _one_name(node, "output", "name")
+    if name.id in run.outputs:
+        raise Complaint("E304", f"the output `{name.id}` is given already", name.span)
+    if run.current is None:
+        raise Complaint("E301", "there is no input yet", node.span, "start with `input 3x32x32`")
+    if node.group is not None:
+        lone(run, node.group, "output")
+        run.outputs[name.id] = run.branches(node.group, scope)[0]
+        return
+    tensor = scope.label(name.id)
+    run.outputs[name.id] = tensor or run.current
+    if tensor is None or tensor == run.current:
+        run.named = run.current
+
+
+def _default(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+    _extend(scope.defaults, node)
+
+
+def _extend(defaults: dict[str, tuple[ast.Item, ...]], node: ast.Statement) -> None:
+    match node.items:
+        case (ast.Positional(_, ast.Name(_, word)), *rest) if word in vocabulary():
+            defaults[word] = (*defaults.get(word, ()), *rest)
+        case _:
+            mend = "write `default conv bn relu`"
+            raise Complaint("E105", "`default` needs a layer and its words", node.span, mend)
+
+
+def _train(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+    if run.recipe is not None:
+        raise Complaint("E302", "there is a `train` section already", node.span)
+    if node.group is None:
+        raise Complaint("E105", "`train` needs its section", node.span, "write `train { epochs 10 }`")
+    lone(run, node.group, "train")
+    run.recipe = (node, scope)
+
+
+def _version(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+    match node.items:
+        case (ast.Positional(_, ast.Number(_, 1)),) if scope.file.body[0] is node:
+            return
+        case (ast.Positional(_, ast.Number(_, 1)),):
+            raise Complaint("E005", "the header `cnn 1` comes first", node.span, "move it up")
+        case _:
+            message = "this cnndsl knows version 1 of the language"
+            raise Complaint("E005", message, node.span, "write `cnn 1`, or leave the header out")
+
+
+Control = Callable[["Expander", ast.Statement, Scope], None]
+
+WORDS: dict[str, Control] = {
+    "input": _input,
+    "from": _from,
+    "output": _output,
+    "default": _default,
+    "train": _train,
+    "cnn": _version,
+}

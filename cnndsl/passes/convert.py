@@ -1,0 +1,84 @@
+"""A value to what a field wants, or a complaint that says what it wants."""
+
+from typing import Any
+
+from cnndsl.passes.scope import Value
+from cnndsl.passes.sink import Complaint
+from cnndsl.passes.values import shown
+from cnndsl.source import Span
+from cnndsl.words import Spec, Word, nearest, syntax
+
+_WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "pair": "a size such as 3 or 3x3",
+    "shape": "a shape such as 3x32x32",
+    "choice": "one of its names",
+    "text": "a name or a text in quotes",
+}
+
+
+def convert(value: Value, spec: Spec, span: Span, cls: type[Word]) -> Any:
+    """The value as the field's kind, within its bounds."""
+    if spec.kind == "choice":
+        return _choice(value, spec, span)
+    converted = _CONVERTERS[spec.kind](value)
+    if converted is None:
+        message = f"`{spec.title}` of `{cls.word}` is {_WANTED[spec.kind]}, not {shown(value)}"
+        raise Complaint("E106", message, span, f"write `{syntax(cls)}`")
+    _check_bounds(converted, spec, span)
+    return converted
+
+
+def _whole(value: Value) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value == int(value) else None
+
+
+def _float(value: Value) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def _pair(value: Value) -> tuple[int, int] | None:
+    if isinstance(value, tuple):
+        return (value[0], value[1]) if len(value) == 2 else None
+    size = _whole(value)
+    return None if size is None else (size, size)
+
+
+def _shape(value: Value) -> tuple[int, ...] | None:
+    if isinstance(value, tuple):
+        return value if len(value) == 3 else None
+    size = _whole(value)
+    return None if size is None else (size,)
+
+
+def _text(value: Value) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+_CONVERTERS = {"int": _whole, "float": _float, "pair": _pair, "shape": _shape, "text": _text}
+
+
+def _choice(value: Value, spec: Spec, span: Span) -> str:
+    if isinstance(value, str) and value in spec.words:
+        return value
+    close = nearest(str(value), set(spec.words))
+    mend = f"did you mean `{close}`?" if close else "one of " + ", ".join(spec.words)
+    raise Complaint("E106", f"`{spec.title}` does not know {shown(value)}", span, mend)
+
+
+def _check_bounds(value: Any, spec: Spec, span: Span) -> None:
+    numbers = value if isinstance(value, tuple) else (value,)
+    for number in numbers:
+        if isinstance(number, str):
+            return
+        if spec.low is not None and number < spec.low:
+            message = f"`{spec.title}` is at least {spec.low:g}, not {shown(number)}"
+            raise Complaint("E107", message, span)
+        if spec.high is not None and number > spec.high:
+            message = f"`{spec.title}` is at most {spec.high:g}, not {shown(number)}"
+            raise Complaint("E107", message, span)

@@ -1,0 +1,73 @@
+"""`use "blocks.cnn"`: files from inside the spec's own folder tree, nothing else."""
+
+import stat
+from pathlib import Path
+
+from cnndsl import limits
+from cnndsl.passes.sink import Complaint
+from cnndsl.source import Source, UserError
+from cnndsl.syntax import ast
+
+
+def read(path: Path, name: str | None = None) -> Source:
+    """A spec from a file; UserError where it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+    if len(data) > limits.SPEC_BYTES:
+        kib = limits.SPEC_BYTES // 1024
+        raise UserError(f"{path}: {len(data):,} bytes; a spec has at most {kib} KiB")
+    return Source(decode(data), name or str(path), path)
+
+
+def decode(data: bytes) -> str:
+    """UTF-8, with or without a mark; bytes that are not become U+FFFD and are reported there."""
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def locate(use: ast.Use, source: Source, root: Path | None) -> Path:
+    """The file that a `use` names; Complaint where it is none of ours."""
+    wanted = use.path.value
+    if source.path is None or root is None:
+        raise _refused(use, "a text without a file has no folder to include from", None)
+    relative = Path(wanted)
+    if relative.is_absolute() or not wanted or "\0" in wanted:
+        raise _refused(use, f"`{wanted}` is not a path inside the spec's folder", "write it relative")
+    path = source.path.parent / relative
+    _check_inside(use, path, root)
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        raise Complaint("E401", f"there is no file `{wanted}` beside the spec", use.path.span) from None
+    if not stat.S_ISREG(mode) or path.stat().st_nlink > 1:
+        raise _refused(use, f"`{wanted}` is not a plain file of its own", None)
+    return path
+
+
+def _check_inside(use: ast.Use, path: Path, root: Path) -> None:
+    """No way out: not by `..`, not by links of any component below the root."""
+    lexical = Path(*_normal(path.absolute().parts))
+    top = Path(*_normal(root.absolute().parts))
+    if not lexical.is_relative_to(top) or ".." in Path(use.path.value).parts:
+        raise _refused(use, f"`{use.path.value}` leaves the spec's folder", "copy the file into it")
+    step = top
+    for part in lexical.relative_to(top).parts:
+        step = step / part
+        if step.is_symlink():
+            raise _refused(use, f"`{use.path.value}` goes through a link", "copy the file instead")
+
+
+def _normal(parts: tuple[str, ...]) -> list[str]:
+    kept = list[str]()
+    for part in parts:
+        if part == "..":
+            kept.pop()
+        else:
+            kept.append(part)
+    return kept
+
+
+def _refused(use: ast.Use, message: str, mend: str | None) -> Complaint:
+    return Complaint("E402", message, use.path.span, mend)

@@ -1,0 +1,59 @@
+"""Included files: each is parsed once and holds blocks, lets, defaults and further includes only."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnndsl import limits
+from cnndsl.passes import includes
+from cnndsl.passes.scope import Scope
+from cnndsl.passes.sink import Complaint
+from cnndsl.source import UserError
+from cnndsl.syntax import ast
+from cnndsl.syntax.parser import parse
+
+if TYPE_CHECKING:
+    from cnndsl.passes.expand import Expander
+
+
+def load(run: "Expander", node: ast.Use, scope: Scope) -> Scope | None:
+    """The scope of the named file, or None where it has syntax errors."""
+    path = includes.locate(node, scope.file.source, run.root)
+    if path in run.including:
+        way = " → ".join(p.name for p in [*run.including, path])
+        raise Complaint("E403", f"the include goes in a circle: {way}", node.path.span)
+    if len(run.including) > limits.INCLUDE_DEPTH:
+        message = f"includes nested deeper than {limits.INCLUDE_DEPTH}"
+        raise Complaint("E904", message, node.path.span)
+    if path not in run.modules:
+        run.modules[path] = _run(run, node, path)
+    return run.modules[path]
+
+
+def _run(run: "Expander", node: ast.Use, path: Path) -> Scope | None:
+    try:
+        file, errors = parse(includes.read(path, _shown(path, run.root)))
+    except UserError as error:
+        raise Complaint("E401", str(error), node.path.span) from None
+    for error in errors:
+        run.sink.add(error)
+    inside = Scope(file)
+    inside.values["ch"] = run.channels
+    run.including.append(path)
+    run.suite(tuple(_allowed(run, file)), inside)
+    run.including.pop()
+    return None if errors else inside
+
+
+def _shown(path: Path, root: Path | None) -> str:
+    return str(path.relative_to(root)) if root and path.is_relative_to(root) else str(path)
+
+
+def _allowed(run: "Expander", file: ast.File) -> list[ast.Node]:
+    kept = list[ast.Node]()
+    for node in file.body:
+        if isinstance(node, ast.Statement) and node.head.id not in ("default", "cnn"):
+            mend = "an included file holds blocks, lets and defaults"
+            run.sink.say("E404", f"`{node.head.id}` cannot stand here", node.span, mend)
+        else:
+            kept.append(node)
+    return kept

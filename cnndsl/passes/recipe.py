@@ -1,0 +1,65 @@
+"""The `train { … }` section to a Recipe, by the same binder as the layers."""
+
+from dataclasses import replace
+from typing import Any
+
+from cnndsl.passes.bind import Binder, Slot
+from cnndsl.passes.scope import Scope
+from cnndsl.passes.sink import Complaint, Sink
+from cnndsl.passes.values import evaluate, truth
+from cnndsl.recipe import CHOSEN, PLAIN, Recipe, value_of
+from cnndsl.syntax import ast
+from cnndsl.words import Word, nearest
+
+
+def read_recipe(section: ast.Statement, scope: Scope, sink: Sink) -> Recipe:
+    """The recipe, its errors in the sink."""
+    assert section.group is not None
+    found: dict[str, Any] = {}
+    for node in section.group.branches[0]:
+        try:
+            _setting(node, scope, sink, found)
+        except Complaint as complaint:
+            sink.add(complaint.diagnostic)
+    return replace(Recipe(), **found)
+
+
+def _setting(node: ast.Node, scope: Scope, sink: Sink, found: dict[str, Any]) -> None:
+    if not isinstance(node, ast.Statement):
+        mend = "write settings such as `epochs 10`"
+        raise Complaint("E502", "only settings stand in `train`", node.span, mend)
+    if node.span.start in scope.file.broken:
+        return
+    if node.condition is not None and not truth(evaluate(node.condition, scope), node.condition):
+        return
+    word = node.head.id
+    if word in found:
+        raise Complaint("E108", f"`{word}` is given twice", node.span, "keep one of them")
+    cls, span, items = _meaning(node)
+    binder = Binder(sink, scope, {})
+    binder.slots.append(Slot(cls, span))
+    binder.take(items)
+    for setting in binder.build():
+        found[word] = value_of(setting)
+
+
+def _meaning(node: ast.Statement) -> tuple[type[Word], Any, tuple[ast.Item, ...]]:
+    """The class that a setting fills, and the items that are left for it."""
+    word, items = node.head.id, (*node.items, *node.tail)
+    if word in PLAIN:
+        return PLAIN[word], node.head.span, items
+    if word not in CHOSEN:
+        known = {*PLAIN, *CHOSEN}
+        close = nearest(word, known)
+        mend = f"did you mean `{close}`?" if close else "one of " + ", ".join(sorted(known))
+        raise Complaint("E501", f"unknown setting `{word}`", node.head.span, mend)
+    match items:
+        case (ast.Positional(span, ast.Name(_, name)), *rest) if name in CHOSEN[word]:
+            return CHOSEN[word][name], span, tuple(rest)
+        case (ast.Positional(span, ast.Name(_, name)), *_):
+            close = nearest(name, set(CHOSEN[word])) or ", ".join(CHOSEN[word])
+            mend = f"did you mean `{close}`?" if "," not in close else f"one of {close}"
+            raise Complaint("E503", f"unknown {word} `{name}`", span, mend)
+        case _:
+            listed = ", ".join(CHOSEN[word])
+            raise Complaint("E105", f"`{word}` needs its name", node.span, f"one of {listed}")

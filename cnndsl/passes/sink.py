@@ -1,0 +1,55 @@
+"""Where passes put what they find."""
+
+from cnndsl import limits
+from cnndsl.source import Diagnostic, Fix, Severity, Span
+
+
+class Complaint(Exception):  # noqa: N818  (read as: someone complains)
+    """An error at a place; whoever knows how to go on catches it and hands it to the sink."""
+
+    def __init__(
+        self, code: str, message: str, span: Span, help: str | None = None, fix: Fix | None = None
+    ) -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic(code, message, span, help=help, fix=fix)
+
+
+class Unknown(Exception):  # noqa: N818
+    """A value depends on something that already failed: say nothing more about it."""
+
+
+class Sink:
+    """Collects diagnostics; the same one from several calls of a block is kept once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int, int, int], Diagnostic] = {}
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Keep a diagnostic."""
+        span = diagnostic.span
+        key = (diagnostic.code, id(span.source), span.start, span.end)
+        if len(self._found) < limits.ERRORS:
+            self._found.setdefault(key, diagnostic)
+
+    def say(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        help: str | None = None,
+        notes: tuple[str, ...] = (),
+        fix: Fix | None = None,
+        severity: Severity = "error",
+    ) -> None:
+        """Keep a diagnostic, written out."""
+        self.add(Diagnostic(code, message, span, notes, help, fix, severity))
+
+    @property
+    def all(self) -> list[Diagnostic]:
+        """What was found, in the order of the text."""
+        return sorted(self._found.values(), key=lambda d: (d.span.source.name, d.span.start))
+
+    @property
+    def failed(self) -> bool:
+        """Whether any error is among them."""
+        return any(d.severity == "error" for d in self._found.values())

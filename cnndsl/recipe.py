@@ -1,0 +1,105 @@
+"""The recipe: what `train { … }` says, checked. The loop in `cnndsl.train` carries it out."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from cnndsl import losses, optim, schedules
+from cnndsl.losses import CrossEntropy, Loss
+from cnndsl.optim import Adam, Optimizer
+from cnndsl.schedules import Constant, Schedule
+from cnndsl.words import Word, arg, key, word
+
+
+@dataclass(frozen=True)
+class Augment(Word, word="augment"):
+    """Random changes of the training pictures: `augment flip crop=4 cutout=8`."""
+
+    flip: str | None = word("flip", doc="mirrors half of the pictures")
+    crop: int = key("int", default=0, low=0, doc="shifts by up to so many pixels")
+    cutout: int = key("int", default=0, low=0, doc="blanks a square of this side")
+    mixup: float = key("float", default=0.0, low=0, doc="blends pairs; alpha of the Beta law")
+    jitter: float = key("float", default=0.0, low=0, high=1, doc="brightness and contrast")
+
+
+@dataclass(frozen=True)
+class Data(Word, word="data"):
+    """The data set: `data cifar10`, `data mnist`, `data shapes`, `data "folder"`."""
+
+    name: str = arg("text", doc="cifar10, mnist, shapes, a folder or an .npz file")
+
+
+@dataclass(frozen=True)
+class Batch(Word, word="batch"):
+    """Pictures a step: `batch 32`."""
+
+    size: int = arg("int", low=1, doc="pictures a step")
+
+
+@dataclass(frozen=True)
+class Epochs(Word, word="epochs"):
+    """Passes over the data: `epochs 10`."""
+
+    count: int = arg("int", low=1, doc="passes over the data")
+
+
+@dataclass(frozen=True)
+class Seed(Word, word="seed"):
+    """Start of all random numbers: `seed 0`."""
+
+    number: int = arg("int", low=0, doc="start of all random numbers")
+
+
+@dataclass(frozen=True)
+class Clip(Word, word="clip"):
+    """Longest gradient: `clip 1.0` scales the whole gradient down to this norm."""
+
+    norm: float = arg("float", low=0, doc="largest norm of the gradient")
+
+
+@dataclass(frozen=True)
+class Ema(Word, word="ema"):
+    """Moving mean of the weights, used for validation and `best`: `ema 0.999`."""
+
+    decay: float = arg("float", low=0, high=1, doc="memory of past weights")
+
+
+@dataclass(frozen=True)
+class Stop(Word, word="stop"):
+    """Early stopping: `stop 5` ends after 5 epochs without a better `val_loss`."""
+
+    patience: int = arg("int", low=1, doc="epochs without improvement")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the defaults are the tutorial's recipe."""
+
+    data: str | None = None
+    batch: int = 32
+    epochs: int = 10
+    loss: Loss = field(default_factory=CrossEntropy)
+    optimizer: Optimizer = field(default_factory=Adam)
+    schedule: Schedule = field(default_factory=Constant)
+    augment: Augment = field(default_factory=Augment)
+    seed: int = 0
+    clip: float | None = None
+    ema: float | None = None
+    stop: int | None = None
+
+
+PLAIN: dict[str, type[Word]] = {
+    cls.word: cls for cls in (Data, Batch, Epochs, Seed, Clip, Ema, Stop, Augment)
+}
+CHOSEN: dict[str, dict[str, type[Any]]] = {
+    "loss": losses.registry,
+    "optimizer": optim.registry,
+    "schedule": schedules.registry,
+}
+
+
+def value_of(setting: Word) -> Any:
+    """What a bound setting puts into the recipe: its one value, or the setting itself."""
+    if isinstance(setting, Augment | Loss | Optimizer | Schedule):
+        return setting
+    (only,) = fields(setting)  # pyright: ignore[reportArgumentType]  (a dataclass)
+    return getattr(setting, only.name)

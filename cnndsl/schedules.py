@@ -1,0 +1,103 @@
+"""Schedules: the learning rate at each step, as a factor of the optimizer's."""
+
+from dataclasses import dataclass
+from math import cos, pi
+
+from cnndsl.words import Word, arg, key
+
+registry: dict[str, type["Schedule"]] = {}
+
+
+class Schedule(Word):
+    """A function of progress `t` in [0, 1] and of the epoch; `warmup` epochs rise from 0 before."""
+
+    warmup: float
+
+    def __init_subclass__(cls, word: str = "") -> None:
+        super().__init_subclass__(word)
+        registry[word] = cls
+
+    def factor(self, t: float, epoch: float) -> float:
+        """What the learning rate is multiplied by."""
+        raise NotImplementedError(self.word)
+
+
+@dataclass(frozen=True)
+class Constant(Schedule, word="constant"):
+    """Always 1."""
+
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """1."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Step(Schedule, word="step"):
+    """gamma to the power of how often `every` epochs have passed."""
+
+    every: float = key("float", default=10.0, low=0.001, doc="epochs between drops")
+    gamma: float = key("float", default=0.1, low=0, high=1, doc="factor of each drop")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """gamma ^ ⌊epoch / every⌋."""
+        return self.gamma ** int(epoch / self.every)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule, word="cosine"):
+    """Half a cosine from 1 down to `floor`. Source: Loshchilov & Hutter 2017, arXiv:1608.03983."""
+
+    floor: float = key("float", default=0.0, low=0, high=1, doc="factor at the end")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """floor + (1 − floor) · (1 + cos πt) / 2."""
+        return self.floor + (1 - self.floor) * (1 + cos(pi * t)) / 2
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule, word="onecycle"):
+    """Up to the full rate and down to almost nothing, both along cosines (PyTorch's OneCycleLR).
+
+    Source: Smith & Topin 2017, arXiv:1708.07120.
+    """
+
+    rise: float = key("float", default=0.3, low=0.001, high=0.999, doc="share of the way up")
+    start: float = key("float", default=25.0, low=1, doc="1 / factor at the start")
+    final: float = key("float", default=1e4, low=1, doc="1 / factor at the end, below the start")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """Cosine from 1/start to 1 while t < rise, then to 1/(start·final)."""
+        low, end = 1 / self.start, 1 / (self.start * self.final)
+        if t < self.rise:
+            return low + (1 - low) * (1 - cos(pi * t / self.rise)) / 2
+        return end + (1 - end) * (1 + cos(pi * (t - self.rise) / (1 - self.rise))) / 2
+
+
+@dataclass(frozen=True)
+class Polynomial(Schedule, word="polynomial"):
+    """(1 − t) to a power; power 1 is a straight line."""
+
+    power: float = arg("float", default=1.0, low=0, doc="exponent")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """(1 − t) ^ power."""
+        return (1 - t) ** self.power
+
+
+@dataclass(frozen=True)
+class Plateau(Schedule, word="plateau"):
+    """Multiplied by gamma whenever `val_loss` has not improved for `patience` epochs."""
+
+    gamma: float = key("float", default=0.1, low=0, high=1, doc="factor of each drop")
+    patience: int = key("int", default=3, low=1, doc="epochs without improvement")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """1; the loop multiplies by gamma when the plateau is met."""
+        return 1.0

@@ -1,0 +1,108 @@
+"""Texts, places in them, and what is said about a place.
+
+A `Span` points into a `Source`; a `Diagnostic` is a value: code, message, span, notes, help, fix.
+Rendering is elsewhere (`cnndsl.report`). This module imports nothing of ours.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The text of one file (or of one string, then `path` is None)."""
+
+    text: str
+    name: str = "<text>"
+    path: Path | None = None
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        """Offset of the first character of every line; lines end at `\\n` only."""
+        return [0, *(i + 1 for i, char in enumerate(self.text) if char == "\n")]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1, in characters."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1, without its end."""
+        start = self.line_starts[number - 1]
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The characters `start` to `end` (exclusive) of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The characters themselves."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def line(self) -> int:
+        """Line of the first character, from 1."""
+        return self.source.place(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        """Column of the first character, from 1."""
+        return self.source.place(self.start)[1]
+
+    @property
+    def stop(self) -> tuple[int, int]:
+        """Line and column just behind the last character."""
+        return self.source.place(self.end)
+
+    def to(self, other: "Span") -> "Span":
+        """From the start of this span to the end of the other."""
+        return Span(self.source, self.start, max(self.end, other.end))
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A safe mechanical mend: put `text` in the place of `span`."""
+
+    span: Span
+    text: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """Something to say about a place in a spec; `code` has its page (`cnndsl explain CODE`)."""
+
+    code: str
+    message: str
+    span: Span
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    fix: Fix | None = None
+    severity: Severity = field(default="error")
+
+
+class Failed(Exception):  # noqa: N818  (read as: the spec failed)
+    """A spec has errors; `diagnostics` holds all of them."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        self.diagnostics = diagnostics
+        first = diagnostics[0]
+        where = f"{first.span.source.name}:{first.span.line}:{first.span.column}"
+        more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
+        super().__init__(f"{where}: {first.severity}[{first.code}]: {first.message}{more}")
+
+
+class UserError(Exception):
+    """Something outside the spec is wrong (a file, an option, the runtime): exit code 2."""

@@ -1,0 +1,1 @@
+"""Text to syntax tree: spans on everything, no word of the language known."""

@@ -1,0 +1,123 @@
+"""Between lexer and parser: what adjacency and nesting decide, and what braces must match.
+
+`/` and `*` with a space before and none after are stride and repeat; `(` right behind a name is a
+call; inside parentheses all is arithmetic. A regular expression cannot see that, a pass can.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from lark import Token
+
+from cnndsl import limits
+from cnndsl.source import Diagnostic, Source, Span
+
+OPEN, CLOSE, BAR, SEP = "LBRACE", "RBRACE", "VBAR", "_SEP"
+_PAIRS = {CLOSE: OPEN, "RPAR": "LPAR"}
+
+
+def span_of(source: Source, token: Token) -> Span:
+    """The place of a token."""
+    return Span(source, token.start_pos or 0, token.end_pos or 0)
+
+
+def arrange(source: Source, stream: Iterable[Token]) -> tuple[list[Token], list[Diagnostic]]:
+    """The tokens that the parser gets, and what is wrong with their nesting."""
+    tokens = list(stream)
+    for mended in (_drop_unmatched, _close_unclosed):
+        tokens, errors = mended(source, tokens)
+        if errors:
+            return list(_thin(_glue(_close_quietly(tokens)))), errors
+    return list(_thin(_glue(tokens))), _too_deep(source, tokens)
+
+
+def _glue(tokens: list[Token]) -> Iterator[Token]:
+    depth = 0
+    for i, token in enumerate(tokens):
+        kind = token.type
+        if kind == "LPAR":
+            depth += 1
+            if i and tokens[i - 1].type == "NAME" and tokens[i - 1].end_pos == token.start_pos:
+                kind = "_CALL"
+        elif kind == "RPAR":
+            depth -= 1
+        elif kind == SEP:
+            depth = 0
+        elif kind == "IF" and i and tokens[i - 1].type not in (SEP, OPEN, BAR, "_ELSE"):
+            kind = "_WHEN"
+        elif kind in ("OVER", "TIMES") and depth == 0 and _leans_right(tokens, i):
+            kind = "STRIDE" if kind == "OVER" else "REPEAT"
+        yield token if kind == token.type else Token.new_borrow_pos(kind, str(token), token)
+
+
+def _leans_right(tokens: list[Token], i: int) -> bool:
+    """Space before, none after."""
+    if i == 0 or i + 1 == len(tokens):
+        return False
+    before, token, after = tokens[i - 1 : i + 2]
+    return before.end_pos != token.start_pos and after.start_pos == token.end_pos
+
+
+def _thin(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Keep a separator only where one statement follows another."""
+    previous, waiting = BAR, None
+    for token in tokens:
+        if token.type == SEP:
+            waiting = waiting or token
+            continue
+        if waiting and previous not in (OPEN, BAR) and token.type not in (CLOSE, BAR, OPEN, "_ELSE"):
+            yield waiting
+        previous, waiting = token.type, None
+        yield token
+
+
+def _drop_unmatched(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diagnostic]]:
+    depth, kept, errors = 0, list[Token](), list[Diagnostic]()
+    for token in tokens:
+        depth += (token.type == OPEN) - (token.type == CLOSE)
+        if depth < 0 or (depth == 0 and token.type == BAR):
+            depth = max(depth, 0)
+            errors.append(_stray(source, token))
+            continue
+        kept.append(token)
+    return kept, errors
+
+
+def _stray(source: Source, token: Token) -> Diagnostic:
+    if token.type == BAR:
+        message, mend = "`|` outside of `{ … }`", "branches stand in braces: `add { a | b }`"
+    else:
+        message, mend = "`}` closes nothing", "remove it, or open a `{` before it"
+    return Diagnostic("E003", message, span_of(source, token), help=mend)
+
+
+def _close_unclosed(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diagnostic]]:
+    opened = list[Token]()
+    for token in tokens:
+        if token.type == OPEN:
+            opened.append(token)
+        elif token.type == CLOSE:
+            opened.pop()
+    errors = [
+        Diagnostic("E003", "`{` is never closed", span_of(source, token), help="add the `}`")
+        for token in opened[-1:]
+    ]
+    return tokens, errors
+
+
+def _close_quietly(tokens: list[Token]) -> list[Token]:
+    """Append what is missing, so that the rest can still be parsed."""
+    missing = sum((t.type == OPEN) - (t.type == CLOSE) for t in tokens)
+    end = tokens[-1] if tokens else Token(SEP, "")
+    return tokens + [Token.new_borrow_pos(CLOSE, "}", end)] * max(0, min(missing, limits.NESTING))
+
+
+def _too_deep(source: Source, tokens: list[Token]) -> list[Diagnostic]:
+    depth = 0
+    for token in tokens:
+        depth += token.type in _PAIRS.values()
+        depth -= token.type in _PAIRS
+        if depth > limits.NESTING:
+            message = f"nested deeper than {limits.NESTING} levels"
+            mend = "name the inner parts as blocks and call them"
+            return [Diagnostic("E901", message, span_of(source, token), help=mend)]
+    return []

@@ -1,0 +1,137 @@
+"""What a word of the language may take: the annotated fields of its class *are* its syntax.
+
+    @dataclass(frozen=True)
+    class Pool(Layer, word="pool"):
+        kernel: Pair = arg("pair", key="k", low=1, doc="window")
+        stride: Pair | None = key("pair", low=1, doc="step; the window by default")
+        padding: Padding = word("valid", "same", "pad", doc="zeros around")
+
+From these the binder, the manual pages, completion and "did you mean" are all derived.
+"""
+
+from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+Kind = Literal["int", "float", "pair", "shape", "choice", "text"]
+Role = Literal["arg", "key", "word"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How one field is written. `low` and `high` are inclusive bounds."""
+
+    role: Role
+    kind: Kind
+    doc: str
+    key: str | None = None
+    words: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    name: str = ""
+    required: bool = False
+    default: Any = None
+
+    @property
+    def title(self) -> str:
+        """How the field is called in messages: as it is written."""
+        return "|".join(self.words) if self.role == "word" else (self.key or self.name)
+
+
+def arg(
+    kind: Kind,
+    *,
+    doc: str,
+    default: Any = MISSING,
+    key: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A positional value; with `key` it may be written by name too."""
+    spec = Spec("arg", kind, doc, key, choices, low, high)
+    return field(default=default, metadata={"spec": spec})
+
+
+def key(
+    kind: Kind,
+    *,
+    doc: str,
+    default: Any = None,
+    name: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A value written `name=value`; the name is the field's unless given."""
+    return field(
+        default=default, metadata={"spec": Spec("key", kind, doc, name, choices, low, high)}
+    )
+
+
+def word(*words: str, doc: str, default: str | None = None) -> Any:
+    """One of a closed set of bare words."""
+    return field(default=default, metadata={"spec": Spec("word", "choice", doc, None, words)})
+
+
+class Word:
+    """Base of all that a word can mean; subclasses are frozen dataclasses."""
+
+    word: ClassVar[str] = ""
+    takes_labels: ClassVar[bool] = False
+    """Whether bare names are labels of tensors here."""
+    takes_group: ClassVar[bool] = False
+    """Whether `{ … }` may follow."""
+
+    def __init_subclass__(cls, word: str = "") -> None:
+        cls.word = word
+
+
+@cache
+def specs(cls: type[Word]) -> tuple[Spec, ...]:
+    """The fields of a word's class, with names, keys and defaults filled in."""
+    return tuple(
+        _filled(f.name, f.metadata["spec"], f.default)
+        for f in fields(cls)  # pyright: ignore[reportArgumentType]  (subclasses are dataclasses)
+        if "spec" in f.metadata
+    )
+
+
+def _filled(name: str, spec: Spec, default: Any) -> Spec:
+    needed = default is MISSING
+    written = spec.key or (name if spec.role == "key" else None)
+    changes = {"name": name, "key": written, "required": needed}
+    return Spec(**{**vars(spec), **changes, "default": None if needed else default})
+
+
+def arguments(cls: type[Word]) -> list[Spec]:
+    """The positional fields in their order."""
+    return [spec for spec in specs(cls) if spec.role == "arg"]
+
+
+def keys(cls: type[Word]) -> dict[str, Spec]:
+    """The fields that can be written `name=value`, by that name."""
+    return {spec.key: spec for spec in specs(cls) if spec.key}
+
+
+def flags(cls: type[Word]) -> dict[str, Spec]:
+    """The fields that bare words set, by word."""
+    return {w: spec for spec in specs(cls) if spec.role == "word" for w in spec.words}
+
+
+def syntax(cls: type[Word]) -> str:
+    """The syntax line of a word's manual page, derived from its fields."""
+    parts = [cls.word]
+    for spec in specs(cls):
+        shown = f"<{spec.name}>" if spec.role == "arg" else spec.title
+        if spec.role == "key":
+            shown = "/N" if spec.key == "stride" else f"{spec.key}=…"
+        parts.append(shown if spec.required else f"[{shown}]")
+    return " ".join([*parts, *(["<label>…"] if cls.takes_labels else [])])
+
+
+def nearest(name: str, known: "list[str] | set[str]") -> str | None:
+    """The known name that was most likely meant, or None."""
+    found = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return found[0] if found else None
