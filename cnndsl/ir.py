@@ -34,6 +34,8 @@ class Node:
     macs: int
     span: Span
     stack: tuple[Frame, ...] = ()
+    follows: bool = False
+    """Whether the word follows another layer in its statement (`conv … relu`)."""
 
     @cached_property
     def size(self) -> int:

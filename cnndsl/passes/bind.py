@@ -74,15 +74,13 @@ class Binder:
                 self.failed = True
 
     def build(self) -> list[Any]:
-        """All words, or nothing where something is wrong."""
-        built = list[Any]()
-        for slot in self.slots if not self.failed else ():
-            try:
-                built.append(slot.build())
-            except Complaint as complaint:
-                self.failed = True
+        """All words, as far as they are understood; nothing where a required field is missing."""
+        try:
+            return [slot.build() for slot in self.slots]
+        except Complaint as complaint:
+            if not self.failed:
                 self.sink.add(complaint.diagnostic)
-        return [] if self.failed else built
+            return []
 
     def _item(self, item: ast.Item, weak: bool) -> None:
         match item:

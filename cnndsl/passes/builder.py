@@ -48,7 +48,7 @@ class Builder:
         self._paths.add(path)
         return path
 
-    def apply(self, layer: Layer, slot: Slot, xs: tuple[Tensor, ...], path: str) -> Tensor:
+    def apply(self, layer: Layer, slot: Slot, xs: tuple[Tensor, ...], path: str, follows: bool = False) -> Tensor:
         """Add a layer behind the given tensors and return its output."""
         shapes = [x.shape for x in xs if x.shape is not None]
         if len(shapes) < len(xs):
@@ -59,7 +59,7 @@ class Builder:
         except Reject as reject:
             self._reject(reject, slot, xs)
             return UNKNOWN if reject.assume is None else self._ghost(layer, reject.assume, slot)
-        return self._add(layer, slot, xs, inputs, shape, path)
+        return self._add(layer, slot, xs, inputs, shape, path, follows)
 
     def _ghost(self, layer: Layer, shape: Shape, slot: Slot) -> Tensor:
         """A node with the shape that the mended layer would have, to go on with."""
@@ -80,12 +80,14 @@ class Builder:
         inputs: tuple[Shape, ...],
         shape: Shape,
         path: str,
+        follows: bool,
     ) -> Tensor:
         params = layer.params(inputs[0]) if inputs else ()
         self._check_size(shape, params, slot.span)
         macs = layer.macs(inputs[0], shape) if inputs else 0
         positions = tuple(x.index for x in xs)
-        return self._append(Node(path, layer, positions, shape, params, macs, slot.span, self.stack))
+        node = Node(path, layer, positions, shape, params, macs, slot.span, self.stack, follows)
+        return self._append(node)
 
     def _check_size(self, shape: Shape, params: tuple[Param, ...], span: Span) -> None:
         self.parameters += sum(prod(p.shape) for p in params)

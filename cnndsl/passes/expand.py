@@ -207,7 +207,7 @@ class Expander:
             path = self.builder.path(layer.word, label if i == 0 else None)
             place = Slot(slot.cls, _stretch(slot), slot.values, slot.spans)
             made = layer.before(words[i + 1 :])
-            self.current = self.builder.apply(made, place, xs, path)
+            self.current = self.builder.apply(made, place, xs, path, follows=i > 0)
             xs = (self.current,)
             if i == 0 and label is not None:
                 self.builder.prefix = path + "."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
+from platformdirs import user_cache_path
 
 from cnndsl import limits, resources
 from cnndsl.source import Diagnostic, Source
@@ -24,6 +25,15 @@ _LOCK = threading.Lock()
 _BUILDER = Builder()
 
 
+def _cache_file() -> str | bool:
+    """Where the tables are kept between runs: building them takes longer than most checks."""
+    try:
+        folder = user_cache_path("cnndsl", ensure_exists=True)
+    except OSError:
+        return False
+    return str(folder / "grammar.tables")
+
+
 @cache
 def _lark() -> Lark:
     grammar = (resources.folder("grammar") / "cnn.lark").read_text(encoding="utf-8")
@@ -34,6 +44,7 @@ def _lark() -> Lark:
         lexer="basic",
         maybe_placeholders=True,
         transformer=_BUILDER,
+        cache=_cache_file(),
     )
 
 

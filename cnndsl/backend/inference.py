@@ -1,0 +1,115 @@
+"""Model to inference graph: batch-norm folded, explicit pads, dynamic batch, deterministic."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnndsl.backend.weights import Weights
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.export import export
+from cnndsl.graph.fold import fold_batch_norm
+from cnndsl.graph.tape import Tape, Value
+from cnndsl.ir import Model, Node
+from cnndsl.version import LANGUAGE, version
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the inference graph is made.
+
+    `batch` is fixed if given, else symbolic. With `uint8` the input is N×H×W×C uint8, divided by
+    255, less `mean`, over `std` (one number, or one a channel), all inside the graph.
+    """
+
+    opset: int = 17
+    batch: int | None = None
+    fold: bool = True
+    uint8: bool = False
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+
+class InferenceEmitter(Emitter):
+    """Gives layers their weights as constants."""
+
+    def __init__(self, tape: Tape, weights: Weights) -> None:
+        super().__init__(tape)
+        self._weights = weights
+        self._known: dict[str, Value] = {}
+
+    def param(self, name: str) -> Value:
+        """The weight as a named constant."""
+        full = f"{self.tape.path}.{name}"
+        if full not in self._known:
+            self._known[full] = self.tape.const(self._weights[full], full)
+        return self._known[full]
+
+
+def emit(model: Model, emitter: Emitter, x: Value) -> list[Value]:
+    """Write every layer of a model on the emitter's tape; returns the outputs of all nodes."""
+    values = list[Value]()
+    for node in model.nodes:
+        emitter.tape.path, emitter.tape.line = node.path, node.line
+        inputs = tuple(values[i] for i in node.inputs) or (x,)
+        values.append(node.layer.apply(emitter, inputs))
+    emitter.tape.path, emitter.tape.line = "", 0
+    return values
+
+
+def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
+    """The forward pass on a tape."""
+    tape = Tape()
+    batch = options.batch or "N"
+    if options.uint8:
+        x = _normalised(tape, model, options)
+    else:
+        x = tape.input("input", (batch, *model.input))
+    values = emit(model, InferenceEmitter(tape, weights), x)
+    tape.outputs = {name: values[i] for name, i in model.outputs.items()}
+    if options.fold:
+        fold_batch_norm(tape)
+    return tape
+
+
+def _normalised(tape: Tape, model: Model, options: Options) -> Value:
+    channels, height, width = model.input
+    raw = tape.input("input", (options.batch or "N", height, width, channels), "uint8")
+    first = tape.op("Transpose", tape.op("Cast", raw, to="float32"), perm=(0, 3, 1, 2))
+    mean, std = np.array(options.mean), np.array(options.std)
+    scale, shift = 1 / (255 * std), -mean / std
+    factor = tape.const(scale.astype(np.float32).reshape(-1, 1, 1))
+    offset = tape.const(shift.astype(np.float32).reshape(-1, 1, 1))
+    return tape.op("Add", tape.op("Mul", first, factor), offset)
+
+
+def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
+    """The ONNX model; its metadata hold the source text, the version and the settings."""
+    tape = inference_tape(model, weights, options)
+    return export(tape, model.name, options.opset, metadata(model), lines(model))
+
+
+def metadata(model: Model) -> dict[str, str]:
+    """What the ONNX file says of its origin."""
+    return {
+        "cnndsl_version": version(),
+        "cnndsl_language": str(LANGUAGE),
+        "cnndsl_source": model.source.text,
+        "cnndsl_settings": json.dumps(dict(model.settings), sort_keys=True),
+        "cnndsl_input": json.dumps(list(model.input)),
+    }
+
+
+def lines(model: Model) -> dict[int, str]:
+    """`model.cnn:3: conv 64 3x3` for each line that has a layer (of the spec itself)."""
+    return {node.line: _place(node) for node in model.nodes if node.span.source is model.source}
+
+
+def _place(node: Node) -> str:
+    source = node.span.source
+    name = source.path.name if source.path else source.name
+    return f"{name}:{node.line}: {source.line(node.line).strip()}"

@@ -1,0 +1,73 @@
+"""The tensors of a model: drawn from a seed, or read from a safetensors file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.init import draw
+from cnndsl.ir import Model
+from cnndsl.source import UserError
+
+Weights = Mapping[str, NDArray[np.float32]]
+_SHOWN = 5
+
+
+def initial_weights(model: Model, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Fresh tensors; each has its own random stream, so that a new layer changes no other."""
+    return {
+        name: draw(p.init, p.shape, p.fans, np.random.default_rng([seed, crc32(name.encode())]))
+        for name, p in model.tensors().items()
+    }
+
+
+def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
+    """Tensors of a safetensors file, fitting the model; UserError says what does not fit."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: cannot be read as safetensors: {error}") from None
+    return fit_weights(tensors, model, str(path))
+
+
+def fit_weights(
+    tensors: Mapping[str, NDArray[np.generic]], model: Model, origin: str
+) -> dict[str, NDArray[np.float32]]:
+    """The tensors as float32; UserError for missing, surplus, misshapen or unusable ones."""
+    wanted = model.tensors()
+    problems = {
+        "missing": [n for n in wanted if n not in tensors],
+        "not in the model": [n for n in tensors if n not in wanted],
+        "of another shape": [
+            f"{n} is {_shape(tensors[n].shape)}, the model has {_shape(wanted[n].shape)}"
+            for n in wanted
+            if n in tensors and tensors[n].shape != wanted[n].shape
+        ],
+        "not float": [f"{n} is {t.dtype}" for n, t in tensors.items() if t.dtype.kind != "f"],
+    }
+    _refuse(origin, problems)
+    found = {name: np.asarray(tensors[name], np.float32) for name in wanted}
+    broken = [name for name, array in found.items() if not np.isfinite(array).all()]
+    _refuse(origin, {"not finite (NaN or infinity)": broken})
+    return found
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
+
+
+def _refuse(origin: str, problems: Mapping[str, list[str]]) -> None:
+    lines = list[str]()
+    for what, names in problems.items():
+        if names:
+            shown = ", ".join(names[:_SHOWN])
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            lines.append(f"  {len(names)} {what}: {shown}{more}")
+    if lines:
+        mend = "tensor names are the paths of `cnndsl summary`, such as conv_1.weight"
+        raise UserError("\n".join([f"{origin} does not fit the model", *lines, f"  {mend}"]))

@@ -1,0 +1,134 @@
+"""The command line: thin, lazy, one file a command. Parses options and prints; no logic."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from cnndsl.source import Failed, UserError
+
+COMMANDS = {
+    "check": "find every mistake of a spec, count its parameters",
+    "summary": "table of layers: shapes, parameters, MACs, receptive fields",
+    "compile": "write an ONNX graph",
+    "run": "classify pictures with a compiled model",
+    "layers": "the manual of the language's words",
+    "explain": "what a diagnostic means and how to mend it",
+    "emit": "print a stage of the compiler",
+    "doctor": "what of the runtime is installed and works",
+}
+ALIASES = {"predict": "run"}
+
+
+class Lazy(click.Group):
+    """Imports a command's module when it is used, so that start-up stays short."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command's own module."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        return import_module(f"cnndsl.cli.{name}").command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click's, with the nearest command for a misspelt one."""
+        from cnndsl.words import nearest
+
+        known = {*COMMANDS, *ALIASES}
+        if args and args[0] not in known and not args[0].startswith("-"):
+            close = nearest(args[0], known)
+            hint = f" Did you mean `{close}`?" if close else ""
+            ctx.fail(f"No such command `{args[0]}`.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CNNDSL"},
+)
+@click.option("--version", is_flag=True, is_eager=True, callback=lambda c, p, v: _version(c, v),
+              expose_value=False, help="Print the version and leave.")  # fmt: skip
+@click.option("--debug", is_flag=True, help="Show tracebacks of internal errors.")
+@click.pass_context
+def group(ctx: click.Context, debug: bool) -> None:
+    """Convolutional networks as a few lines of text: check, compile, run."""
+    ctx.obj = {"debug": debug}
+    ctx.default_map = _project_defaults()
+
+
+def _version(ctx: click.Context, wanted: bool) -> None:
+    from cnndsl.version import LANGUAGE, version
+
+    if wanted:
+        click.echo(f"cnndsl {version()}, language version {LANGUAGE}")
+        ctx.exit()
+
+
+def _project_defaults() -> dict[str, Any]:
+    """`[tool.cnndsl]` of a pyproject.toml here or above."""
+    from pathlib import Path
+
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            import tomllib
+
+            try:
+                tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+            except (OSError, ValueError):
+                return {}
+            return tools.get("cnndsl", {})
+    return {}
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; exit 0 ok, 1 diagnostics, 2 usage, 70 internal error, 130 SIGINT."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    try:
+        code = group.main(given, prog_name="cnndsl", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (KeyboardInterrupt, click.Abort):
+        _leave("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except UserError as error:
+        _leave(f"error: {error}", 2)
+    except Failed as failed:
+        _show_failed(failed)
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        _leave(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "This is a bug of cnndsl. `cnndsl --debug …` shows where.", 70,
+        )  # fmt: skip
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+def _show_failed(failed: Failed) -> None:
+    from cnndsl.cli.common import style
+    from cnndsl.report.diagnostics import full
+
+    click.echo(full(failed.diagnostics, style(sys.stderr)), err=True, color=True)

@@ -1,0 +1,52 @@
+"""What several commands share: colours, the spec argument, settings."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from cnndsl.ir import Model
+from cnndsl.passes.analyse import analyse
+from cnndsl.passes.includes import read
+from cnndsl.report.style import Style
+from cnndsl.source import Failed, UserError
+
+
+def style(stream: TextIO) -> Style:
+    """Colours if the stream is a terminal; NO_COLOR and FORCE_COLOR decide before that."""
+    if os.environ.get("NO_COLOR"):
+        return Style(False)
+    if os.environ.get("FORCE_COLOR"):
+        return Style(True)
+    return Style(stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
+spec_argument = click.argument("file", type=click.Path(path_type=Path))
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a file-level `let`."
+)
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, float]:
+    """`k=16` to a number by name."""
+    return dict(_setting(pair) for pair in pairs)
+
+
+def _setting(pair: str) -> tuple[str, float]:
+    name, _, text = pair.partition("=")
+    words: dict[str, float] = {"true": True, "false": False}
+    try:
+        number = words[text] if text in words else int(text) if text.isdigit() else float(text)
+    except ValueError:
+        raise UserError(f"--set {pair}: write NAME=NUMBER, such as --set k=16") from None
+    return name, number
+
+
+def load(file: Path, settings: Sequence[str] = ()) -> Model:
+    """The model of a spec; Failed with all its diagnostics."""
+    model, found = analyse(read(file), parse_settings(settings))
+    if model is None:
+        raise Failed(found)
+    return model

@@ -1,0 +1,82 @@
+"""Batch-norm folding: BatchNormalization behind a constant Conv, ConvTranspose or Gemm vanishes.
+
+y = γ·(w∗x + b − μ)/√(σ² + ε) + β  =  (γ/√(σ² + ε)·w)∗x + (b − μ)·γ/√(σ² + ε) + β
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnndsl.graph.tape import Node, Tape, Value
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FOLDABLE = ("Conv", "ConvTranspose", "Gemm")
+
+
+def fold_batch_norm(tape: Tape) -> None:
+    """Fold in place; results agree to rounding."""
+    readers = Counter(v for node in tape.nodes for v in node.inputs if v is not None)
+    readers.update(tape.outputs.values())
+    producers = {node.outputs[0]: i for i, node in enumerate(tape.nodes)}
+    nodes: list[Node | None] = list(tape.nodes)
+    for i, node in enumerate(tape.nodes):
+        source = producers.get(node.inputs[0]) if node.inputs and node.inputs[0] else None
+        if node.op != "BatchNormalization" or source is None or readers[node.inputs[0]] > 1:
+            continue
+        linear = tape.nodes[source]
+        if linear.op in _FOLDABLE and all(v in tape.consts for v in linear.inputs[1:]):
+            nodes[source] = None
+            nodes[i] = _folded(tape, linear, node)
+            for replaced in linear.inputs[1:]:
+                del tape.consts[replaced]  # pyright: ignore[reportArgumentType]  (checked above)
+    tape.nodes[:] = [node for node in nodes if node is not None]
+
+
+def _folded(tape: Tape, linear: Node, norm: Node) -> Node:
+    scale, shift = _affine(tape, norm)
+    weight = _array(tape, linear.inputs[1])
+    axis = _output_axis(linear)
+    groups = linear.attrs.get("group", 1) if linear.op == "ConvTranspose" else 1
+    bias = _array(tape, linear.inputs[2]) if len(linear.inputs) > 2 else 0.0
+    new_weight = _scaled(weight, scale, axis, groups)
+    names = (f"{linear.path}.weight", f"{linear.path}.bias")
+    tensors = [_constant(tape, new_weight, names[0]), _constant(tape, bias * scale + shift, names[1])]
+    inputs = (linear.inputs[0], *tensors)
+    return Node(linear.op, inputs, norm.outputs, linear.attrs, linear.path, linear.line)
+
+
+def _affine(tape: Tape, norm: Node) -> tuple["NDArray[Any]", "NDArray[Any]"]:
+    gamma, beta, mean, var = (_array(tape, v).astype(np.float64) for v in norm.inputs[1:5])
+    scale = gamma / np.sqrt(var + norm.attrs["epsilon"])
+    return scale, beta - mean * scale
+
+
+def _output_axis(linear: Node) -> int:
+    if linear.op == "ConvTranspose":
+        return 1
+    return 0 if linear.op == "Conv" or linear.attrs.get("transB") else 1
+
+
+def _scaled(
+    weight: "NDArray[Any]", scale: "NDArray[Any]", axis: int, groups: int
+) -> "NDArray[Any]":
+    if groups == 1:
+        return weight * scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
+    per_group = scale.reshape(groups, 1, -1, 1, 1)
+    blocks = weight.reshape(groups, -1, *weight.shape[1:]) * per_group
+    return blocks.reshape(weight.shape)
+
+
+def _array(tape: Tape, value: Value | None) -> "NDArray[Any]":
+    assert value is not None
+    return tape.consts[value]
+
+
+def _constant(tape: Tape, array: "NDArray[Any]", name: str) -> Value:
+    """A constant under a layer's own name; the tensor that it replaces is no longer read."""
+    value = Value(name, array.shape, "float32")
+    tape.consts[value] = np.asarray(array, np.float32)
+    return value

@@ -1,0 +1,145 @@
+"""Diagnostics as text for people (`full`, `concise`) and for programs (`json`, `github`, `sarif`)."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+from unicodedata import east_asian_width
+
+from cnndsl.report.style import Style
+from cnndsl.source import Diagnostic, Span
+
+Render = Callable[[Sequence[Diagnostic], Style], str]
+
+
+def full(found: Sequence[Diagnostic], style: Style) -> str:
+    """With the line of the spec, carets, notes and help: rustc's form."""
+    return "\n\n".join(_full(d, style) for d in found)
+
+
+def _full(d: Diagnostic, style: Style) -> str:
+    line = d.span.source.line(d.span.line)
+    margin = " " * len(f"{d.span.line}")
+    lines = [
+        _header(d, style),
+        f"  {style.dim(f'{d.span.line} |')} {_visible(line)}",
+        f"  {style.dim(f'{margin} |')} {_carets(d.span, line, style, d.severity)}",
+        *(f"  {style.bold('note')}: {note}" for note in d.notes),
+        *([f"  {style.good('help')}: {d.help}"] if d.help else []),
+    ]
+    return "\n".join(lines)
+
+
+def _header(d: Diagnostic, style: Style) -> str:
+    where = f"{d.span.source.name}:{d.span.line}:{d.span.column}"
+    kind = style.severity(d.severity, f"{d.severity}[{d.code}]")
+    return f"{style.bold(where)}: {kind}: {_visible(d.message)}"
+
+
+def _visible(text: str) -> str:
+    """Control and direction-changing characters as their replacements; a tab as one space."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _carets(span: Span, line: str, style: Style, severity: str) -> str:
+    """Carets under the span, as far as it lies on its first line."""
+    start = span.column - 1
+    end = span.stop[1] - 1 if span.stop[0] == span.line else len(line)
+    before, marked = line[:start], line[start:end]
+    return " " * _width(before) + style.severity(severity, "^" * max(1, _width(marked)))
+
+
+def concise(found: Sequence[Diagnostic], style: Style) -> str:
+    """One line each: file:line:column: severity[code]: message."""
+    return "\n".join(_header(d, style) for d in found)
+
+
+def as_dict(d: Diagnostic) -> dict[str, Any]:
+    """The JSON form of a diagnostic (docs/cli.md)."""
+    end_line, end_column = d.span.stop
+    fix = d.fix and {
+        "title": d.fix.title,
+        "text": d.fix.text,
+        "line": d.fix.span.line,
+        "column": d.fix.span.column,
+        "end_line": d.fix.span.stop[0],
+        "end_column": d.fix.span.stop[1],
+    }
+    return {
+        "code": d.code, "severity": d.severity, "message": d.message, "file": d.span.source.name,
+        "line": d.span.line, "column": d.span.column, "end_line": end_line,
+        "end_column": end_column, "notes": list(d.notes), "help": d.help, "fix": fix,
+    }  # fmt: skip
+
+
+def as_json(found: Sequence[Diagnostic], style: Style) -> str:
+    """A JSON array of diagnostics."""
+    return json.dumps([as_dict(d) for d in found], indent=2)
+
+
+def github(found: Sequence[Diagnostic], style: Style) -> str:
+    """Workflow commands that GitHub shows at the line."""
+    return "\n".join(
+        f"::{d.severity} file={_escaped(d.span.source.name)},line={d.span.line},"
+        f"col={d.span.column},endLine={d.span.stop[0]},endColumn={d.span.stop[1]},"
+        f"title={d.code}::{_data(d)}"
+        for d in found
+    )
+
+
+def _escaped(text: str) -> str:
+    for char, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
+        text = text.replace(char, code)
+    return text
+
+
+def _data(d: Diagnostic) -> str:
+    text = " · ".join([d.message, *d.notes, *([f"help: {d.help}"] if d.help else [])])
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def sarif(found: Sequence[Diagnostic], style: Style) -> str:
+    """SARIF 2.1.0, for code-scanning services."""
+    from cnndsl.version import version
+
+    codes = sorted({d.code for d in found})
+    driver = {
+        "name": "cnndsl",
+        "version": version(),
+        "informationUri": "https://pypi.org/project/cnndsl",
+        "rules": [{"id": code} for code in codes],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_sarif_result(d) for d in found],
+    }
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _sarif_result(d: Diagnostic) -> dict[str, Any]:
+    text = "\n".join([d.message, *d.notes, *([f"help: {d.help}"] if d.help else [])])
+    region = {
+        "startLine": d.span.line, "startColumn": d.span.column,
+        "endLine": d.span.stop[0], "endColumn": d.span.stop[1],
+    }  # fmt: skip
+    place = {"artifactLocation": {"uri": d.span.source.name.replace(" ", "%20")}, "region": region}
+    return {
+        "ruleId": d.code,
+        "level": d.severity,
+        "message": {"text": text},
+        "locations": [{"physicalLocation": place}],
+    }
+
+
+FORMATS: dict[str, Render] = {
+    "full": full,
+    "concise": concise,
+    "json": as_json,
+    "github": github,
+    "sarif": sarif,
+}

@@ -1,0 +1,62 @@
+"""Manual pages: of layers from their docstrings and fields, of codes from `cnndsl/pages`."""
+
+from inspect import cleandoc
+from pathlib import Path
+
+from cnndsl.layers import vocabulary
+from cnndsl.source import UserError
+from cnndsl.words import Spec, Word, nearest, specs, syntax
+
+PAGES = Path(__file__).parent.parent / "pages"
+
+
+def layer_page(name: str) -> str:
+    """The page of a layer; UserError with the nearest word."""
+    layers = vocabulary()
+    if name not in layers:
+        close = nearest(name, set(layers))
+        hint = f"did you mean `{close}`?" if close else "`cnndsl layers` lists them"
+        raise UserError(f"there is no layer `{name}`; {hint}")
+    cls = layers[name]
+    parts = [syntax(cls), cleandoc(cls.__doc__ or ""), _fields(cls)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _fields(cls: type[Word]) -> str:
+    rows = [(spec.title, _describe(spec)) for spec in specs(cls)]
+    width = max((len(title) for title, _ in rows), default=0)
+    return "\n".join(f"  {title:<{width}}  {text}" for title, text in rows)
+
+
+def _describe(spec: Spec) -> str:
+    if spec.required:
+        return spec.doc
+    default = spec.default
+    if default is None or default == 0:
+        return spec.doc
+    shown = "x".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
+    return f"{spec.doc} (default {shown})"
+
+
+def layer_list() -> str:
+    """Every word with its first line."""
+    lines = [
+        f"  {word:<10} {(cls.__doc__ or '').strip().splitlines()[0]}"
+        for word, cls in sorted(vocabulary().items())
+    ]
+    return "\n".join(lines)
+
+
+def codes() -> list[str]:
+    """Every code that has a page."""
+    return sorted(page.stem for page in PAGES.glob("*.md"))
+
+
+def code_page(code: str) -> str:
+    """The page of a diagnostic; UserError for an unknown code."""
+    wanted = code.upper()
+    if wanted not in codes():
+        close = nearest(wanted, codes())
+        hint = f"did you mean {close}?" if close else f"codes: {', '.join(codes())}"
+        raise UserError(f"there is no diagnostic `{code}`; {hint}")
+    return (PAGES / f"{wanted}.md").read_text(encoding="utf-8").rstrip()

@@ -1,0 +1,34 @@
+"""Receptive fields: how much of the input one output position sees.
+
+Source: Araujo et al. 2019, Computing receptive fields of convolutional neural networks, Distill.
+"""
+
+from math import ceil
+
+from cnndsl.ir import Model, Node
+
+Field = tuple[float, float, float, float]  # height, width, and input pixels per step of each
+
+
+def receptive_fields(model: Model) -> list[tuple[int, ...]]:
+    """Height and width seen by each node, at most the input; the features of a vector input."""
+    fields: list[Field] = []
+    for node in model.nodes:
+        fields.append(_field(model, node, fields))
+    if len(model.input) < 3:
+        return [model.input for _ in model.nodes]
+    _, height, width = model.input
+    return [(min(ceil(f[0]), height), min(ceil(f[1]), width)) for f in fields]
+
+
+def _field(model: Model, node: Node, fields: list[Field]) -> Field:
+    if not node.inputs:
+        return (1, 1, 1, 1)
+    seen = [fields[i] for i in node.inputs]
+    height, width, down, right = (max(column) for column in zip(*seen, strict=True))
+    window = node.layer.window(model.nodes[node.inputs[0]].shape)
+    if window is None:
+        whole = model.input[-2:] if len(model.input) == 3 else (1, 1)
+        return (*whole, down, right)
+    (rows, columns), (sy, sx) = window.reach, window.step
+    return (height + (rows - 1) * down, width + (columns - 1) * right, down * sy, right * sx)

@@ -1,0 +1,185 @@
+"""The summary: what each layer gives and costs, as rows, as a table and as JSON."""
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.ir import Model, Node
+from cnndsl.layers.activation import Activation
+from cnndsl.report.receptive import receptive_fields
+from cnndsl.shapes import Shape, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer; activations in the same statement are folded into it, as in Keras's table."""
+
+    path: str
+    type: str
+    text: str
+    output: Shape
+    params: int
+    statistics: int
+    macs: int
+    receptive_field: tuple[int, ...]
+    line: int
+    activation: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that `cnndsl summary` prints."""
+
+    model: Model
+    rows: tuple[Row, ...]
+
+    @property
+    def weight_bytes(self) -> int:
+        """float32 weights and statistics."""
+        return 4 * (self.model.params + self.model.statistics)
+
+    @property
+    def activation_bytes(self) -> int:
+        """float32 outputs of all layers, for one sample: what training keeps."""
+        return 4 * sum(prod(node.shape) for node in self.model.nodes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form (docs/cli.md)."""
+        model = self.model
+        return {
+            "schema_version": 1,
+            "model": model.name,
+            "input": list(model.input),
+            "outputs": {name: list(s) for name, s in model.output_shapes().items()},
+            "params": {"total": model.params, "statistics": model.statistics},
+            "macs": model.macs,
+            "memory": {"weights": self.weight_bytes, "activations": self.activation_bytes},
+            "layers": [_row_dict(row) for row in self.rows],
+        }
+
+    def at_depth(self, depth: int) -> "Summary":
+        """Blocks below a depth as one row each."""
+        merged: dict[str, Row] = {}
+        for row in self.rows:
+            key = ".".join(row.path.split(".")[:depth])
+            merged[key] = _joined(merged.get(key), row, key)
+        return replace(self, rows=tuple(merged.values()))
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=100, color_system=None)
+        with console.capture() as captured:
+            console.print(table(self))
+        return captured.get()
+
+
+def summarise(model: Model) -> Summary:
+    """The rows of a model."""
+    rows = list[Row]()
+    for node, field in zip(model.nodes[1:], receptive_fields(model)[1:], strict=True):
+        if rows and _folds(node):
+            rows[-1] = replace(
+                rows[-1],
+                activation=node.layer.word,
+                text=f"{rows[-1].text} {_text(node)}",
+                receptive_field=field,
+            )
+        else:
+            rows.append(_row(node, field))
+    return Summary(model, tuple(rows))
+
+
+def _folds(node: Node) -> bool:
+    return node.follows and isinstance(node.layer, Activation) and not node.params
+
+
+def _row(node: Node, field: tuple[int, ...]) -> Row:
+    return Row(
+        node.path, node.layer.word, _text(node), node.shape, node.size, node.statistics,
+        node.macs, field, node.line,
+    )  # fmt: skip
+
+
+def _text(node: Node) -> str:
+    return " ".join(node.span.text.split())
+
+
+def _row_dict(row: Row) -> dict[str, Any]:
+    shown = {"path": row.path, "type": row.type, "output": list(row.output)}
+    shown |= {"params": row.params, "statistics": row.statistics, "macs": row.macs}
+    shown |= {"receptive_field": list(row.receptive_field), "line": row.line}
+    return {**shown, "activation": row.activation}
+
+
+def _joined(before: Row | None, row: Row, path: str) -> Row:
+    if before is None:
+        return row if path == row.path else replace(row, path=path, type=path, text="", activation=None)
+    return replace(
+        row,
+        path=path,
+        type=before.type,
+        text=before.text,
+        params=before.params + row.params,
+        statistics=before.statistics + row.statistics,
+        macs=before.macs + row.macs,
+        line=before.line,
+    )
+
+
+def table(summary: Summary) -> "Table":
+    """A table for the terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out = Table(title=summary.model.name, caption=_caption(summary), caption_justify="left")
+    for title in ("path", "layer", "output"):
+        out.add_column(title, overflow="fold")
+    for title in ("params", "MACs", "sees", "line"):
+        out.add_column(title, justify="right", no_wrap=True)
+    out.add_row("input", "", show(summary.model.input), "", "", "", str(summary.model.nodes[0].line))
+    for row in summary.rows:
+        out.add_row(
+            Text(row.path), Text(row.text), show(row.output), f"{row.params:,}",
+            short(row.macs) if row.macs else "0", show(row.receptive_field), str(row.line),
+        )  # fmt: skip
+    return out
+
+
+def _caption(summary: Summary) -> str:
+    model = summary.model
+    outputs = ", ".join(f"{name} {show(s)}" for name, s in model.output_shapes().items())
+    lines = [
+        f"outputs      {outputs}",
+        f"parameters   {model.params:,}"
+        + (f" (and {model.statistics:,} running statistics)" if model.statistics else ""),
+        f"MACs         {short(model.macs)} a sample",
+        f"memory       {mib(summary.weight_bytes)} of weights, "
+        f"{mib(summary.activation_bytes)} of activations a sample (float32)",
+    ]
+    return "\n".join(lines)
+
+
+def short(number: float) -> str:
+    """4089184256 as `4.09 G`."""
+    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= factor:
+            return f"{number / factor:.2f}{unit}"
+    return f"{number:g}"
+
+
+def mib(count: int) -> str:
+    """Bytes in MiB or KiB."""
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
+
+
+def one_line(model: Model, file: str) -> str:
+    """What `check` prints on success."""
+    outputs = " · ".join(show(s) for s in model.output_shapes().values())
+    return (
+        f"{file}: ok · {model.params:,} parameters · {short(model.macs)}MACs · "
+        f"{show(model.input)} → {outputs}"
+    )
