@@ -121,7 +121,7 @@ class Binder:
         slot = self.slots[-1]
         spec = slot.free
         if isinstance(value, ast.Name):
-            if spec is not None and spec.kind == "choice" and value.id in spec.words:
+            if spec is not None and (spec.kind == "text" or value.id in spec.words):
                 return slot.put(spec, value.id, span)
             self._refuse_stranger(value, slot)
         if spec is None:
