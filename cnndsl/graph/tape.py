@@ -76,13 +76,16 @@ class Tape:
         import numpy as np
 
         array = np.asarray(array)
+        if name is not None:
+            return self._store(array, name)
         key = (array.dtype.name, array.shape, array.tobytes())
-        if name is None and key in self._pool:
-            return self._pool[key]
-        value = Value(self.name(name or "const"), array.shape, array.dtype.name)
+        if key not in self._pool:
+            self._pool[key] = self._store(array, "const")
+        return self._pool[key]
+
+    def _store(self, array: "NDArray[Any]", name: str) -> Value:
+        value = Value(self.name(name), array.shape, array.dtype.name)
         self.consts[value] = array
-        if name is None:
-            self._pool[key] = value
         return value
 
     def ints(self, values: Iterable[int]) -> Value:

@@ -1,0 +1,56 @@
+"""`cnndsl compile FILE -o MODEL.onnx`."""
+
+from pathlib import Path
+
+import click
+
+from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.source import UserError
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter("write numbers with commas: 0.49,0.48,0.45") from None
+
+
+@click.command("compile")
+@spec_argument
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
+              help="The ONNX file to write.")  # fmt: skip
+@set_option
+@click.option("--weights", type=click.Path(path_type=Path), help="A .safetensors file.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of fresh weights.")
+@click.option("--opset", type=click.IntRange(17, 21), default=17, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), help="Fix the batch; symbolic by default.")
+@click.option("--fold/--no-fold", default=True, show_default=True,
+              help="Fold batch norm into convolutions.")  # fmt: skip
+@click.option("--uint8", is_flag=True, help="Take N×H×W×C uint8 pictures, scaled inside.")
+@click.option("--mean", callback=_numbers, default="0", show_default=True,
+              help="Subtracted after /255, with --uint8.")  # fmt: skip
+@click.option("--std", callback=_numbers, default="1", show_default=True,
+              help="Divided by after that, with --uint8.")  # fmt: skip
+def command(
+    file: Path, output: Path, settings: tuple[str, ...], weights: Path | None, seed: int,
+    opset: int, batch: int | None, fold: bool, uint8: bool,
+    mean: tuple[float, ...], std: tuple[float, ...],
+) -> None:  # fmt: skip
+    """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
+    from cnndsl.backend.check import checked_bytes
+    from cnndsl.backend.inference import Options, inference_model
+    from cnndsl.backend.weights import initial_weights, read_weights
+    from cnndsl.files import write_whole
+
+    model = load(file, settings)
+    if uint8 and len(model.input) != 3:
+        raise UserError(f"--uint8 needs an image input; {file} takes {model.input[0]} features")
+    for numbers, name in ((mean, "--mean"), (std, "--std")):
+        if len(numbers) not in (1, model.input[0]) or (name == "--std" and 0 in numbers):
+            raise UserError(f"{name}: give one number, or {model.input[0]}, none of them a zero std")
+    tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
+    options = Options(opset, batch, fold, uint8, mean, std)
+    data = checked_bytes(inference_model(model, tensors, options))
+    write_whole(output, data)
+    origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
+    click.echo(f"{output}: {len(data) / 1e6:.2f} MB, opset {opset}, {origin}", err=True)

@@ -1,0 +1,53 @@
+"""`cnndsl run MODEL.onnx PICTURE…` (also `predict`)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cnndsl.runtime.predict import Predictor, open_predictor, top
+from cnndsl.runtime.session import DEVICES
+
+
+@click.command("run")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True,
+              help="Classes shown for each picture.")  # fmt: skip
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--raw", is_flag=True, help="Print the outputs themselves, as JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
+def command(
+    model: Path, pictures: tuple[Path, ...], k: int, device: str, threads: int | None,
+    raw: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Classify PNG or JPEG pictures (or .npy arrays) with a compiled model."""
+    predictor = open_predictor(model, device, threads)
+    for path in pictures:
+        outputs = predictor.run(predictor.picture(path))
+        if raw:
+            named = zip(predictor.session.get_outputs(), outputs, strict=True)
+            click.echo(json.dumps({"file": str(path)} | {o.name: y.tolist() for o, y in named}))
+            continue
+        for logits in outputs[-1].reshape(len(outputs[-1]), -1):
+            _print(path, top(logits, k), predictor, as_json)
+
+
+def _print(path: Path, best: list[tuple[int, float]], predictor: Predictor, as_json: bool) -> None:
+    named = [(_name(predictor, i), p) for i, p in best]
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {"class": i, "name": name, "probability": p}
+            for (i, _), (name, p) in zip(best, named, strict=True)
+        ]
+        click.echo(json.dumps({"file": str(path), "top": rows}))
+        return
+    shown = "  ".join(f"{name} {p:.1%}" for name, p in named)
+    click.echo(f"{path}: {shown}")
+
+
+def _name(predictor: Predictor, index: int) -> str:
+    known = index < len(predictor.classes)
+    return predictor.classes[index] if known else f"class {index}"

@@ -1,0 +1,1 @@
+"""onnxruntime: sessions, devices, bindings."""

@@ -1,0 +1,85 @@
+"""A compiled model on pictures: probabilities and classes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.runtime.foreign import load_checked
+from cnndsl.runtime.pictures import read_array, read_picture
+from cnndsl.runtime.session import open_session
+from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """An open model with its normalisation and class names, if it has any."""
+
+    session: "onnxruntime.InferenceSession"
+    uint8: bool
+    shape: tuple[int, ...]  # channels, height, width; or features
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+    def picture(self, path: Path) -> NDArray[Any]:
+        """A picture or `.npy` file as one batch of the model's input."""
+        if path.suffix == ".npy":
+            return self._array(path)
+        if len(self.shape) != 3:
+            raise UserError(f"the model takes {self.shape[0]} features, not pictures: give .npy")
+        channels, height, width = self.shape
+        pixels = read_picture(path, height, width, channels)[None]
+        if self.uint8:
+            return pixels
+        scaled = (pixels.astype(np.float32) / 255 - self.mean) / self.std
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
+
+    def _array(self, path: Path) -> NDArray[Any]:
+        array = read_array(path)
+        channels, *size = self.shape
+        wanted = (*size, channels) if self.uint8 else self.shape
+        if array.shape == wanted:
+            array = array[None]
+        if array.shape[1:] != wanted:
+            raise UserError(f"{path}: is {array.shape}, the model takes N x {wanted}")
+        return np.ascontiguousarray(array, np.uint8 if self.uint8 else np.float32)
+
+    def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """All outputs for a batch."""
+        return self.session.run(None, {self.session.get_inputs()[0].name: batch})
+
+
+def open_predictor(path: Path, device: str = "auto", threads: int | None = None) -> Predictor:
+    """Check and open a model."""
+    model = load_checked(path)
+    session = open_session(model.SerializeToString(), device, threads)
+    entries = {p.key: p.value for p in model.metadata_props}
+    first = session.get_inputs()[0]
+    uint8 = first.type == "tensor(uint8)"
+    dims = tuple(d if isinstance(d, int) else 0 for d in first.shape[1:])
+    if uint8:
+        dims = (dims[-1], *dims[:-1])
+    mean, std = _normalisation(entries)
+    classes = tuple(json.loads(entries.get("cnndsl_classes", "[]")))
+    return Predictor(session, uint8, dims, mean, std, classes)
+
+
+def _normalisation(entries: dict[str, str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and std of training, where the model's metadata say them."""
+    stored = json.loads(entries.get("cnndsl_normalisation", '{"mean": [0.0], "std": [1.0]}'))
+    return np.array(stored["mean"], np.float32), np.array(stored["std"], np.float32)
+
+
+def top(logits: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+    """The k likeliest classes with their softmax probabilities."""
+    exps = np.exp(logits - logits.max())
+    probabilities = exps / exps.sum()
+    best = np.argsort(-probabilities, kind="stable")[:k]
+    return [(int(i), float(probabilities[i])) for i in best]
