@@ -1,6 +1,6 @@
 """Initialisers: how the weights of a layer are drawn before training.
 
-Each takes the shape and fans of a tensor and a numpy Generator. numpy is imported only when drawing.
+Each takes the shape and fans of a tensor and a numpy Generator. numpy is imported when drawing.
 """
 
 from collections.abc import Callable
@@ -35,6 +35,8 @@ class Fans:
     fan_out: int
 
 
+ONE_FAN = Fans(1, 1)
+
 Draw = Callable[["np.random.Generator", tuple[int, ...], Fans], Any]
 
 
@@ -63,6 +65,7 @@ def _lecun(fans: Fans) -> float:
 
 
 def _orthogonal(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) -> Any:
+    """Rows (or columns, if fewer) of length 1, at right angles to each other; uniform by Haar."""
     import numpy as np
 
     rows, columns = shape[0], prod(shape[1:])
@@ -70,6 +73,10 @@ def _orthogonal(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) 
     q, r = np.linalg.qr(tall)
     q *= np.sign(np.diag(r))
     return (q if rows >= columns else q.T).reshape(shape)
+
+
+def _filled(number: float) -> Draw:
+    return lambda rng, shape, fans: rng.uniform(number, number, shape)
 
 
 INITIALISERS: dict[str, tuple[Draw, str]] = {
@@ -80,8 +87,8 @@ INITIALISERS: dict[str, tuple[Draw, str]] = {
     "lecun_normal": (_normal(_lecun), "LeCun et al. 1998, Efficient BackProp"),
     "lecun_uniform": (_uniform(_lecun), "LeCun et al. 1998, Efficient BackProp"),
     "orthogonal": (_orthogonal, "Saxe et al. 2014, arXiv:1312.6120"),
-    "zeros": (lambda rng, shape, fans: rng.normal(size=shape) * 0.0, "all 0"),
-    "ones": (lambda rng, shape, fans: rng.normal(size=shape) * 0.0 + 1.0, "all 1"),
+    "zeros": (_filled(0.0), "all 0"),
+    "ones": (_filled(1.0), "all 1"),
 }
 
 NAMES = tuple(INITIALISERS)

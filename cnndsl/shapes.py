@@ -23,11 +23,14 @@ def reach(kernel: int, dilation: int) -> int:
 
 
 def pads_1d(padding: Padding, size: int, kernel: int, stride: int, dilation: int) -> Pair:
-    """Zeros before and after one axis; `same` puts the odd one at the end (ONNX SAME_UPPER)."""
+    """Zeros before and after one axis; `same` puts the odd one at the end (ONNX SAME_UPPER).
+
+    `pad` is half of what the kernel spans: k//2, and (k−1)·d/2 for an odd dilated kernel.
+    """
     if padding == "valid":
         return 0, 0
     if padding == "pad":
-        half = dilation * (kernel - 1) // 2 if kernel % 2 else kernel // 2
+        half = reach(kernel, dilation) // 2
         return half, half
     out = -(-size // stride)
     total = max(0, (out - 1) * stride + reach(kernel, dilation) - size)
@@ -49,7 +52,14 @@ def window_1d(
     return count - 1 if ceil and (count - 1) * stride >= size + pads[0] else count
 
 
-def transposed_1d(size: int, kernel: int, stride: int, pads: Pair, dilation: int, extra: int) -> int:
+def overhang_1d(size: int, kernel: int, stride: int, pads: Pair, count: int) -> int:
+    """How far the last of `count` windows passes the padded end."""
+    return max(0, (count - 1) * stride + kernel - size - sum(pads))
+
+
+def transposed_1d(
+    size: int, kernel: int, stride: int, pads: Pair, dilation: int, extra: int
+) -> int:
     """Output size of a transposed convolution on one axis; `extra` is the output padding."""
     return (size - 1) * stride - sum(pads) + reach(kernel, dilation) + extra
 

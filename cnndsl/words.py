@@ -9,7 +9,7 @@
 From these the binder, the manual pages, completion and "did you mean" are all derived.
 """
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -101,8 +101,8 @@ def specs(cls: type[Word]) -> tuple[Spec, ...]:
 def _filled(name: str, spec: Spec, default: Any) -> Spec:
     needed = default is MISSING
     written = spec.key or (name if spec.role == "key" else None)
-    changes = {"name": name, "key": written, "required": needed}
-    return Spec(**{**vars(spec), **changes, "default": None if needed else default})
+    given = None if needed else default
+    return replace(spec, name=name, key=written, required=needed, default=given)
 
 
 def arguments(cls: type[Word]) -> list[Spec]:

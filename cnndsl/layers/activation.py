@@ -19,7 +19,9 @@ class Activation(Layer):
 
 @dataclass(frozen=True)
 class Relu(Activation, word="relu"):
-    """Rectified linear unit: y = max(0, x). Source: Nair & Hinton 2010.
+    """Rectified linear unit. Source: Nair & Hinton 2010.
+
+    x: (N, C, …) → y: (N, C, …);  y = max(0, x)
 
         input 3x32x32
         conv 32 3x3 same relu
@@ -32,7 +34,9 @@ class Relu(Activation, word="relu"):
 
 @dataclass(frozen=True)
 class Relu6(Activation, word="relu6"):
-    """ReLU cut at 6: y = min(max(0, x), 6). Source: Howard et al. 2017, arXiv:1704.04861.
+    """ReLU cut at 6. Source: Howard et al. 2017, arXiv:1704.04861.
+
+    x: (N, C, …) → y: (N, C, …);  y = min(max(0, x), 6)
 
         input 3x32x32
         conv 32 3x3 same bn relu6
@@ -45,7 +49,9 @@ class Relu6(Activation, word="relu6"):
 
 @dataclass(frozen=True)
 class LeakyRelu(Activation, word="leaky"):
-    """Leaky ReLU: y = x for x ≥ 0, alpha·x below. Source: Maas et al. 2013.
+    """ReLU with a small slope below zero. Source: Maas et al. 2013.
+
+    x: (N, C, …) → y: (N, C, …);  y = x for x ≥ 0, alpha · x below
 
         input 3x32x32
         conv 32 3x3 same leaky alpha=0.1
@@ -60,11 +66,13 @@ class LeakyRelu(Activation, word="leaky"):
 
 @dataclass(frozen=True)
 class PRelu(Activation, word="prelu"):
-    """ReLU with a learned slope for each channel below zero. Source: He et al. 2015, arXiv:1502.01852.
+    """ReLU with a learned slope for each channel. Source: He et al. 2015, arXiv:1502.01852.
+
+    x: (N, C, …) → y: (N, C, …);  y = x for x ≥ 0, weight · x below
 
         input 3x32x32
         conv 32 3x3 same prelu
-    """  # noqa: E501
+    """
 
     alpha: float = key("float", default=0.25, doc="slope at the start")
 
@@ -79,7 +87,9 @@ class PRelu(Activation, word="prelu"):
 
 @dataclass(frozen=True)
 class Elu(Activation, word="elu"):
-    """Exponential linear unit: y = x for x ≥ 0, alpha·(eˣ − 1) below. Source: arXiv:1511.07289.
+    """Exponential linear unit. Source: Clevert et al. 2015, arXiv:1511.07289.
+
+    x: (N, C, …) → y: (N, C, …);  y = x for x ≥ 0, alpha · (eˣ − 1) below
 
         input 3x32x32
         conv 32 3x3 same elu
@@ -96,6 +106,8 @@ class Elu(Activation, word="elu"):
 class Selu(Activation, word="selu"):
     """Self-normalising ELU. Source: Klambauer et al. 2017, arXiv:1706.02515.
 
+    x: (N, C, …) → y: (N, C, …);  y = 1.0507 · (x for x ≥ 0, 1.6733 · (eˣ − 1) below)
+
         input 3x32x32
         conv 32 3x3 same init=lecun_normal selu
     """
@@ -107,7 +119,9 @@ class Selu(Activation, word="selu"):
 
 @dataclass(frozen=True)
 class Gelu(Activation, word="gelu"):
-    """Gaussian error linear unit: y = x · Φ(x). Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
+    """Gaussian error linear unit. Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
+
+    x: (N, C, …) → y: (N, C, …);  y = x · Φ(x), the exact form
 
         input 3x32x32
         conv 32 3x3 same gelu
@@ -122,7 +136,9 @@ class Gelu(Activation, word="gelu"):
 
 @dataclass(frozen=True)
 class Silu(Activation, word="silu"):
-    """Sigmoid-weighted linear unit (swish): y = x · σ(x). Source: arXiv:1702.03118.
+    """Sigmoid-weighted linear unit, swish. Source: Elfwing et al. 2017, arXiv:1702.03118.
+
+    x: (N, C, …) → y: (N, C, …);  y = x · σ(x)
 
         input 3x32x32
         conv 32 3x3 same bn silu
@@ -135,7 +151,9 @@ class Silu(Activation, word="silu"):
 
 @dataclass(frozen=True)
 class HardSigmoid(Activation, word="hsigmoid"):
-    """Piecewise linear sigmoid: y = min(max(0, x/6 + ½), 1). Source: arXiv:1905.02244.
+    """Sigmoid of three straight pieces. Source: Howard et al. 2019, arXiv:1905.02244.
+
+    x: (N, C, …) → y: (N, C, …);  y = min(max(0, x/6 + ½), 1)
 
         input 16x1x1
         conv 16 1x1 hsigmoid
@@ -148,7 +166,9 @@ class HardSigmoid(Activation, word="hsigmoid"):
 
 @dataclass(frozen=True)
 class HardSwish(Activation, word="hswish"):
-    """x times the hard sigmoid of x. Source: Howard et al. 2019, arXiv:1905.02244.
+    """Swish of straight pieces. Source: Howard et al. 2019, arXiv:1905.02244.
+
+    x: (N, C, …) → y: (N, C, …);  y = x · hsigmoid(x)
 
         input 3x32x32
         conv 16 3x3 same bn hswish
@@ -161,7 +181,9 @@ class HardSwish(Activation, word="hswish"):
 
 @dataclass(frozen=True)
 class Sigmoid(Activation, word="sigmoid"):
-    """Logistic function: y = 1 / (1 + e⁻ˣ).
+    """Logistic function: any number to one between 0 and 1.
+
+    x: (N, C, …) → y: (N, C, …);  y = 1 / (1 + e⁻ˣ)
 
         input 3x32x32
         conv 32 3x3 same sigmoid
@@ -174,7 +196,9 @@ class Sigmoid(Activation, word="sigmoid"):
 
 @dataclass(frozen=True)
 class Tanh(Activation, word="tanh"):
-    """Hyperbolic tangent.
+    """Hyperbolic tangent: any number to one between −1 and 1.
+
+    x: (N, C, …) → y: (N, C, …);  y = tanh(x)
 
         input 1x32x32
         conv 6 5x5 tanh
@@ -187,7 +211,9 @@ class Tanh(Activation, word="tanh"):
 
 @dataclass(frozen=True)
 class Softmax(Activation, word="softmax"):
-    """Probabilities over the channels: y_c = e^x_c / Σ e^x.
+    """Probabilities over the channels, at each position by itself.
+
+    x: (N, C, …) → y: (N, C, …);  y_c = e^x_c / Σ_c e^x_c
 
     The loss `cross_entropy` contains it: a model that is trained with it ends in logits.
 
@@ -202,7 +228,9 @@ class Softmax(Activation, word="softmax"):
 
 @dataclass(frozen=True)
 class Softplus(Activation, word="softplus"):
-    """Smooth ReLU: y = log(1 + eˣ).
+    """Smooth ReLU. Source: Dugas et al. 2000.
+
+    x: (N, C, …) → y: (N, C, …);  y = log(1 + eˣ)
 
         input 3x32x32
         conv 32 3x3 same softplus
@@ -215,7 +243,9 @@ class Softplus(Activation, word="softplus"):
 
 @dataclass(frozen=True)
 class Mish(Activation, word="mish"):
-    """y = x · tanh(softplus(x)). Source: Misra 2019, arXiv:1908.08681.
+    """A smooth, self-gated unit. Source: Misra 2019, arXiv:1908.08681.
+
+    x: (N, C, …) → y: (N, C, …);  y = x · tanh(log(1 + eˣ))
 
         input 3x32x32
         conv 32 3x3 same mish

@@ -4,12 +4,12 @@ Its fields are its syntax (`cnndsl.words`), its docstring is its manual page, it
 shape, the parameters, the cost and the ONNX operators. It knows nothing of spans and passes.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
-from cnndsl.init import ZEROS, Fans, Init
+from cnndsl.init import ONE_FAN, ZEROS, Fans, Init
 from cnndsl.shapes import Shape, show
 from cnndsl.words import Word
 
@@ -38,12 +38,12 @@ class Reject(Exception):  # noqa: N818  (read as: the layer rejects its input)
 
 @dataclass(frozen=True)
 class Param:
-    """A tensor of a layer. Running statistics are not `learned`; biases and norms do not `decay`."""
+    """A tensor of a layer. Statistics are not `learned`; biases and norms do not `decay`."""
 
     name: str
     shape: tuple[int, ...]
     init: Init = ZEROS
-    fans: Fans = Fans(1, 1)
+    fans: Fans = ONE_FAN
     learned: bool = True
     decay: bool = False
     l2: float = 0.0
@@ -126,5 +126,23 @@ def image(x: Shape, word: str) -> tuple[int, int, int]:
     raise Reject(
         "E202",
         f"`{word}` needs an image, but its input is a vector of {show(x)} features",
-        help=f"put `{word}` before `flatten` and `dense`, or `reshape` to channels x height x width",
+        help=f"put `{word}` before `flatten` and `dense`, or `reshape` to an image such as 3x8x8",
+    )
+
+
+def sample(x: Value) -> Shape:
+    """The shape of one sample of a tensor on the tape."""
+    return tuple(int(d) for d in x.shape[1:])
+
+
+def sole_padding(layer: Any, x: Shape) -> None:
+    """Rejects `same pad=1`: the two contradict each other."""
+    if layer.pads is None or layer.padding == "valid":
+        return
+    raise Reject(
+        "E108",
+        f"`{layer.padding}` and `pad={show(layer.pads)}` are two paddings",
+        arg="pads",
+        help="keep one of them",
+        assume=replace(layer, pads=None).shape(x),
     )

@@ -7,7 +7,7 @@ from cnndsl import init
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
-from cnndsl.layers.base import Layer, Param, Reject, Window, image
+from cnndsl.layers.base import Layer, Param, Reject, Window, image, sample, sole_padding
 from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, reach, show, window_2d
 from cnndsl.words import arg, key, word
 
@@ -89,8 +89,8 @@ class Conv(Convolution, word="conv"):
     y[n,o,i,j] = Σ_c,u,v w[o,c,u,v] · x[n, c, i·s+u·d−p, j·s+v·d−p] + b[o]
 
     `valid` adds no zeros, `same` gives ceil(size / stride) with the odd zero at the end (Keras,
-    ONNX SAME_UPPER), `pad` adds k//2 zeros on every side (PyTorch, Darknet), `pad=n` exactly n.
-    The bias is on unless `bn` follows in the same statement.
+    ONNX SAME_UPPER), `pad` adds k//2 zeros on every side (PyTorch, Darknet; times the dilation for
+    odd k), `pad=n` exactly n. The bias is on unless `bn` follows in the same statement.
 
     Initialisation: He et al. 2015, arXiv:1502.01852; bias 0.
     Cost: filters · C/groups · k² multiply-accumulates an output position.
@@ -115,6 +115,7 @@ class Conv(Convolution, word="conv"):
     def shape(self, x: Shape) -> Shape:
         """(filters, H', W')."""
         channels, _, _ = image(x, "conv")
+        sole_padding(self, x)
         for count, what in ((channels, "input channels"), (self.filters, "filters")):
             if count % self.groups:
                 raise _indivisible(self.groups, count, what, (self.filters, *x[1:]))
@@ -138,7 +139,7 @@ class Conv(Convolution, word="conv"):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Conv."""
-        attributes = self.geometry.attributes(_sizes(x))
+        attributes = self.geometry.attributes(sample(x))
         return e.op("Conv", x, *_weights(e, self.bias), group=self.groups, **attributes)
 
 
@@ -148,7 +149,8 @@ class DepthwiseConv(Convolution, word="dwconv"):
 
     x: (N, C, H, W) → y: (N, C·multiplier, H', W'); a `conv` with groups = C.
 
-    Initialisation: He et al. 2015, arXiv:1502.01852; bias 0. Source: Chollet 2017, arXiv:1610.02357.
+    Initialisation: He et al. 2015, arXiv:1502.01852; bias 0.
+    Source: Chollet 2017, arXiv:1610.02357.
     Cost: k² multiply-accumulates an output value.
 
         input 32x16x16
@@ -169,6 +171,7 @@ class DepthwiseConv(Convolution, word="dwconv"):
     def shape(self, x: Shape) -> Shape:
         """(C·multiplier, H', W')."""
         channels, _, _ = image(x, "dwconv")
+        sole_padding(self, x)
         return fitted(self.geometry, channels * self.multiplier, x)
 
     def params(self, x: Shape) -> tuple[Param, ...]:
@@ -189,12 +192,8 @@ class DepthwiseConv(Convolution, word="dwconv"):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Conv with a group for each channel."""
-        attributes = self.geometry.attributes(_sizes(x))
+        attributes = self.geometry.attributes(sample(x))
         return e.op("Conv", x, *_weights(e, self.bias), group=int(x.shape[1]), **attributes)
-
-
-def _sizes(x: Value) -> Shape:
-    return tuple(int(d) for d in x.shape[1:])
 
 
 def _indivisible(groups: int, count: int, what: str, assume: Shape) -> Reject:

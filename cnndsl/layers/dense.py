@@ -20,7 +20,8 @@ class Dense(Layer, word="dense"):
 
     x: (N, F) or (N, F, 1, 1) → y: (N, units);  y = x · wᵀ + b
 
-    On an image of C×H×W it is an error: write `flatten` (all values) or `gap` (one a channel) first.
+    On an image of C×H×W it is an error: write `flatten` (all values) or `gap` (one a channel)
+    first.
 
     Initialisation: Glorot & Bengio 2010 (uniform); bias 0.
     Cost: F · units multiply-accumulates.

@@ -46,13 +46,13 @@ class Dropout(Dropping, word="dropout"):
 
 @dataclass(frozen=True)
 class DropPath(Dropping, word="droppath"):
-    """Stochastic depth: zeroes a whole sample's branch. Source: Huang et al. 2016, arXiv:1603.09382.
+    """Stochastic depth: zeroes a sample's branch. Source: Huang et al. 2016, arXiv:1603.09382.
 
     x: (N, …) → y: (N, …);  y = x · [u ≥ p] / (1 − p), one u a sample; at inference y = x.
 
         input 16x8x8
         residual { conv 16 3x3 same; droppath 0.1 }
-    """  # noqa: E501
+    """
 
     p: float = arg("float", key="p", default=0.1, low=0, high=0.999, doc="probability of zero")
 

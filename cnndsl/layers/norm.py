@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ONES, ZEROS
-from cnndsl.layers.base import Layer, Param, Reject, image
+from cnndsl.layers.base import Layer, Param, Reject, image, sample
 from cnndsl.shapes import Shape
 from cnndsl.words import arg, key
 
@@ -99,7 +99,7 @@ class GroupNorm(Layer, word="gn"):
     """
 
     post = True
-    groups: int = arg("int", low=1, doc="number of groups")
+    groups: int = arg("int", key="groups", low=1, doc="number of groups")
     eps: float = key("float", default=1e-5, low=0, doc="added to the variance")
 
     def shape(self, x: Shape) -> Shape:
@@ -118,7 +118,7 @@ class GroupNorm(Layer, word="gn"):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """InstanceNormalization of the groups, then scale and shift of the channels."""
-        channels, height, width = (int(d) for d in x.shape[1:])
+        channels, height, width = sample(x)
         grouped = e.tape.reshape(x, 0, self.groups, -1)
         ones, zeros = vector(e, 1.0, self.groups), vector(e, 0.0, self.groups)
         normed = e.op("InstanceNormalization", grouped, ones, zeros, epsilon=self.eps)
@@ -166,7 +166,7 @@ class LocalResponseNorm(Layer, word="lrn"):
     """
 
     post = True
-    size: int = arg("int", default=5, low=1, doc="channels looked at; odd")
+    size: int = arg("int", key="size", default=5, low=1, doc="channels looked at; odd")
     alpha: float = key("float", default=1e-4, doc="factor of the squares")
     beta: float = key("float", default=0.75, doc="exponent")
     k: float = key("float", default=1.0, low=0, doc="added to the sum")

@@ -5,8 +5,8 @@ from typing import Any
 
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
-from cnndsl.layers.base import Layer, Reject, Window, image
-from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, show, window_2d
+from cnndsl.layers.base import Layer, Reject, Window, image, sample, sole_padding
+from cnndsl.shapes import Padding, Pads, Pair, Shape, overhang_1d, pads_2d, show, window_2d
 from cnndsl.words import arg, key, word
 
 
@@ -33,6 +33,7 @@ class Pooling(Layer):
     def shape(self, x: Shape) -> Shape:
         """(C, H', W')."""
         channels, height, width = image(x, self.word)
+        sole_padding(self, x)
         pads = self.onnx_pads(x)
         if any(p >= k for p, k in zip(pads, self.kernel * 2, strict=True)):
             raise Reject(
@@ -40,7 +41,7 @@ class Pooling(Layer):
                 f"{show(self.kernel)}: a window would see only padding", arg="pads",
                 help="use a smaller `pad` or a larger window", assume=x,
             )  # fmt: skip
-        size = window_2d((height, width), self.kernel, self.step, pads, ceil=self._ceil)
+        size = self._output(x)
         if min(size) > 0:
             return (channels, *size)
         raise Reject(
@@ -55,19 +56,25 @@ class Pooling(Layer):
         """Window and stride."""
         return Window(self.kernel, self.step)
 
-    @property
-    def _ceil(self) -> bool:
-        return self.rounding == "ceil"
+    def _output(self, x: Shape) -> Pair:
+        pads, ceil = self.onnx_pads(x), self.rounding == "ceil"
+        return window_2d((x[1], x[2]), self.kernel, self.step, pads, ceil=ceil)
 
-    def attributes(self, e: Emitter, x: Value) -> dict[str, Any]:
-        """ONNX attributes, pads explicit."""
-        sizes = tuple(int(d) for d in x.shape[1:])
-        return {
-            "kernel_shape": self.kernel,
-            "strides": self.step,
-            "pads": self.onnx_pads(sizes),
-            "ceil_mode": int(self._ceil),
-        }
+    def overhang(self, x: Shape) -> Pads:
+        """Padding at the ends that gives the last windows of `ceil` their full size."""
+        (top, left, bottom, right), (rows, columns) = self.onnx_pads(x), self._output(x)
+        (kh, kw), (sh, sw) = self.kernel, self.step
+        below = overhang_1d(x[1], kh, sh, (top, bottom), rows)
+        return 0, 0, below, overhang_1d(x[2], kw, sw, (left, right), columns)
+
+    def attributes(self, pads: Pads) -> dict[str, Any]:
+        """ONNX attributes. Pads are explicit, so `ceil_mode`, which runtimes differ on, is not."""
+        return {"kernel_shape": self.kernel, "strides": self.step, "pads": pads}
+
+
+def plus(a: Pads, b: Pads) -> Pads:
+    """The sum of two paddings."""
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,8 @@ class MaxPool(Pooling, word="pool"):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One MaxPool."""
-        return e.op("MaxPool", x, **self.attributes(e, x))
+        pads = plus(self.onnx_pads(sample(x)), self.overhang(sample(x)))
+        return e.op("MaxPool", x, **self.attributes(pads))
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ class AveragePool(Pooling, word="avgpool"):
     x: (N, C, H, W) → y: (N, C, H', W')
 
     Zeros of the padding count in the mean (PyTorch's default); `nocount` leaves them out (Keras).
+    What a window of `ceil` has beyond the padding never counts.
 
         input 64x32x32
         avgpool 2                  # 64x16x16
@@ -115,9 +124,16 @@ class AveragePool(Pooling, word="avgpool"):
     pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so much padding on every side")
 
     def emit(self, e: Emitter, x: Value) -> Value:
-        """One AveragePool."""
-        count = int(self.counting == "count")
-        return e.op("AveragePool", x, count_include_pad=count, **self.attributes(e, x))
+        """One AveragePool, behind a Pad where the padding counts but the overhang does not."""
+        pads, past = self.onnx_pads(sample(x)), self.overhang(sample(x))
+        counts = self.counting == "count"
+        if counts and any(pads) and any(past):
+            (top, left, bottom, right), pads = pads, (0, 0, 0, 0)
+            x = e.op("Pad", x, e.ints(0, 0, top, left, 0, 0, bottom, right))
+        included = int(counts and not any(past))
+        return e.op(
+            "AveragePool", x, count_include_pad=included, **self.attributes(plus(pads, past))
+        )
 
 
 class GlobalPooling(Layer):

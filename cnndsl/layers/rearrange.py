@@ -5,7 +5,7 @@ from math import prod
 
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
-from cnndsl.layers.base import Layer, Reject, Window, image
+from cnndsl.layers.base import Layer, Reject, Window, image, sample
 from cnndsl.shapes import Pair, Shape, show
 from cnndsl.words import arg, key, word
 
@@ -13,6 +13,8 @@ from cnndsl.words import arg, key, word
 @dataclass(frozen=True)
 class Identity(Layer, word="id"):
     """The input itself: an empty branch, spelt out.
+
+    x: (N, …) → y: (N, …);  y = x
 
         input 16x8x8
         add { conv 16 3x3 same | id }
@@ -26,6 +28,8 @@ class Identity(Layer, word="id"):
 @dataclass(frozen=True)
 class Reshape(Layer, word="reshape"):
     """The same values in another shape, in row-major order.
+
+    x: (N, …) → y: (N, target)
 
         input 1024
         reshape 16x8x8
@@ -78,7 +82,7 @@ class Shuffle(Layer, word="shuffle"):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Reshape, Transpose, Reshape."""
-        channels, height, width = (int(d) for d in x.shape[1:])
+        channels, height, width = sample(x)
         table = e.tape.reshape(x, 0, self.groups, channels // self.groups, height * width)
         turned = e.op("Transpose", table, perm=(0, 2, 1, 3))
         return e.tape.reshape(turned, 0, channels, height, width)
@@ -142,6 +146,8 @@ class Border(Layer):
 class ZeroPad(Border, word="zeropad"):
     """Zeros around the image.
 
+    x: (N, C, H, W) → y: (N, C, top + H + bottom, left + W + right)
+
         input 3x32x32
         zeropad 1                  # 3x34x34
         zeropad bottom=1 right=1   # 3x35x35
@@ -169,6 +175,8 @@ class ZeroPad(Border, word="zeropad"):
 class Crop(Border, word="crop"):
     """Cuts the borders of the image.
 
+    x: (N, C, H, W) → y: (N, C, H − top − bottom, W − left − right)
+
         input 3x32x32
         crop 2                     # 3x28x28
         crop top=1 left=1          # 3x27x27
@@ -195,6 +203,6 @@ class Crop(Border, word="crop"):
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Slice."""
         top, left, bottom, right = self.sides
-        height, width = int(x.shape[2]), int(x.shape[3])
+        _, height, width = sample(x)
         starts, ends = e.ints(top, left), e.ints(height - bottom, width - right)
         return e.op("Slice", x, starts, ends, e.ints(2, 3))

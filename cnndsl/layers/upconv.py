@@ -1,13 +1,13 @@
 """Transposed convolution: `upconv`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from cnndsl import init
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
-from cnndsl.layers.base import Layer, Param, Reject, Window, image
+from cnndsl.layers.base import Layer, Param, Reject, Window, image, sole_padding
 from cnndsl.layers.conv import without_bias
 from cnndsl.shapes import Pair, Shape, show, transposed_1d
 from cnndsl.words import arg, key, word
@@ -55,12 +55,8 @@ class TransposedConv(Layer, word="upconv"):
     def shape(self, x: Shape) -> Shape:
         """(filters, H', W')."""
         _, *size = image(x, "upconv")
-        for i in range(2):
-            if self.extra[i] and self.extra[i] >= self.stride[i]:
-                raise Reject(
-                    "E107", "`extra` must be smaller than the stride", arg="extra",
-                    help="write the stride first: `upconv 32 3x3 /2 extra=1`",
-                )  # fmt: skip
+        sole_padding(self, x)
+        self._check_extra(x)
         axes = [self._axis(i) for i in range(2)]
         out = [
             transposed_1d(size[i], self.kernel[i], self.stride[i], axes[i][0], 1, axes[i][1])
@@ -72,6 +68,19 @@ class TransposedConv(Layer, word="upconv"):
                 arg="pads", help="use a smaller `pad`", assume=(self.filters, *size),
             )  # fmt: skip
         return (self.filters, *out)
+
+    def _check_extra(self, x: Shape) -> None:
+        plain = replace(self, extra=(0, 0))
+        if self.extra != (0, 0) and self.padding == "same":
+            raise Reject(
+                "E108", "`same` and `extra` both say how large the output is", arg="extra",
+                help="keep one of them", assume=plain.shape(x),
+            )  # fmt: skip
+        if any(n and n >= s for n, s in zip(self.extra, self.stride, strict=True)):
+            raise Reject(
+                "E107", "`extra` must be smaller than the stride", arg="extra",
+                help="write the stride first: `upconv 32 3x3 /2 extra=1`", assume=plain.shape(x),
+            )  # fmt: skip
 
     def params(self, x: Shape) -> tuple[Param, ...]:
         """weight (C, filters, kh, kw) and bias (filters)."""
