@@ -1,6 +1,7 @@
 """Helpers of the tests: a spec on onnxruntime, with tensors of our choice."""
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 import onnxruntime
@@ -32,14 +33,15 @@ def run(model: ModelProto, x: NDArray[np.generic]) -> Arrays:
 def random_tensors(model: cnndsl.Model, seed: int = 0) -> Arrays:
     """Tensors as a trained model has them: no zeros, no ones, positive variances."""
     rng = np.random.default_rng(seed)
-    return {
-        name: (
-            rng.uniform(0.5, 2.0, p.shape)
-            if name.endswith("running_var")
-            else rng.normal(0.2, 0.5, p.shape)
-        ).astype(np.float32)
-        for name, p in model.ir.tensors().items()
-    }
+    return {name: _random_tensor(rng, name, p.shape) for name, p in model.ir.tensors().items()}
+
+
+def _random_tensor(
+    rng: np.random.Generator, name: str, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    if name.endswith("running_var"):
+        return rng.uniform(0.5, 2.0, shape).astype(np.float32)
+    return rng.normal(0.1, max(0.1, prod(shape[1:]) ** -0.5), shape).astype(np.float32)
 
 
 def random_array(*shape: int, seed: int = 1) -> NDArray[np.float32]:
