@@ -6,6 +6,7 @@ NESTING = 64
 LAYERS = 10_000
 STEPS = 100_000  # statements executed, so that empty blocks cannot run forever either
 DIGITS = 10
+NAME = 64  # characters
 PARAMETERS = 2**29
 ELEMENTS = 2**31 - 1  # of one activation, per sample
 ERRORS = 100  # reported in one run

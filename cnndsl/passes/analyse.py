@@ -6,12 +6,13 @@ from pathlib import Path
 from cnndsl import limits
 from cnndsl.ir import Model
 from cnndsl.passes.expand import Expander
+from cnndsl.passes.habits import guess
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.sink import Sink
-from cnndsl.source import Diagnostic, Failed, Source, Span, UserError
+from cnndsl.passes.unrun import find_unknown
+from cnndsl.source import Diagnostic, Source, Span, UserError
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
-from cnndsl.words import nearest
 
 
 def analyse(
@@ -29,22 +30,16 @@ def analyse(
     file, errors = parse(source)
     for error in errors:
         sink.add(error)
-    if any(_structural(error) for error in errors):
+    if file.unclear:
         return None, sink.all
     return _expanded(file, sink, dict(settings or {})), sink.all
-
-
-def _structural(error: Diagnostic) -> bool:
-    """Whether so much is unclear that errors found later would be guesses."""
-    start = error.span.source.line(error.span.line).lstrip()
-    words = ("let", "block", "use", "default", "input", "if", "}")
-    return error.code in ("E003", "E901") or start.startswith(words)
 
 
 def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model | None:
     source = file.source
     run = Expander(sink, source.path.parent if source.path else None, settings)
     run.run(file)
+    find_unknown(run, file)
     _check_settings(run, file, settings)
     recipe = None
     if run.recipe is not None:
@@ -62,8 +57,7 @@ def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model |
 
 
 def _check_whole(run: Expander, file: ast.File, sink: Sink) -> None:
-    end = Span(file.source, len(file.source.text), len(file.source.text))
-    span = file.body[-1].span if file.body else end
+    span = file.body[-1].span if file.body else Span(file.source, 0, 0)
     if len(run.builder.nodes) > 1:
         return
     if run.current is None:
@@ -76,7 +70,7 @@ def _check_settings(run: Expander, file: ast.File, settings: Mapping[str, float]
     lets = {node.name.id for node in file.body if isinstance(node, ast.Let)}
     for name in settings:
         if name not in lets:
-            close = nearest(name, lets)
+            close = guess(name, lets)
             known = f"did you mean `{close}`?" if close else (
                 f"the spec has {', '.join(sorted(lets))}" if lets else "the spec has no `let`"
             )  # fmt: skip

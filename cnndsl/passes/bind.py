@@ -4,77 +4,60 @@ A flag or key belongs to the nearest word on its left that takes it; a bare valu
 a word that may follow (`relu`, `bn`) opens a slot of its own.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cnndsl.passes.convert import convert
+from cnndsl.passes.habits import SYNONYMS, guess, meant_key
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.sink import Complaint, Sink, Unknown
-from cnndsl.passes.values import evaluate, shown
+from cnndsl.passes.slot import Slot, surplus
+from cnndsl.passes.values import evaluate
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
-from cnndsl.words import Spec, Word, arguments, flags, keys, nearest, specs, syntax
+from cnndsl.words import Word, flags, keys, syntax
 
-
-@dataclass
-class Slot:
-    """A word being filled: its class, the values of its fields and where they stand."""
-
-    cls: type[Word]
-    span: Span
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
-    spans: dict[str, Span] = field(default_factory=dict[str, Span])
-    labels: list[ast.Name] = field(default_factory=list[ast.Name])
-
-    @property
-    def free(self) -> Spec | None:
-        """The next positional field without a value."""
-        return next((s for s in arguments(self.cls) if s.name not in self.values), None)
-
-    def put(self, spec: Spec, value: Any, span: Span) -> None:
-        """Fill a field; Complaint where it has a value already."""
-        if spec.name in self.spans:
-            before = self.spans[spec.name].text
-            message = f"`{spec.title}` is given twice: `{before}` and `{span.text}`"
-            raise Complaint("E108", message, span, "keep one of them")
-        self.values[spec.name] = value
-        self.spans[spec.name] = span
-
-    def build(self) -> Any:
-        """The word itself; Complaint where a required field is missing."""
-        for spec in specs(self.cls):
-            if spec.required and spec.name not in self.values:
-                message = f"`{self.cls.word}` needs its {spec.name}: {spec.doc}"
-                raise Complaint("E105", message, self.span, f"write `{syntax(self.cls)}`")
-        return self.cls(**self.values)
+_ARITHMETIC = "a stride or repeat has a space before and none after: `/2`, `*3`"
 
 
 @dataclass
 class Binder:
-    """Fills slots from items. `follow` are the words that may open a slot of their own."""
+    """Fills slots from items. `follow` are the words that may open a slot of their own.
+
+    Complaints go to the sink, and binding goes on: a value that failed still takes its place.
+    Behind a bare item that is not understood it is unclear which value is which, so that later
+    ones are not complained of (`unsure`); behind a word that starts a statement of its own,
+    nothing belongs to this statement any more (`cut`).
+    """
 
     sink: Sink
     scope: Scope
     follow: Mapping[str, type[Word]]
-    words: Iterable[str] = ()
+    words: Collection[str] = ()
     slots: list[Slot] = field(default_factory=list[Slot])
     plain: bool = False
     failed: bool = False
+    unsure: bool = False
+    cut: bool = False
 
     def take(self, items: Iterable[ast.Item], weak: bool = False) -> None:
         """Bind items; `weak` ones (from `default`) leave filled fields as they are."""
         for item in items:
+            if self.cut:
+                return
             try:
                 self._item(item, weak)
             except Complaint as complaint:
-                self.failed = True
-                self.sink.add(complaint.diagnostic)
+                self._complain(complaint, isinstance(item, ast.Positional))
             except Unknown:
                 self.failed = True
 
     def build(self) -> list[Any]:
         """All words, as far as they are understood; nothing where a required field is missing."""
+        if self.cut:
+            return []
         try:
             return [slot.build() for slot in self.slots]
         except Complaint as complaint:
@@ -82,12 +65,22 @@ class Binder:
                 self.sink.add(complaint.diagnostic)
             return []
 
+    def _complain(self, complaint: Complaint, bare: bool) -> None:
+        code = complaint.diagnostic.code
+        self.failed = True
+        self.cut |= code == "E109"
+        if not (self.unsure and bare and code in ("E104", "E106", "E107")):
+            self.sink.add(complaint.diagnostic)
+        self.unsure |= bare and code in ("E102", "E104")
+
     def _item(self, item: ast.Item, weak: bool) -> None:
         match item:
             case ast.Positional(span, ast.Name(_, name)) if self._word(name, span, weak):
                 return
             case ast.Positional(_, ast.Name() as name) if self.slots[-1].cls.takes_labels:
                 self._label(name)
+            case ast.Positional(span, ast.Name() as name):
+                self._name(span, name)
             case ast.Positional(span, value):
                 self._value(span, value)
             case ast.Key(span, name, value):
@@ -96,6 +89,8 @@ class Binder:
                 self._key(span, "stride", span, value, weak)
             case ast.Repeat():
                 pass
+
+    # Bare items
 
     def _word(self, name: str, span: Span, weak: bool) -> bool:
         """Whether a bare name is a flag or a word that may follow."""
@@ -117,23 +112,40 @@ class Binder:
         self._refuse_layer(name)
         self.slots[-1].labels.append(name)
 
+    def _name(self, span: Span, name: ast.Name) -> None:
+        """A bare name that is neither flag nor word: a choice, a text or a variable."""
+        spec = self.slots[-1].free
+        if spec is not None and (spec.kind == "text" or name.id in spec.words):
+            return self.slots[-1].put(spec, name.id, span)
+        self._refuse_layer(name)
+        if name.id not in self.scope.known("values"):
+            raise Complaint("E102", f"unknown name `{name.id}`", name.span, self._mend(name.id))
+        self._value(span, name)
+
     def _value(self, span: Span, value: ast.Expr) -> None:
         slot = self.slots[-1]
         spec = slot.free
-        if isinstance(value, ast.Name):
-            if spec is not None and (spec.kind == "text" or value.id in spec.words):
-                return slot.put(spec, value.id, span)
-            self._refuse_stranger(value, slot)
         if spec is None:
-            raise self._surplus(span, evaluate(value, self.scope), slot)
-        slot.put(spec, convert(evaluate(value, self.scope), spec, span, slot.cls), span)
+            raise self._misread(value) or surplus(slot, self.slots[0], span, value)
+        slot.take(spec, span)
+        try:
+            slot.values[spec.name] = convert(evaluate(value, self.scope), spec, span, slot.cls)
+        except Complaint as complaint:
+            raise self._misread(value) or complaint from None
 
-    def _surplus(self, span: Span, value: Any, slot: Slot) -> Complaint:
-        word = slot.cls.word
-        mend = f"write `{syntax(slot.cls)}`"
-        if slot is not self.slots[0]:
-            mend = f"values of `{self.slots[0].cls.word}` stand before `{word}`"
-        return Complaint("E104", f"`{word}` does not take {shown(value)} here", span, mend)
+    def _misread(self, value: ast.Expr) -> Complaint | None:
+        """`3x3/2`, `same * 3`, `relu()`: arithmetic and calls that were not meant as such."""
+        mine = {*self.follow, *(w for slot in self.slots for w in flags(slot.cls))}
+        match value:
+            case ast.Call(span, function, _) if function.id in mine:
+                message = f"`{function.id}` is no function"
+                mend = f"write `{function.id}` without parentheses"
+                return Complaint("E102", message, span, mend)
+            case ast.Binary(span, "/" | "*", left, _) if _no_number(left, mine):
+                message = f"`{span.text}` is read as arithmetic"
+                return Complaint("E106", message, span, _ARITHMETIC)
+            case _:
+                return None
 
     def _refuse_layer(self, name: ast.Name) -> None:
         if name.id in self.words:
@@ -141,49 +153,77 @@ class Binder:
             message = f"`{name.id}` is a statement of its own, it cannot follow here"
             raise Complaint("E109", message, name.span, f"put `;` before it: `; {name.id} …`", fix)
 
-    def _refuse_stranger(self, name: ast.Name, slot: Slot) -> None:
-        """A bare name that is no variable: say what was probably meant."""
-        self._refuse_layer(name)
-        if name.id in self.scope.known("values"):
-            return
-        near = set(self.follow) | self.scope.known("values") | set(flags(slot.cls))
-        if slot.free and slot.free.kind == "choice":
-            near |= set(slot.free.words)
-        near |= {word for other in self.slots for word in flags(other.cls)}
-        if self.scope.label(name.id) is not None:
-            mend = f"a label is used as in `concat {name.id}`, `add {name.id}` or `from {name.id}`"
-        else:
-            close = nearest(name.id, near)
-            mend = f"did you mean `{close}`?" if close else self._options(slot)
-        raise Complaint("E102", f"unknown name `{name.id}`", name.span, mend)
+    def _mend(self, name: str) -> str:
+        """What an unknown bare name was probably meant to be."""
+        if self.scope.label(name) is not None:
+            return f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
+        if any(name in keys(slot.cls) for slot in self.slots):
+            return f"a key takes its value behind `=`: `{name}=2`"
+        if re.fullmatch(r"x[0-9]*", name):
+            return "a size is one word, `3x3`; a repeat is `*3`"
+        if re.fullmatch(r"k[0-9x]+", name):
+            return f"write `k={name[1:]}`, or the size alone: `{name[1:]}`"
+        ours = SYNONYMS.get(name.lower())
+        if ours in self.words and ours not in self.follow:
+            return f"did you mean `; {ours} …`, a statement of its own?"
+        near = {*self.follow, *self.scope.known("values"), *self._own_words()}
+        close = ours if ours in near else guess(name, near)
+        return f"did you mean `{close}`?" if close else self._options(name)
 
-    def _options(self, slot: Slot) -> str:
+    def _own_words(self) -> set[str]:
+        """The words that this statement may hold."""
+        free = self.slots[-1].free
+        chosen = free.words if free is not None and free.kind == "choice" else ()
+        return {*chosen, *(w for slot in self.slots for w in flags(slot.cls))}
+
+    def _options(self, name: str) -> str:
+        slot = self.slots[-1]
         if slot.free and slot.free.kind == "choice":
             return "one of " + ", ".join(slot.free.words)
+        if slot.free and slot.free.kind in ("int", "float"):
+            return f"a variable is defined above its use: `let {name} = …`"
         return f"write `{syntax(slot.cls)}`"
+
+    # Keys
 
     def _key(self, span: Span, key: str, place: Span, value: ast.Expr, weak: bool) -> None:
         slot = next((s for s in reversed(self.slots) if key in keys(s.cls)), None)
         if slot is None:
-            raise self._unknown_key(key, place)
+            raise self._unknown_key(key, place, value)
         spec = keys(slot.cls)[key]
         if weak and spec.name in slot.spans:
             return
+        slot.take(spec, span)
         if isinstance(value, ast.Name) and spec.kind in ("choice", "text"):
             found: Any = value.id
         else:
             found = evaluate(value, self.scope)
-        slot.put(spec, convert(found, spec, value.span, slot.cls), span)
+        slot.values[spec.name] = convert(found, spec, value.span, slot.cls)
 
-    def _unknown_key(self, key: str, place: Span) -> Complaint:
+    def _unknown_key(self, key: str, place: Span, value: ast.Expr) -> Complaint:
         word = self.slots[0].cls.word
         if key == "stride" and place.text.startswith("/"):
             return Complaint("E103", f"`{word}` has no stride", place, "remove it")
+        message = f"`{word}` has no key `{key}`"
+        if key in self.follow:
+            amount = "" if isinstance(value, ast.Bool) else f" {value.span.text}"
+            mend = f"`{key}` is a word of its own: `{word} … {key}{amount}`"
+            return Complaint("E103", message, place, mend)
         known = {k for slot in self.slots for k in keys(slot.cls)}
-        close = nearest(key, known)
+        close, hint = meant_key(key, known)
         fix = Fix(place, close, f"write `{close}`") if close else None
-        listed = ", ".join(sorted(known))
-        mend = f"did you mean `{close}`?" if close else (
-            f"`{word}` has {listed}" if listed else f"`{word}` has no keys"
-        )  # fmt: skip
-        return Complaint("E103", f"`{word}` has no key `{key}`", place, mend, fix)
+        mend = f"did you mean `{close}`?" if close else hint or _listed(word, known)
+        return Complaint("E103", message, place, mend, fix)
+
+
+def _listed(word: str, known: set[str]) -> str:
+    if not known:
+        return f"`{word}` has no keys"
+    return f"its keys: {', '.join(sorted(known))}"
+
+
+def _no_number(left: ast.Expr, words: set[str]) -> bool:
+    """Whether the left end of a product can be no number: a size such as 3x3, or a word."""
+    while isinstance(left, ast.Binary):
+        left = left.left
+    return isinstance(left, ast.Dims) or (isinstance(left, ast.Name) and left.id in words)

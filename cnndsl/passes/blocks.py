@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cnndsl.passes.habits import guess
 from cnndsl.passes.scope import Closure, Scope
 from cnndsl.passes.sink import Complaint
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Span
 from cnndsl.syntax import ast
-from cnndsl.words import Word, nearest
+from cnndsl.words import Word
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,11 @@ def _put(
 ) -> None:
     called = signature(closure)
     if name is None:
-        raise Complaint("E104", f"`{called}` does not take {shown(value)} here", span)
+        mend = f"its parameters: `{called}`"
+        raise Complaint("E104", f"`{called}` does not take `{span.text}` here", span, mend)
     params = {p.name.id for p in closure.block.params}
     if name.id not in params:
-        close = nearest(name.id, params)
+        close = guess(name.id, params)
         mend = f"did you mean `{close}`?" if close else f"its parameters: `{called}`"
         word = closure.block.name.id
         raise Complaint("E103", f"the block `{word}` has no parameter `{name.id}`", span, mend)

@@ -6,11 +6,13 @@ from typing import Any
 from cnndsl import limits
 from cnndsl.ir import Frame, Node
 from cnndsl.layers.base import Layer, Param, Reject
-from cnndsl.passes.bind import Slot
+from cnndsl.passes import doubt
+from cnndsl.passes.doubt import SURE, Doubts
 from cnndsl.passes.scope import UNKNOWN, Tensor
 from cnndsl.passes.sink import Sink
+from cnndsl.passes.slot import Slot
 from cnndsl.shapes import Shape, show
-from cnndsl.source import Diagnostic, Span
+from cnndsl.source import Diagnostic, Source, Span
 
 
 class TooBig(Exception):  # noqa: N818  (read as: the model is too big)
@@ -26,10 +28,13 @@ class Builder:
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
+        sink.calls = self.calls
         self.nodes: list[Node] = []
         self.stack: tuple[Frame, ...] = ()
         self.prefix = ""
         self.parameters = 0
+        self.swapped: str | None = None  # how to write an input that has its channels last
+        self._doubts: dict[int, Doubts] = {}
         self._counts: dict[str, int] = {}
         self._paths: set[str] = set()
 
@@ -48,22 +53,46 @@ class Builder:
         self._paths.add(path)
         return path
 
-    def apply(self, layer: Layer, slot: Slot, xs: tuple[Tensor, ...], path: str, follows: bool = False) -> Tensor:
+    def apply(
+        self,
+        layer: Layer,
+        slot: Slot,
+        xs: tuple[Tensor, ...],
+        path: str,
+        follows: bool = False,
+        doubts: Doubts = SURE,
+    ) -> Tensor:
         """Add a layer behind the given tensors and return its output."""
         shapes = [x.shape for x in xs if x.shape is not None]
         if len(shapes) < len(xs):
             return UNKNOWN
         inputs = tuple(shapes)
+        doubts = doubts.union(*(self._doubts.get(x.index, SURE) for x in xs))
         try:
             shape = layer.infer(inputs)
         except Reject as reject:
-            self._reject(reject, slot, xs)
-            return UNKNOWN if reject.assume is None else self._ghost(layer, reject.assume, slot)
-        return self._add(layer, slot, xs, inputs, shape, path, follows)
+            return self._rejected(layer, reject, slot, xs, doubts)
+        made = self._add(layer, slot, xs, inputs, shape, path, follows)
+        passed = doubt.passed_on(layer, inputs, shape, doubts) if doubts else SURE
+        return self._doubting(made, passed)
 
-    def _ghost(self, layer: Layer, shape: Shape, slot: Slot) -> Tensor:
-        """A node with the shape that the mended layer would have, to go on with."""
-        return self._append(Node("", layer, (), shape, (), 0, slot.span, self.stack))
+    def _doubting(self, tensor: Tensor, doubts: Doubts) -> Tensor:
+        """Remember that a part of a tensor's shape is only assumed."""
+        if doubts:
+            self._doubts[tensor.index] = doubts
+        return tensor
+
+    def _rejected(
+        self, layer: Layer, reject: Reject, slot: Slot, xs: tuple[Tensor, ...], doubts: Doubts
+    ) -> Tensor:
+        """Complain, unless it may be due to an earlier error, and go on with an assumed shape."""
+        if not doubt.hides(reject.code, doubts):
+            self._reject(reject, slot, xs)
+        if reject.assume is None:
+            return UNKNOWN
+        node = Node("", layer, (), reject.assume, (), 0, slot.span, self.stack)
+        inputs = tuple(x.shape or () for x in xs)
+        return self._doubting(self._append(node), doubts | doubt.left_by(reject.code, inputs))
 
     def _append(self, node: Node) -> Tensor:
         if len(self.nodes) >= limits.LAYERS:
@@ -100,8 +129,8 @@ class Builder:
 
     def _reject(self, reject: Reject, slot: Slot, xs: tuple[Tensor, ...]) -> None:
         span = slot.spans.get(reject.arg or "", slot.span)
-        notes = (*self._origins(xs), *self._calls())
-        self.sink.say(reject.code, reject.message, span, reject.help, notes)
+        mend = self.swapped if reject.code == "E201" and self.swapped else reject.help
+        self.sink.say(reject.code, reject.message, span, mend, self._origins(xs))
 
     def _origins(self, xs: tuple[Tensor, ...]) -> tuple[str, ...]:
         notes = list[str]()
@@ -129,9 +158,11 @@ class Builder:
         start = "… → " if len(steps) > 6 else ""
         return [f"the shape on its way: {start}{' → '.join(shown)}"]
 
-    def _calls(self) -> tuple[str, ...]:
+    def calls(self, place: Source) -> tuple[str, ...]:
+        """The block calls on the way here, innermost first, as notes to a place in a file."""
         return tuple(
-            f"in `{frame.call}`, called at line {frame.span.line}" for frame in reversed(self.stack)
+            f"in `{frame.call}`, called at {_line(frame.span, place)}"
+            for frame in reversed(self.stack)
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -141,6 +172,12 @@ class Builder:
     def restore(self, state: dict[str, Any]) -> None:
         """Back to a snapshot."""
         self.stack, self.prefix = state["stack"], state["prefix"]
+
+
+def _line(span: Span, place: Source) -> str:
+    """A line, with its file where that is another one."""
+    file = "" if span.source is place else f" of {span.source.name}"
+    return f"line {span.line}{file}"
 
 
 def _written(node: Node) -> str:

@@ -1,40 +1,54 @@
 """The words that are no layers: `from output default train cnn let use` and what labels need."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.layers import vocabulary
-from cnndsl.passes.bind import Slot
-from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
+from cnndsl.passes.habits import HINTS, guess, meant
 from cnndsl.passes.modules import load
+from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
 from cnndsl.passes.sink import Complaint, Unknown
+from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
-from cnndsl.words import flags, nearest
+from cnndsl.words import flags
 
 if TYPE_CHECKING:
     from cnndsl.passes.expand import Expander
 
 RESERVED = {"let", "block", "if", "else", "use", "and", "or", "not", "true", "false", "ch", "plain"}
 
-# What users of neighbouring systems write, and our word for it.
-SYNONYMS = {
-    "conv2d": "conv", "convolution": "conv", "convolutional": "conv", "maxpool": "pool",
-    "maxpooling2d": "pool", "maxpool2d": "pool", "averagepooling2d": "avgpool",
-    "avgpool2d": "avgpool", "linear": "dense", "fc": "dense", "connected": "dense",
-    "fullyconnected": "dense", "batchnorm": "bn", "batchnorm2d": "bn",
-    "batchnormalization": "bn", "batch_norm": "bn", "globalaveragepooling2d": "gap",
-    "adaptiveavgpool2d": "gap", "leakyrelu": "leaky", "shortcut": "add", "route": "concat",
-    "cat": "concat", "convtranspose2d": "upconv", "conv2dtranspose": "upconv", "deconv": "upconv",
-    "depthwiseconv2d": "dwconv", "layernorm": "ln", "groupnorm": "gn", "swish": "silu",
-    "upsampling2d": "upsample", "zeropadding2d": "zeropad", "logits": "dense",
-}  # fmt: skip
-
-
 def rename(head: ast.Name, close: str | None) -> Fix | None:
     """A fix that writes the word that was probably meant."""
     return Fix(head.span, close, f"write `{close}`") if close else None
+
+
+def unknown(head: ast.Name, blocks: set[str]) -> Complaint:
+    """A statement starts with a word that means nothing."""
+    known = {*vocabulary(), *WORDS, "let", "block", "if", "use", *blocks}
+    hint = HINTS.get(head.id.lower())
+    close = None if hint else meant(head.id, known)
+    mend = hint or (f"did you mean `{close}`?" if close else "`cnndsl layers` lists the layers")
+    message = f"unknown layer or block `{head.id}`"
+    return Complaint("E101", message, head.span, mend, rename(head, close))
+
+
+_BROKEN = re.compile(r"(?:(?P<label>\w+)\s*:\s*)?(?P<word>\w+)?\s*(?P<next>\w+|=)?")
+
+
+def broken(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+    """Go on behind a statement that did not parse: what it would have defined is unknown."""
+    found = _BROKEN.match(node.span.source.text, node.span.start)
+    label, word, behind = found.group("label", "word", "next") if found else (None, None, None)
+    if word == "input" or run.current is not None:
+        run.current = UNKNOWN
+    if label:
+        scope.labels.setdefault(label, UNKNOWN)
+    variable = behind if word == "let" else word if behind == "=" else None
+    if variable:
+        scope.values.setdefault(variable, _deferred)
 
 
 def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
@@ -51,6 +65,7 @@ def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
             elif isinstance(node, ast.Statement) and node.head.id == "default":
                 _extend(defaults, node)
         except Complaint as complaint:
+            run.include_failed |= isinstance(node, ast.Use)
             run.sink.add(complaint.diagnostic)
 
 
@@ -128,7 +143,7 @@ def find(run: "Expander", name: ast.Name, scope: Scope) -> Tensor:
     if tensor is not None:
         return tensor
     known = scope.known("labels")
-    close = nearest(name.id, known)
+    close = guess(name.id, known)
     mend = f"did you mean `{close}`?" if close else (
         f"labels here: {', '.join(sorted(known))}" if known
         else f"name a statement above: `{name.id}: conv …`"
@@ -150,7 +165,8 @@ def _input(run: "Expander", node: ast.Statement, scope: Scope) -> None:
         message = "the input is given already" if known else "`input` comes first"
         raise Complaint("E302", message, node.span, "a spec has one input, before its layers")
     if run.builder.stack:
-        raise Complaint("E302", "`input` cannot stand in a block", node.span)
+        mend = "put it before the first layer of the spec"
+        raise Complaint("E302", "`input` cannot stand in a block", node.span, mend)
     binder = run.binder(scope)
     binder.slots.append(Slot(vocabulary()["input"], node.head.span))
     binder.take((*node.items, *node.tail))
@@ -169,6 +185,7 @@ def _check_order(run: "Expander", size: tuple[int, ...], span: Span) -> None:
     if len(size) != 3 or size[2] not in (1, 3, 4) or size[0] <= 4 or size[1] <= 4:
         return
     wanted = f"{size[2]}x{size[0]}x{size[1]}"
+    run.builder.swapped = f"channels come first: `input {wanted}`"
     run.sink.say(
         "W001", f"{span.text} looks like height x width x channels", span,
         f"channels come first: `input {wanted}`", fix=Fix(span, wanted, f"write `{wanted}`"),
@@ -221,9 +238,11 @@ def _extend(defaults: dict[str, tuple[ast.Item, ...]], node: ast.Statement) -> N
 
 def _train(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     if run.recipe is not None:
-        raise Complaint("E302", "there is a `train` section already", node.span)
+        message = "there is a `train` section already"
+        raise Complaint("E302", message, node.head.span, "a spec has one; put both together")
     if node.group is None:
-        raise Complaint("E105", "`train` needs its section", node.span, "write `train { epochs 10 }`")
+        mend = "write `train { epochs 10 }`"
+        raise Complaint("E105", "`train` needs its section", node.span, mend)
     lone(run, node.group, "train")
     run.recipe = (node, scope)
 

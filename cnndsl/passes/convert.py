@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from cnndsl.passes.habits import guess
 from cnndsl.passes.scope import Value
 from cnndsl.passes.sink import Complaint
 from cnndsl.passes.values import shown
 from cnndsl.source import Span
-from cnndsl.words import Spec, Word, nearest, syntax
+from cnndsl.words import Spec, Word, arguments, syntax
 
 _WANTED = {
     "int": "a whole number",
@@ -25,9 +26,22 @@ def convert(value: Value, spec: Spec, span: Span, cls: type[Word]) -> Any:
     converted = _CONVERTERS[spec.kind](value)
     if converted is None:
         message = f"`{spec.title}` of `{cls.word}` is {_WANTED[spec.kind]}, not {shown(value)}"
-        raise Complaint("E106", message, span, f"write `{syntax(cls)}`")
+        raise Complaint("E106", message, span, _mend(value, spec, cls))
     _check_bounds(converted, spec, span)
     return converted
+
+
+def _mend(value: Value, spec: Spec, cls: type[Word]) -> str:
+    """How the value was probably meant."""
+    if spec.kind == "shape" and isinstance(value, tuple):
+        if len(value) == 2:
+            return f"write the channels too: `1x{shown(value)}` or `3x{shown(value)}`"
+        if len(value) == 4:
+            return f"the batch is not written: `{shown(value[1:])}`"
+    if spec.role == "arg" and spec.kind == "int" and isinstance(value, tuple):
+        order = " ".join(f"<{field.name}>" for field in arguments(cls))
+        return f"the order is `{cls.word} {order}`"
+    return f"write `{syntax(cls)}`"
 
 
 def _whole(value: Value) -> int | None:
@@ -66,19 +80,21 @@ _CONVERTERS = {"int": _whole, "float": _float, "pair": _pair, "shape": _shape, "
 def _choice(value: Value, spec: Spec, span: Span) -> str:
     if isinstance(value, str) and value in spec.words:
         return value
-    close = nearest(str(value), set(spec.words))
+    close = guess(str(value), spec.words)
     mend = f"did you mean `{close}`?" if close else "one of " + ", ".join(spec.words)
-    raise Complaint("E106", f"`{spec.title}` does not know {shown(value)}", span, mend)
+    written = value if isinstance(value, str) else shown(value)
+    raise Complaint("E106", f"`{spec.title}` does not know `{written}`", span, mend)
 
 
-def _check_bounds(value: Any, spec: Spec, span: Span) -> None:
-    numbers = value if isinstance(value, tuple) else (value,)
-    for number in numbers:
-        if isinstance(number, str):
-            return
+def _check_bounds(value: int | float | str | tuple[int, ...], spec: Spec, span: Span) -> None:
+    if isinstance(value, str):
+        return
+    for number in value if isinstance(value, tuple) else (value,):
         if spec.low is not None and number < spec.low:
-            message = f"`{spec.title}` is at least {spec.low:g}, not {shown(number)}"
-            raise Complaint("E107", message, span)
+            raise _outside(f"at least {spec.low:g}, not {shown(number)}", spec, span)
         if spec.high is not None and number > spec.high:
-            message = f"`{spec.title}` is at most {spec.high:g}, not {shown(number)}"
-            raise Complaint("E107", message, span)
+            raise _outside(f"at most {spec.high:g}, not {shown(number)}", spec, span)
+
+
+def _outside(bound: str, spec: Spec, span: Span) -> Complaint:
+    return Complaint("E107", f"`{spec.title}` is {bound}", span, f"it means: {spec.doc}")

@@ -4,27 +4,28 @@ Blocks, repeats and conditions need `ch`, the channels at hand, so expansion and
 one pass. After an error it goes on with the shape that the mended layer would have.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cnndsl import limits
-from cnndsl.ir import Frame
 from cnndsl.layers import vocabulary
 from cnndsl.layers.base import Layer, Merge
 from cnndsl.layers.input import Input
 from cnndsl.layers.merge import Residual
 from cnndsl.passes import control
-from cnndsl.passes.bind import Binder, Slot
-from cnndsl.passes.blocks import Called, bind_call, frame_text
+from cnndsl.passes.bind import Binder
 from cnndsl.passes.builder import Builder, TooBig
+from cnndsl.passes.calls import call
+from cnndsl.passes.doubt import SIZE, SURE
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
 from cnndsl.passes.sink import Complaint, Sink, Unknown
+from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.source import Span
 from cnndsl.syntax import ast
-from cnndsl.words import nearest
 
 
 class Expander:
@@ -43,9 +44,10 @@ class Expander:
         self.follow = {w: c for w, c in vocabulary().items() if c.post}
         self.modules: dict[Path, Scope | None] = {}
         self.including: list[Path] = []
+        self.include_failed = False
         self._steps = 0
         self._depth = 0
-        self._calls: list[Closure] = []
+        self.calls: list[Closure] = []  # of blocks, on the way to the statement at hand
 
     def run(self, file: ast.File) -> None:
         """Expand a whole file."""
@@ -71,19 +73,21 @@ class Expander:
                 self._node(node, scope)
             except Complaint as complaint:
                 self.sink.add(complaint.diagnostic)
-                self._lose()
+                self._give_up(node, scope)
             except Unknown:
-                self._lose()
+                self._give_up(node, scope)
+
+    def _give_up(self, node: ast.Node, scope: Scope) -> None:
+        """Go on behind a failed statement: nothing is known of its output, its label exists."""
+        if self.current is not None:
+            self.current = UNKNOWN
+        if isinstance(node, ast.Statement) and node.label is not None:
+            scope.labels.setdefault(node.label.id, UNKNOWN)
 
     def _count(self, span: Span) -> None:
         self._steps += 1
         if self._steps > limits.STEPS:
             raise TooBig("E903", f"more than {limits.STEPS:,} statements to run", span)
-
-    def _lose(self) -> None:
-        """Nothing is known of the current tensor any more."""
-        if self.current is not None:
-            self.current = UNKNOWN
 
     def _node(self, node: ast.Node, scope: Scope) -> None:
         match node:
@@ -92,7 +96,7 @@ class Expander:
             case ast.If():
                 self._conditional(node, scope)
             case ast.Statement() if node.span.start in scope.file.broken:
-                self._lose()
+                control.broken(self, node, scope)
             case ast.Statement():
                 self.statement(node, scope)
             case ast.Block() | ast.Use():
@@ -109,7 +113,7 @@ class Expander:
                 self.suite(step.branches[0], scope)
 
     @contextmanager
-    def deeper(self, span: Span) -> Iterator[None]:
+    def deeper(self, span: Span) -> Generator[None]:
         """One level down; TooBig past the limit."""
         if self._depth >= limits.NESTING:
             message = f"blocks and groups nested deeper than {limits.NESTING} levels"
@@ -155,21 +159,14 @@ class Expander:
     def _runner(self, node: ast.Statement, scope: Scope) -> Callable[..., None]:
         word = node.head.id
         if scope.block(word) is not None:
-            return self._call
+            return partial(call, self)
         if word in vocabulary():
             return self._layer
-        raise self._unknown(node.head, scope)
-
-    def _unknown(self, head: ast.Name, scope: Scope) -> Complaint:
-        known = set(vocabulary()) | scope.known("blocks") | set(control.WORDS)
-        close = nearest(head.id, known) or control.SYNONYMS.get(head.id.lower())
-        mend = f"did you mean `{close}`?" if close else "`cnndsl layers` lists the layers"
-        fix = control.rename(head, close)
-        return Complaint("E101", f"unknown layer or block `{head.id}`", head.span, mend, fix)
+        raise control.unknown(node.head, scope.known("blocks"))
 
     def binder(self, scope: Scope) -> Binder:
         """A binder for layers."""
-        return Binder(self.sink, scope, self.follow, vocabulary())
+        return Binder(self.sink, scope, self.follow, set(vocabulary()))
 
     # Layers
 
@@ -181,39 +178,50 @@ class Expander:
         binder.take(node.tail)
         if not binder.plain:
             binder.take(scope.defaults.get(node.head.id, ()), weak=True)
-        layers = binder.build()
-        if node.group is not None and not cls.takes_group:
-            self.sink.say("E109", f"`{node.head.id}` takes no `{{ … }}`", node.group.span)
-            layers = []
-        if cls is not Input and self._before_input(node):
+        layers = self._grouped(node, cls, binder.build())
+        if cls is not Input and self.before_input(node):
             return
-        xs = self._inputs(node, cls, binder.slots[0], scope)
+        xs = self._inputs(node, cls, binder, scope)
         if not layers:
             self.current = UNKNOWN
             return
-        self.chain(layers, binder.slots, xs, label)
+        self.chain(layers, binder, xs, label)
+
+    def _grouped(self, node: ast.Statement, cls: type[Layer], layers: list[Any]) -> list[Any]:
+        """The layers, or none where a `{ … }` follows that does not belong there."""
+        if node.group is None or cls.takes_group:
+            return layers
+        message = f"`{node.head.id}` takes no `{{ … }}`"
+        mend = "words follow without braces: `conv 64 3x3 relu`"
+        self.sink.say("E109", message, node.group.span, mend)
+        return []
 
     def chain(
         self,
         layers: list[Any],
-        slots: list[Slot],
+        binder: Binder,
         xs: tuple[Tensor, ...],
         label: str | None,
     ) -> None:
-        """Apply the words of a statement one after the other."""
-        words = tuple(slot.cls.word for slot in slots)
+        """Apply the words of a statement one after the other.
+
+        Where some items were not understood (`sam` for `same`) the sizes are in doubt.
+        """
+        words = tuple(slot.cls.word for slot in binder.slots)
         outside = self.builder.snapshot()
-        for i, (layer, slot) in enumerate(zip(layers, slots, strict=True)):
+        doubts = frozenset((SIZE,)) if binder.failed else SURE
+        for i, (layer, slot) in enumerate(zip(layers, binder.slots, strict=True)):
             path = self.builder.path(layer.word, label if i == 0 else None)
-            place = Slot(slot.cls, _stretch(slot), slot.values, slot.spans)
+            place = Slot(slot.cls, slot.stretch(), slot.values, slot.spans)
             made = layer.before(words[i + 1 :])
-            self.current = self.builder.apply(made, place, xs, path, follows=i > 0)
+            self.current = self.builder.apply(made, place, xs, path, i > 0, doubts)
             xs = (self.current,)
             if i == 0 and label is not None:
                 self.builder.prefix = path + "."
         self.builder.restore(outside)
 
-    def _before_input(self, node: ast.Statement) -> bool:
+    def before_input(self, node: ast.Statement) -> bool:
+        """Whether there is no input yet, which is said here."""
         if self.current is not None:
             return False
         self.sink.say(
@@ -224,23 +232,33 @@ class Expander:
         return True
 
     def _inputs(
-        self, node: ast.Statement, cls: type[Layer], slot: Slot, scope: Scope
+        self, node: ast.Statement, cls: type[Layer], binder: Binder, scope: Scope
     ) -> tuple[Tensor, ...]:
         if not issubclass(cls, Merge):
-            return () if cls is Input else (self._here(),)
-        labelled = [control.find(self, name, scope) for name in slot.labels]
+            return () if cls is Input else (self.here(),)
+        labelled = [self._labelled(name, scope) for name in binder.slots[0].labels]
         if node.group is None:
-            if not labelled:
-                mend = f"write `{cls.word} {{ a | b }}` or `{cls.word} label`"
+            if not labelled and not binder.failed:
+                mend = f"write `{cls.word} {{ a | b }}`" + (
+                    f" or `{cls.word} label`" if cls.takes_labels else ""
+                )
                 raise Complaint("E105", f"`{cls.word}` needs something to merge", node.span, mend)
-            return (self._here(), *labelled)
+            return (self.here(), *labelled)
         branches = self.branches(node.group, scope)
         if cls is Residual:
             control.lone(self, node.group, "residual")
-            return (branches[0], self._here())
+            return (branches[0], self.here())
         return (*branches, *labelled)
 
-    def _here(self) -> Tensor:
+    def _labelled(self, name: ast.Name, scope: Scope) -> Tensor:
+        try:
+            return control.find(self, name, scope)
+        except Complaint as complaint:
+            self.sink.add(complaint.diagnostic)
+            return UNKNOWN
+
+    def here(self) -> Tensor:
+        """The current tensor."""
         return self.current or UNKNOWN
 
     def branches(self, group: ast.Group, scope: Scope) -> list[Tensor]:
@@ -250,67 +268,6 @@ class Expander:
             for branch in group.branches:
                 self.current = start
                 self.suite(branch, scope.inner())
-                ends.append(self._here())
+                ends.append(self.here())
         self.current = start
         return ends
-
-    # Blocks
-
-    def _call(self, node: ast.Statement, scope: Scope, label: str | None) -> None:
-        closure = scope.block(node.head.id)
-        assert closure is not None
-        if closure in self._calls:
-            raise self._recursive(closure, node)
-        if self._before_input(node):
-            return
-        if node.group is not None:
-            self.sink.say("E109", f"the block `{node.head.id}` takes no `{{ … }}`", node.group.span)
-        arguments, posts = bind_call(closure, node, scope, self.follow)
-        outside = self.builder.snapshot()
-        path = self.builder.path(node.head.id, label)
-        with self.deeper(node.span):
-            self._enter(closure, arguments, path, node)
-        if posts:
-            self.builder.restore(outside)
-            self.builder.prefix = path + "." if label else self.builder.prefix
-            self._follow(node, posts, scope)
-        self.builder.restore(outside)
-
-    def _follow(self, node: ast.Statement, posts: list[ast.Item], scope: Scope) -> None:
-        """Apply the words behind a block call."""
-        binder = self.binder(scope)
-        binder.slots.append(Slot(Called, node.head.span))
-        binder.take(posts)
-        layers = binder.build()
-        if layers:
-            self.chain(layers[1:], binder.slots[1:], (self._here(),), None)
-        else:
-            self.current = UNKNOWN
-
-    def _enter(
-        self, closure: Closure, arguments: dict[str, Any], path: str, node: ast.Statement
-    ) -> None:
-        inner = Scope(closure.scope.file, closure.scope, values=arguments, opens_block=True)
-        inner.defaults = dict(closure.defaults)
-        inner.places = {p.name.id: p.name.span for p in closure.block.params}
-        self.builder.prefix = path + "."
-        frame = Frame(frame_text(node.head.id, arguments), node.span)
-        self.builder.stack = (*self.builder.stack, frame)
-        self._calls.append(closure)
-        control.lone(self, closure.block.body, f"block {node.head.id}")
-        self.suite(closure.block.body.branches[0], inner)
-        self._calls.pop()
-
-    def _recursive(self, closure: Closure, node: ast.Statement) -> Complaint:
-        names = [c.block.name.id for c in self._calls[self._calls.index(closure) :]]
-        way = " → ".join([*names, node.head.id])
-        return Complaint(
-            "E112", f"the block `{node.head.id}` calls itself: {way}", node.span,
-            "blocks cannot recurse; write the repeats as `*n`",
-        )  # fmt: skip
-
-
-def _stretch(slot: Slot) -> Span:
-    """A word with its own items."""
-    ends = [s.end for s in slot.spans.values() if s.source is slot.span.source]
-    return Span(slot.span.source, slot.span.start, max([slot.span.end, *ends]))

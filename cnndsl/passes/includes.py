@@ -34,13 +34,15 @@ def locate(use: ast.Use, source: Source, root: Path | None) -> Path:
         raise _refused(use, "a text without a file has no folder to include from", None)
     relative = Path(wanted)
     if relative.is_absolute() or not wanted or "\0" in wanted:
-        raise _refused(use, f"`{wanted}` is not a path inside the spec's folder", "write it relative")
+        mend = "write it as it is seen from the spec's folder"
+        raise _refused(use, f"`{wanted}` is not a path inside the spec's folder", mend)
     path = source.path.parent / relative
     _check_inside(use, path, root)
     try:
         mode = path.lstat().st_mode
     except OSError:
-        raise Complaint("E401", f"there is no file `{wanted}` beside the spec", use.path.span) from None
+        message = f"there is no file `{wanted}` beside `{source.path.name}`"
+        raise Complaint("E401", message, use.path.span) from None
     if not stat.S_ISREG(mode) or path.stat().st_nlink > 1:
         raise _refused(use, f"`{wanted}` is not a plain file of its own", None)
     return path

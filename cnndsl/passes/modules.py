@@ -1,4 +1,4 @@
-"""Included files: each is parsed once and holds blocks, lets, defaults and further includes only."""
+"""Included files: each is parsed once and holds blocks, lets, defaults and includes only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

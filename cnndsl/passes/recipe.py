@@ -3,13 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from cnndsl.passes.bind import Binder, Slot
+from cnndsl.passes.bind import Binder
+from cnndsl.passes.habits import guess, meant_key
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.sink import Complaint, Sink
+from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe, value_of
 from cnndsl.syntax import ast
-from cnndsl.words import Word, nearest
+from cnndsl.words import Word, keys
 
 
 def read_recipe(section: ast.Statement, scope: Scope, sink: Sink) -> Recipe:
@@ -49,17 +51,37 @@ def _meaning(node: ast.Statement) -> tuple[type[Word], Any, tuple[ast.Item, ...]
     if word in PLAIN:
         return PLAIN[word], node.head.span, items
     if word not in CHOSEN:
-        known = {*PLAIN, *CHOSEN}
-        close = nearest(word, known)
-        mend = f"did you mean `{close}`?" if close else "one of " + ", ".join(sorted(known))
-        raise Complaint("E501", f"unknown setting `{word}`", node.head.span, mend)
+        raise _unknown(node.head)
     match items:
         case (ast.Positional(span, ast.Name(_, name)), *rest) if name in CHOSEN[word]:
             return CHOSEN[word][name], span, tuple(rest)
         case (ast.Positional(span, ast.Name(_, name)), *_):
-            close = nearest(name, set(CHOSEN[word])) or ", ".join(CHOSEN[word])
-            mend = f"did you mean `{close}`?" if "," not in close else f"one of {close}"
+            close = guess(name, CHOSEN[word])
+            mend = f"did you mean `{close}`?" if close else f"one of {', '.join(CHOSEN[word])}"
             raise Complaint("E503", f"unknown {word} `{name}`", span, mend)
         case _:
             listed = ", ".join(CHOSEN[word])
             raise Complaint("E105", f"`{word}` needs its name", node.span, f"one of {listed}")
+
+
+def _unknown(head: ast.Name) -> Complaint:
+    """A setting that is none; perhaps it belongs to an optimizer, a loss or a schedule."""
+    known = {*PLAIN, *CHOSEN}
+    close, _ = meant_key(head.id, {*known, *_OWNERS})
+    owner = _OWNERS.get(close or "")
+    mend = f"did you mean `{close}`?" if close else "one of " + ", ".join(sorted(known))
+    if close and owner:
+        mend = f"it is a key: `{owner} … {close}=…`"
+    return Complaint("E501", f"unknown setting `{head.id}`", head.span, mend)
+
+
+def _key_owners() -> dict[str, str]:
+    """Keys such as `lr`, each with the setting that takes it first."""
+    owners = dict[str, str]()
+    for setting in ("optimizer", "loss", "schedule"):
+        for cls in CHOSEN[setting].values():
+            owners.update((key, setting) for key in keys(cls) if key not in owners)
+    return owners
+
+
+_OWNERS = _key_owners()

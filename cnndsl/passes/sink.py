@@ -1,7 +1,10 @@
 """Where passes put what they find."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from cnndsl import limits
-from cnndsl.source import Diagnostic, Fix, Severity, Span
+from cnndsl.source import Diagnostic, Fix, Severity, Source, Span
 
 
 class Complaint(Exception):  # noqa: N818  (read as: someone complains)
@@ -18,18 +21,27 @@ class Unknown(Exception):  # noqa: N818
     """A value depends on something that already failed: say nothing more about it."""
 
 
+def _no_calls(place: Source) -> tuple[str, ...]:
+    return ()
+
+
 class Sink:
-    """Collects diagnostics; the same one from several calls of a block is kept once."""
+    """Collects diagnostics; the same one from several calls of a block is kept once.
+
+    `calls` gives the notes on the block calls on the way to the statement at hand.
+    """
 
     def __init__(self) -> None:
+        self.calls: Callable[[Source], tuple[str, ...]] = _no_calls
         self._found: dict[tuple[str, int, int, int], Diagnostic] = {}
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a diagnostic."""
         span = diagnostic.span
         key = (diagnostic.code, id(span.source), span.start, span.end)
-        if len(self._found) < limits.ERRORS:
-            self._found.setdefault(key, diagnostic)
+        if key not in self._found and len(self._found) < limits.ERRORS:
+            notes = (*diagnostic.notes, *self.calls(span.source))
+            self._found[key] = replace(diagnostic, notes=notes)
 
     def say(
         self,

@@ -3,21 +3,23 @@
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from cnndsl import limits
+from cnndsl.passes.habits import guess
 from cnndsl.passes.scope import Scope, Value
 from cnndsl.passes.sink import Complaint
 from cnndsl.shapes import show
 from cnndsl.syntax import ast
-from cnndsl.words import nearest
+
+_OPERATORS: Any = operator  # its annotations are incomplete
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
+    "/": _OPERATORS.truediv,
+    "//": _OPERATORS.floordiv,
     "%": operator.mod,
     "==": operator.eq,
     "!=": operator.ne,
@@ -62,13 +64,12 @@ def evaluate(expr: ast.Expr, scope: Scope) -> Value:
 
 def _variable(name: ast.Name, scope: Scope) -> Value:
     try:
-        value = scope.value(name.id)
+        value: Any = scope.value(name.id)
     except KeyError:
-        known = scope.known("values")
-        close = nearest(name.id, known)
+        close = guess(name.id, scope.known("values"))
         mend = f"did you mean `{close}`?" if close else "define it: `let " + name.id + " = …`"
         raise Complaint("E102", f"unknown name `{name.id}`", name.span, mend) from None
-    return value() if callable(value) else value
+    return cast(Value, value() if callable(value) else value)
 
 
 def _unary(expr: ast.Unary, scope: Scope) -> Value:
@@ -125,10 +126,9 @@ def _bounded(value: Any, expr: ast.Expr) -> Value:
 def _call(expr: ast.Call, scope: Scope) -> Value:
     name = expr.function.id
     if name not in FUNCTIONS:
-        close = nearest(name, set(FUNCTIONS)) or ", ".join(FUNCTIONS)
-        raise Complaint(
-            "E102", f"unknown function `{name}`", expr.function.span, f"did you mean `{close}`?"
-        )
+        close = guess(name, FUNCTIONS)
+        mend = f"did you mean `{close}`?" if close else "functions: " + ", ".join(FUNCTIONS)
+        raise Complaint("E102", f"unknown function `{name}`", expr.function.span, mend)
     function, count = FUNCTIONS[name]
     if not expr.arguments or (count and len(expr.arguments) != count):
         wanted = "one value" if count else "at least one value"
@@ -152,10 +152,14 @@ def _number(value: Value, expr: ast.Expr) -> int | float:
 
 def shown(value: Value) -> str:
     """A value as it is written in a spec."""
-    if isinstance(value, tuple):
-        return show(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else f"{value:.6g}" if isinstance(
-        value, float
-    ) else str(value)  # fmt: skip
+    match value:
+        case tuple():
+            return show(value)
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case float():
+            return f"{value:.6g}"
+        case int():
+            return str(value)

@@ -185,8 +185,12 @@ Suite = tuple[Node, ...]
 
 @dataclass(frozen=True)
 class File:
-    """A parsed file. `broken` holds the start offsets of statements that did not parse."""
+    """A parsed file. `broken` holds the start offsets of statements that did not parse.
+
+    It is `unclear` where so much is lost that what is found later would be guesses.
+    """
 
     source: Source
     body: Suite
     broken: frozenset[int]
+    unclear: bool = False

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from lark import Token, Transformer, v_args
+from lark import Token, Transformer
+from lark import v_args as untyped_v_args  # pyright: ignore[reportUnknownVariableType]
 
 from cnndsl.source import Source, Span
 from cnndsl.syntax import ast
 from cnndsl.syntax.tokens import span_of
+
+v_args: Any = untyped_v_args  # pyright: ignore[reportUnknownVariableType]  (lark's is incomplete)
 
 
 @v_args(inline=True)

@@ -6,7 +6,7 @@ at the next `;`, newline or brace: every independent error of a file is reported
 
 import threading
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
@@ -18,10 +18,27 @@ from cnndsl.syntax import ast, complaints
 from cnndsl.syntax.build import Builder
 from cnndsl.syntax.tokens import BAR, CLOSE, OPEN, SEP, arrange, span_of
 
-if TYPE_CHECKING:
-    from lark.parsers.lalr_interactive_parser import InteractiveParser
+
+class Machine(Protocol):
+    """What is used of lark's interactive parser, which has no full annotations of its own."""
+
+    parser_state: Any
+
+    def choices(self) -> dict[str, Any]:
+        """The kinds of tokens that fit here."""
+        ...
+
+    def feed_token(self, token: Token) -> Any:
+        """Shift a token; UnexpectedInput where it does not fit."""
+        ...
+
+    def feed_eof(self) -> ast.Suite:
+        """The tree; UnexpectedInput where something is missing."""
+        ...
+
 
 _LOCK = threading.Lock()
+_SHAPING = ("BLOCK", "USE", "IF", "_ELSE")  # what these would have said, later statements rest on
 _BUILDER = Builder()
 
 
@@ -35,7 +52,7 @@ def _cache_file() -> str | bool:
 
 
 @cache
-def _lark() -> Lark:
+def _lark() -> Any:
     grammar = (resources.folder("grammar") / "cnn.lark").read_text(encoding="utf-8")
     return Lark(
         grammar,
@@ -48,27 +65,36 @@ def _lark() -> Lark:
     )
 
 
+def _start(source: Source) -> tuple[Machine, list[Token]]:
+    """A parser at its start, and all tokens as they are written."""
+    parser = _lark().parse_interactive(source.text, start="start")
+    return parser, list(parser.lexer_thread.lex(parser.parser_state))
+
+
+def tokens(source: Source) -> list[Token]:
+    """The tokens as the parser gets them, with separators thinned and `/ * (` told apart."""
+    return arrange(source, _start(source)[1])[0]
+
+
 def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:
     """Parse a source; never raises for any text.
 
     Returns the tree of all that could be understood, and the syntax errors.
     """
-    parser = _lark().parse_interactive(source.text, start="start")
-    raw = list(parser.lexer_thread.lex(parser.parser_state))
-    errors = _unreadable(source, raw)
-    tokens, unbalanced = arrange(source, raw)
+    parser, raw = _start(source)
+    errors = _overlong(source, raw)
+    arranged, unbalanced = arrange(source, raw)
     if any(e.code.startswith("E9") for e in errors + unbalanced):
-        return ast.File(source, (), frozenset()), errors + unbalanced
+        return ast.File(source, (), frozenset(), unclear=True), errors + unbalanced
     with _LOCK:
         _BUILDER.source = source
-        run = _Run(source, parser)
-        run.feed_all(tokens)
-        body = run.finish()
+        run = _Run(source, parser, arranged)
+        body = run.feed_all()
     found = sorted(errors + unbalanced + run.errors, key=lambda e: e.span.start)
-    return ast.File(source, body, frozenset(run.broken)), found
+    return ast.File(source, body, frozenset(run.broken), run.unclear or bool(unbalanced)), found
 
 
-def _unreadable(source: Source, tokens: list[Token]) -> list[Diagnostic]:
+def _overlong(source: Source, tokens: list[Token]) -> list[Diagnostic]:
     """Numbers and names over their limits."""
     return [
         Diagnostic("E902", message, span_of(source, token), help=mend)
@@ -81,45 +107,57 @@ def _unreadable(source: Source, tokens: list[Token]) -> list[Diagnostic]:
 class _Run:
     """One pass over the tokens of one file."""
 
-    def __init__(self, source: Source, parser: "InteractiveParser") -> None:
+    def __init__(self, source: Source, parser: Machine, tokens: list[Token]) -> None:
         self.source = source
         self.parser = parser
+        self.tokens = tokens
         self.errors: list[Diagnostic] = []
         self.broken: set[int] = set()
+        self.unclear = False  # whether a broken statement leaves open what later ones mean
         self.head: Token | None = None  # first token of the statement at hand
         self.skipping: int | None = None  # depth of braces inside what is being skipped
 
-    def feed_all(self, tokens: list[Token]) -> None:
+    def feed_all(self) -> ast.Suite:
+        """Parse all tokens, whatever they are."""
         fresh = True
-        for i, token in enumerate(tokens):
+        for i, token in enumerate(self.tokens):
             if fresh:
                 self.head = token
             fresh = token.type in (SEP, OPEN, BAR)
             if self.skipping is None:
-                self._feed(token, tokens[i - 1] if i else None)
+                self._feed(i)
             else:
                 self._skip(token)
+        return self._finish()
 
-    def finish(self) -> ast.Suite:
-        try:
-            return self.parser.feed_eof()
-        except UnexpectedInput:
-            self._stand_in()
-            return self.parser.feed_eof()
+    def _finish(self) -> ast.Suite:
+        if self.skipping is None:
+            try:
+                return self.parser.feed_eof()
+            except UnexpectedInput:
+                end = Token.new_borrow_pos(SEP, "", self.tokens[-1])
+                self._complain([*self.tokens, end], len(self.tokens))
+        self._stand_in()
+        return self.parser.feed_eof()
 
-    def _feed(self, token: Token, before: Token | None) -> None:
+    def _feed(self, i: int) -> None:
+        token = self.tokens[i]
         try:
             self.parser.feed_token(token)
         except UnexpectedInput:
-            if len(self.errors) < limits.ERRORS:
-                self.errors.append(self._complain(token, before))
+            self._complain(self.tokens, i)
             self.skipping = 0
             self._skip(token)
 
-    def _complain(self, token: Token, before: Token | None) -> Diagnostic:
-        code, message, mend = complaints.explain(token, before, set(self.parser.choices()))
-        at = before if token.type == SEP and before else token
-        return Diagnostic(code, message, span_of(self.source, at), help=mend)
+    def _complain(self, tokens: list[Token], i: int) -> None:
+        """Say what is wrong with a token, and what would fit."""
+        place = complaints.Place(tokens, i, set(self.parser.choices()))
+        self.unclear |= bool(place.behind) and place.behind[0].type in _SHAPING
+        if len(self.errors) >= limits.ERRORS:
+            return
+        code, message, mend = complaints.explain(place)
+        at = place.before if place.token.type == SEP and place.before else place.token
+        self.errors.append(Diagnostic(code, message, span_of(self.source, at), help=mend))
 
     def _skip(self, token: Token) -> None:
         """Leave out tokens up to the end of the statement, groups and all."""
@@ -140,5 +178,3 @@ class _Run:
         assert self.head is not None
         self.broken.add(self.head.start_pos or 0)
         self.parser.feed_token(Token.new_borrow_pos("NAME", "_", self.head))
-
-

@@ -12,7 +12,6 @@ from cnndsl import limits
 from cnndsl.source import Diagnostic, Source, Span
 
 OPEN, CLOSE, BAR, SEP = "LBRACE", "RBRACE", "VBAR", "_SEP"
-_PAIRS = {CLOSE: OPEN, "RPAR": "LPAR"}
 
 
 def span_of(source: Source, token: Token) -> Span:
@@ -22,12 +21,9 @@ def span_of(source: Source, token: Token) -> Span:
 
 def arrange(source: Source, stream: Iterable[Token]) -> tuple[list[Token], list[Diagnostic]]:
     """The tokens that the parser gets, and what is wrong with their nesting."""
-    tokens = list(stream)
-    for mended in (_drop_unmatched, _close_unclosed):
-        tokens, errors = mended(source, tokens)
-        if errors:
-            return list(_thin(_glue(_close_quietly(tokens)))), errors
-    return list(_thin(_glue(tokens))), _too_deep(source, tokens)
+    tokens, errors = _drop_unmatched(source, list(stream))
+    errors += [*_unclosed(source, tokens), *_too_deep(source, tokens)]
+    return list(_thin(_glue(_close_quietly(tokens)))), errors
 
 
 def _glue(tokens: list[Token]) -> Iterator[Token]:
@@ -64,7 +60,8 @@ def _thin(tokens: Iterable[Token]) -> Iterator[Token]:
         if token.type == SEP:
             waiting = waiting or token
             continue
-        if waiting and previous not in (OPEN, BAR) and token.type not in (CLOSE, BAR, OPEN, "_ELSE"):
+        between = previous not in (OPEN, BAR) and token.type not in (CLOSE, BAR, OPEN, "_ELSE")
+        if waiting and between:
             yield waiting
         previous, waiting = token.type, None
         yield token
@@ -90,18 +87,26 @@ def _stray(source: Source, token: Token) -> Diagnostic:
     return Diagnostic("E003", message, span_of(source, token), help=mend)
 
 
-def _close_unclosed(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diagnostic]]:
-    opened = list[Token]()
+def _unclosed(source: Source, tokens: list[Token]) -> list[Diagnostic]:
+    """The `{` that lacks its `}`: by the indentation, if that tells, else the innermost."""
+    opened, suspects = list[Token](), list[Token]()
     for token in tokens:
         if token.type == OPEN:
             opened.append(token)
         elif token.type == CLOSE:
-            opened.pop()
-    errors = [
-        Diagnostic("E003", "`{` is never closed", span_of(source, token), help="add the `}`")
-        for token in opened[-1:]
-    ]
-    return tokens, errors
+            pair = opened.pop()
+            if _indent(source, token) < _indent(source, pair):
+                suspects.append(pair)
+    if not opened:
+        return []
+    at = span_of(source, suspects[0] if suspects else opened[-1])
+    return [Diagnostic("E003", "`{` is never closed", at, help="add the `}`")]
+
+
+def _indent(source: Source, token: Token) -> int:
+    """By how much the token's line is indented."""
+    line = source.line(source.place(token.start_pos or 0)[0])
+    return len(line) - len(line.lstrip())
 
 
 def _close_quietly(tokens: list[Token]) -> list[Token]:
@@ -112,11 +117,13 @@ def _close_quietly(tokens: list[Token]) -> list[Token]:
 
 
 def _too_deep(source: Source, tokens: list[Token]) -> list[Diagnostic]:
-    depth = 0
+    braces = parentheses = 0
     for token in tokens:
-        depth += token.type in _PAIRS.values()
-        depth -= token.type in _PAIRS
-        if depth > limits.NESTING:
+        braces += (token.type == OPEN) - (token.type == CLOSE)
+        parentheses += (token.type == "LPAR") - (token.type == "RPAR")
+        if token.type == SEP:
+            parentheses = 0  # those that this line leaves open are reported by the parser
+        if braces + parentheses > limits.NESTING:
             message = f"nested deeper than {limits.NESTING} levels"
             mend = "name the inner parts as blocks and call them"
             return [Diagnostic("E901", message, span_of(source, token), help=mend)]

@@ -1,0 +1,57 @@
+"""Unknown words where expansion never comes: blocks that nothing calls, branches not taken."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cnndsl.layers import vocabulary
+from cnndsl.passes import control
+from cnndsl.syntax import ast
+
+if TYPE_CHECKING:
+    from cnndsl.passes.expand import Expander
+
+
+def find_unknown(run: "Expander", file: ast.File) -> None:
+    """Complain of words that are no layer and no block, wherever in the file they stand.
+
+    Any block of the file or its includes counts as known everywhere, so that nothing is complained
+    of that might be right. What expansion found already is not said twice.
+    """
+    if any(module is None for module in run.modules.values()) or run.include_failed:
+        return
+    nodes = list(_all(file.body))
+    blocks = {node.name.id for node in nodes if isinstance(node, ast.Block)}
+    for module in run.modules.values():
+        blocks |= module.known("blocks") if module else set[str]()
+    known = {*vocabulary(), *control.WORDS, *blocks}
+    for node in nodes:
+        if not isinstance(node, ast.Statement) or node.span.start in file.broken:
+            continue
+        if node.head.id not in known:
+            run.sink.add(control.unknown(node.head, blocks).diagnostic)
+
+
+def _all(suite: ast.Suite) -> Iterator[ast.Node]:
+    """Every statement of a suite and of the groups in it; groups nest at most 64 deep."""
+    for node in suite:
+        yield node
+        for group in _groups(node):
+            for branch in group.branches:
+                yield from _all(branch)
+
+
+def _groups(node: ast.Node) -> Iterator[ast.Group]:
+    match node:
+        case ast.Statement(group=ast.Group() as group) if node.head.id != "train":
+            yield group
+        case ast.Block():
+            yield node.body
+        case ast.If():
+            step: ast.Group | ast.If | None = node
+            while isinstance(step, ast.If):
+                yield step.then
+                step = step.orelse
+            if step is not None:
+                yield step
+        case _:
+            pass
