@@ -1,8 +1,8 @@
 """Losses: what training makes small."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
+from cnndsl.graph.tape import Tape, Value
 from cnndsl.words import Word, key
 
 registry: dict[str, type["Loss"]] = {}
@@ -11,12 +11,27 @@ registry: dict[str, type["Loss"]] = {}
 class Loss(Word):
     """Model outputs and targets to one number, the mean over the batch."""
 
-    classes: ClassVar[bool] = True
-    """Whether targets are class numbers (else they have the output's shape)."""
-
     def __init_subclass__(cls, word: str = "") -> None:
         super().__init_subclass__(word)
         registry[word] = cls
+
+    def emit(self, tape: Tape, x: Value, q: Value) -> Value:
+        """The loss of outputs x (N, C) against targets q (N, C), a scalar."""
+        raise NotImplementedError(self.word)
+
+
+def _mean(tape: Tape, total: Value, count: float) -> Value:
+    """The sum of all values over a count."""
+    summed = tape.op("ReduceSum", total, tape.ints(range(len(total.shape))), keepdims=0)
+    return tape.op("Mul", summed, tape.scalar(1 / count, total.dtype))
+
+
+def _smoothed(tape: Tape, q: Value, smooth: float) -> Value:
+    """(1 − smooth) · q + smooth / C."""
+    if not smooth:
+        return q
+    kept = tape.op("Mul", q, tape.scalar(1 - smooth, q.dtype))
+    return tape.op("Add", kept, tape.scalar(smooth / int(q.shape[1]), q.dtype))
 
 
 @dataclass(frozen=True)
@@ -30,10 +45,21 @@ class CrossEntropy(Loss, word="cross_entropy"):
 
     smooth: float = key("float", default=0.0, low=0, high=0.999, doc="label smoothing")
 
+    def emit(self, tape: Tape, x: Value, q: Value) -> Value:
+        """−Σ q · log softmax(x) / N."""
+        log_p = tape.op("LogSoftmax", x, axis=1)
+        terms = tape.op("Mul", _smoothed(tape, q, self.smooth), log_p)
+        return _mean(tape, tape.op("Neg", terms), int(x.shape[0]))
+
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss, word="mse"):
     """Mean of the squared differences; class numbers are taken as one-hot."""
+
+    def emit(self, tape: Tape, x: Value, q: Value) -> Value:
+        """Σ (x − q)² / (N·C)."""
+        difference = tape.op("Sub", x, q)
+        return _mean(tape, tape.op("Mul", difference, difference), x.size)
 
 
 @dataclass(frozen=True)
@@ -41,3 +67,11 @@ class BinaryCrossEntropy(Loss, word="bce"):
     """Sigmoid and binary cross-entropy, the mean over all outputs; class numbers as one-hot."""
 
     smooth: float = key("float", default=0.0, low=0, high=0.999, doc="label smoothing")
+
+    def emit(self, tape: Tape, x: Value, q: Value) -> Value:
+        """Σ softplus(x) − q·x over N·C: stable for large outputs."""
+        gain = tape.op("Mul", self._targets(tape, q), x)
+        return _mean(tape, tape.op("Sub", tape.op("Softplus", x), gain), x.size)
+
+    def _targets(self, tape: Tape, q: Value) -> Value:
+        return _smoothed(tape, q, self.smooth)

@@ -1,17 +1,76 @@
 """Optimizers: how a gradient changes a weight."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
+from cnndsl.graph.tape import Tape, Value
 from cnndsl.words import Word, key, word
 
 registry: dict[str, type["Optimizer"]] = {}
 
 
+@dataclass(frozen=True)
+class Update:
+    """What a rule writes with: one weight w, its gradient g, the learning rate, and state.
+
+    `slot` gives a state tensor of w's shape (zeros at first), `keep` its new value; `step` counts
+    from 1. `decays` is false for biases and norms.
+    """
+
+    tape: Tape
+    w: Value
+    g: Value
+    lr: Value
+    step: Value
+    slot: Callable[[str], Value]
+    keep: Callable[[str, Value], None]
+    decays: bool
+
+    def op(self, op: str, *inputs: Value) -> Value:
+        """Write an operator."""
+        return self.tape.op(op, *inputs)
+
+    def times(self, x: Value, number: float) -> Value:
+        """x · number."""
+        return x if number == 1 else self.op("Mul", x, self.number(number))
+
+    def number(self, number: float) -> Value:
+        """A scalar of the weight's type."""
+        return self.tape.scalar(number, self.w.dtype)
+
+    def blend(self, old: Value, new: Value, share: float) -> Value:
+        """old + (new − old) · share: a moving mean."""
+        return self.op("Add", old, self.times(self.op("Sub", new, old), share))
+
+    def penalised(self, decay: float) -> Value:
+        """g + decay · w."""
+        if not (decay and self.decays):
+            return self.g
+        return self.op("Add", self.g, self.times(self.w, decay))
+
+    def decayed(self, decay: float) -> Value:
+        """w · (1 − lr · decay)."""
+        if not (decay and self.decays):
+            return self.w
+        factor = self.op("Sub", self.number(1.0), self.times(self.lr, decay))
+        return self.op("Mul", self.w, factor)
+
+    def corrected(self, beta: float) -> Value:
+        """1 − beta^step: how much of a moving mean has been filled."""
+        return self.op("Sub", self.number(1.0), self.op("Pow", self.number(beta), self.step))
+
+
 class Optimizer(Word):
     """A rule from weight, gradient, state and learning rate to new weight and state."""
 
+    slots: ClassVar[tuple[str, ...]] = ()
     lr: float
     decay: float
+
+    def update(self, u: Update) -> Value:
+        """Write the new weight."""
+        raise NotImplementedError(self.word)
 
     def __init_subclass__(cls, word: str = "") -> None:
         super().__init_subclass__(word)
@@ -30,6 +89,17 @@ class Sgd(Optimizer, word="sgd"):
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
     nesterov: str | None = word("nesterov", doc="looks ahead by one step of momentum")
 
+    slots = ("velocity",)
+
+    def update(self, u: Update) -> Value:
+        """w − lr·v, or w − lr·(g + momentum·v)."""
+        g = u.penalised(self.decay)
+        if self.momentum:
+            v = u.op("Add", u.times(u.slot("velocity"), self.momentum), g)
+            u.keep("velocity", v)
+            g = u.op("Add", g, u.times(v, self.momentum)) if self.nesterov else v
+        return u.op("Sub", u.w, u.op("Mul", g, u.lr))
+
 
 @dataclass(frozen=True)
 class Adam(Optimizer, word="adam"):
@@ -44,6 +114,24 @@ class Adam(Optimizer, word="adam"):
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
+    slots = ("mean", "square")
+
+    def update(self, u: Update) -> Value:
+        """w − lr · m̂ / (√v̂ + eps)."""
+        return u.op("Sub", u.w, _adam_step(u, u.penalised(self.decay), self))
+
+
+def _adam_step(u: Update, g: Value, rule: "Adam | AdamW") -> Value:
+    """lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps)."""
+    m = u.blend(u.slot("mean"), g, 1 - rule.beta1)
+    v = u.blend(u.slot("square"), u.op("Mul", g, g), 1 - rule.beta2)
+    u.keep("mean", m)
+    u.keep("square", v)
+    scale = u.op("Sqrt", u.corrected(rule.beta2))
+    eps = u.times(scale, rule.eps)
+    rate = u.op("Div", u.op("Mul", u.lr, scale), u.corrected(rule.beta1))
+    return u.op("Div", u.op("Mul", m, rate), u.op("Add", u.op("Sqrt", v), eps))
+
 
 @dataclass(frozen=True)
 class AdamW(Optimizer, word="adamw"):
@@ -54,6 +142,12 @@ class AdamW(Optimizer, word="adamw"):
     beta2: float = key("float", default=0.999, low=0, high=1, doc="memory of g²")
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     decay: float = key("float", default=0.01, low=0, doc="weight decay; skips biases and norms")
+
+    slots = ("mean", "square")
+
+    def update(self, u: Update) -> Value:
+        """w · (1 − lr·decay) − lr · m̂ / (√v̂ + eps)."""
+        return u.op("Sub", u.decayed(self.decay), _adam_step(u, u.g, self))
 
 
 @dataclass(frozen=True)
@@ -66,6 +160,19 @@ class RmsProp(Optimizer, word="rmsprop"):
     momentum: float = key("float", default=0.0, low=0, high=1, doc="memory of past steps")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
+    slots = ("square", "velocity")
+
+    def update(self, u: Update) -> Value:
+        """w − lr · g / (√v + eps), through momentum if any."""
+        g = u.penalised(self.decay)
+        v = u.blend(u.slot("square"), u.op("Mul", g, g), 1 - self.alpha)
+        u.keep("square", v)
+        step = u.op("Div", g, u.op("Add", u.op("Sqrt", v), u.number(self.eps)))
+        if self.momentum:
+            step = u.op("Add", u.times(u.slot("velocity"), self.momentum), step)
+            u.keep("velocity", step)
+        return u.op("Sub", u.w, u.op("Mul", step, u.lr))
+
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer, word="adagrad"):
@@ -74,6 +181,16 @@ class Adagrad(Optimizer, word="adagrad"):
     lr: float = key("float", default=0.01, low=0, doc="learning rate")
     eps: float = key("float", default=1e-10, low=0, doc="added to the root")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
+
+    slots = ("square",)
+
+    def update(self, u: Update) -> Value:
+        """w − lr · g / (√Σg² + eps)."""
+        g = u.penalised(self.decay)
+        total = u.op("Add", u.slot("square"), u.op("Mul", g, g))
+        u.keep("square", total)
+        root = u.op("Add", u.op("Sqrt", total), u.number(self.eps))
+        return u.op("Sub", u.w, u.op("Div", u.op("Mul", g, u.lr), root))
 
 
 @dataclass(frozen=True)
@@ -84,3 +201,16 @@ class Lion(Optimizer, word="lion"):
     beta1: float = key("float", default=0.9, low=0, high=1, doc="share of the momentum")
     beta2: float = key("float", default=0.99, low=0, high=1, doc="memory of g")
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
+
+    slots = ("mean",)
+
+    def update(self, u: Update) -> Value:
+        """w · (1 − lr·decay) − lr · sign(β₁·m + (1 − β₁)·g)."""
+        m = u.slot("mean")
+        direction = u.blend(m, u.g, 1 - self.beta1)
+        u.keep("mean", u.blend(m, u.g, 1 - self.beta2))
+        zero = u.number(0.0)
+        above = u.tape.op("Cast", u.op("Greater", direction, zero), to=u.w.dtype)
+        below = u.tape.op("Cast", u.op("Less", direction, zero), to=u.w.dtype)
+        sign = u.op("Sub", above, below)
+        return u.op("Sub", u.decayed(self.decay), u.op("Mul", sign, u.lr))

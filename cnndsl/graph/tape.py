@@ -54,6 +54,7 @@ class Tape:
     consts: "dict[Value, NDArray[Any]]" = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
     path: str = ""
     line: int = 0
+    _producers: dict[Value, Node] = field(default_factory=dict[Value, Node])
     _taken: dict[str, int] = field(default_factory=dict[str, int])
     _pool: dict[tuple[str, tuple[int, ...], bytes], Value] = field(
         default_factory=dict[tuple[str, tuple[int, ...], bytes], Value]
@@ -109,8 +110,17 @@ class Tape:
             Value(name if not i else f"{name}:{i}", shape, dtype)
             for i, (shape, dtype) in enumerate(found)
         )
-        self.nodes.append(Node(op, inputs, outputs, attrs, self.path, self.line))
+        self.keep(Node(op, inputs, outputs, attrs, self.path, self.line))
         return list(outputs)
+
+    def keep(self, node: Node) -> None:
+        """Append a node as it is."""
+        self.nodes.append(node)
+        self._producers.update(dict.fromkeys(node.outputs, node))
+
+    def producer(self, value: Value) -> Node | None:
+        """The node that makes a value; None for inputs and constants."""
+        return self._producers.get(value)
 
     def op(self, op: str, *inputs: Value | None, **attrs: Any) -> Value:
         """Write an operator with one output."""

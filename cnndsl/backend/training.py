@@ -1,0 +1,286 @@
+"""Model to training step: forward, loss, backward and optimizer as one graph of ordinary operators.
+
+State goes in and comes out: for each tensor NAME there is an input `NAME` and an output `NAME.new`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnndsl.backend.inference import emit
+from cnndsl.backend.weights import Weights
+from cnndsl.graph import rules
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.idioms import use_fast_idioms
+from cnndsl.graph.simplify import drop_dead, share_common, simplify
+from cnndsl.graph.tape import Tape, Value
+from cnndsl.graph.vjp import gradients
+from cnndsl.ir import Model
+from cnndsl.lower.driver import Lowering, Plan
+from cnndsl.lower.layout import Layout
+from cnndsl.optim import Update
+from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OPSET = 18
+_AUXILIARY = 0.3  # weight of the losses of outputs beside the main one (GoogLeNet's)
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """How the step is made: pictures a step, in how many pieces, and how it is computed.
+
+    `soft` takes targets as probabilities (N, classes) instead of class numbers (mixup).
+    """
+
+    batch: int
+    pieces: int = 1
+    plan: Plan = field(default_factory=Plan)
+    soft: bool = False
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    fast: bool = True
+    dtype: str = "float32"
+
+
+@dataclass
+class Step:
+    """A training step on a tape, with what its host must know."""
+
+    tape: Tape
+    layouts: dict[str, Layout]
+    slots: dict[str, tuple[str, ...]]  # state beside each learned tensor
+    randoms: tuple[Value, ...]
+    algorithms: dict[str, str]
+    ema: bool = False
+
+    def initial_state(self, weights: Weights) -> "dict[str, NDArray[Any]]":
+        """Every state tensor at its start, in the step's layout."""
+        state: dict[str, NDArray[Any]] = {"step": np.zeros((), np.float32)}
+        for name, layout in self.layouts.items():
+            state[name] = layout.store(weights[name])
+            for slot in self.slots.get(name, ()):
+                start = state[name] if slot == "ema" else np.zeros_like(state[name])
+                state[f"{name}.{slot}"] = start.copy()
+        return state
+
+    def weights(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+        """The model's tensors in ONNX's layout."""
+        return {name: layout.restore(state[name]) for name, layout in self.layouts.items()}
+
+
+class TrainingEmitter(Emitter):
+    """Gives layers their parameters as inputs, and takes new statistics and random inputs."""
+
+    def __init__(self, tape: Tape, dtype: str) -> None:
+        super().__init__(tape, training=True)
+        self.dtype = dtype
+        self.params: dict[str, Value] = {}
+        self.updates: dict[str, Value] = {}
+        self.randoms: list[Value] = []
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def param(self, name: str) -> Value:
+        """The parameter as a graph input, one for all pieces of the batch."""
+        full = f"{self.tape.path}.{name}"
+        if full not in self.params:
+            self.params[full] = self.tape.input(full, self.shapes[full], self.dtype)
+        return self.params[full]
+
+    def update(self, name: str, value: Value) -> None:
+        """A statistic's value after the step."""
+        self.updates[f"{self.tape.path}.{name}"] = value
+
+    def uniform(self, *shape: int | str) -> Value:
+        """A random input."""
+        value = self.tape.input(f"random_{len(self.randoms)}", shape, self.dtype)
+        self.randoms.append(value)
+        return value
+
+    def scalar(self, number: float) -> Value:
+        """A scalar of the step's type."""
+        return self.tape.scalar(number, self.dtype)
+
+
+def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
+    """The whole step: (pictures, labels, lr, state) → (loss, correct, new state)."""
+    lowered, emitter, outputs, updates = _forward(model, options)
+    tape = lowered.tape
+    loss, correct = _losses(model, recipe, options, tape, outputs)
+    learned = [n for n, p in model.tensors().items() if p.learned and n in lowered.stored]
+    rules.load()
+    found = gradients(tape, loss, [lowered.stored[n] for n in learned])
+    tape.path, tape.line = "optimizer", 0
+    step = Step(tape, lowered.layouts, {}, tuple(emitter.randoms), lowered.chosen)
+    tape.outputs = {"loss": loss, "correct": correct}
+    _optimise(model, recipe, step, lowered.stored, dict(zip(learned, found, strict=True)))
+    for name, value in updates.items():
+        tape.outputs[f"{name}.new"] = value
+    _finish(tape, options)
+    return step
+
+
+def _finish(tape: Tape, options: StepOptions) -> None:
+    simplify(tape)
+    if options.fast:
+        use_fast_idioms(tape)
+        share_common(tape)
+        drop_dead(tape)
+
+
+def _forward(
+    model: Model, options: StepOptions
+) -> tuple[Lowering, TrainingEmitter, list[dict[str, Value]], dict[str, Value]]:
+    """Emit the model for each piece of the batch and lower it; outputs by piece and name."""
+    if options.batch % options.pieces:
+        raise UserError(f"a batch of {options.batch} cannot be cut into {options.pieces} pieces")
+    high = Tape()
+    emitter = TrainingEmitter(high, options.dtype)
+    emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
+    made = list[list[Value]]()
+    for x in _pictures(high, model, options):
+        made.append(emit(model, emitter, x))
+    lowered = Lowering(high, options.plan, {v: n for n, v in emitter.params.items()})
+    lowered.run()
+    outputs = [
+        {name: _flat(lowered, values[i]) for name, i in model.outputs.items()} for values in made
+    ]
+    updates = {name: lowered.plain(value) for name, value in emitter.updates.items()}
+    return lowered, emitter, outputs, updates
+
+
+def _pictures(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
+    """The pieces of the batch: N×C×H×W uint8, normalised in the graph; float for vectors."""
+    image = len(model.input) == 3
+    x = tape.input("x", (options.batch, *model.input), "uint8" if image else options.dtype)
+    each = options.batch // options.pieces
+    parts = [x]
+    if options.pieces > 1:
+        parts = tape.ops("Split", x, tape.ints([each] * options.pieces), axis=0)
+    return [_normalised(tape, part, options) for part in parts] if image else parts
+
+
+def _normalised(tape: Tape, x: Value, options: StepOptions) -> Value:
+    mean, std = np.array(options.mean), np.array(options.std)
+    scale = (1 / (255 * std)).astype(options.dtype).reshape(-1, 1, 1)
+    shift = (-mean / std).astype(options.dtype).reshape(-1, 1, 1)
+    scaled = tape.op("Mul", tape.op("Cast", x, to=options.dtype), tape.const(scale))
+    return tape.op("Add", scaled, tape.const(shift)) if shift.any() else scaled
+
+
+def _flat(lowered: Lowering, value: Value) -> Value:
+    """An output as (N, classes)."""
+    x = lowered.plain(value)
+    if len(x.shape) == 2:
+        return x
+    if x.shape[2:] != (1, 1):
+        raise UserError(f"training needs one vector a picture, but the model gives {x.shape[1:]}")
+    return lowered.tape.reshape(x, int(x.shape[0]), int(x.shape[1]))
+
+
+def _losses(
+    model: Model, recipe: Recipe, options: StepOptions, tape: Tape, outputs: list[dict[str, Value]]
+) -> tuple[Value, Value]:
+    """The mean loss of the batch and the number of right answers."""
+    main = main_output(model)
+    classes = int(outputs[0][main].shape[1])
+    targets = _targets(tape, options, classes)
+    each = options.batch // options.pieces
+    sizes = tape.ints([each] * options.pieces)
+    parts = tape.ops("Split", targets, sizes, axis=0) if options.pieces > 1 else [targets]
+    losses, right = list[Value](), list[Value]()
+    for named, q in zip(outputs, parts, strict=True):
+        for name, logits in named.items():
+            loss = recipe.loss.emit(tape, logits, q)
+            weight = (1.0 if name == main else _AUXILIARY) / options.pieces
+            losses.append(tape.op("Mul", loss, tape.scalar(weight, options.dtype)))
+        right.append(_right(tape, named[main], q))
+    return _sum(tape, losses), _sum(tape, right)
+
+
+def main_output(model: Model) -> str:
+    """The output that is trained for: `output`, or the last one named."""
+    return "output" if "output" in model.outputs else list(model.outputs)[-1]
+
+
+def _sum(tape: Tape, values: list[Value]) -> Value:
+    return values[0] if len(values) == 1 else tape.op("Sum", *values)
+
+
+def _targets(tape: Tape, options: StepOptions, classes: int) -> Value:
+    if options.soft:
+        return tape.input("y", (options.batch, classes), options.dtype)
+    y = tape.input("y", (options.batch,), "int64")
+    ends = tape.const(np.array([0, 1], options.dtype))
+    return tape.op("OneHot", y, tape.ints([classes]), ends, axis=1)
+
+
+def _right(tape: Tape, logits: Value, q: Value) -> Value:
+    """How many of the largest outputs are at the largest target."""
+    same = tape.op(
+        "Equal",
+        tape.op("ArgMax", logits, axis=1, keepdims=0),
+        tape.op("ArgMax", q, axis=1, keepdims=0),
+    )
+    return tape.op("ReduceSum", tape.op("Cast", same, to="float32"), tape.ints([0]), keepdims=0)
+
+
+def _optimise(
+    model: Model, recipe: Recipe, step: Step, weights: Mapping[str, Value],
+    grads: Mapping[str, Value],
+) -> None:  # fmt: skip
+    """Write the update of every learned tensor, and what stays of the state."""
+    tape, tensors = step.tape, model.tensors()
+    dtype = next(iter(grads.values())).dtype
+    lr = tape.input("lr", (), dtype)
+    count = tape.op("Add", tape.input("step", (), dtype), tape.scalar(1.0, dtype))
+    tape.outputs["step.new"] = count
+    penalised = {n: _with_l2(tape, g, weights[n], tensors[n].l2) for n, g in grads.items()}
+    for name, g in _clipped(tape, penalised, recipe.clip).items():
+        slots = list[str]()
+
+        def slot(kind: str, name: str = name, slots: list[str] = slots) -> Value:
+            slots.append(kind)
+            return tape.input(f"{name}.{kind}", weights[name].shape, dtype)
+
+        def keep(kind: str, value: Value, name: str = name) -> None:
+            tape.outputs[f"{name}.{kind}.new"] = value
+
+        decays = tensors[name].decay
+        update = Update(tape, weights[name], g, lr, count, slot, keep, decays)
+        new = recipe.optimizer.update(update)
+        tape.outputs[f"{name}.new"] = new
+        if recipe.ema:
+            keep("ema", update.blend(slot("ema"), new, 1 - recipe.ema))
+        step.slots[name] = tuple(slots)
+
+
+def _with_l2(tape: Tape, g: Value, w: Value, l2: float) -> Value:
+    """The gradient of loss + l2 · Σ w²."""
+    if not l2:
+        return g
+    return tape.op("Add", g, tape.op("Mul", w, tape.scalar(2 * l2, w.dtype)))
+
+
+def _clipped(tape: Tape, grads: Mapping[str, Value], norm: float | None) -> dict[str, Value]:
+    """All gradients scaled so that their joint norm is at most `norm`."""
+    if not norm:
+        return dict(grads)
+    squares = [
+        tape.op("ReduceSumSquare", g, tape.ints(range(len(g.shape))), keepdims=0)
+        for g in grads.values()
+    ]
+    length = tape.op("Sqrt", _sum(tape, squares))
+    dtype = length.dtype
+    ratio = tape.op(
+        "Div", tape.scalar(norm, dtype), tape.op("Add", length, tape.scalar(1e-6, dtype))
+    )
+    factor = tape.op("Min", ratio, tape.scalar(1.0, dtype))
+    return {name: tape.op("Mul", g, factor) for name, g in grads.items()}
+
+

@@ -1,0 +1,67 @@
+"""Elementwise operators in any layout: the order of positions does not matter to them."""
+
+from dataclasses import replace
+
+from cnndsl.graph.tape import Node, Value
+from cnndsl.lower.driver import Form, Lowering, as_plain, lowers
+from cnndsl.lower.laid import Laid, arranged
+
+
+@lowers(
+    "Relu", "Sigmoid", "Tanh", "Erf", "Exp", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "Softplus",
+    "Clip", "Neg", "Cast", "Not", "Identity",
+)  # fmt: skip
+def _unary(lo: Lowering, node: Node) -> "Form | list[Form]":
+    if not isinstance(lo.form(node.inputs[0]), Laid):
+        return as_plain(lo, node)
+    x = lo.settled(node.inputs[0])
+    return replace(x, value=lo.tape.op(node.op, x.value, *node.inputs[1:], **node.attrs))
+
+
+@lowers("Add", "Mul", "Sub", "Div", "PRelu")
+def _binary(lo: Lowering, node: Node) -> "Form | list[Form]":
+    forms = [lo.form(v) for v in node.inputs]
+    if not any(isinstance(form, Laid) for form in forms):
+        return as_plain(lo, node)
+    whole = max((i for i in range(2) if isinstance(forms[i], Laid)), key=lambda i: _positions(forms[i]))
+    x = lo.settled(node.inputs[whole])
+    other = _beside(lo, node.inputs[1 - whole], x)
+    pair = (x.value, other) if whole == 0 else (other, x.value)
+    return replace(x, value=lo.tape.op(node.op, *pair, **node.attrs))
+
+
+def _positions(form: Form) -> int:
+    return len(form.order) if isinstance(form, Laid) else 0
+
+
+def _beside(lo: Lowering, value: Value | None, x: Laid) -> Value:
+    """The other operand, so that it broadcasts against x: same order, or (1, B, C), (C,), ()."""
+    assert value is not None
+    form = lo.form(value)
+    if isinstance(form, Laid):
+        form = lo.settled(value)
+        return form.value if len(form.order) == 1 else arranged(lo.tape, form, x.order).value
+    shape = tuple(int(d) for d in form.shape)
+    if len(shape) == 4 and shape[2:] == (1, 1):
+        return lo.tape.reshape(form, 1, shape[0], shape[1])
+    if len(shape) == 3 and shape[1:] == (1, 1):
+        return lo.tape.reshape(form, shape[0])
+    return form if not shape else arranged(lo.tape, lo.settled(value), x.order).value
+
+
+@lowers("Concat")
+def _concat(lo: Lowering, node: Node) -> "Form | list[Form]":
+    if node.attrs["axis"] != 1 or not all(lo.is_image(v) for v in node.inputs):
+        return as_plain(lo, node)
+    images = [lo.settled(v) for v in node.inputs]
+    first = images[0]
+    values = [arranged(lo.tape, image, first.order).value for image in images]
+    return replace(first, value=lo.tape.op("Concat", *values, axis=2))
+
+
+@lowers("Flatten")
+def _flatten(lo: Lowering, node: Node) -> "Form | list[Form]":
+    x = lo.form(node.inputs[0])
+    if isinstance(x, Laid) and len(x.order) == 1:
+        return lo.tape.reshape(lo.settled(node.inputs[0]).value, x.batch, x.channels)
+    return as_plain(lo, node)

@@ -1,0 +1,93 @@
+"""Normalisations as primitives, so that their gradients follow."""
+
+from dataclasses import replace
+from math import prod
+
+from cnndsl.graph.tape import Node, Value
+from cnndsl.lower.driver import Form, Lowering, lowers
+from cnndsl.lower.laid import Laid
+
+
+@lowers("BatchNormalization")
+def _batch_norm(lo: Lowering, node: Node) -> "list[Form]":
+    """y = x·scale + shift, with scale = γ/√(var + ε) and shift = β − mean·scale, of the batch."""
+    image = lo.settled(node.inputs[0]) if lo.is_image(node.inputs[0]) else None
+    x = image.value if image else lo.plain(node.inputs[0])
+    gamma, beta, old_mean, old_var = (lo.plain(v) for v in node.inputs[1:5])
+    if not node.attrs.get("training_mode"):
+        mean, var = old_mean, old_var
+    else:
+        mean, var = _moments(lo, x)
+    scale = lo.tape.op("Mul", _rstd(lo, var, node.attrs["epsilon"]), gamma)
+    shift = lo.tape.op("Sub", beta, lo.tape.op("Mul", mean, scale))
+    y = lo.tape.op("Add", lo.tape.op("Mul", x, scale), shift)
+    made: Form = replace(image, value=y) if image else y
+    if len(node.outputs) == 1:
+        return [made]
+    count = x.size // int(gamma.shape[0])
+    keep = node.attrs["momentum"]
+    unbiased = lo.tape.op("Mul", var, lo.tape.scalar(count / max(1, count - 1), x.dtype))
+    return [made, _moved(lo, old_mean, mean, keep), _moved(lo, old_var, unbiased, keep)]
+
+
+def _moments(lo: Lowering, x: Value) -> tuple[Value, Value]:
+    """Mean and variance of each channel (the last axis), as (C,)."""
+    axes = lo.tape.ints(range(len(x.shape) - 1))
+    count = prod(int(d) for d in x.shape[:-1])
+    mean = lo.tape.op("ReduceMean", x, axes, keepdims=0)
+    squares = lo.tape.op("ReduceSumSquare", x, axes, keepdims=0)
+    mean_square = lo.tape.op("Mul", squares, lo.tape.scalar(1 / count, x.dtype))
+    return mean, lo.tape.op("Sub", mean_square, lo.tape.op("Mul", mean, mean))
+
+
+def _rstd(lo: Lowering, var: Value, eps: float) -> Value:
+    shifted = lo.tape.op("Add", var, lo.tape.scalar(eps, var.dtype))
+    return lo.tape.op("Reciprocal", lo.tape.op("Sqrt", shifted))
+
+
+def _moved(lo: Lowering, old: Value, new: Value, keep: float) -> Value:
+    """keep · old + (1 − keep) · new, the order of the statistics."""
+    kept = lo.tape.op("Mul", old, lo.tape.scalar(keep, old.dtype))
+    return lo.tape.op("Add", kept, lo.tape.op("Mul", new, lo.tape.scalar(1 - keep, old.dtype)))
+
+
+def _normalised(lo: Lowering, x: Value, axes: list[int], eps: float) -> Value:
+    """(x − mean) / √(var + ε) over axes, two passes."""
+    along = lo.tape.ints(axes)
+    centred = lo.tape.op("Sub", x, lo.tape.op("ReduceMean", x, along, keepdims=1))
+    square = lo.tape.op("Mul", centred, centred)
+    var = lo.tape.op("ReduceMean", square, along, keepdims=1)
+    return lo.tape.op("Mul", centred, _rstd(lo, var, eps))
+
+
+@lowers("LayerNormalization")
+def _layer_norm(lo: Lowering, node: Node) -> "Form | list[Form]":
+    x, weight, bias = (lo.plain(v) for v in node.inputs)
+    normed = _normalised(lo, x, [len(x.shape) - 1], node.attrs["epsilon"])
+    return lo.tape.op("Add", lo.tape.op("Mul", normed, weight), bias)
+
+
+@lowers("InstanceNormalization")
+def _instance_norm(lo: Lowering, node: Node) -> "Form | list[Form]":
+    x, weight, bias = (lo.plain(v) for v in node.inputs)
+    rank = len(x.shape)
+    normed = _normalised(lo, x, list(range(2, rank)), node.attrs["epsilon"])
+    column = (-1, *(1 for _ in range(rank - 2)))
+    scaled = lo.tape.op("Mul", normed, lo.tape.reshape(weight, *column))
+    return lo.tape.op("Add", scaled, lo.tape.reshape(bias, *column))
+
+
+@lowers("LRN")
+def _lrn(lo: Lowering, node: Node) -> "Form | list[Form]":
+    """y = x / (k + alpha/size · Σ x²)^beta; the sum over channels is a product with a band matrix."""
+    import numpy as np
+
+    x: Laid = lo.settled(node.inputs[0])
+    half = node.attrs["size"] // 2
+    away = np.abs(np.subtract.outer(np.arange(x.channels), np.arange(x.channels)))
+    band = (away <= half).astype(np.dtype(x.value.dtype)) * node.attrs["alpha"] / node.attrs["size"]
+    squares = lo.tape.op("Mul", x.value, x.value)
+    sums = lo.tape.op("MatMul", squares, lo.tape.const(band.astype(np.dtype(x.value.dtype))))
+    base = lo.tape.op("Add", sums, lo.tape.scalar(node.attrs["bias"], x.value.dtype))
+    power = lo.tape.op("Pow", base, lo.tape.scalar(-node.attrs["beta"], x.value.dtype))
+    return replace(x, value=lo.tape.op("Mul", x.value, power))
