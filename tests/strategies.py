@@ -149,18 +149,19 @@ def _branches(filters: int, stride: int) -> tuple[str, ...]:
 
 def gate(w: Writer) -> str:
     """Squeeze and excitation."""
-    squeezed = w.number(1, 4)
-    order = w.pick("id | {}", "{} | id")
-    return f"mul {{ {order.format(f'gap; conv {squeezed} 1x1 silu; conv ch 1x1 sigmoid')} }}"
+    path = f"gap; conv {w.number(1, 4)} 1x1 silu; conv {w.shape[0]} 1x1 sigmoid"
+    return f"mul {{ {w.pick(f'id | {path}', f'{path} | id', f'| {path}')} }}"
 
 
 def residual(w: Writer) -> str:
     """A residual, perhaps repeated."""
+    channels = w.shape[0]
     inner = w.pick(
-        "conv ch 3x3 same bn relu; conv ch 3x3 same bn", "bn relu; conv ch 3x3 same",
-        "dwconv 5x5 same; ln; conv (4*ch) 1x1 gelu; conv ch 1x1; scale 1e-1",
-        "conv (ch*2) 1x1 bn relu6; dwconv 3x3 same; conv ch 1x1 bn; droppath 0.1",
-    )  # fmt: skip
+        "conv ch 3x3 same bn relu; conv ch 3x3 same bn",
+        "bn relu; conv ch 3x3 same",
+        "dwconv 5x5 same; ln; conv (4*ch) 1x1 gelu; conv ch//4 1x1; scale 1e-1",
+        f"conv (ch*2) 1x1 bn relu6; dwconv 3x3 same; conv {channels} 1x1 bn; droppath 0.1",
+    )
     auto = w.pick("residual auto { conv 4 3x3 same /2 bn }", "residual auto { pool 2 }")
     return w.pick(f"residual {{ {inner} }} {w.pick('', 'relu', '*2', 'relu *2')}".rstrip(), auto)
 
