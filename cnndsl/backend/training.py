@@ -78,8 +78,7 @@ class TrainingEmitter(Emitter):
     """Gives layers their parameters as inputs, and takes new statistics and random inputs."""
 
     def __init__(self, tape: Tape, dtype: str) -> None:
-        super().__init__(tape, training=True)
-        self.dtype = dtype
+        super().__init__(tape, training=True, dtype=dtype)
         self.params: dict[str, Value] = {}
         self.updates: dict[str, Value] = {}
         self.randoms: list[Value] = []
@@ -101,10 +100,6 @@ class TrainingEmitter(Emitter):
         value = self.tape.input(f"random_{len(self.randoms)}", shape, self.dtype)
         self.randoms.append(value)
         return value
-
-    def scalar(self, number: float) -> Value:
-        """A scalar of the step's type."""
-        return self.tape.scalar(number, self.dtype)
 
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
@@ -217,7 +212,7 @@ def _targets(tape: Tape, options: StepOptions, classes: int) -> Value:
         return tape.input("y", (options.batch, classes), options.dtype)
     y = tape.input("y", (options.batch,), "int64")
     ends = tape.const(np.array([0, 1], options.dtype))
-    return tape.op("OneHot", y, tape.ints([classes]), ends, axis=1)
+    return tape.op("OneHot", y, tape.scalar(classes, "int64"), ends, axis=1)
 
 
 def _right(tape: Tape, logits: Value, q: Value) -> Value:

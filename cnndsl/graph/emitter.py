@@ -12,9 +12,10 @@ class Emitter(ABC):
     `training` is true where batch statistics and random masks are wanted.
     """
 
-    def __init__(self, tape: Tape, training: bool = False) -> None:
+    def __init__(self, tape: Tape, training: bool = False, dtype: str = "float32") -> None:
         self.tape = tape
         self.training = training
+        self.dtype = dtype
 
     @abstractmethod
     def param(self, name: str) -> Value:
@@ -37,5 +38,5 @@ class Emitter(ABC):
         return self.tape.ints(values)
 
     def scalar(self, number: float) -> Value:
-        """A float32 constant without dimensions."""
-        return self.tape.scalar(number)
+        """A constant without dimensions, of the graph's type."""
+        return self.tape.scalar(number, self.dtype)

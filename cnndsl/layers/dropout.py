@@ -23,7 +23,7 @@ class Dropping(Layer):
         if not e.training or self.p == 0:
             return x
         kept = e.op("Not", e.op("Less", e.uniform(*self.mask(x)), e.scalar(self.p)))
-        factor = e.op("Mul", e.op("Cast", kept, to="float32"), e.scalar(1 / (1 - self.p)))
+        factor = e.op("Mul", e.op("Cast", kept, to=e.dtype), e.scalar(1 / (1 - self.p)))
         return e.op("Mul", x, factor)
 
 

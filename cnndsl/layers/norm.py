@@ -189,7 +189,7 @@ def vector(e: Emitter, number: float, size: int) -> Value:
     """A constant vector of one number."""
     import numpy as np
 
-    return e.tape.const(np.full(size, number, np.float32))
+    return e.tape.const(np.full(size, number, np.dtype(e.dtype)))
 
 
 def column(e: Emitter, name: str) -> Value:

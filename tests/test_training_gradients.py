@@ -1,0 +1,123 @@
+"""Every layer, lowered by every algorithm, has the gradient of its own loss: float64, ≤ 1e-7."""
+
+import math
+
+import numpy as np
+import pytest
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from cnndsl.api import parse
+from cnndsl.backend.training import OPSET, StepOptions, training_step
+from cnndsl.graph.export import export
+from cnndsl.lower.driver import Plan
+from cnndsl.optim import Sgd
+from cnndsl.recipe import Recipe
+
+
+
+class Erf(OpRun):
+    """ONNX's reference computes it in float32."""
+
+    op_domain = ""
+
+    def _run(self, x):
+        return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
+
+
+BATCH = 3
+HEAD = "; gap; flatten; dense 5"
+BODIES = {
+    "conv valid": "conv 6 3x3",
+    "conv same odd": "conv 6 3x3 same relu; conv 5 3x3 same",
+    "conv stride": "conv 6 3x3 pad /2; conv 5 5x5 same /2",
+    "conv dilated": "conv 6 3x3 dilation=2; conv 4 3x3 pad dilation=2",
+    "conv grouped": "conv 8 3x3 same; conv 6 3x3 same groups=2",
+    "conv pointwise": "conv 6 1x1; conv 4 1x1 /2",
+    "conv even": "conv 6 2x2 same; conv 4 4x4 /2",
+    "conv oblong": "conv 6 1x5 pad; conv 4 3x1 pad",
+    "dwconv": "conv 6 3x3; dwconv 3x3 same; dwconv 3x3 pad /2",
+    "dwconv multiplier": "conv 4 3x3; dwconv 3x3 same multiplier=2",
+    "upconv": "conv 4 3x3 /2; upconv 6 2x2 /2; upconv 3 3x3 same /2",
+    "pool 2": "conv 8 3x3 same relu; pool 2; conv 4 3x3 same; pool 2",
+    "pool 3": "conv 8 3x3 same; pool 3 /2 pad; pool 2 ceil",
+    "avgpool": "conv 8 3x3 same; avgpool 2; avgpool 3 /1 pad; avgpool 2 ceil nocount",
+    "gmp": "conv 8 3x3 same; gmp",
+    "bn": "conv 8 3x3 same bn relu; conv 8 3x3 same bn",
+    "bn dense": "flatten; dense 6 bn relu; reshape 6x1x1",
+    "ln": "conv 8 3x3 same ln; gelu",
+    "gn": "conv 8 3x3 same gn 2; in",
+    "lrn": "conv 8 3x3 same lrn 3 alpha=0.1",
+    "relu6 leaky": "conv 6 3x3 relu6; conv 6 3x3 leaky alpha=0.1",
+    "elu selu": "conv 6 3x3 elu; conv 6 3x3 selu; conv 6 1x1 prelu",
+    "smooth": "conv 6 3x3 silu; conv 6 3x3 hswish; conv 4 1x1 mish; conv 4 1x1 softplus",
+    "squash": "conv 6 3x3 sigmoid; conv 6 3x3 hsigmoid; conv 4 1x1 tanh; softmax",
+    "scale": "conv 6 3x3 scale 0.5",
+    "dropout": "conv 6 3x3 dropout 0.3; residual { conv 6 3x3 same; droppath 0.5 }",
+    "residual": "conv 6 3x3 same; residual { conv 6 3x3 same bn relu; conv 6 3x3 same bn } relu",
+    "projection": "conv 6 3x3 same; add { conv 8 3x3 pad /2 bn | conv 8 1x1 /2 bn } relu",
+    "concat": "concat { conv 4 1x1 | conv 3 3x3 same | pool 3 /1 same }; conv 4 3x3 same",
+    "squeeze": "conv 6 3x3 same; mul { id | gap; conv 3 1x1 relu; conv 6 1x1 sigmoid }",
+    "labels": "a: conv 6 3x3 same; conv 6 3x3 same; add a; concat a",
+    "upsample": "conv 4 3x3; upsample 2; conv 4 3x3; upsample 2 bilinear",
+    "borders": "conv 4 3x3; zeropad top=1 left=2; crop 1; shuffle 2",
+    "reshape": "conv 4 3x3 same /4; flatten; reshape 4x2x2; conv 4 2x2",
+    "shared input": "conv 6 3x3 same; concat { conv 3 3x3 same | conv 3 3x3 same | id }",
+}
+
+
+def evaluator(text, plan, pieces=1):
+    model = parse(text).ir
+    recipe = Recipe(optimizer=Sgd(lr=1.0))
+    options = StepOptions(BATCH * pieces, pieces, plan, dtype="float64", fast=False)
+    step = training_step(model, recipe, options)
+    rng = np.random.default_rng(1)
+    weights = {
+        n: rng.uniform(0.5, 1.5, p.shape) if n.endswith("running_var") else rng.normal(0, 0.4, p.shape)
+        for n, p in model.tensors().items()
+    }
+    state = {k: np.asarray(v, np.float64) for k, v in step.initial_state(weights).items()}
+    feed = {
+        "x": rng.integers(0, 256, (BATCH * pieces, *model.input)).astype(np.uint8),
+        "y": rng.integers(0, 5, BATCH * pieces),
+        "lr": np.array(1.0),
+    }
+    feed |= {r.name: rng.random([int(d) for d in r.shape]) for r in step.randoms}
+    run = ReferenceEvaluator(export(step.tape, "step", OPSET), new_ops=[Erf])
+    names = list(step.tape.outputs)
+    return state, lambda s: dict(zip(names, run.run(None, {**feed, **s}), strict=True))
+
+
+def directional_error(text, plan, pieces=1):
+    """|g·d − numeric| over |g·d|, for a random direction d of all learned tensors at once."""
+    state, run = evaluator(text, plan, pieces)
+    first = run(state)
+    learned = [n for n in state if f"{n}.new" in first and n != "step" and "running" not in n]
+    rng = np.random.default_rng(2)
+    along = {n: rng.normal(size=state[n].shape) for n in learned}
+    exact = sum(((state[n] - first[f"{n}.new"]) * along[n]).sum() for n in learned)
+
+    def loss(e):
+        return float(run({**state, **{n: state[n] + e * along[n] for n in learned}})["loss"])
+
+    e = 1e-5
+    numeric = (8 * (loss(e) - loss(-e)) - (loss(2 * e) - loss(-2 * e))) / (12 * e)
+    return abs(exact - numeric) / abs(exact)
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_gradient_is_the_slope_of_the_loss(body):
+    assert directional_error(f"input 3x8x8\n{body}{HEAD}", Plan()) < 1e-7
+
+
+@pytest.mark.parametrize("algorithm", ["winograd2", "winograd4", "im2col", "direct"])
+@pytest.mark.parametrize("size", ["8x8", "7x9", "5x6"])
+def test_every_algorithm_at_ragged_sizes(algorithm, size):
+    text = f"input 3x{size}\nconv 4 3x3 same relu; conv 5 3x3; conv 4 3x3 same{HEAD}"
+    assert directional_error(text, Plan(conv=algorithm)) < 1e-7
+
+
+def test_small_chunks_and_pieces_change_nothing():
+    text = f"input 3x8x8\nconv 4 3x3 same relu; conv 5 3x3 same; pool 2{HEAD}"
+    assert directional_error(text, Plan(conv="winograd4", chunk_bytes=2e3)) < 1e-7
+    assert directional_error(text, Plan(), pieces=2) < 1e-7
