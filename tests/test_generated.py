@@ -70,6 +70,20 @@ def check_counts(text: str) -> None:
     assert sum(constants[name] for name in learned) == model.params
 
 
+def check_macs(text: str) -> None:
+    """As the graph itself has them: every weight is used once at each position it stands over."""
+    model = cnndsl.parse(text)
+    graph = model.to_onnx(fold=False)
+    sizes = {**inferred_shapes(graph), "input": model.input}
+    weights = {c.name: prod(c.dims) for c in graph.graph.initializer}
+    found = 0
+    for node in graph.graph.node:
+        if node.op_type in ("Conv", "ConvTranspose", "Gemm"):
+            over = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
+            found += weights[node.input[1]] * prod(sizes[over][1:])
+    assert found == model.macs
+
+
 def check_folding(text: str) -> None:
     model = cnndsl.parse(text)
     tensors, x = random_tensors(model), random_input(model)
@@ -109,6 +123,12 @@ def test_every_value_on_the_tape_has_its_shape(text: str) -> None:
 @given(nets())
 def test_parameters_are_the_learned_initialisers(text: str) -> None:
     check_counts(text)
+
+
+@few
+@given(nets())
+def test_macs_are_those_of_the_graph(text: str) -> None:
+    check_macs(text)
 
 
 @quick
@@ -165,6 +185,7 @@ def test_many_nets(family: str) -> None:
     def check(text: str) -> None:
         check_shapes(text)
         check_counts(text)
+        check_macs(text)
         check_folding(text)
         check_batches(text)
         check_determinism(text)

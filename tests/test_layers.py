@@ -20,6 +20,7 @@ from cnndsl.layers import vocabulary
 from cnndsl.layers.base import Layer
 from cnndsl.layers.dropout import Dropout, DropPath
 from cnndsl.layers.norm import BatchNorm
+from cnndsl.report.receptive import receptive_fields
 from cnndsl.shapes import show
 from cnndsl.words import specs
 
@@ -416,6 +417,45 @@ def test_merges() -> None:
     agrees("input 5; add { relu | tanh }", lambda x: x.relu() + x.tanh())
     agrees("input 5; concat { relu | tanh }", lambda x: torch.cat((x.relu(), x.tanh()), 1))
     agrees("input 5; mul { relu | tanh }", lambda x: x.relu() * x.tanh())
+
+
+# What a layer sees
+
+
+def rows_seen(model: cnndsl.Model) -> int:
+    """From the first to the last row of the input that one row of the output depends on."""
+    tensors, height = random_tensors(model), model.input[1]
+    x = np.repeat(random_input(model, batch=1), height + 1, axis=0)
+    for row in range(height):
+        x[row + 1, :, row] += 1
+    y = run(model.to_onnx(tensors), x)["output"]
+    changed = (y[1:] != y[:1]).any((1, 3))
+    seen = [np.flatnonzero(column) for column in changed.T]
+    return max(int(rows[-1] - rows[0]) + 1 for rows in seen if len(rows))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id",
+        "conv 2 3x1",
+        "conv 2 5x1 same dilation=2",
+        "conv 2 3x1 /2; conv 2 3x1 /2; conv 2 3x1",
+        "avgpool 2; conv 2 3x1; avgpool 3x1 /2; dwconv 2x1",
+        "upsample 2; conv 2 3x1",
+        "upsample 2 bilinear",
+        "conv 2 3x1 /2; upsample 2 bilinear; conv 2 3x1",
+        "upsample 1 bilinear; conv 2 3x1",
+        "upconv 2 3x1 /2",
+        "upconv 2 2x1 /2; conv 2 3x1",
+        "zeropad 3; conv 2 3x1; crop 2",
+        "add { conv 2 5x1 same | conv 2 3x1 same }",
+        "conv 2 3x1; gap",
+    ],
+)
+def test_windows_are_what_an_output_sees(text: str) -> None:
+    model = cnndsl.parse(f"input 2x40x3\n{text}")
+    assert receptive_fields(model.ir)[-1][0] == rows_seen(model)
 
 
 # What a layer does in training

@@ -51,7 +51,10 @@ class Param:
 
 @dataclass(frozen=True)
 class Window:
-    """What one output position sees of the input, per axis; `step` below 1 enlarges the map."""
+    """What one output position sees of the input, per axis; `step` below 1 enlarges the map.
+
+    The statistics of a normalisation do not count as seeing.
+    """
 
     reach: tuple[float, float] = (1, 1)
     step: tuple[float, float] = (1, 1)

@@ -109,8 +109,10 @@ class Upsample(Layer, word="upsample"):
         return (channels, height * self.factor[0], width * self.factor[1])
 
     def window(self, x: Shape) -> Window:
-        """The map grows."""
-        return Window((1, 1), (1 / self.factor[0], 1 / self.factor[1]))
+        """The map grows; `bilinear` looks at two neighbours where it enlarges."""
+        blur = self.mode == "bilinear"
+        reaches = [2 if blur and f > 1 else 1 for f in self.factor]
+        return Window((reaches[0], reaches[1]), (1 / self.factor[0], 1 / self.factor[1]))
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Resize."""
