@@ -119,6 +119,9 @@ class Binder:
             return self.slots[-1].put(spec, name.id, span)
         self._refuse_layer(name)
         if name.id not in self.scope.known("values"):
+            if self.scope.incomplete:
+                self.unsure = True
+                raise Unknown
             raise Complaint("E102", f"unknown name `{name.id}`", name.span, self._mend(name.id))
         self._value(span, name)
 
@@ -166,7 +169,7 @@ class Binder:
         ours = SYNONYMS.get(name.lower())
         if ours in self.words and ours not in self.follow:
             return f"did you mean `; {ours} …`, a statement of its own?"
-        near = {*self.follow, *self.scope.known("values"), *self._own_words()}
+        near = {"plain", *self.follow, *self.scope.known("values"), *self._own_words()}
         close = ours if ours in near else guess(name, near)
         return f"did you mean `{close}`?" if close else self._options(name)
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnndsl.layers import vocabulary
 from cnndsl.passes.habits import HINTS, guess, meant
 from cnndsl.passes.modules import load
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
-from cnndsl.passes.sink import Complaint, Unknown
+from cnndsl.passes.sink import Complaint, unknown_value
 from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
@@ -48,7 +48,7 @@ def broken(run: "Expander", node: ast.Statement, scope: Scope) -> None:
         scope.labels.setdefault(label, UNKNOWN)
     variable = behind if word == "let" else word if behind == "=" else None
     if variable:
-        scope.values.setdefault(variable, _deferred)
+        scope.values.setdefault(variable, unknown_value)
 
 
 def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
@@ -65,7 +65,7 @@ def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
             elif isinstance(node, ast.Statement) and node.head.id == "default":
                 _extend(defaults, node)
         except Complaint as complaint:
-            run.include_failed |= isinstance(node, ast.Use)
+            scope.lacks_include |= isinstance(node, ast.Use)
             run.sink.add(complaint.diagnostic)
 
 
@@ -90,6 +90,7 @@ def _check_params(block: ast.Block, scope: Scope) -> None:
 def use(run: "Expander", node: ast.Use, scope: Scope) -> None:
     """Bring in the blocks and lets of another file."""
     module = load(run, node, scope)
+    scope.lacks_include |= module is None or module.lacks_include
     if module is None:
         return
     for name, closure in module.blocks.items():
@@ -109,12 +110,8 @@ def let(run: "Expander", node: ast.Let, scope: Scope) -> None:
         run.used.add(name)
         scope.values[name] = run.settings[name]
         return
-    scope.values[name] = _deferred  # what depends on a failed `let` stays silent
+    scope.values[name] = unknown_value  # what depends on a failed `let` stays silent
     scope.values[name] = evaluate(node.value, scope)
-
-
-def _deferred() -> Any:
-    raise Unknown
 
 
 def repeats(run: "Expander", node: ast.Statement, scope: Scope) -> int:
@@ -231,6 +228,8 @@ def _extend(defaults: dict[str, tuple[ast.Item, ...]], node: ast.Statement) -> N
     match node.items:
         case (ast.Positional(_, ast.Name(_, word)), *rest) if word in vocabulary():
             defaults[word] = (*defaults.get(word, ()), *rest)
+        case (ast.Positional(_, ast.Name() as name), *_):
+            raise unknown(name, set())
         case _:
             mend = "write `default conv bn relu`"
             raise Complaint("E105", "`default` needs a layer and its words", node.span, mend)

@@ -43,8 +43,7 @@ class Expander:
         self.used: set[str] = set()  # settings that a `let` has taken
         self.follow = {w: c for w, c in vocabulary().items() if c.post}
         self.modules: dict[Path, Scope | None] = {}
-        self.including: list[Path] = []
-        self.include_failed = False
+        self.including: list[Path] = []  # the spec and the includes on the way to the file at hand
         self._steps = 0
         self._depth = 0
         self.calls: list[Closure] = []  # of blocks, on the way to the statement at hand
@@ -53,6 +52,8 @@ class Expander:
         """Expand a whole file."""
         scope = Scope(file)
         scope.values["ch"] = self.channels
+        if file.source.path is not None:
+            self.including.append(file.source.path)
         try:
             self.suite(file.body, scope)
         except TooBig as limit:
@@ -147,7 +148,7 @@ class Expander:
     def _foresee(self, times: int, each: int, span: Span) -> None:
         """Count the layers of a repeat before expanding them."""
         if times * max(1, each) > limits.LAYERS:
-            message = f"{times:,} repeats of {each:,} layers: more than {limits.LAYERS:,} layers"
+            message = f"{times:,} repeats of {each:,} layers; the limit is {limits.LAYERS:,} layers"
             raise TooBig("E903", message, span, "use fewer repeats")
 
     def _once(
@@ -162,6 +163,8 @@ class Expander:
             return partial(call, self)
         if word in vocabulary():
             return self._layer
+        if scope.incomplete:
+            raise Unknown
         raise control.unknown(node.head, scope.known("blocks"))
 
     def binder(self, scope: Scope) -> Binder:
@@ -239,9 +242,8 @@ class Expander:
         labelled = [self._labelled(name, scope) for name in binder.slots[0].labels]
         if node.group is None:
             if not labelled and not binder.failed:
-                mend = f"write `{cls.word} {{ a | b }}`" + (
-                    f" or `{cls.word} label`" if cls.takes_labels else ""
-                )
+                forms = ("{ a | b }", "label") if cls.takes_labels else ("{ … }",)
+                mend = "write " + " or ".join(f"`{cls.word} {form}`" for form in forms)
                 raise Complaint("E105", f"`{cls.word}` needs something to merge", node.span, mend)
             return (self.here(), *labelled)
         branches = self.branches(node.group, scope)

@@ -6,7 +6,7 @@ from typing import Any
 from cnndsl.passes.bind import Binder
 from cnndsl.passes.habits import guess, meant_key
 from cnndsl.passes.scope import Scope
-from cnndsl.passes.sink import Complaint, Sink
+from cnndsl.passes.sink import Complaint, Sink, unknown_value
 from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe, value_of
@@ -18,6 +18,7 @@ def read_recipe(section: ast.Statement, scope: Scope, sink: Sink) -> Recipe:
     """The recipe, its errors in the sink."""
     assert section.group is not None
     found: dict[str, Any] = {}
+    scope = scope.inner()
     for node in section.group.branches[0]:
         try:
             _setting(node, scope, sink, found)
@@ -28,6 +29,8 @@ def read_recipe(section: ast.Statement, scope: Scope, sink: Sink) -> Recipe:
 
 def _setting(node: ast.Node, scope: Scope, sink: Sink, found: dict[str, Any]) -> None:
     if not isinstance(node, ast.Statement):
+        if isinstance(node, ast.Let):
+            scope.values[node.name.id] = unknown_value
         mend = "write settings such as `epochs 10`"
         raise Complaint("E502", "only settings stand in `train`", node.span, mend)
     if node.span.start in scope.file.broken:

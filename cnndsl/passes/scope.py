@@ -44,6 +44,8 @@ class Scope:
     places: dict[str, Span] = field(default_factory=dict[str, Span])
     defaults: Defaults = field(default_factory=dict[str, tuple[ast.Item, ...]])
     opens_block: bool = False
+    lacks_include: bool = False
+    """Whether a `use` failed here: any unknown name may have been meant to come from there."""
 
     def inner(self) -> "Scope":
         """A scope for a branch."""
@@ -57,6 +59,14 @@ class Scope:
                 raise KeyError(name)
             scope = scope.parent
         return scope.values[name]
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether names may be missing through no fault of the statement that uses them."""
+        scope: Scope | None = self
+        while scope is not None and not scope.lacks_include:
+            scope = scope.parent
+        return scope is not None
 
     def block(self, name: str) -> Closure | None:
         """The block of this name."""

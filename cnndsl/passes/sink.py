@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from cnndsl import limits
 from cnndsl.source import Diagnostic, Fix, Severity, Source, Span
@@ -23,6 +24,11 @@ class Unknown(Exception):  # noqa: N818
 
 def _no_calls(place: Source) -> tuple[str, ...]:
     return ()
+
+
+def unknown_value() -> Any:
+    """The value of a variable whose definition failed."""
+    raise Unknown
 
 
 class Sink:

@@ -10,18 +10,22 @@ from cnndsl.syntax import ast
 if TYPE_CHECKING:
     from cnndsl.passes.expand import Expander
 
+FAILED_INCLUDE = ("E401", "E402", "E403", "E404", "E904")
+
 
 def find_unknown(run: "Expander", file: ast.File) -> None:
     """Complain of words that are no layer and no block, wherever in the file they stand.
 
     Any block of the file or its includes counts as known everywhere, so that nothing is complained
-    of that might be right. What expansion found already is not said twice.
+    of that might be right; where an include failed, nothing is known. What expansion found already
+    is not said twice.
     """
-    if any(module is None for module in run.modules.values()) or run.include_failed:
+    modules = run.modules.values()
+    if None in modules or any(found.code in FAILED_INCLUDE for found in run.sink.all):
         return
     nodes = list(_all(file.body))
     blocks = {node.name.id for node in nodes if isinstance(node, ast.Block)}
-    for module in run.modules.values():
+    for module in modules:
         blocks |= module.known("blocks") if module else set[str]()
     known = {*vocabulary(), *control.WORDS, *blocks}
     for node in nodes:

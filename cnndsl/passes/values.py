@@ -8,7 +8,7 @@ from typing import Any, cast
 from cnndsl import limits
 from cnndsl.passes.habits import guess
 from cnndsl.passes.scope import Scope, Value
-from cnndsl.passes.sink import Complaint
+from cnndsl.passes.sink import Complaint, Unknown
 from cnndsl.shapes import show
 from cnndsl.syntax import ast
 
@@ -66,6 +66,8 @@ def _variable(name: ast.Name, scope: Scope) -> Value:
     try:
         value: Any = scope.value(name.id)
     except KeyError:
+        if scope.incomplete:
+            raise Unknown from None
         close = guess(name.id, scope.known("values"))
         mend = f"did you mean `{close}`?" if close else "define it: `let " + name.id + " = …`"
         raise Complaint("E102", f"unknown name `{name.id}`", name.span, mend) from None

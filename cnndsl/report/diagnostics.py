@@ -1,13 +1,15 @@
-"""Diagnostics as text for people (`full`, `concise`) and for programs (`json`, `github`, `sarif`)."""
+"""Diagnostics as text, for people (`full`, `concise`) and programs (`json`, `github`, `sarif`)."""
 
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
-from unicodedata import east_asian_width
+from unicodedata import combining, east_asian_width
+from urllib.parse import quote
 
 from cnndsl.report.style import Style
-from cnndsl.source import Diagnostic, Span
+from cnndsl.source import Diagnostic, Fix, Severity, Span
 
+WIDTH = 160  # characters that are shown of a line
 Render = Callable[[Sequence[Diagnostic], Style], str]
 
 
@@ -17,20 +19,20 @@ def full(found: Sequence[Diagnostic], style: Style) -> str:
 
 
 def _full(d: Diagnostic, style: Style) -> str:
-    line = d.span.source.line(d.span.line)
+    shown, carets = _excerpt(d.span)
     margin = " " * len(f"{d.span.line}")
     lines = [
         _header(d, style),
-        f"  {style.dim(f'{d.span.line} |')} {_visible(line)}",
-        f"  {style.dim(f'{margin} |')} {_carets(d.span, line, style, d.severity)}",
-        *(f"  {style.bold('note')}: {note}" for note in d.notes),
-        *([f"  {style.good('help')}: {d.help}"] if d.help else []),
+        f"  {style.dim(f'{d.span.line} |')} {shown}".rstrip(),
+        f"  {style.dim(f'{margin} |')} {_marked(carets, style, d.severity)}",
+        *(f"  {style.bold('note')}: {_visible(note)}" for note in d.notes),
+        *([f"  {style.good('help')}: {_visible(d.help)}"] if d.help else []),
     ]
     return "\n".join(lines)
 
 
 def _header(d: Diagnostic, style: Style) -> str:
-    where = f"{d.span.source.name}:{d.span.line}:{d.span.column}"
+    where = f"{_visible(d.span.source.name)}:{d.span.line}:{d.span.column}"
     kind = style.severity(d.severity, f"{d.severity}[{d.code}]")
     return f"{style.bold(where)}: {kind}: {_visible(d.message)}"
 
@@ -41,15 +43,27 @@ def _visible(text: str) -> str:
 
 
 def _width(text: str) -> int:
-    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+    """Columns of a terminal that a text takes."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _carets(span: Span, line: str, style: Style, severity: str) -> str:
-    """Carets under the span, as far as it lies on its first line."""
+def _excerpt(span: Span) -> tuple[str, str]:
+    """The line, cut around the span where it is long, and carets under the span's part of it."""
+    line = span.source.line(span.line)
     start = span.column - 1
     end = span.stop[1] - 1 if span.stop[0] == span.line else len(line)
-    before, marked = line[:start], line[start:end]
-    return " " * _width(before) + style.severity(severity, "^" * max(1, _width(marked)))
+    first = max(0, start - WIDTH // 2) if len(line) > WIDTH else 0
+    last = min(len(line), first + WIDTH)
+    before = ("…" if first else "") + _visible(line[first:start])
+    marked = _visible(line[start : min(end, last)])
+    behind = _visible(line[min(end, last) : last]) + ("…" if last < len(line) else "")
+    return before + marked + behind, " " * _width(before) + "^" * max(1, _width(marked))
+
+
+def _marked(carets: str, style: Style, severity: Severity) -> str:
+    """The carets in the colour of the severity, the space before them in none."""
+    bare = carets.lstrip()
+    return carets[: len(carets) - len(bare)] + style.severity(severity, bare)
 
 
 def concise(found: Sequence[Diagnostic], style: Style) -> str:
@@ -110,30 +124,63 @@ def sarif(found: Sequence[Diagnostic], style: Style) -> str:
         "name": "cnndsl",
         "version": version(),
         "informationUri": "https://pypi.org/project/cnndsl",
-        "rules": [{"id": code} for code in codes],
+        "rules": [_sarif_rule(code) for code in codes],
     }
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(d) for d in found],
+        "results": [_sarif_result(d, codes.index(d.code)) for d in found],
     }
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _sarif_result(d: Diagnostic) -> dict[str, Any]:
-    text = "\n".join([d.message, *d.notes, *([f"help: {d.help}"] if d.help else [])])
-    region = {
-        "startLine": d.span.line, "startColumn": d.span.column,
-        "endLine": d.span.stop[0], "endColumn": d.span.stop[1],
-    }  # fmt: skip
-    place = {"artifactLocation": {"uri": d.span.source.name.replace(" ", "%20")}, "region": region}
+def _sarif_rule(code: str) -> dict[str, Any]:
+    """The code with its page, as far as it has one."""
+    from cnndsl.report.manual import code_page, code_title, codes
+
+    if code not in codes():
+        return {"id": code}
     return {
+        "id": code,
+        "shortDescription": {"text": code_title(code)},
+        "help": {"text": code_page(code), "markdown": code_page(code)},
+    }
+
+
+def _sarif_result(d: Diagnostic, rule: int) -> dict[str, Any]:
+    text = "\n".join([d.message, *d.notes, *([f"help: {d.help}"] if d.help else [])])
+    place = {"artifactLocation": _sarif_file(d.span), "region": _sarif_region(d.span)}
+    result: dict[str, Any] = {
         "ruleId": d.code,
+        "ruleIndex": rule,
         "level": d.severity,
         "message": {"text": text},
         "locations": [{"physicalLocation": place}],
     }
+    if d.fix:
+        result["fixes"] = [_sarif_fix(d.fix)]
+    return result
+
+
+def _sarif_file(span: Span) -> dict[str, str]:
+    return {"uri": quote(span.source.name.replace("\\", "/"), errors="replace")}
+
+
+def _sarif_region(span: Span) -> dict[str, int]:
+    return {
+        "startLine": span.line, "startColumn": span.column,
+        "endLine": span.stop[0], "endColumn": span.stop[1],
+    }  # fmt: skip
+
+
+def _sarif_fix(fix: Fix) -> dict[str, Any]:
+    replacement = {
+        "deletedRegion": _sarif_region(fix.span),
+        "insertedContent": {"text": fix.text},
+    }
+    change = {"artifactLocation": _sarif_file(fix.span), "replacements": [replacement]}
+    return {"description": {"text": fix.title}, "artifactChanges": [change]}
 
 
 FORMATS: dict[str, Render] = {

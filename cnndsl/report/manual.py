@@ -52,6 +52,11 @@ def codes() -> list[str]:
     return sorted(page.stem for page in PAGES.glob("*.md"))
 
 
+def code_title(code: str) -> str:
+    """What a code stands for: the first line of its page, without the code."""
+    return _page(code).splitlines()[0].partition(": ")[2]
+
+
 def code_page(code: str) -> str:
     """The page of a diagnostic; UserError for an unknown code."""
     wanted = code.upper()
@@ -59,4 +64,8 @@ def code_page(code: str) -> str:
         close = nearest(wanted, codes())
         hint = f"did you mean {close}?" if close else f"codes: {', '.join(codes())}"
         raise UserError(f"there is no diagnostic `{code}`; {hint}")
-    return (PAGES / f"{wanted}.md").read_text(encoding="utf-8").rstrip()
+    return _page(wanted)
+
+
+def _page(code: str) -> str:
+    return (PAGES / f"{code}.md").read_text(encoding="utf-8").rstrip()

@@ -114,16 +114,13 @@ class _Run:
         self.errors: list[Diagnostic] = []
         self.broken: set[int] = set()
         self.unclear = False  # whether a broken statement leaves open what later ones mean
-        self.head: Token | None = None  # first token of the statement at hand
+        # Of the statement at hand and those around it: first token, and the parser's depth there.
+        self.starts: list[tuple[Token, int] | None] = [None]
         self.skipping: int | None = None  # depth of braces inside what is being skipped
 
     def feed_all(self) -> ast.Suite:
         """Parse all tokens, whatever they are."""
-        fresh = True
         for i, token in enumerate(self.tokens):
-            if fresh:
-                self.head = token
-            fresh = token.type in (SEP, OPEN, BAR)
             if self.skipping is None:
                 self._feed(i)
             else:
@@ -142,12 +139,23 @@ class _Run:
 
     def _feed(self, i: int) -> None:
         token = self.tokens[i]
+        if self.starts[-1] is None:
+            self.starts[-1] = (token, len(self.parser.parser_state.state_stack))
         try:
-            self.parser.feed_token(token)
+            self._shift(token)
         except UnexpectedInput:
             self._complain(self.tokens, i)
             self.skipping = 0
             self._skip(token)
+
+    def _shift(self, token: Token) -> None:
+        self.parser.feed_token(token)
+        if token.type == OPEN:
+            self.starts.append(None)
+        elif token.type == CLOSE:
+            self.starts.pop()
+        elif token.type in (SEP, BAR):
+            self.starts[-1] = None
 
     def _complain(self, tokens: list[Token], i: int) -> None:
         """Say what is wrong with a token, and what would fit."""
@@ -165,16 +173,16 @@ class _Run:
         if self.skipping == 0 and token.type in (SEP, CLOSE, BAR):
             self.skipping = None
             self._stand_in()
-            self.parser.feed_token(token)
+            self._shift(token)
             return
         self.skipping += (token.type == OPEN) - (token.type == CLOSE)
 
     def _stand_in(self) -> None:
-        """Unwind to where a statement may start, and put an empty one there."""
-        state = self.parser.parser_state
-        while "LET" not in self.parser.choices():
-            state.state_stack.pop()
-            state.value_stack.pop()
-        assert self.head is not None
-        self.broken.add(self.head.start_pos or 0)
-        self.parser.feed_token(Token.new_borrow_pos("NAME", "_", self.head))
+        """Unwind to where the statement started, and put an empty one there."""
+        state, start = self.parser.parser_state, self.starts[-1]
+        assert start is not None
+        head, depth = start
+        del state.state_stack[depth:]
+        del state.value_stack[depth - 1 :]  # the first state has no value
+        self.broken.add(head.start_pos or 0)
+        self.parser.feed_token(Token.new_borrow_pos("NAME", "_", head))
