@@ -9,28 +9,32 @@ from cnndsl.shapes import Shape, show
 from cnndsl.words import word
 
 
-def _same_or_reject(xs: tuple[Shape, ...], word: str) -> Shape:
+def _same_or_reject(xs: tuple[Shape, ...], word: str, project: str) -> Shape:
     first = xs[0]
     other = next((x for x in xs if x != first), None)
     if other is None:
         return first
     message = f"`{word}` needs equal shapes, but gets {' and '.join(map(show, xs))}"
-    raise Reject("E203", message, help=_advice(first, other), assume=first)
+    raise Reject("E203", message, help=_advice(first, other, project), assume=first)
 
 
-def _advice(first: Shape, other: Shape) -> str:
+def _advice(first: Shape, other: Shape, project: str) -> str:
+    """How to bring the shapes together; `project` is how a shortcut is written, with a hole."""
     if len(first) != len(other):
         return "bring both to vectors with `flatten` or `gap`"
-    if first[0] != other[0] and first[1:] == other[1:]:
-        return f"project the shortcut to the same channels: `conv {first[0]} 1x1`"
+    step = _step(first, other)
+    if step == 1 and first[1:] != other[1:]:
+        return "a border is lost on the way: write `same`"
     if first[0] == other[0]:
-        return "use the same strides and padding in both branches"
-    small, large = sorted((first, other), key=lambda s: s[1])
-    step = max(1, large[1] // max(1, small[1]))
-    target = first[0]
-    return f"project the shortcut: `conv {target} 1x1 /{step} bn`" if step > 1 else (
-        f"project the shortcut: `conv {target} 1x1`"
-    )  # fmt: skip
+        return "use the same strides in both branches"
+    stride = "" if step == 1 else f" /{step}"
+    return "project the shortcut: " + project.format(f"conv {first[0]} 1x1{stride}")
+
+
+def _step(first: Shape, other: Shape) -> int:
+    """The stride between two images of different size."""
+    small, large = sorted((first[-1], other[-1]))
+    return max(1, round(large / max(1, small)))
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Add(Merge, word="add"):
 
     def infer(self, xs: tuple[Shape, ...]) -> Shape:
         """The common shape."""
-        return _same_or_reject(xs, "add")
+        return _same_or_reject(xs, "add", "`{}`")
 
     def join(self, e: Emitter, xs: tuple[Value, ...]) -> Value:
         """Adds, left to right."""
@@ -72,7 +76,9 @@ class Residual(Merge, word="residual"):
 
     def infer(self, xs: tuple[Shape, ...]) -> Shape:
         """The branch's shape."""
-        return xs[0] if self.mode == "auto" else _same_or_reject(xs, "residual")
+        if self.mode == "auto":
+            return xs[0]
+        return _same_or_reject(xs, "residual", "`add {{ … | {} }}`")
 
     def join(self, e: Emitter, xs: tuple[Value, ...]) -> Value:
         """One Add, or the branch alone where `auto` finds different shapes."""

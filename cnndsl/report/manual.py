@@ -4,6 +4,7 @@ from inspect import cleandoc
 from pathlib import Path
 
 from cnndsl.layers import vocabulary
+from cnndsl.shapes import show
 from cnndsl.source import UserError
 from cnndsl.words import Spec, Word, nearest, specs, syntax
 
@@ -31,11 +32,10 @@ def _fields(cls: type[Word]) -> str:
 def _describe(spec: Spec) -> str:
     if spec.required:
         return spec.doc
-    default = spec.default
+    default: int | float | str | tuple[int, ...] | None = spec.default
     if default is None or default == 0:
         return spec.doc
-    shown = "x".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
-    return f"{spec.doc} (default {shown})"
+    return f"{spec.doc} (default {show(default) if isinstance(default, tuple) else default})"
 
 
 def layer_list() -> str:
