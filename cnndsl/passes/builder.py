@@ -86,12 +86,12 @@ class Builder:
         self, layer: Layer, reject: Reject, slot: Slot, xs: tuple[Tensor, ...], doubts: Doubts
     ) -> Tensor:
         """Complain, unless it may be due to an earlier error, and go on with an assumed shape."""
-        if not doubt.hides(reject.code, doubts):
+        inputs = tuple(x.shape or () for x in xs)
+        if not doubt.hides(reject.code, inputs, doubts):
             self._reject(reject, slot, xs)
         if reject.assume is None:
             return UNKNOWN
         node = Node("", layer, (), reject.assume, (), 0, slot.span, self.stack)
-        inputs = tuple(x.shape or () for x in xs)
         return self._doubting(self._append(node), doubts | doubt.left_by(reject.code, inputs))
 
     def _append(self, node: Node) -> Tensor:

@@ -169,7 +169,7 @@ def _input(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     binder.take((*node.items, *node.tail))
     layers = binder.build()
     run.current = UNKNOWN
-    if layers:
+    if layers and not binder.failed:
         path = run.builder.path("input", node.label.id if node.label else "input")
         run.current = run.builder.apply(layers[0], binder.slots[0], (), path)
         _check_order(run, layers[0].size, binder.slots[0].spans["size"])

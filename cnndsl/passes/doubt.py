@@ -14,23 +14,30 @@ CHANNELS, SIZE = "channels", "size"
 BOTH = frozenset((CHANNELS, SIZE))
 
 _RESTS_ON = {
-    "E201": frozenset((SIZE,)), "E203": BOTH, "E204": frozenset((SIZE,)),
-    "E205": frozenset((CHANNELS,)), "E206": BOTH,
+    "E201": frozenset((SIZE,)), "E204": frozenset((SIZE,)), "E205": frozenset((CHANNELS,)),
+    "E206": BOTH,
 }  # fmt: skip
 _FAR = 1024  # more than any stride rounds away
 
 
-def hides(code: str, doubts: Doubts) -> bool:
+def hides(code: str, inputs: tuple[Shape, ...], doubts: Doubts) -> bool:
     """Whether a complaint may be due to what is assumed only."""
-    return bool(_RESTS_ON.get(code, SURE) & doubts)
+    rests_on = _unequal(inputs) if code == "E203" else _RESTS_ON.get(code, SURE)
+    return bool(rests_on & doubts)
 
 
 def left_by(code: str, inputs: tuple[Shape, ...]) -> Doubts:
     """What is in doubt about the shape that a rejecting layer is assumed to give."""
     if code == "E203":
-        same = len({x[0] for x in inputs}) == 1
-        return frozenset((SIZE,)) if same else BOTH
+        return _unequal(inputs)
     return SURE if code in ("E202", "E206") else frozenset((SIZE,))
+
+
+def _unequal(inputs: tuple[Shape, ...]) -> Doubts:
+    """In what shapes differ that should be equal."""
+    channels = {CHANNELS} if len({x[0] for x in inputs}) > 1 else SURE
+    size = {SIZE} if len({x[1:] for x in inputs}) > 1 else SURE
+    return SURE | channels | size
 
 
 def passed_on(layer: Layer, inputs: tuple[Shape, ...], shape: Shape, doubts: Doubts) -> Doubts:

@@ -72,6 +72,10 @@ class Builder(Transformer[Token, Any]):
         """A quoted string."""
         return ast.Text(self._at(token), str(token)[1:-1])
 
+    def quoted(self, token: Token) -> ast.Positional:
+        """A quoted string as a bare item."""
+        return self.positional(self.text(token))
+
     def let(self, word: Token, name: Token, value: ast.Expr) -> ast.Let:
         """`let name = value`."""
         return ast.Let(self._at(word).to(value.span), self._name(name), value)

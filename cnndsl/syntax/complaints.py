@@ -138,7 +138,7 @@ _CHARACTERS = {
 def _comment(place: Place) -> str | None:
     """`// …`, `-- …`, `/* … */`."""
     ahead = [token.type for token in place.rest[:1]]
-    inside = ahead[:1] == ["TIMES"] and place.kinds[-1:] == ["OVER"]
+    inside = ahead[:1] == ["TIMES"] and place.kinds[-1:] in (["OVER"], ["STRIDE"])
     if place.behind and not inside:
         return None
     signs = ("OVER", "INTDIV", "MOD", "MINUS", "TIMES")
