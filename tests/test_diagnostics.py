@@ -255,6 +255,10 @@ def test_what_a_broken_statement_would_have_defined_is_not_missed():
     assert spots(network("let k = 1/0", "let j = k", "conv j 3x3 *j")) == ["E113 2:9"]
 
 
+def test_a_block_with_a_mistake_in_its_head_is_still_known():
+    assert spots(network("block b(c, c) { conv c 3x3 }", "b 8 8")) == ["E110 2:12"]
+
+
 def test_unknown_words_are_found_where_nothing_runs():
     spec = network("block b(c) { cnov c 3x3 }", "if false { plo 2 }", "relu *0 if false", "relu")
     assert spots(spec) == ["E101 2:14", "E101 3:12"]

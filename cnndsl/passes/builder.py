@@ -9,7 +9,7 @@ from cnndsl.layers.base import Layer, Param, Reject
 from cnndsl.passes import doubt
 from cnndsl.passes.doubt import SURE, Doubts
 from cnndsl.passes.scope import UNKNOWN, Tensor
-from cnndsl.passes.sink import Sink
+from cnndsl.passes.sink import Sink, line_of
 from cnndsl.passes.slot import Slot
 from cnndsl.shapes import Shape, show
 from cnndsl.source import Diagnostic, Source, Span
@@ -161,7 +161,7 @@ class Builder:
     def calls(self, place: Source) -> tuple[str, ...]:
         """The block calls on the way here, innermost first, as notes to a place in a file."""
         return tuple(
-            f"in `{frame.call}`, called at {_line(frame.span, place)}"
+            f"in `{frame.call}`, called at {line_of(frame.span, place)}"
             for frame in reversed(self.stack)
         )
 
@@ -172,12 +172,6 @@ class Builder:
     def restore(self, state: dict[str, Any]) -> None:
         """Back to a snapshot."""
         self.stack, self.prefix = state["stack"], state["prefix"]
-
-
-def _line(span: Span, place: Source) -> str:
-    """A line, with its file where that is another one."""
-    file = "" if span.source is place else f" of {span.source.name}"
-    return f"line {span.line}{file}"
 
 
 def _written(node: Node) -> str:

@@ -8,7 +8,7 @@ from cnndsl.layers import vocabulary
 from cnndsl.passes.habits import HINTS, guess, meant
 from cnndsl.passes.modules import load
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
-from cnndsl.passes.sink import Complaint, unknown_value
+from cnndsl.passes.sink import Complaint, line_of, unknown_value
 from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
@@ -58,8 +58,8 @@ def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
         try:
             if isinstance(node, ast.Block):
                 _define(node.name, scope, "block")
-                _check_params(node, scope)
                 scope.blocks[node.name.id] = Closure(node, scope, dict(defaults))
+                _check_params(node, scope)
             elif isinstance(node, ast.Use):
                 use(run, node, scope)
             elif isinstance(node, ast.Statement) and node.head.id == "default":
@@ -76,7 +76,8 @@ def _define(name: ast.Name, scope: Scope, what: str) -> None:
         message = f"`{name.id}` is a word of the language, it cannot name a {what}"
         raise Complaint("E110", message, name.span, f"write `{name.id}_` or another name")
     if name.id in scope.places:
-        message = f"`{name.id}` is defined already at line {scope.places[name.id].line}"
+        where = line_of(scope.places[name.id], name.span.source)
+        message = f"`{name.id}` is defined already at {where}"
         raise Complaint("E110", message, name.span, "choose another name")
     scope.places[name.id] = name.span
 
@@ -93,13 +94,15 @@ def use(run: "Expander", node: ast.Use, scope: Scope) -> None:
     scope.lacks_include |= module is None or module.lacks_include
     if module is None:
         return
-    for name, closure in module.blocks.items():
-        _define(ast.Name(node.span, name), scope, "block")
-        scope.blocks[name] = closure
-    for name, value in module.values.items():
-        if name != "ch":
-            _define(ast.Name(node.span, name), scope, "let")
-            scope.values[name] = value
+    for name, origin in module.places.items():
+        if scope.places.get(name) == origin:
+            continue  # two files bring the same thing
+        _define(ast.Name(node.span, name), scope, "name")
+        scope.places[name] = origin
+        if name in module.blocks:
+            scope.blocks[name] = module.blocks[name]
+        elif name in module.values:
+            scope.values[name] = module.values[name]
 
 
 def let(run: "Expander", node: ast.Let, scope: Scope) -> None:

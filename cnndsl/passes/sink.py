@@ -22,6 +22,12 @@ class Unknown(Exception):  # noqa: N818
     """A value depends on something that already failed: say nothing more about it."""
 
 
+def line_of(span: Span, place: Source) -> str:
+    """The line of a span, with its file where that is another one."""
+    file = "" if span.source is place else f" of {span.source.name}"
+    return f"line {span.line}{file}"
+
+
 def _no_calls(place: Source) -> tuple[str, ...]:
     return ()
 
