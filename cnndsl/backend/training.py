@@ -18,6 +18,7 @@ from cnndsl.graph.simplify import drop_dead, share_common, simplify
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import gradients
 from cnndsl.ir import Model
+from cnndsl.lower.commute import pool_first
 from cnndsl.lower.driver import Lowering, Plan
 from cnndsl.lower.layout import Layout
 from cnndsl.optim import Update
@@ -57,7 +58,6 @@ class Step:
     slots: dict[str, tuple[str, ...]]  # state beside each learned tensor
     randoms: tuple[Value, ...]
     algorithms: dict[str, str]
-    ema: bool = False
 
     def initial_state(self, weights: Weights) -> "dict[str, NDArray[Any]]":
         """Every state tensor at its start, in the step's layout."""
@@ -69,9 +69,26 @@ class Step:
                 state[f"{name}.{slot}"] = start.copy()
         return state
 
-    def weights(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
-        """The model's tensors in ONNX's layout."""
-        return {name: layout.restore(state[name]) for name, layout in self.layouts.items()}
+    def weights(
+        self, state: "Mapping[str, NDArray[Any]]", slot: str | None = None
+    ) -> "dict[str, NDArray[Any]]":
+        """The model's tensors in ONNX's layout; with `slot` ("ema"), that instead where it exists."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, layout in self.layouts.items():
+            has = slot is not None and slot in self.slots.get(name, ())
+            found[name] = layout.restore(state[f"{name}.{slot}" if has else name])
+        return found
+
+    def restored(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+        """The whole state in ONNX's layout, as checkpoints keep it."""
+        return {n: self._layout(n).restore(a) if n != "step" else a for n, a in state.items()}
+
+    def stored(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+        """The opposite of `restored`."""
+        return {n: self._layout(n).store(a) if n != "step" else a for n, a in state.items()}
+
+    def _layout(self, name: str) -> Layout:
+        return self.layouts.get(name) or self.layouts[name.rpartition(".")[0]]
 
 
 class TrainingEmitter(Emitter):
@@ -137,15 +154,18 @@ def _forward(
     high = Tape()
     emitter = TrainingEmitter(high, options.dtype)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
-    made = list[list[Value]]()
-    for x in _pictures(high, model, options):
-        made.append(emit(model, emitter, x))
+    for i, x in enumerate(_pictures(high, model, options)):
+        values = emit(model, emitter, x)
+        high.outputs |= {f"{name}:{i}": values[at] for name, at in model.outputs.items()}
+    high.outputs |= emitter.updates
+    pool_first(high)
     lowered = Lowering(high, options.plan, {v: n for n, v in emitter.params.items()})
     lowered.run()
     outputs = [
-        {name: _flat(lowered, values[i]) for name, i in model.outputs.items()} for values in made
+        {name: _flat(lowered, high.outputs[f"{name}:{i}"]) for name in model.outputs}
+        for i in range(options.pieces)
     ]
-    updates = {name: lowered.plain(value) for name, value in emitter.updates.items()}
+    updates = {name: lowered.plain(high.outputs[name]) for name in emitter.updates}
     return lowered, emitter, outputs, updates
 
 

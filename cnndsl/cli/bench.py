@@ -1,0 +1,43 @@
+"""`cnndsl bench FILE`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.session import DEVICES
+
+
+@click.command("bench")
+@spec_argument
+@set_option
+@click.option("--batch", type=click.IntRange(min=1), help="Pictures a step; the recipe's by default.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--conv", default="auto", show_default=True, help="auto, direct, im2col, winograd.")
+@click.option("--steps", type=click.IntRange(min=3), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Time inference and the training step on this machine; medians, with the chosen algorithms."""
+    from cnndsl.train.bench import bench
+
+    model = load(file, settings)
+    recipe = model.recipe or Recipe()
+    batch = options["batch"] or recipe.batch
+    result = bench(
+        model, recipe, batch, options["device"], options["threads"], options["conv"],
+        options["steps"],
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+        return
+    train, inference = result["train"], result["inference"]
+    click.echo(f"training step of {batch}: {train['ms_per_step']:.2f} ms, "
+               f"{train['images_per_s']:,.0f} images/s, micro-batches of {train['micro_batch']}")  # fmt: skip
+    click.echo(f"inference of {batch}: {inference['ms_per_batch']:.2f} ms, "
+               f"{inference['images_per_s']:,.0f} images/s")  # fmt: skip
+    for path, name in train["algorithms"].items():
+        click.echo(f"  {path:<30} {name}")

@@ -1,0 +1,136 @@
+"""`cnndsl train FILE`."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cnndsl.cli.common import load, set_option
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.session import DEVICES
+from cnndsl.source import UserError
+
+
+@click.command("train")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@set_option
+@click.option("--data", help="cifar10, mnist, shapes, a folder of class folders, or an .npz file.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@click.option("--epochs", type=click.IntRange(min=1))
+@click.option("--batch", type=click.IntRange(min=1))
+@click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
+@click.option("--seed", type=click.IntRange(min=0))
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/trainN by default.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
+@click.option("--force", is_flag=True, help="Resume though spec, data or recipe have changed.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Start from a .safetensors file.")
+@click.option("--conv", default="auto", show_default=True,
+              help="auto, direct, im2col, winograd: how convolutions are computed.")  # fmt: skip
+@click.option("--micro-batch", type=click.IntRange(min=1),
+              help="Pictures computed at once; calibrated by default.")  # fmt: skip
+@click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto",
+              show_default=True)  # fmt: skip
+def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int:
+    """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
+    from cnndsl.train.signals import Interrupted
+
+    run = options["resume"]
+    if (file is None) == (run is None):
+        raise click.UsageError("give a spec to train, or --resume RUN")
+    if run is not None:
+        stored = stored_arguments(run)
+        settings = settings or tuple(stored.get("set", ()))
+        options |= {k: v for k, v in stored.items() if k in options and options[k] is None}
+    model = load(run / "model.cnn" if run else file, settings)
+    recipe = _recipe(model.recipe or Recipe(), options)
+    trainer = _trainer(model, recipe, options, file, settings)
+    _announce(trainer)
+    try:
+        trainer.fit()
+    except Interrupted as interrupted:
+        click.echo(str(interrupted), err=True)
+        return interrupted.code
+    assert trainer.scores is not None
+    click.echo(f"{trainer.folder.path}: val_accuracy {trainer.scores.accuracy:.4f}, "
+               f"val_loss {trainer.scores.loss:.4f} (best weights)")  # fmt: skip
+    return 0
+
+
+def _recipe(recipe: Recipe, options: dict[str, Any]) -> Recipe:
+    """The spec's recipe under the command line's options."""
+    changes = {k: options[k] for k in ("data", "epochs", "batch", "seed") if options.get(k) is not None}
+    recipe = replace(recipe, **changes)
+    if options.get("lr") is not None:
+        recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=options["lr"]))
+    return recipe
+
+
+def _stored(run: Path) -> dict[str, Any]:
+    """What the run was started with: lines `key: JSON` of its args.yaml."""
+    import json
+
+    try:
+        lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
+        return {key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)}
+    except (OSError, ValueError):
+        raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
+
+
+def stored_arguments(run: Path) -> dict[str, Any]:
+    """What a run was started with: the lines `key: JSON` of its args.yaml."""
+    import json
+
+    try:
+        lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
+        return {key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)}
+    except (OSError, ValueError):
+        raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
+
+
+def _trainer(
+    model: Any, recipe: Recipe, options: dict[str, Any], file: Path | None, lets: tuple[str, ...]
+) -> Any:
+    from cnndsl.lower.driver import Plan
+    from cnndsl.train import run
+    from cnndsl.train.folder import next_free
+    from cnndsl.train.settings import Settings
+
+    pieces = None
+    if options["micro_batch"]:
+        if recipe.batch % options["micro_batch"]:
+            raise UserError(f"--micro-batch does not divide the batch of {recipe.batch}")
+        pieces = recipe.batch // options["micro_batch"]
+    out = options["resume"] or options["out"] or next_free()
+    settings = Settings(
+        out, options["device"], options["threads"], Plan(options["conv"]), pieces,
+        progress=options["progress"],
+    )  # fmt: skip
+    if options["resume"]:
+        return run.resume(model, recipe, settings, _path(options["data_dir"]), options["force"])
+    stored = {k: options[k] for k in ("data", "epochs", "batch", "seed", "lr")}
+    folder = options["data_dir"]
+    stored |= {"file": str(file), "set": list(lets), "data_dir": folder and str(folder.resolve())}
+    return run.start(model, recipe, settings, options["data_dir"], options["weights"], stored)
+
+
+def _announce(trainer: Any) -> None:
+    """What is about to run, in a few lines."""
+    model, recipe, options = trainer.model, trainer.recipe, trainer.compiled.options
+    algorithms = sorted(set(trainer.compiled.step.algorithms.values()))
+    print(
+        f"{model.name}: {model.params:,} parameters · {trainer.data.name}: "
+        f"{len(trainer.data.train):,} + {len(trainer.data.test):,} pictures · "
+        f"{recipe.epochs} epochs of {trainer.batches.steps:,} steps of {recipe.batch}\n"
+        f"{recipe.optimizer.word}, {recipe.schedule.word}, {recipe.loss.word} · "
+        f"convolutions by {', '.join(algorithms) or '-'} · "
+        f"micro-batches of {options.batch // options.pieces} → {trainer.folder.path}",
+        file=sys.stderr,
+    )
+
+
+def _path(text: Any) -> Path | None:
+    return Path(text) if text else None

@@ -1,0 +1,60 @@
+"""What a data set is, and the checks that every one goes through."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.source import UserError
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Pictures N×C×H×W, uint8, and their class numbers."""
+
+    x: Images
+    y: Labels
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test pictures, and the names of the classes."""
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+
+    def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each channel of the training pictures, in 0…1."""
+        channels = self.train.x.shape[1]
+        counts = [np.bincount(self.train.x[:, c].reshape(-1), minlength=256) for c in range(channels)]
+        levels = np.arange(256) / 255
+        means = [float((n * levels).sum() / n.sum()) for n in counts]
+        stds = [
+            float(np.sqrt((n * (levels - m) ** 2).sum() / n.sum()))
+            for n, m in zip(counts, means, strict=True)
+        ]
+        return tuple(means), tuple(max(s, 1e-3) for s in stds)
+
+
+def checked(name: str, train: Split, test: Split, classes: tuple[str, ...]) -> Dataset:
+    """The data set; UserError for labels outside the classes, or no pictures at all."""
+    for what, split in (("training", train), ("test", test)):
+        if len(split) == 0:
+            raise UserError(f"{name}: there are no {what} pictures")
+        if len(split.x) != len(split.y):
+            raise UserError(f"{name}: {len(split.x)} {what} pictures, but {len(split.y)} labels")
+        wrong = np.flatnonzero((split.y < 0) | (split.y >= len(classes)))
+        if len(wrong):
+            at = int(wrong[0])
+            raise UserError(
+                f"{name}: {what} picture {at} has label {split.y[at]}, outside of 0…{len(classes) - 1}"
+            )
+    return Dataset(name, train, test, classes)

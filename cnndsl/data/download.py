@@ -1,0 +1,34 @@
+"""Downloads with progress and hash, through pooch."""
+
+from pathlib import Path
+
+from cnndsl.source import UserError
+
+
+def fetch(url: str, known_hash: str, path: Path) -> Path:
+    """The file, downloaded once; UserError where there is no network or the hash is wrong."""
+    import pooch
+    from requests.exceptions import RequestException
+
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        pooch.retrieve(
+            url, known_hash, fname=path.name, path=path.parent, downloader=_downloader(pooch)
+        )
+    except (RequestException, OSError) as error:
+        raise UserError(
+            f"{url}: cannot be downloaded: {error}\n"
+            f"  fetch it elsewhere and give its folder with --data-dir"
+        ) from None
+    except ValueError as error:  # a wrong hash
+        raise UserError(f"{url}: {error}") from None
+    return path
+
+
+def _downloader(pooch: "object") -> "object":
+    import sys
+
+    from cnndsl.data.progress import Bar
+
+    show = Bar() if sys.stderr.isatty() else False
+    return pooch.HTTPDownloader(progressbar=show, timeout=30)  # pyright: ignore

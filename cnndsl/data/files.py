@@ -1,0 +1,92 @@
+"""Data of the user: a folder of class folders, or an `.npz` file."""
+
+import sys
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.dataset import Dataset, Images, Split, checked
+from cnndsl.runtime.pictures import read_picture
+from cnndsl.source import UserError
+
+_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+_TEST_SHARE = 5  # every fifth picture, where there is no test folder
+
+
+def load_npz(path: Path) -> Dataset:
+    """`x` (N×C×H×W or N×H×W×C, uint8), `y`, and perhaps `x_test`, `y_test`, `classes`."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    if not {"x", "y"} <= set(arrays):
+        raise UserError(f"{path}: holds {', '.join(arrays)}; it needs x and y")
+    train = Split(_images(arrays["x"], path), _labels(arrays["y"], path))
+    if "x_test" in arrays and "y_test" in arrays:
+        test = Split(_images(arrays["x_test"], path), _labels(arrays["y_test"], path))
+    else:
+        train, test = _held_out(train)
+    names = arrays.get("classes", np.arange(int(train.y.max(initial=0)) + 1))
+    return checked(path.name, train, test, tuple(str(n) for n in names))
+
+
+def _images(x: NDArray[np.generic], path: Path) -> Images:
+    if x.dtype != np.uint8 or x.ndim not in (3, 4):
+        raise UserError(f"{path}: pictures are uint8 N×C×H×W, not {x.dtype} {x.shape}")
+    if x.ndim == 3:
+        return x[:, None]
+    return x if x.shape[1] in (1, 3, 4) else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+
+def _labels(y: NDArray[np.generic], path: Path) -> NDArray[np.int64]:
+    if y.dtype.kind not in "iu" or y.size != len(y):
+        raise UserError(f"{path}: labels are whole numbers, one a picture, not {y.dtype} {y.shape}")
+    return y.reshape(-1).astype(np.int64)
+
+
+def _held_out(split: Split) -> tuple[Split, Split]:
+    """Every fifth picture for the test."""
+    held = np.arange(len(split)) % _TEST_SHARE == _TEST_SHARE - 1
+    return Split(split.x[~held], split.y[~held]), Split(split.x[held], split.y[held])
+
+
+def load_folder(path: Path, size: tuple[int, ...], strict: bool = False) -> Dataset:
+    """`CLASS/picture.png`, or `train/CLASS/…` and `test/CLASS/…` (also `val`), at the model's size.
+
+    A picture that cannot be read is left out with a warning; with `strict` it is an error.
+    """
+    parts = [path / name for name in ("train", "test", "val")]
+    divided = parts[0].is_dir() and (parts[1].is_dir() or parts[2].is_dir())
+    top = parts[0] if divided else path
+    classes = tuple(sorted(p.name for p in top.iterdir() if p.is_dir() and p.name[0] != "."))
+    if len(classes) < 2:
+        raise UserError(f"{path}: needs a folder of pictures for each class")
+    train = _folder_split(top, classes, size, strict)
+    if divided:
+        other = parts[1] if parts[1].is_dir() else parts[2]
+        return checked(path.name, train, _folder_split(other, classes, size, strict), classes)
+    return checked(path.name, *_held_out(train), classes)
+
+
+def _folder_split(
+    top: Path, classes: tuple[str, ...], size: tuple[int, ...], strict: bool
+) -> Split:
+    channels, height, width = size
+    images, labels = list[Images](), list[int]()
+    for label, name in enumerate(classes):
+        for file in sorted((top / name).rglob("*")):
+            if file.suffix.lower() not in _ENDINGS:
+                continue
+            try:
+                images.append(read_picture(file, height, width, channels).transpose(2, 0, 1))
+                labels.append(label)
+            except UserError as error:
+                if strict:
+                    raise
+                print(f"left out: {error}", file=sys.stderr)
+    if not images:
+        raise UserError(f"{top}: holds no pictures ({', '.join(sorted(_ENDINGS))})")
+    return Split(np.stack(images), np.array(labels, np.int64))

@@ -1,0 +1,27 @@
+"""Pooling before activation: max(f(a), f(b)) = f(max(a, b)) for a rising f, on a quarter of the data."""
+
+from collections import Counter
+
+from cnndsl.graph.simplify import drop_dead, rewrite
+from cnndsl.graph.tape import Node, Tape, Value
+
+_RISING = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "Softplus")
+
+
+def pool_first(tape: Tape) -> None:
+    """Exchange each rising activation with the max-pool that is its only reader, in place."""
+    readers = Counter(v for node in tape.nodes for v in node.inputs if v is not None)
+    readers.update(tape.outputs.values())
+
+    def transform(tape: Tape, node: Node) -> list[Value] | None:
+        if node.op != "MaxPool" or node.inputs[0] is None:
+            return None
+        before = tape.producer(node.inputs[0])
+        if before is None or before.op not in _RISING or readers[node.inputs[0]] > 1:
+            return None
+        top = tape.op("MaxPool", before.inputs[0], **node.attrs)
+        tape.path, tape.line = before.path, before.line
+        return [tape.op(before.op, top, *before.inputs[1:], **before.attrs)]
+
+    rewrite(tape, transform)
+    drop_dead(tape)

@@ -1,0 +1,93 @@
+"""Runs a training step: two sets of state, used in turn, so that new weights never alias old ones."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.runtime.session import open_session, runtime
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Stepper:
+    """A session of a step graph with its state on the device.
+
+    `graph` is the serialised step; `state` every state tensor at its start, in the step's layout.
+    """
+
+    def __init__(
+        self, graph: bytes, state: Arrays, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        self.session = open_session(graph, device, threads)
+        self._cuda = "CUDAExecutionProvider" in self.session.get_providers()
+        self._device = "cuda" if self._cuda else "cpu"
+        self._value = runtime().OrtValue
+        self._results = {n: self._new(np.zeros((), np.float32)) for n in ("loss", "correct")}
+        self._sets = (self._all(state), self._all(state))
+        ways = ((0, 1), (1, 0))
+        self._bindings = [self._binding(self._sets[a], self._sets[b]) for a, b in ways]
+        self._turn = 0
+
+    def _new(self, array: NDArray[Any]) -> "onnxruntime.OrtValue":
+        return self._value.ortvalue_from_numpy(np.ascontiguousarray(array), self._device, 0)
+
+    def _all(self, state: Arrays) -> "dict[str, onnxruntime.OrtValue]":
+        return {name: self._new(array.copy()) for name, array in state.items()}
+
+    def _binding(self, before: Any, after: Any) -> Any:
+        binding = self.session.io_binding()
+        wanted = {i.name for i in self.session.get_inputs()}
+        made = {o.name for o in self.session.get_outputs()}
+        for name, value in before.items():
+            if name in wanted:
+                binding.bind_ortvalue_input(name, value)
+            if f"{name}.new" in made:
+                binding.bind_ortvalue_output(f"{name}.new", after[name])
+        for name, value in self._results.items():
+            binding.bind_ortvalue_output(name, value)
+        return binding
+
+    def step(self, inputs: Arrays) -> None:
+        """One step on a batch: `x`, `y`, `lr` and random inputs. The arrays are read, not kept."""
+        binding = self._bindings[self._turn]
+        held = [self._feed(binding, name, array) for name, array in inputs.items()]
+        self.session.run_with_iobinding(binding)
+        del held
+        self._turn = 1 - self._turn
+
+    def _feed(self, binding: Any, name: str, array: NDArray[Any]) -> Any:
+        if not self._cuda:
+            binding.bind_cpu_input(name, array)
+            return array
+        value = self._new(array)
+        binding.bind_ortvalue_input(name, value)
+        return value
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of the last batch, before its update."""
+        return float(self._results["loss"].numpy())
+
+    @property
+    def correct(self) -> float:
+        """Right answers in the last batch."""
+        return float(self._results["correct"].numpy())
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A copy of the state now."""
+        return {name: value.numpy().copy() for name, value in self._sets[self._turn].items()}
+
+    def state_before(self) -> dict[str, NDArray[Any]]:
+        """A copy of the state before the last step."""
+        return {n: value.numpy().copy() for n, value in self._sets[1 - self._turn].items()}
+
+    def load(self, state: Arrays) -> None:
+        """Replace the state."""
+        for values in self._sets:
+            for name, value in values.items():
+                value.update_inplace(np.ascontiguousarray(state[name]))

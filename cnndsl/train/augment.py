@@ -1,0 +1,65 @@
+"""Random changes of uint8 batches, N×C×H×W, drawn by the host."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from cnndsl.data.dataset import Images, Labels
+from cnndsl.recipe import Augment
+
+Rng = np.random.Generator
+Soft = NDArray[np.float32]
+
+
+def augment(x: Images, how: Augment, rng: Rng) -> Images:
+    """Crop, flip, jitter, cutout, in this order."""
+    if how.crop:
+        x = cropped(x, how.crop, rng)
+    if how.flip:
+        x = flipped(x, rng)
+    if how.jitter:
+        x = jittered(x, how.jitter, rng)
+    return blanked(x, how.cutout, rng) if how.cutout else x
+
+
+def flipped(x: Images, rng: Rng) -> Images:
+    """Half of the pictures mirrored left to right."""
+    mirrored = rng.random(len(x)) < 0.5
+    out = x.copy()
+    out[mirrored] = x[mirrored][..., ::-1]
+    return out
+
+
+def cropped(x: Images, margin: int, rng: Rng) -> Images:
+    """Each picture shifted by up to `margin` pixels each way; black comes in."""
+    height, width = x.shape[2:]
+    wide = np.pad(x, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
+    views = sliding_window_view(wide, (height, width), axis=(2, 3))  # pyright: ignore
+    down, right = rng.integers(0, 2 * margin + 1, (2, len(x)))
+    return views[np.arange(len(x)), :, down, right]
+
+
+def jittered(x: Images, strength: float, rng: Rng) -> Images:
+    """Contrast and brightness each off by up to `strength`."""
+    contrast, light = rng.uniform(1 - strength, 1 + strength, (2, len(x), 1, 1, 1))
+    middle = x.mean(axis=(1, 2, 3), keepdims=True)
+    return np.clip((x - middle) * contrast + middle * light, 0, 255).astype(np.uint8)
+
+
+def blanked(x: Images, side: int, rng: Rng) -> Images:
+    """A black square somewhere in each picture. Source: cutout, arXiv:1708.04552."""
+    height, width = x.shape[2:]
+    top, left = rng.integers(0, height, len(x)), rng.integers(0, width, len(x))
+    rows = abs(np.arange(height) - top[:, None]) <= (side - 1) / 2
+    columns = abs(np.arange(width) - left[:, None]) <= (side - 1) / 2
+    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
+
+
+def mixed(x: Images, y: Labels, classes: int, alpha: float, rng: Rng) -> tuple[Images, Soft]:
+    """Pairs blended by one share a batch. Source: mixup, Zhang et al. 2018, arXiv:1710.09412."""
+    targets = np.eye(classes, dtype=np.float32)[y]
+    if not alpha:
+        return x, targets
+    share, other = rng.beta(alpha, alpha), rng.permutation(len(x))
+    blended = np.rint(share * x + (1 - share) * x[other]).astype(np.uint8)
+    return blended, (share * targets + (1 - share) * targets[other]).astype(np.float32)

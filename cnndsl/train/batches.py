@@ -1,0 +1,94 @@
+"""Batches in an order and with random numbers that depend on seed, epoch and step only.
+
+A counter-based generator makes any batch reproducible by itself: a resumed run goes on with exactly
+the batches that the interrupted one would have had.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.dataset import Split
+from cnndsl.recipe import Augment
+from cnndsl.train.augment import augment, mixed
+
+Feed = dict[str, NDArray[Any]]
+_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a run. `randoms` are the step's random inputs, by name and shape."""
+
+    data: Split
+    batch: int
+    how: Augment
+    classes: int
+    seed: int
+    randoms: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch; pictures that fill no batch wait for the next epoch's order."""
+        return len(self.data) // self.batch
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The pictures of an epoch."""
+        return _generator(self.seed, epoch, 0).permutation(len(self.data))
+
+    def make(self, epoch: int, step: int, order: NDArray[np.int64]) -> Feed:
+        """One batch: `x`, `y` and the random inputs."""
+        rng = _generator(self.seed, epoch, step + 1)
+        which = order[step * self.batch : (step + 1) * self.batch]
+        x, y = augment(self.data.x[which], self.how, rng), self.data.y[which]
+        feed: Feed = {"x": x, "y": y}
+        if self.how.mixup:
+            feed["x"], feed["y"] = mixed(x, y, self.classes, self.how.mixup, rng)
+        feed |= {name: rng.random(shape, np.float32) for name, shape in self.randoms}
+        return {name: np.ascontiguousarray(array) for name, array in feed.items()}
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Feed]:
+        """The batches of an epoch from a step on, made ahead by a thread so that no step waits."""
+        order = self.order(epoch)
+        return _ahead(self.make(epoch, step, order) for step in range(first, self.steps))
+
+
+def _generator(seed: int, epoch: int, step: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, step]))
+
+
+def _ahead(made: Iterator[Feed]) -> Iterator[Feed]:
+    """A few items ahead, by one thread, which ends with its reader."""
+    waiting: queue.Queue[Feed | BaseException | None] = queue.Queue(_AHEAD)
+    left = threading.Event()
+
+    def put(item: Feed | BaseException | None) -> None:
+        while not left.is_set():
+            try:
+                return waiting.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in made:
+                put(item)
+                if left.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # handed to the reader
+            put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        left.set()

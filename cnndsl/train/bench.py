@@ -1,0 +1,55 @@
+"""Times of a model on this machine."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.training import StepOptions
+from cnndsl.backend.weights import initial_weights
+from cnndsl.ir import Model
+from cnndsl.lower.driver import Plan
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.session import open_session
+from cnndsl.train.compiled import calibrate, compile_step, sample_feed
+from cnndsl.train.settings import Settings
+
+
+def bench(
+    model: Model, recipe: Recipe, batch: int, device: str, threads: int | None, conv: str, steps: int
+) -> dict[str, Any]:
+    """Milliseconds and pictures a second of the training step and of inference, medians of steps."""
+    weights = initial_weights(model)
+    settings = Settings(Path(), device, threads)
+    options = StepOptions(batch, plan=Plan(conv), soft=bool(recipe.augment.mixup))
+    best = calibrate(model, recipe, options, weights, settings)[0].options
+    compiled = compile_step(model, recipe, best, weights, settings)
+    feed = sample_feed(compiled)
+    train = _median(lambda: compiled.stepper.step(feed), steps)
+    graph = inference_model(model, weights, Options()).SerializeToString()
+    session = open_session(graph, device, threads)
+    x = {"input": np.random.default_rng(0).random((batch, *model.input), np.float32)}
+    inference = _median(lambda: session.run(None, x), steps)
+    return {
+        "train": {
+            "ms_per_step": train,
+            "images_per_s": batch / train * 1e3,
+            "micro_batch": batch // best.pieces,
+            "chunk_bytes": best.plan.chunk_bytes,
+            "algorithms": compiled.step.algorithms,
+        },
+        "inference": {"ms_per_batch": inference, "images_per_s": batch / inference * 1e3},
+    }
+
+
+def _median(run: Callable[[], object], steps: int) -> float:
+    """Milliseconds, after a warm-up."""
+    times = list[float]()
+    for _ in range(steps + 2):
+        start = perf_counter()
+        run()
+        times.append(perf_counter() - start)
+    return float(np.median(times[2:])) * 1e3

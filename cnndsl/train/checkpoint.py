@@ -1,0 +1,64 @@
+"""Checkpoints: a safetensors file and a JSON manifest with its hash, both written whole.
+
+The last two are kept; the newest whose hash agrees is resumed.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.files import write_whole
+from cnndsl.source import UserError
+
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State tensors in ONNX's layout, and everything else as JSON values."""
+
+    tensors: dict[str, NDArray[Any]]
+    manifest: dict[str, Any]
+
+
+def save(folder: Path, name: str, tensors: Mapping[str, NDArray[Any]], manifest: dict[str, Any]) -> None:
+    """Write `name`, then remove all but the last two."""
+    from safetensors.numpy import save as pack
+
+    folder.mkdir(exist_ok=True)
+    data = pack({k: np.ascontiguousarray(v) for k, v in tensors.items()})
+    write_whole(folder / f"{name}.safetensors", data)
+    entry = {**manifest, "sha256": hashlib.sha256(data).hexdigest()}
+    write_whole(folder / f"{name}.json", json.dumps(entry, indent=1).encode())
+    for old in sorted(folder.glob("*.json"))[:-_KEPT]:
+        old.unlink()
+        old.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def newest(folder: Path) -> Checkpoint:
+    """The newest whole checkpoint; UserError where there is none."""
+    for manifest in sorted(folder.glob("*.json"), reverse=True):
+        found = _read(manifest)
+        if found is not None:
+            return found
+    raise UserError(f"{folder}: holds no whole checkpoint to resume from")
+
+
+def _read(path: Path) -> Checkpoint | None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        data = path.with_suffix(".safetensors").read_bytes()
+        if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+            return None
+        return Checkpoint(load(data), manifest)
+    except (OSError, ValueError, KeyError, SafetensorError):
+        return None

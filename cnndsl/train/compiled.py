@@ -1,0 +1,104 @@
+"""A model ready to train: its step graph, its stepper, and the graph that validates it."""
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
+from cnndsl.backend.weights import Weights
+from cnndsl.graph.export import export
+from cnndsl.ir import Model
+from cnndsl.layers.norm import BatchNorm
+from cnndsl.lower.driver import Plan
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.stepper import Stepper
+from cnndsl.train.settings import Settings
+
+_TRIALS = 4
+_SMALLEST = 16  # pictures in a piece
+
+
+@dataclass
+class Compiled:
+    """A step graph and what runs it."""
+
+    step: Step
+    stepper: Stepper
+    options: StepOptions
+
+
+def compile_step(
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
+) -> Compiled:
+    """Build the step and open a session with its initial state."""
+    step = training_step(model, recipe, options)
+    graph = export(step.tape, model.name, OPSET).SerializeToString()
+    state = step.initial_state(weights)
+    return Compiled(step, Stepper(graph, state, settings.device, settings.threads), options)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate of the calibration and its median time, in milliseconds a step."""
+
+    options: StepOptions
+    ms: float
+
+    def __str__(self) -> str:
+        chunk = self.options.plan.chunk_bytes
+        size = self.options.batch // self.options.pieces
+        shown = f"{chunk / 1e6:.0f} MB" if chunk < 1e9 else "whole"
+        return f"pieces of {size}, convolution chunks {shown}: {self.ms:.1f} ms"
+
+
+def calibrate(
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
+) -> list[Trial]:
+    """A few steps of each way to block for the cache; the fastest first."""
+    trials = list[Trial]()
+    for candidate in _candidates(model, options):
+        compiled = compile_step(model, recipe, candidate, weights, settings)
+        trials.append(Trial(candidate, _time(compiled)))
+    return sorted(trials, key=lambda t: t.ms)
+
+
+def _candidates(model: Model, options: StepOptions) -> list[StepOptions]:
+    """Micro-batches, or with batch norm, which sees the whole batch, chunks in the convolutions."""
+    if any(isinstance(node.layer, BatchNorm) for node in model.nodes):
+        plans = [Plan(options.plan.conv, size, options.plan.choices) for size in (1e12, 16e6, 4e6)]
+        return [_with(options, plan=plan) for plan in plans]
+    pieces = [p for p in (1, 2, 4, 8) if options.batch % p == 0 and options.batch // p >= _SMALLEST]
+    return [_with(options, pieces=p) for p in pieces or [1]]
+
+
+def _with(options: StepOptions, **changes: Any) -> StepOptions:
+    return StepOptions(**{**vars(options), **changes})
+
+
+def _time(compiled: Compiled) -> float:
+    feed = sample_feed(compiled)
+    times = list[float]()
+    for _ in range(_TRIALS):
+        start = perf_counter()
+        compiled.stepper.step(feed)
+        times.append(perf_counter() - start)
+    return float(np.median(times[1:])) * 1e3
+
+
+def sample_feed(compiled: Compiled) -> dict[str, NDArray[Any]]:
+    """Random inputs of the step's shapes, for timing."""
+    rng = np.random.default_rng(0)
+    feed: dict[str, NDArray[Any]] = {"lr": np.array(1e-4, np.float32)}
+    for value in compiled.step.tape.inputs:
+        shape = tuple(int(d) for d in value.shape)
+        if value.name == "y":
+            soft = len(shape) == 2
+            feed["y"] = np.full(shape, 1 / shape[1], np.float32) if soft else np.zeros(shape, np.int64)
+        elif value.name == "x" and value.dtype == "uint8":
+            feed["x"] = rng.integers(0, 256, shape, np.uint8)
+        elif value.name == "x" or value in compiled.step.randoms:
+            feed[value.name] = rng.random(shape, np.float32)
+    return feed

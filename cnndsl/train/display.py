@@ -1,0 +1,106 @@
+"""What a run shows while it goes: a bar on a terminal, a line an epoch elsewhere."""
+
+import sys
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Row = dict[str, Any]
+
+
+class Display(Protocol):
+    """Told of steps and epochs."""
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        ...
+
+    def step(self, epoch: int, step: int, loss: float, accuracy: float, rate: float) -> None:
+        """After a step: means of the epoch so far, pictures a second."""
+        ...
+
+    def epoch(self, row: Row) -> None:
+        """After an epoch."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        ...
+
+
+def epoch_line(row: Row, epochs: int) -> str:
+    """`epoch  3/10  loss 1.0214  accuracy 0.641  val_loss 1.0050  val_accuracy 0.650`."""
+    width = len(str(epochs))
+    return (
+        f"epoch {row['epoch']:>{width}}/{epochs}  loss {row['loss']:.4f}  "
+        f"accuracy {row['accuracy']:.4f}  val_loss {row['val_loss']:.4f}  "
+        f"val_accuracy {row['val_accuracy']:.4f}  {row['seconds']:.1f} s  "
+        f"{row['images_per_s']:,.0f} images/s"
+    )
+
+
+class Lines:
+    """A line an epoch, to stderr; nothing between."""
+
+    def __init__(self, epochs: int, quiet: bool = False) -> None:
+        self._epochs, self._quiet = epochs, quiet
+
+    def say(self, text: str) -> None:
+        """A line."""
+        if not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def step(self, epoch: int, step: int, loss: float, accuracy: float, rate: float) -> None:
+        """Nothing."""
+
+    def epoch(self, row: Row) -> None:
+        """The epoch's line."""
+        self.say(epoch_line(row, self._epochs))
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Bars:
+    """A bar for the epoch at hand, and the lines of those before it."""
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        self._epochs = epochs
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}  "
+                       "{task.fields[rate]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True), refresh_per_second=4,
+        )  # fmt: skip
+        self._task = self._progress.add_task(
+            "", total=steps, epoch=f"1/{epochs}", loss=0.0, accuracy=0.0, rate=0.0
+        )
+        self._progress.start()
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._progress.console.print(text, highlight=False, markup=False)
+
+    def step(self, epoch: int, step: int, loss: float, accuracy: float, rate: float) -> None:
+        """Move the bar."""
+        shown = f"{epoch + 1}/{self._epochs}"
+        self._progress.update(
+            self._task, completed=step, epoch=shown, loss=loss, accuracy=accuracy, rate=rate
+        )
+
+    def epoch(self, row: Row) -> None:
+        """The epoch's line above the bar."""
+        self.say(epoch_line(row, self._epochs))
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._progress.stop()
+
+
+def display(kind: str, epochs: int, steps: int) -> Display:
+    """`bar`, `lines`, `none`, or by what stderr is."""
+    if kind == "bar" or (kind == "auto" and sys.stderr.isatty()):
+        return Bars(epochs, steps)
+    return Lines(epochs, quiet=kind == "none")

@@ -1,0 +1,96 @@
+"""Loss, accuracy and confusion of a model's weights on a split."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.training import OPSET, main_output
+from cnndsl.backend.weights import Weights
+from cnndsl.data.dataset import Dataset, Split
+from cnndsl.graph.export import export
+from cnndsl.graph.tape import Tape
+from cnndsl.ir import Model
+from cnndsl.losses import Loss
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.session import open_session
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_BATCH = 250
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model does on a split. `confusion[i, j]` counts pictures of class i taken for j."""
+
+    loss: float
+    accuracy: float
+    confusion: NDArray[np.int64]
+
+    @property
+    def per_class(self) -> NDArray[np.float64]:
+        """Share of right answers for each class; NaN for a class without pictures."""
+        totals = self.confusion.sum(1)
+        right = np.diag(self.confusion).astype(np.float64)
+        return np.divide(right, totals, out=np.full(len(totals), np.nan), where=totals > 0)
+
+
+@dataclass
+class Evaluator:
+    """Scores weights again and again, each time with batch norm folded."""
+
+    model: Model
+    loss: Loss
+    options: Options
+    device: str = "cpu"
+    threads: int | None = None
+    mirror: bool = False
+    _losses: "dict[int, onnxruntime.InferenceSession]" = field(default_factory=dict)  # pyright: ignore
+
+    def score(self, weights: Weights, split: Split) -> Scores:
+        """Loss and accuracy of the weights on all pictures."""
+        graph = inference_model(self.model, weights, self.options).SerializeToString()
+        session = open_session(graph, self.device, self.threads)
+        wanted = [main_output(self.model)]
+        total, classes = 0.0, self.model.output_shapes()[wanted[0]][0]
+        confusion = np.zeros((classes, classes), np.int64)
+        for start in range(0, len(split), _BATCH):
+            x, y = split.x[start : start + _BATCH], split.y[start : start + _BATCH]
+            feed = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if self.options.uint8 else x
+            (out,) = session.run(wanted, {"input": feed})
+            if self.mirror:
+                (other,) = session.run(wanted, {"input": self._mirrored(feed)})
+                out = (out + other) / 2
+            logits = out.reshape(len(y), -1)
+            total += self._loss(logits, y) * len(y)
+            np.add.at(confusion, (y, logits.argmax(1)), 1)
+        right = int(np.diag(confusion).sum())
+        return Scores(total / len(split), right / len(split), confusion)
+
+    def _mirrored(self, x: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(x[:, :, ::-1] if self.options.uint8 else x[..., ::-1])
+
+    def _loss(self, logits: NDArray[np.float32], y: NDArray[np.int64]) -> float:
+        """The recipe's own loss, by the same operators as in training."""
+        count, classes = logits.shape
+        if count not in self._losses:
+            tape = Tape()
+            x, q = tape.input("x", (count, classes)), tape.input("q", (count, classes))
+            tape.outputs = {"loss": self.loss.emit(tape, x, q)}
+            graph = export(tape, "loss", OPSET).SerializeToString()
+            self._losses[count] = open_session(graph, "cpu", 1)
+        targets = np.eye(classes, dtype=np.float32)[y]
+        return float(self._losses[count].run(None, {"x": logits, "q": targets})[0])
+
+
+def evaluator_of(
+    model: Model, recipe: Recipe, data: Dataset, device: str, threads: int | None, mirror: bool = False
+) -> Evaluator:
+    """An evaluator that normalises as training on this data set does."""
+    mean, std = data.moments()
+    options = Options(uint8=len(model.input) == 3, mean=mean, std=std)
+    return Evaluator(model, recipe.loss, options, device, threads, mirror)

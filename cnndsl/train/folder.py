@@ -1,0 +1,101 @@
+"""The run folder: what a run leaves behind, with the names that people know."""
+
+import csv
+import fcntl
+import io
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+from cnndsl.files import write_whole
+from cnndsl.source import UserError
+
+_PACKAGES = ("cnndsl", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
+
+
+def next_free(base: Path = Path("runs")) -> Path:
+    """`runs/train`, `runs/train2` …: the first that does not exist."""
+    count = 1
+    while (path := base / f"train{count if count > 1 else ''}").exists():
+        count += 1
+    return path
+
+
+class RunFolder:
+    """`args.yaml model.cnn results.csv log.txt env.json weights/ checkpoints/`, held by a lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            (path / "weights").mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(path / ".lock")
+        except OSError as error:
+            raise UserError(f"{path}: cannot be used: {error.strerror or error}") from None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are kept."""
+        return self.path / "checkpoints"
+
+    def begin(self, arguments: Mapping[str, Any], spec: str) -> None:
+        """Write what the run is; refuses a folder that has a run."""
+        if (self.path / "results.csv").exists() or self.checkpoints.exists():
+            raise UserError(
+                f"{self.path}: has a run already\n"
+                f"  go on with `cnndsl train --resume {self.path}`, or choose another --out"
+            )
+        lines = [f"{key}: {json.dumps(value)}" for key, value in arguments.items()]
+        self.write("args.yaml", "\n".join(lines) + "\n")
+        self.write("model.cnn", spec)
+        self.write("env.json", json.dumps(_environment(), indent=1) + "\n")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text file whole."""
+        write_whole(self.path / name, text.encode())
+
+    def results(self, rows: list[dict[str, Any]]) -> None:
+        """`results.csv`, a row an epoch."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self.write("results.csv", out.getvalue())
+
+    def log(self, line: str) -> None:
+        """Append to `log.txt`."""
+        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._lock.close()
+
+
+def _locked(path: Path) -> IO[bytes]:
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise UserError(f"{path.parent}: another process is training there") from None
+    return file
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,221 @@
+"""The loop: epochs of steps, validation, checkpoints, and every way a run can end."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.training import StepOptions
+from cnndsl.backend.weights import Weights
+from cnndsl.data.dataset import Dataset
+from cnndsl.files import write_whole
+from cnndsl.ir import Model
+from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
+from cnndsl.train import checkpoint, nan
+from cnndsl.train.batches import Batches, Feed
+from cnndsl.train.callbacks import Callback
+from cnndsl.train.compiled import Compiled, calibrate, compile_step
+from cnndsl.train.display import Display, display, epoch_line
+from cnndsl.train.evaluate import Evaluator, Scores
+from cnndsl.train.folder import RunFolder
+from cnndsl.train.progress import Progress, learning_rate
+from cnndsl.train.settings import Settings
+from cnndsl.train.signals import Interrupted, Stop, listening
+
+
+@dataclass
+class Trainer:
+    """One run. `progress.rows` is the history; `scores` are the best weights' on the test split."""
+
+    model: Model
+    recipe: Recipe
+    data: Dataset
+    settings: Settings
+    folder: RunFolder
+    callbacks: Sequence[Callback] = ()
+    progress: Progress = field(default_factory=Progress)
+    scores: Scores | None = None
+    compiled: Compiled = field(init=False)
+    batches: Batches = field(init=False)
+    evaluator: Evaluator = field(init=False)
+    show: Display = field(init=False)
+
+    def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
+        """Compile the step; without `options` the blocking for the cache is calibrated."""
+        options = options or self._chosen(weights)
+        self.compiled = compile_step(self.model, self.recipe, options, weights, self.settings)
+        randoms = tuple((v.name, tuple(int(d) for d in v.shape)) for v in self.compiled.step.randoms)
+        classes = len(self.data.classes)
+        self.batches = Batches(
+            self.data.train, self.recipe.batch, self.recipe.augment, classes, self.recipe.seed, randoms
+        )  # fmt: skip
+        if self.batches.steps < 1:
+            raise UserError(
+                f"{len(self.data.train)} training pictures fill no batch of {self.recipe.batch}"
+            )
+        image = len(self.model.input) == 3
+        deploy = Options(uint8=image, mean=options.mean, std=options.std)
+        s = self.settings
+        self.evaluator = Evaluator(self.model, self.recipe.loss, deploy, s.device, s.threads)
+        self.show = display(s.progress, self.recipe.epochs, self.batches.steps)
+
+    def _chosen(self, weights: Weights) -> StepOptions:
+        mean, std = self.data.moments()
+        options = StepOptions(
+            self.recipe.batch, self.settings.pieces or 1, self.settings.plan,
+            soft=bool(self.recipe.augment.mixup), mean=mean, std=std,
+        )  # fmt: skip
+        if self.settings.pieces is not None:
+            return options
+        trials = calibrate(self.model, self.recipe, options, weights, self.settings)
+        for i, trial in enumerate(trials):
+            self.folder.log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
+        return trials[0].options
+
+    def fit(self) -> list[dict[str, Any]]:
+        """Train to the end; Interrupted where a signal came, UserError where the loss broke."""
+        for callback in self.callbacks:
+            callback.on_start(self)
+        with listening() as stop:
+            try:
+                while self.progress.epoch < self.recipe.epochs:
+                    self._epoch(stop)
+                    if self.progress.should_stop(self.recipe):
+                        self.show.say(f"no better val_loss for {self.recipe.stop} epochs: stopped")
+                        break
+            finally:
+                self.show.close()
+        self._finish()
+        return self.progress.rows
+
+    def _epoch(self, stop: Stop) -> None:
+        progress = self.progress
+        feeds = self.batches.epoch(progress.epoch, progress.step)
+        waiting = 0.0
+        start = perf_counter()
+        for feed in feeds:
+            waiting += perf_counter() - start
+            self._step(feed, start)
+            start = perf_counter()
+            if stop.signal is not None:
+                feeds.close()  # pyright: ignore[reportAttributeAccessIssue]  (a generator)
+                self._interrupt(stop.signal)
+        self._end_epoch(waiting)
+
+    def _step(self, feed: Feed, start: float) -> None:
+        progress, stepper = self.progress, self.compiled.stepper
+        rate = learning_rate(self.recipe, progress, self.batches.steps)
+        stepper.step({**feed, "lr": np.array(rate, np.float32)})
+        loss = stepper.loss
+        if not isfinite(loss):
+            self._broken(feed)
+        progress.note_step(loss, stepper.correct, perf_counter() - start)
+        seen = progress.step * self.recipe.batch
+        self.show.step(
+            progress.epoch, progress.step, progress.loss / progress.step, progress.right / seen,
+            seen / max(progress.seconds, 1e-9),
+        )  # fmt: skip
+        for callback in self.callbacks:
+            callback.on_step(self, loss)
+
+    def _end_epoch(self, waiting: float) -> None:
+        progress = self.progress
+        seen = progress.step * self.recipe.batch
+        weights = self.weights()
+        scores = self.evaluator.score(weights, self.data.test)
+        row = {
+            "epoch": progress.epoch + 1,
+            "loss": round(progress.loss / progress.step, 6),
+            "accuracy": round(progress.right / seen, 6),
+            "val_loss": round(scores.loss, 6),
+            "val_accuracy": round(scores.accuracy, 6),
+            "lr": learning_rate(self.recipe, progress, self.batches.steps),
+            "seconds": round(progress.seconds, 3),
+            "images_per_s": round(seen / progress.seconds, 1),
+        }
+        better = progress.note_epoch(row, self.recipe)
+        if better:
+            self._keep("best", weights)
+        last = progress.epoch == self.recipe.epochs or progress.should_stop(self.recipe)
+        if last or progress.epoch % self.settings.every == 0:
+            self.save()
+        self.folder.results(progress.rows)
+        line = epoch_line(row, self.recipe.epochs)
+        self.folder.log(f"{line}  waited {waiting:.2f} s for data")
+        self.show.epoch(row)
+        for callback in self.callbacks:
+            callback.on_epoch(self, row)
+
+    def weights(self) -> dict[str, Any]:
+        """The weights to validate and deploy, in ONNX's layout: the moving mean where there is one."""
+        slot = "ema" if self.recipe.ema else None
+        return self.compiled.step.weights(self.compiled.stepper.state(), slot)
+
+    def _keep(self, name: str, weights: Weights) -> None:
+        from safetensors.numpy import save
+
+        packed = save({k: np.ascontiguousarray(v) for k, v in weights.items()})
+        write_whole(self.folder.path / "weights" / f"{name}.safetensors", packed)
+
+    def save(self) -> None:
+        """A checkpoint of where the run is, and `last.safetensors`."""
+        progress, options = self.progress, self.compiled.options
+        tensors = self.compiled.step.restored(self.compiled.stepper.state())
+        manifest = {
+            "progress": progress.as_dict(),
+            "spec": self.model.source.text,
+            "data": self.data.name,
+            "recipe": repr(self.recipe),
+            "options": {
+                "pieces": options.pieces, "conv": options.plan.conv,
+                "chunk_bytes": options.plan.chunk_bytes, "mean": options.mean, "std": options.std,
+            },
+        }  # fmt: skip
+        name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
+        checkpoint.save(self.folder.checkpoints, name, tensors, manifest)
+        self._keep("last", self.weights())
+
+    def _interrupt(self, signal: int) -> None:
+        self.save()
+        raise Interrupted(
+            128 + signal,
+            f"saved at epoch {self.progress.epoch + 1}, step {self.progress.step}\n"
+            f"  go on with `cnndsl train --resume {self.folder.path}`",
+        )
+
+    def _broken(self, feed: Feed) -> None:
+        """Say where the loss stopped being a number; the weights before this step are kept."""
+        step, stepper, options = self.compiled.step, self.compiled.stepper, self.compiled.options
+        before, after = step.weights(stepper.state_before()), step.weights(stepper.state())
+        mean, std = (np.reshape(v, (-1, 1, 1)) for v in (options.mean, options.std))
+        x = feed["x"] if feed["x"].dtype != np.uint8 else (feed["x"] / 255.0 - mean) / std
+        place = nan.where_it_began(self.model, before, after, np.asarray(x, np.float32))
+        if all(np.isfinite(a).all() for a in before.values()):
+            self._keep("last", before)
+        raise UserError(
+            f"the loss is {stepper.loss} at epoch {self.progress.epoch + 1}, step "
+            f"{self.progress.step + 1}; it began {place}\n"
+            f"  the weights before are in {self.folder.path / 'weights' / 'last.safetensors'}\n"
+            "  lower the learning rate, add `bn`, or clip the gradient: `clip 1.0` in `train`"
+        )
+
+    def _finish(self) -> None:
+        """Score the best weights and write `best.onnx`, ready to deploy."""
+        from cnndsl.backend.weights import read_weights
+
+        best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model)
+        self.scores = self.evaluator.score(best, self.data.test)
+        graph = inference_model(self.model, best, self.evaluator.options)
+        entries = {"cnndsl_classes": json.dumps(list(self.data.classes))}
+        for key, value in entries.items():
+            graph.metadata_props.add(key=key, value=value)
+        target = self.folder.path / "weights" / "best.onnx"
+        write_whole(target, graph.SerializeToString(deterministic=True))
+        for callback in self.callbacks:
+            callback.on_end(self)

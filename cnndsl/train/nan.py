@@ -1,0 +1,41 @@
+"""Where a loss that is not a number began: the first layer whose output is not finite."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.backend.inference import InferenceEmitter, emit
+from cnndsl.backend.weights import Weights
+from cnndsl.graph.export import export
+from cnndsl.graph.tape import Tape
+from cnndsl.ir import Model
+from cnndsl.runtime.session import open_session
+
+
+def where_it_began(
+    model: Model, before: Weights, after: Mapping[str, NDArray[Any]], x: NDArray[np.float32]
+) -> str:
+    """A phrase naming the layer: by its output on the batch, else by its new weights."""
+    for name, array in before.items():
+        if not np.isfinite(array).all():
+            return f"in the weights of {_place(model, name.rpartition('.')[0])}"
+    tape = Tape()
+    values = emit(model, InferenceEmitter(tape, before), tape.input("input", ("N", *model.input)))
+    for i, value in enumerate(values[1:], 1):
+        tape.outputs[f"node_{i}"] = value
+    session = open_session(export(tape, "probe").SerializeToString(), "cpu")
+    outputs = dict(zip(tape.outputs, session.run(None, {"input": x}), strict=True))
+    for i, node in enumerate(model.nodes[1:], 1):
+        if not np.isfinite(outputs[f"node_{i}"]).all():
+            return f"in the output of {_place(model, node.path)}"
+    for name, array in after.items():
+        if not np.isfinite(array).all():
+            return f"in the gradient of {_place(model, name.rpartition('.')[0])}"
+    return "in the loss itself"
+
+
+def _place(model: Model, path: str) -> str:
+    node = next(node for node in model.nodes if node.path == path)
+    return f"`{path}` (`{' '.join(node.span.text.split())}`, line {node.line})"
