@@ -1,6 +1,6 @@
 """The examples of docs/mistakes.md: each a spec and what `cnndsl check` says of it.
 
-    python tests/mistakes.py      writes the present output into the page
+python tests/mistakes.py      writes the present output into the page
 """
 
 import re

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mistakes import diagnostics_of, examples, said_of
 
 from cnndsl.passes.analyse import analyse
@@ -13,6 +15,7 @@ from cnndsl.passes.includes import read
 from cnndsl.report.diagnostics import FORMATS, WIDTH, full
 from cnndsl.report.manual import codes
 from cnndsl.report.style import PLAIN, Style
+from cnndsl.source import Source
 
 
 def spots(spec: str) -> list[str]:
@@ -112,18 +115,17 @@ def test_the_page_of_mistakes_has_the_typical_ones():
 # Habits from other systems: the help says how it is written here
 
 
+REPEAT = "a repeat stands behind its statement: `relu *3`; several make a `block`"
 HABITS = {
     "conv(64, 3)": "write `conv 64 3`: no parentheses, no commas",
     "relu()": "write `relu`: no parentheses, no commas",
     "conv 64 3x3 relu()": "write `relu` without parentheses",
-    "Conv2d(3, 64, kernel_size=3)":
-        "values follow the word without parentheses: `conv 64 3x3 same`",
+    "Conv2d(3, 64, k=3)": "values follow the word without parentheses: `conv 64 3x3 same`",
     "conv 64, 3x3": "items are separated by spaces: `conv 64 3x3`",
     "conv 64 (3, 3)": "a size is one word: `3x3`",
     "conv 64 3 3": "a size is one word: `3x3`",
     "conv 3 64 3x3": "the input's channels are known, leave them out: `conv 64 3x3`",
-    "conv 64 [3, 3]":
-        "there are no brackets: sizes are `3x32x32`, branches are `add { a | b }`",
+    "conv 64 [3, 3]": "there are no brackets: sizes are `3x32x32`, branches are `add { a | b }`",
     "conv 64 3x3 / 2": "a stride or repeat has a space before and none after: `/2`, `*3`",
     "conv 64 3x3/2": "a stride or repeat has a space before and none after: `/2`, `*3`",
     "conv 64 3x3 same * 3": "a stride or repeat has a space before and none after: `/2`, `*3`",
@@ -135,8 +137,12 @@ HABITS = {
     "conv 64 3x3 kernel_initializer=zeros": "did you mean `init`?",
     "conv 64 3x3 dilation_rate=2": "did you mean `dilation`?",
     "conv 64 3x3 use_bias=false": "write `bias` or `nobias`",
-    "conv 64 3x3 dropout=0.5": "`dropout` is a word of its own: `conv … dropout 0.5`",
-    "conv 64 3x3 bn=true": "`bn` is a word of its own: `conv … bn`",
+    "conv 64 3x3 dropout=0.5": "`dropout 0.5` is written without `=`: `conv … dropout 0.5`",
+    "conv 64 3x3 bn=true": "`bn` is written without `=`: `conv … bn`",
+    "conv 64 3x3 padding=same": "`same` is written without `=`: `conv … same`",
+    "conv 64 3x3 pad=same": "`same` is a word of its own: `conv … same`",
+    "upsample 2 mode=bilinear": "`bilinear` is written without `=`: `upsample … bilinear`",
+    "block b(c) { conv c 3x3 }; b same": "`same` is a word of the language, no value",
     "conv 64 3x3 BatchNorm2d": "did you mean `bn`?",
     "conv 64 3x3 ReLU": "did you mean `relu`?",
     "conv 64 3x3 SAME": "did you mean `same`?",
@@ -149,8 +155,8 @@ HABITS = {
     "AdaptiveAvgPool2d": "did you mean `gap`?",
     "route 3": "did you mean `concat`?",
     "shortcut e1": "did you mean `add`?",
-    "for i in 3 { relu }":
-        "a repeat stands behind its statement: `conv 64 3x3 same *3`; several make a `block`",
+    "for i in 3 { relu }": REPEAT,
+    "repeat 3 { relu }": REPEAT,
     "Sequential { relu }": "a spec is just the list of its layers, one statement a line",
     "model.fit": "a spec is the list of its layers, one statement a line: `conv 64 3x3 relu`",
     "k = 3": "a variable is `let k = …`; a value behind a word has no `=`: `k 3`",
@@ -170,8 +176,7 @@ HABITS = {
     "64 conv": "a statement starts with a word: `conv 64 3x3`",
     "e1:": "a label stands before a statement, on its line: `e1: conv 64 3x3`",
     "concat 1": "name the layer, `e1: conv 64 3x3`, and write `concat e1`: labels, not numbers",
-    "add (relu, relu)":
-        "parentheses hold one expression; branches stand in braces: `add { a | b }`",
+    "add (relu, id)": "parentheses hold one expression; branches stand in braces: `add { a | b }`",
     "add { relu } { id }": "branches stand in the same braces: `add { a | b }`",
     "conv 64\u00a03x3": "put a plain space in its place",
     "relu; train { learning_rate 0.1 }": "it is a key: `optimizer … lr=…`",
@@ -256,7 +261,7 @@ def test_what_a_broken_statement_would_have_defined_is_not_missed():
 
 
 def test_a_block_with_a_mistake_in_its_head_is_still_known():
-    assert spots(network("block b(c, c) { conv c 3x3 }", "b 8 8")) == ["E110 2:12"]
+    assert spots(network("block b(c, c) { conv c 3x3 }", "b 8")) == ["E110 2:12"]
 
 
 def test_unknown_words_are_found_where_nothing_runs():
@@ -266,6 +271,23 @@ def test_unknown_words_are_found_where_nothing_runs():
 
 def test_no_more_than_a_hundred_are_reported():
     assert len(spots(network(*["conv 8 3x3 smae"] * 300))) == 100
+
+
+WORDS = """
+    input 3x8x8 conv dense pool relu bn flatten add concat mul residual auto { } { } | ; ( ) = , :
+    - + * / // % *2 /2 3 3x3 64 same pad 1e9 0 2.5 ch k let block b c use if else default from output
+    train cnn 1 e1 x stride= "a" ' [ . and or not true < == min( 3x × \x00 gap id e1: plain epochs
+"""
+SOUP = st.lists(st.sampled_from([*WORDS.split(), "\n", "\n"]), max_size=40).map(" ".join)
+
+
+@given(SOUP | st.text(max_size=60) | SOUP.map("input 3x8x8\n{}".format))
+@settings(deadline=None, max_examples=300)
+def test_any_text_gives_a_model_or_errors_that_can_be_shown(text: str):
+    found, said = analyse(Source(text, "model.cnn"))
+    assert (found is None) == any(d.severity == "error" for d in said)
+    for style in FORMATS.values():
+        style(said, PLAIN).encode()
 
 
 # Blocks and includes
@@ -296,7 +318,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_mistakes_in_included_files_are_shown_there(folder: Path):
     found = analyse(read(folder / "main.cnn", "main.cnn"))[1]
-    assert full(found, PLAIN) == """\
+    assert (
+        full(found, PLAIN)
+        == """\
 blocks.cnn:2:10: error[E201]: kernel 33x33 does not fit a 32x32 input
   2 |   conv c 33x33
     |          ^^^^^
@@ -310,6 +334,7 @@ blocks.cnn:6:3: error[E101]: unknown layer or block `cnov`
     |   ^^^^
   note: in `deep(c=8)`, called at line 3 of main.cnn
   help: did you mean `conv`?"""
+    )
 
 
 def test_a_file_that_is_not_there_costs_one_message(tmp_path: Path):
@@ -322,18 +347,24 @@ def test_a_file_that_is_not_there_costs_one_message(tmp_path: Path):
 
 
 def test_carets_stand_under_wide_characters_and_tabs():
-    assert said_of('input 3x8x8\ntrain { data "漢字e\u0301" foo }\nrelu') == """\
+    assert (
+        said_of('input 3x8x8\ntrain { data "漢字e\u0301" foo }\nrelu')
+        == """\
 model.cnn:2:21: error[E102]: unknown name `foo`
   2 | train { data "漢字e\u0301" foo }
     |                      ^^^
   help: write `data <name>`
 """
-    assert said_of("input 3x8x8\n\tconv 8\t3x3 smae") == """\
+    )
+    assert (
+        said_of("input 3x8x8\n\tconv 8\t3x3 smae")
+        == """\
 model.cnn:2:13: error[E102]: unknown name `smae`
   2 |  conv 8 3x3 smae
     |             ^^^^
   help: did you mean `same`?
 """
+    )
 
 
 def test_control_characters_never_reach_the_terminal():

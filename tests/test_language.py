@@ -12,6 +12,7 @@ import cnndsl
 from cnndsl import limits
 from cnndsl.ir import Model
 from cnndsl.layers import vocabulary
+from cnndsl.layers.activation import LeakyRelu
 from cnndsl.layers.conv import Conv
 from cnndsl.losses import CrossEntropy
 from cnndsl.optim import Adam, Sgd
@@ -68,9 +69,7 @@ GRAMMAR = (resource("grammar") / "cnn.lark").read_text(encoding="utf-8")
 
 
 def test_the_grammar_has_no_conflicts_and_no_colliding_terminals():
-    lark.Lark(
-        GRAMMAR, parser="lalr", lexer="basic", strict=True, start=["start", "unreadable"]
-    )
+    lark.Lark(GRAMMAR, parser="lalr", lexer="basic", strict=True, start=["start", "unreadable"])
 
 
 def test_the_grammar_names_no_layer_and_no_control_word():
@@ -156,7 +155,7 @@ def test_a_parenthesis_right_behind_a_name_is_a_call_and_else_an_argument():
 def test_a_minus_between_items_is_a_subtraction_and_keys_may_be_negative():
     assert conv("conv 10 - 2 3x3").filters == 8
     assert conv("conv 10 -2 3x3").filters == 8
-    assert model("leaky alpha=-0.5").nodes[-1].layer == vocabulary()["leaky"](alpha=-0.5)
+    assert model("leaky alpha=-0.5").nodes[-1].layer == LeakyRelu(alpha=-0.5)
 
 
 @pytest.mark.parametrize("number", ["3x", "3x3x", "3.5.1", "3a", "1e", "0x10x", "3_0"])

@@ -17,7 +17,7 @@ from cnndsl.passes.slot import Slot, surplus
 from cnndsl.passes.values import evaluate
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
-from cnndsl.words import Word, flags, keys, syntax
+from cnndsl.words import Word, flags, keys, specs, syntax
 
 _ARITHMETIC = "a stride or repeat has a space before and none after: `/2`, `*3`"
 
@@ -183,6 +183,8 @@ class Binder:
         slot = self.slots[-1]
         if slot.free and slot.free.kind == "choice":
             return "one of " + ", ".join(slot.free.words)
+        if not specs(slot.cls):
+            return f"`{slot.cls.word}` takes nothing"
         if slot.free and slot.free.kind in ("int", "float"):
             return f"a variable is defined above its use: `let {name} = …`"
         return f"write `{syntax(slot.cls)}`"
@@ -197,6 +199,9 @@ class Binder:
         if weak and spec.name in slot.spans:
             return
         slot.take(spec, span)
+        if isinstance(value, ast.Name) and value.id in self._own_words() - {*spec.words}:
+            mend = f"`{value.id}` is a word of its own: `{slot.cls.word} … {value.id}`"
+            raise Complaint("E106", f"`{key}` is a number, not a word", value.span, mend)
         if isinstance(value, ast.Name) and spec.kind in ("choice", "text"):
             found: Any = value.id
         else:
@@ -208,15 +213,23 @@ class Binder:
         if key == "stride" and place.text.startswith("/"):
             return Complaint("E103", f"`{word}` has no stride", place, "remove it")
         message = f"`{word}` has no key `{key}`"
-        if key in self.follow:
-            amount = "" if isinstance(value, ast.Bool) else f" {value.span.text}"
-            mend = f"`{key}` is a word of its own: `{word} … {key}{amount}`"
+        own = self._written_as_words(key, value)
+        if own:
+            mend = f"`{own}` is written without `=`: `{word} … {own}`"
             return Complaint("E103", message, place, mend)
         known = {k for slot in self.slots for k in keys(slot.cls)}
         close, hint = meant_key(key, known)
         fix = Fix(place, close, f"write `{close}`") if close else None
         mend = f"did you mean `{close}`?" if close else hint or _listed(word, known)
         return Complaint("E103", message, place, mend, fix)
+
+    def _written_as_words(self, key: str, value: ast.Expr) -> str | None:
+        """`bn=true`, `dropout=0.5` and `mode=bilinear`, as they are written here."""
+        if isinstance(value, ast.Name) and value.id in self._own_words():
+            return value.id
+        if key in self.follow or key in self._own_words():
+            return key if isinstance(value, ast.Bool) else f"{key} {value.span.text}"
+        return None
 
 
 def _listed(word: str, known: set[str]) -> str:

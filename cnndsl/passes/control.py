@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cnndsl.layers import vocabulary
-from cnndsl.passes.habits import HINTS, guess, meant
+from cnndsl.passes.habits import HINTS, guess, meant, reserved_words
 from cnndsl.passes.modules import load
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
 from cnndsl.passes.sink import Complaint, line_of, unknown_value
@@ -13,12 +13,12 @@ from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
-from cnndsl.words import flags
 
 if TYPE_CHECKING:
     from cnndsl.passes.expand import Expander
 
 RESERVED = {"let", "block", "if", "else", "use", "and", "or", "not", "true", "false", "ch", "plain"}
+
 
 def rename(head: ast.Name, close: str | None) -> Fix | None:
     """A fix that writes the word that was probably meant."""
@@ -71,8 +71,7 @@ def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
 
 def _define(name: ast.Name, scope: Scope, what: str) -> None:
     """Take a name; Complaint where it is reserved or taken in this scope."""
-    taken = {w for cls in vocabulary().values() for w in flags(cls)}
-    if name.id in vocabulary() or name.id in RESERVED or name.id in WORDS or name.id in taken:
+    if name.id in {*RESERVED, *WORDS, *reserved_words()}:
         message = f"`{name.id}` is a word of the language, it cannot name a {what}"
         raise Complaint("E110", message, name.span, f"write `{name.id}_` or another name")
     if name.id in scope.places:

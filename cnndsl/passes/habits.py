@@ -1,8 +1,10 @@
 """What users of Keras, PyTorch and Darknet write, and our words for it."""
 
 from collections.abc import Collection
+from functools import cache
 
-from cnndsl.words import nearest
+from cnndsl.layers import vocabulary
+from cnndsl.words import flags, nearest
 
 SYNONYMS = {
     "conv2d": "conv", "convolution": "conv", "convolutional": "conv", "maxpool": "pool",
@@ -23,7 +25,7 @@ SYNONYMS = {
     "var": "let", "const": "let", "set": "let", "elif": "else if",
 }  # fmt: skip
 
-_REPEAT = "a repeat stands behind its statement: `conv 64 3x3 same *3`; several make a `block`"
+_REPEAT = "a repeat stands behind its statement: `relu *3`; several make a `block`"
 _LIST = "a spec is just the list of its layers, one statement a line"
 
 HINTS = {
@@ -56,6 +58,13 @@ _KEY_HINTS = {
     "in_channels": _KNOWN, "in_features": _KNOWN, "input_shape": _KNOWN, "input_dim": _KNOWN,
     "name": "a name is a label: `e1: conv 64 3x3`",
 }  # fmt: skip
+
+
+@cache
+def reserved_words() -> frozenset[str]:
+    """The layers and the flags that they take: no names for anything else."""
+    layers = vocabulary()
+    return frozenset((*layers, *(word for cls in layers.values() for word in flags(cls))))
 
 
 def guess(name: str, known: Collection[str]) -> str | None:

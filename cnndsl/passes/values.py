@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from cnndsl import limits
-from cnndsl.passes.habits import guess
+from cnndsl.passes.habits import guess, reserved_words
 from cnndsl.passes.scope import Scope, Value
 from cnndsl.passes.sink import Complaint, Unknown
 from cnndsl.shapes import show
@@ -69,7 +69,9 @@ def _variable(name: ast.Name, scope: Scope) -> Value:
         if scope.incomplete:
             raise Unknown from None
         close = guess(name.id, scope.known("values"))
-        mend = f"did you mean `{close}`?" if close else "define it: `let " + name.id + " = …`"
+        mend = f"did you mean `{close}`?" if close else f"define it: `let {name.id} = …`"
+        if name.id in reserved_words():
+            mend = f"`{name.id}` is a word of the language, no value"
         raise Complaint("E102", f"unknown name `{name.id}`", name.span, mend) from None
     return cast(Value, value() if callable(value) else value)
 

@@ -148,7 +148,7 @@ def _comment(place: Place) -> str | None:
 
 def _number_first(place: Place) -> str | None:
     """`64 conv`."""
-    first = not place.behind and place.token.type in ("NUMBER", "DIMS", "STRING", "LPAR")
+    first = not place.behind and place.token.type in ("NUMBER", "DIMS", "STRING", "LPAR", "LBRACE")
     return "a statement starts with a word: `conv 64 3x3`" if first else None
 
 
