@@ -163,7 +163,7 @@ class Expander:
             return partial(call, self)
         if word in vocabulary():
             return self._layer
-        if scope.incomplete:
+        if scope.incomplete or self.sink.full:
             raise Unknown
         raise control.unknown(node.head, scope.known("blocks"))
 

@@ -51,7 +51,7 @@ class Sink:
         """Keep a diagnostic."""
         span = diagnostic.span
         key = (diagnostic.code, id(span.source), span.start, span.end)
-        if key not in self._found and len(self._found) < limits.ERRORS:
+        if key not in self._found and not self.full:
             notes = (*diagnostic.notes, *self.calls(span.source))
             self._found[key] = replace(diagnostic, notes=notes)
 
@@ -67,6 +67,11 @@ class Sink:
     ) -> None:
         """Keep a diagnostic, written out."""
         self.add(Diagnostic(code, message, span, notes, help, fix, severity))
+
+    @property
+    def full(self) -> bool:
+        """Whether no more is reported: what would be said need not be worked out."""
+        return len(self._found) >= limits.ERRORS
 
     @property
     def all(self) -> list[Diagnostic]:

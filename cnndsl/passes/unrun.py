@@ -31,7 +31,7 @@ def find_unknown(run: "Expander", file: ast.File) -> None:
     for node in nodes:
         if not isinstance(node, ast.Statement) or node.span.start in file.broken:
             continue
-        if node.head.id not in known:
+        if node.head.id not in known and not run.sink.full:
             run.sink.add(control.unknown(node.head, blocks).diagnostic)
 
 
