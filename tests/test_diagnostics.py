@@ -276,7 +276,8 @@ def test_no_more_than_a_hundred_are_reported():
 WORDS = """
     input 3x8x8 conv dense pool relu bn flatten add concat mul residual auto { } { } | ; ( ) = , :
     - + * / // % *2 /2 3 3x3 64 same pad 1e9 0 2.5 ch k let block b c use if else default
-    from output train cnn 1 e1 x stride= "a" ' [ . and or not true < == min( 3x × \x00 gap id e1: plain epochs
+    from output train cnn 1 e1 x stride= "a" ' [ . and or not true < ==
+    min( 3x × \x00 gap id e1: plain epochs
 """
 SOUP = st.lists(st.sampled_from([*WORDS.split(), "\n", "\n"]), max_size=40).map(" ".join)
 
