@@ -6,8 +6,10 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
+from running import run
 
 import cnndsl
 from cnndsl.cli import group
@@ -46,16 +48,6 @@ def _constant(name, shape):
     return 0 if name.endswith(("bias", "running_mean")) else 1
 
 
-def session(proto):
-    ort = pytest.importorskip("onnxruntime")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.log_severity_level = 3
-    return ort.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
 def test_the_folder_holds_the_published_nets():
     assert set(NAMES) == {
         "alexnet", "cifar10", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet",
@@ -90,14 +82,13 @@ def test_lines_fit_a_page(name):
 
 @every_spec_the_big_ones_slow
 def test_a_spec_compiles_to_checked_onnx_and_runs(name):
-    onnx = pytest.importorskip("onnx")
     model = cnndsl.load(SPECS / f"{name}.cnn")
     proto = model.to_onnx(averaging_weights(model))
     onnx.checker.check_model(proto, full_check=True)
 
     batch = 2 if model.macs < 1e9 else 1
     x = np.random.default_rng(0).normal(size=(batch, *model.input)).astype(np.float32)
-    (y,) = session(proto).run(None, {"input": x})
+    y = run(proto, x)["output"]
 
     assert y.shape == (batch, *model.outputs["output"])
     assert np.isfinite(y).all()

@@ -58,7 +58,10 @@ GROWING = {
     "vgg16": plain.vgg16,
     "vgg16_bn": lambda h, w: plain.vgg16(h, w, norm=True),
 }
-SMALLEST = {"inception_v3": (107, 131), "unet": (48, 80)}
+# One axis is odd and the other even, at the input and again behind most of the strides, so that
+# `pad` and `same`, and rounding up and down, give different outputs.
+UNEVEN = (83, 102)
+OTHERS = {"googlenet": (87, 102), "inception_v3": (107, 131), "unet": (48, 80)}
 FAINT = {"convnext_tiny": 0.01}
 SLOW = {"alexnet", "resnet34", "resnet101", "vgg16"}
 
@@ -96,8 +99,8 @@ def test_every_spec_has_its_net():
 
 
 @pytest.mark.parametrize("name", params(FREE, SLOW))
-def test_outputs_agree_at_odd_sizes(name):
-    model = spec(name, SMALLEST.get(name, (75, 97)))
+def test_outputs_agree_at_uneven_sizes(name):
+    model = spec(name, OTHERS.get(name, UNEVEN))
     assert compare(name, model) <= TOLERANCE
 
 
@@ -108,7 +111,7 @@ def test_outputs_agree_at_the_size_of_the_spec(name):
 
 @pytest.mark.parametrize("name", params(GROWING, SLOW))
 def test_outputs_agree_where_the_dense_layers_grow_with_the_size(name):
-    assert compare(name, spec(name, (71, 97))) <= TOLERANCE
+    assert compare(name, spec(name, UNEVEN)) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def test_outputs_agree_without_folding(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted({*FREE, *GROWING}))
+@pytest.mark.parametrize("name", sorted({*FREE, "alexnet", "vgg16_bn"}))
 def test_outputs_agree_at_full_size(name):
     assert compare(name, spec(name)) <= TOLERANCE
 
@@ -142,5 +145,5 @@ def test_the_comparison_notices_a_wrong_spec(name, right, wrong):
         assert right in text
         return text.replace(right, wrong)
 
-    size = {"squeezenet1_1": (64, 64)}.get(name, (48, 48))
+    size = (64, 64) if name == "squeezenet1_1" else (48, 48)
     assert compare(name, spec(name, size, edit)) > 10 * TOLERANCE
