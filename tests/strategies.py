@@ -94,7 +94,12 @@ def upconv(w: Writer) -> str:
     padding, kernel = w.pick("", "same", "pad", "pad=1"), w.pick("1x1", "2x2", "3x3", "3x2")
     extra = "" if padding == "same" else w.pick("", "", "extra=1")
     return _line(
-        f"upconv {w.filters()}", kernel, padding, w.pick("", "/2", "/3"), extra, w.pick(*TAILS)
+        f"upconv {w.filters()}",
+        kernel,
+        padding,
+        w.pick("", "/2", "/3", "stride=2x1"),
+        extra,
+        w.pick(*TAILS),
     )
 
 

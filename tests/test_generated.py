@@ -4,7 +4,7 @@ from math import prod
 
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from running import largest_error, random_input, random_tensors, run, session
 from strategies import PIECES, nets
 
@@ -114,6 +114,7 @@ def test_every_layer_has_the_shape_that_we_state(text: str) -> None:
 
 
 @few
+@example("input 4x8x7; upconv 6 3x2 stride=2x1; crop top=1 left=2; upsample 2x3; gn 3")
 @given(nets())
 def test_every_value_on_the_tape_has_its_shape(text: str) -> None:
     check_values_on_the_tape(text)
@@ -126,6 +127,10 @@ def test_parameters_are_the_learned_initialisers(text: str) -> None:
 
 
 @few
+@example("input 4x8x7; conv 8 3x3 groups=2 /2")
+@example("input 4x8x7; dwconv 3x3 multiplier=3 same")
+@example("input 4x8x7; upconv 6 3x2 same /2")
+@example("input 4x1x1; dense 6; dense 3 nobias")
 @given(nets())
 def test_macs_are_those_of_the_graph(text: str) -> None:
     check_macs(text)
