@@ -15,7 +15,6 @@ from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
 
 
-
 class Erf(OpRun):
     """ONNX's reference computes it in float32."""
 
@@ -73,7 +72,9 @@ def evaluator(text, plan, pieces=1):
     step = training_step(model, recipe, options)
     rng = np.random.default_rng(1)
     weights = {
-        n: rng.uniform(0.5, 1.5, p.shape) if n.endswith("running_var") else rng.normal(0, 0.4, p.shape)
+        n: rng.uniform(0.5, 1.5, p.shape)
+        if n.endswith("running_var")
+        else rng.normal(0, 0.4, p.shape)
         for n, p in model.tensors().items()
     }
     state = {k: np.asarray(v, np.float64) for k, v in step.initial_state(weights).items()}

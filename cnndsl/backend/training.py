@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnndsl.backend.inference import emit
+from cnndsl.backend.update import total, write_update
 from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
 from cnndsl.graph.emitter import Emitter
@@ -21,7 +22,6 @@ from cnndsl.ir import Model
 from cnndsl.lower.commute import pool_first
 from cnndsl.lower.driver import Lowering, Plan
 from cnndsl.lower.layout import Layout
-from cnndsl.optim import Update
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
 
@@ -121,20 +121,44 @@ class TrainingEmitter(Emitter):
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
     """The whole step: (pictures, labels, lr, state) → (loss, correct, new state)."""
+    step, weights, grads = _backward(model, recipe, options)
+    step.tape.path, step.tape.line = "optimizer", 0
+    step.slots = write_update(model, recipe, step.tape, weights, grads)
+    _finish(step.tape, options)
+    return step
+
+
+def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step, Tape]:
+    """The step in two graphs, for accumulation and data-parallel training.
+
+    The first gives `loss`, `correct`, new statistics and `NAME.grad` for each learned tensor; the
+    second takes these gradients, `lr` and the state, and gives the new state.
+    """
+    step, weights, grads = _backward(model, recipe, options)
+    step.tape.outputs |= {f"{name}.grad": grad for name, grad in grads.items()}
+    apply = Tape(path="optimizer")
+    taken = {n: apply.input(n, w.shape, w.dtype) for n, w in weights.items() if n in grads}
+    given = {n: apply.input(f"{n}.grad", g.shape, g.dtype) for n, g in grads.items()}
+    step.slots = write_update(model, recipe, apply, taken, given)
+    for tape in (step.tape, apply):
+        _finish(tape, options)
+    return step, apply
+
+
+def _backward(
+    model: Model, recipe: Recipe, options: StepOptions
+) -> tuple[Step, dict[str, Value], dict[str, Value]]:
+    """Forward, loss and gradients: the step so far, weights and gradients by name."""
     lowered, emitter, outputs, updates = _forward(model, options)
     tape = lowered.tape
     loss, correct = _losses(model, recipe, options, tape, outputs)
     learned = [n for n, p in model.tensors().items() if p.learned and n in lowered.stored]
     rules.load()
     found = gradients(tape, loss, [lowered.stored[n] for n in learned])
-    tape.path, tape.line = "optimizer", 0
-    step = Step(tape, lowered.layouts, {}, tuple(emitter.randoms), lowered.chosen)
     tape.outputs = {"loss": loss, "correct": correct}
-    _optimise(model, recipe, step, lowered.stored, dict(zip(learned, found, strict=True)))
-    for name, value in updates.items():
-        tape.outputs[f"{name}.new"] = value
-    _finish(tape, options)
-    return step
+    tape.outputs |= {f"{name}.new": value for name, value in updates.items()}
+    step = Step(tape, lowered.layouts, {}, tuple(emitter.randoms), lowered.chosen)
+    return step, lowered.stored, dict(zip(learned, found, strict=True))
 
 
 def _finish(tape: Tape, options: StepOptions) -> None:
@@ -215,16 +239,12 @@ def _losses(
             weight = (1.0 if name == main else _AUXILIARY) / options.pieces
             losses.append(tape.op("Mul", loss, tape.scalar(weight, options.dtype)))
         right.append(_right(tape, named[main], q))
-    return _sum(tape, losses), _sum(tape, right)
+    return total(tape, losses), total(tape, right)
 
 
 def main_output(model: Model) -> str:
     """The output that is trained for: `output`, or the last one named."""
     return "output" if "output" in model.outputs else list(model.outputs)[-1]
-
-
-def _sum(tape: Tape, values: list[Value]) -> Value:
-    return values[0] if len(values) == 1 else tape.op("Sum", *values)
 
 
 def _targets(tape: Tape, options: StepOptions, classes: int) -> Value:
@@ -243,59 +263,3 @@ def _right(tape: Tape, logits: Value, q: Value) -> Value:
         tape.op("ArgMax", q, axis=1, keepdims=0),
     )
     return tape.op("ReduceSum", tape.op("Cast", same, to="float32"), tape.ints([0]), keepdims=0)
-
-
-def _optimise(
-    model: Model, recipe: Recipe, step: Step, weights: Mapping[str, Value],
-    grads: Mapping[str, Value],
-) -> None:  # fmt: skip
-    """Write the update of every learned tensor, and what stays of the state."""
-    tape, tensors = step.tape, model.tensors()
-    dtype = next(iter(grads.values())).dtype
-    lr = tape.input("lr", (), dtype)
-    count = tape.op("Add", tape.input("step", (), dtype), tape.scalar(1.0, dtype))
-    tape.outputs["step.new"] = count
-    penalised = {n: _with_l2(tape, g, weights[n], tensors[n].l2) for n, g in grads.items()}
-    for name, g in _clipped(tape, penalised, recipe.clip).items():
-        slots = list[str]()
-
-        def slot(kind: str, name: str = name, slots: list[str] = slots) -> Value:
-            slots.append(kind)
-            return tape.input(f"{name}.{kind}", weights[name].shape, dtype)
-
-        def keep(kind: str, value: Value, name: str = name) -> None:
-            tape.outputs[f"{name}.{kind}.new"] = value
-
-        decays = tensors[name].decay
-        update = Update(tape, weights[name], g, lr, count, slot, keep, decays)
-        new = recipe.optimizer.update(update)
-        tape.outputs[f"{name}.new"] = new
-        if recipe.ema:
-            keep("ema", update.blend(slot("ema"), new, 1 - recipe.ema))
-        step.slots[name] = tuple(slots)
-
-
-def _with_l2(tape: Tape, g: Value, w: Value, l2: float) -> Value:
-    """The gradient of loss + l2 · Σ w²."""
-    if not l2:
-        return g
-    return tape.op("Add", g, tape.op("Mul", w, tape.scalar(2 * l2, w.dtype)))
-
-
-def _clipped(tape: Tape, grads: Mapping[str, Value], norm: float | None) -> dict[str, Value]:
-    """All gradients scaled so that their joint norm is at most `norm`."""
-    if not norm:
-        return dict(grads)
-    squares = [
-        tape.op("ReduceSumSquare", g, tape.ints(range(len(g.shape))), keepdims=0)
-        for g in grads.values()
-    ]
-    length = tape.op("Sqrt", _sum(tape, squares))
-    dtype = length.dtype
-    ratio = tape.op(
-        "Div", tape.scalar(norm, dtype), tape.op("Add", length, tape.scalar(1e-6, dtype))
-    )
-    factor = tape.op("Min", ratio, tape.scalar(1.0, dtype))
-    return {name: tape.op("Mul", g, factor) for name, g in grads.items()}
-
-

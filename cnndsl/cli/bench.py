@@ -14,7 +14,9 @@ from cnndsl.runtime.session import DEVICES
 @click.command("bench")
 @spec_argument
 @set_option
-@click.option("--batch", type=click.IntRange(min=1), help="Pictures a step; the recipe's by default.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), help="Pictures a step; the recipe's by default."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
 @click.option("--conv", default="auto", show_default=True, help="auto, direct, im2col, winograd.")

@@ -21,7 +21,11 @@ from cnndsl.source import Diagnostic, Source
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing on success.")
 def command(
-    files: tuple[Path, ...], settings: tuple[str, ...], output_format: str, strict: bool, quiet: bool
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    output_format: str,
+    strict: bool,
+    quiet: bool,
 ) -> int:
     """Find every mistake of one or more specs (- reads standard input).
 

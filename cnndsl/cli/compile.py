@@ -1,11 +1,16 @@
 """`cnndsl compile FILE -o MODEL.onnx`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.ir import Model
 from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    from cnndsl.backend.weights import Weights
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[float, ...]:
@@ -31,10 +36,14 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[flo
               help="Subtracted after /255, with --uint8.")  # fmt: skip
 @click.option("--std", callback=_numbers, default="1", show_default=True,
               help="Divided by after that, with --uint8.")  # fmt: skip
+@click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
+              help="Write the training step (or its gradient and update apart) instead.")  # fmt: skip
+@click.option("--conv", default="auto", show_default=True,
+              help="With --train: auto, direct, im2col or winograd.")  # fmt: skip
 def command(
     file: Path, output: Path, settings: tuple[str, ...], weights: Path | None, seed: int,
     opset: int, batch: int | None, fold: bool, uint8: bool,
-    mean: tuple[float, ...], std: tuple[float, ...],
+    mean: tuple[float, ...], std: tuple[float, ...], train: str | None, conv: str,
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.check import checked_bytes
@@ -43,14 +52,48 @@ def command(
     from cnndsl.files import write_whole
 
     model = load(file, settings)
+    if train:
+        tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
+        return _write_training(model, tensors, output, train, batch, conv, (mean, std))
     if uint8 and len(model.input) != 3:
         raise UserError(f"--uint8 needs an image input; {file} takes {model.input[0]} features")
     for numbers, name in ((mean, "--mean"), (std, "--std")):
         if len(numbers) not in (1, model.input[0]) or (name == "--std" and 0 in numbers):
-            raise UserError(f"{name}: give one number, or {model.input[0]}, none of them a zero std")
+            raise UserError(
+                f"{name}: give one number, or {model.input[0]}, none of them a zero std"
+            )
     tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
     options = Options(opset, batch, fold, uint8, mean, std)
     data = checked_bytes(inference_model(model, tensors, options))
     write_whole(output, data)
     origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     click.echo(f"{output}: {len(data) / 1e6:.2f} MB, opset {opset}, {origin}", err=True)
+
+
+def _write_training(
+    model: Model, tensors: "Weights", output: Path, train: str, batch: int | None, conv: str,
+    normal: tuple[tuple[float, ...], tuple[float, ...]],
+) -> None:  # fmt: skip
+    """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
+    from cnndsl.backend.artifact import split_models, step_model
+    from cnndsl.backend.check import checked_bytes
+    from cnndsl.backend.training import StepOptions
+    from cnndsl.files import write_whole
+    from cnndsl.lower.driver import Plan
+    from cnndsl.recipe import Recipe
+
+    recipe = model.recipe or Recipe()
+    options = StepOptions(
+        batch or recipe.batch, plan=Plan(conv), soft=bool(recipe.augment.mixup), mean=normal[0],
+        std=normal[1],
+    )  # fmt: skip
+    if train == "step":
+        written = {output: step_model(model, recipe, options, tensors)}
+    else:
+        grad, apply = split_models(model, recipe, options, tensors)
+        written = {output.with_suffix(".grad.onnx"): grad, output.with_suffix(".apply.onnx"): apply}
+    for path, graph in written.items():
+        data = checked_bytes(graph)
+        write_whole(path, data)
+        click.echo(f"{path}: {len(data) / 1e6:.2f} MB, {len(graph.graph.node)} operators, "
+                   f"a step of {options.batch}", err=True)  # fmt: skip

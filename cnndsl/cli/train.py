@@ -62,7 +62,9 @@ def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int
 
 def _recipe(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     """The spec's recipe under the command line's options."""
-    changes = {k: options[k] for k in ("data", "epochs", "batch", "seed") if options.get(k) is not None}
+    changes = {
+        k: options[k] for k in ("data", "epochs", "batch", "seed") if options.get(k) is not None
+    }
     recipe = replace(recipe, **changes)
     if options.get("lr") is not None:
         recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=options["lr"]))
@@ -75,7 +77,9 @@ def _stored(run: Path) -> dict[str, Any]:
 
     try:
         lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
-        return {key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)}
+        return {
+            key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)
+        }
     except (OSError, ValueError):
         raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
 
@@ -86,7 +90,9 @@ def stored_arguments(run: Path) -> dict[str, Any]:
 
     try:
         lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
-        return {key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)}
+        return {
+            key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)
+        }
     except (OSError, ValueError):
         raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
 

@@ -34,7 +34,9 @@ class Dataset:
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel of the training pictures, in 0…1."""
         channels = self.train.x.shape[1]
-        counts = [np.bincount(self.train.x[:, c].reshape(-1), minlength=256) for c in range(channels)]
+        counts = [
+            np.bincount(self.train.x[:, c].reshape(-1), minlength=256) for c in range(channels)
+        ]
         levels = np.arange(256) / 255
         means = [float((n * levels).sum() / n.sum()) for n in counts]
         stds = [

@@ -49,7 +49,9 @@ def _array(path: Path) -> NDArray[np.uint8]:
     sizes = [int(n) for n in np.frombuffer(data, ">u4", data[3], 4)]
     start = 4 + 4 * data[3]
     if prod(sizes) != len(data) - start:
-        raise UserError(f"{path}: says {'x'.join(map(str, sizes))}, but holds {len(data) - start:,}")
+        raise UserError(
+            f"{path}: says {'x'.join(map(str, sizes))}, but holds {len(data) - start:,}"
+        )
     return np.frombuffer(data, np.uint8, offset=start).reshape(sizes)
 
 

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    helper,
+    numpy_helper,
+)
 
 from cnndsl.graph.tape import Node, Tape, Value
 from cnndsl.source import UserError
@@ -33,10 +41,12 @@ def export(
     opset: int = 17,
     metadata: Mapping[str, str] | None = None,
     source_lines: Mapping[int, str] | None = None,
+    defaults: "Mapping[str, NDArray[Any]] | None" = None,
 ) -> ModelProto:
     """The tape as a model with pinned opset and IR version; the same bytes for the same tape.
 
-    `source_lines` gives the text that each node's `doc_string` shows for its line of the spec.
+    `source_lines` gives the text that each node's `doc_string` shows for its line of the spec;
+    `defaults` are values of inputs that need not be fed.
     """
     shown = source_lines or {}
     names = _names(tape)
@@ -46,6 +56,8 @@ def export(
     tensors = [
         _tensor(value, array, names) for value, array in tape.consts.items() if names[value] in used
     ]
+    starts = defaults or {}
+    tensors += [_tensor(v, starts[v.name], names) for v in tape.inputs if v.name in starts]
     _check_size(tensors)
     graph = helper.make_graph(nodes, name, _inputs(tape, names), _outputs(tape), tensors)
     return _model(graph, opset, metadata or {})
@@ -54,7 +66,9 @@ def export(
 def _check_size(tensors: list[TensorProto]) -> None:
     total = sum(len(t.raw_data) for t in tensors)
     if total > MAX_BYTES - 2**20:
-        raise UserError(f"the graph holds {total / 2**30:.1f} GiB of weights; ONNX files hold 2 GiB")
+        raise UserError(
+            f"the graph holds {total / 2**30:.1f} GiB of weights; ONNX files hold 2 GiB"
+        )
 
 
 def _names(tape: Tape) -> dict[Value, str]:
@@ -100,9 +114,7 @@ def _tensor(value: Value, array: "NDArray[Any]", names: Mapping[Value, str]) -> 
 
 
 def _inputs(tape: Tape, names: Mapping[Value, str]) -> list[Any]:
-    return [
-        helper.make_tensor_value_info(names[v], _TYPES[v.dtype], v.shape) for v in tape.inputs
-    ]
+    return [helper.make_tensor_value_info(names[v], _TYPES[v.dtype], v.shape) for v in tape.inputs]
 
 
 def _outputs(tape: Tape) -> list[Any]:

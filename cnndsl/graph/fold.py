@@ -43,7 +43,10 @@ def _folded(tape: Tape, linear: Node, norm: Node) -> Node:
     bias = _array(tape, linear.inputs[2]) if len(linear.inputs) > 2 else 0.0
     new_weight = _scaled(weight, scale, axis, groups)
     names = (f"{linear.path}.weight", f"{linear.path}.bias")
-    tensors = [_constant(tape, new_weight, names[0]), _constant(tape, bias * scale + shift, names[1])]
+    tensors = [
+        _constant(tape, new_weight, names[0]),
+        _constant(tape, bias * scale + shift, names[1]),
+    ]
     inputs = (linear.inputs[0], *tensors)
     return Node(linear.op, inputs, norm.outputs, linear.attrs, linear.path, linear.line)
 

@@ -44,5 +44,3 @@ def choose(lo: Lowering, path: str, shape: ConvShape) -> Algorithm:
     if wanted not in ("auto", *(a.name for a in ALGORITHMS.values()), "winograd"):
         raise UserError(f"no convolution algorithm `{wanted}`: auto, {', '.join(ALGORITHMS)}")
     return min(named or fitting, key=lambda a: a.cost(shape))
-
-

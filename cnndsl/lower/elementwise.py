@@ -23,7 +23,9 @@ def _binary(lo: Lowering, node: Node) -> "Form | list[Form]":
     forms = [lo.form(v) for v in node.inputs]
     if not any(isinstance(form, Laid) for form in forms):
         return as_plain(lo, node)
-    whole = max((i for i in range(2) if isinstance(forms[i], Laid)), key=lambda i: _positions(forms[i]))
+    whole = max(
+        (i for i in range(2) if isinstance(forms[i], Laid)), key=lambda i: _positions(forms[i])
+    )
     x = lo.settled(node.inputs[whole])
     other = _beside(lo, node.inputs[1 - whole], x)
     pair = (x.value, other) if whole == 0 else (other, x.value)

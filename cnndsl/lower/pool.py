@@ -12,7 +12,9 @@ from cnndsl.shapes import window_2d
 
 def _out(node: Node, x: Laid) -> tuple[int, int]:
     a = node.attrs
-    return window_2d(x.size, a["kernel_shape"], a["strides"], a["pads"], (1, 1), bool(a.get("ceil_mode", 0)))
+    return window_2d(
+        x.size, a["kernel_shape"], a["strides"], a["pads"], (1, 1), bool(a.get("ceil_mode", 0))
+    )
 
 
 def _windows(lo: Lowering, node: Node, x: Laid, outside: float) -> tuple[Value, Order, Order]:
@@ -50,7 +52,9 @@ def _average_pool(lo: Lowering, node: Node) -> "Form | list[Form]":
     return Laid(lo.tape.op("Mul", total, lo.tape.const(share)), order, _out(node, x))
 
 
-def _counts(node: Node, x: Laid, index: Order, order: Order) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":  # noqa: E501
+def _counts(
+    node: Node, x: Laid, index: Order, order: Order
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":  # noqa: E501
     """What each window divides by, [P', 1, 1]: its taps inside the image, or also the padding.
 
     Of a window that `ceil` lets hang over the padding, the overhang never counts (PyTorch's rule).

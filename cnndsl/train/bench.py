@@ -19,7 +19,13 @@ from cnndsl.train.settings import Settings
 
 
 def bench(
-    model: Model, recipe: Recipe, batch: int, device: str, threads: int | None, conv: str, steps: int
+    model: Model,
+    recipe: Recipe,
+    batch: int,
+    device: str,
+    threads: int | None,
+    conv: str,
+    steps: int,
 ) -> dict[str, Any]:
     """Milliseconds and pictures a second of the training step and of inference, medians of steps."""
     weights = initial_weights(model)

@@ -27,7 +27,9 @@ class Checkpoint:
     manifest: dict[str, Any]
 
 
-def save(folder: Path, name: str, tensors: Mapping[str, NDArray[Any]], manifest: dict[str, Any]) -> None:
+def save(
+    folder: Path, name: str, tensors: Mapping[str, NDArray[Any]], manifest: dict[str, Any]
+) -> None:
     """Write `name`, then remove all but the last two."""
     from safetensors.numpy import save as pack
 

@@ -88,7 +88,12 @@ class Evaluator:
 
 
 def evaluator_of(
-    model: Model, recipe: Recipe, data: Dataset, device: str, threads: int | None, mirror: bool = False
+    model: Model,
+    recipe: Recipe,
+    data: Dataset,
+    device: str,
+    threads: int | None,
+    mirror: bool = False,
 ) -> Evaluator:
     """An evaluator that normalises as training on this data set does."""
     mean, std = data.moments()

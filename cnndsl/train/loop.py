@@ -50,7 +50,9 @@ class Trainer:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
         options = options or self._chosen(weights)
         self.compiled = compile_step(self.model, self.recipe, options, weights, self.settings)
-        randoms = tuple((v.name, tuple(int(d) for d in v.shape)) for v in self.compiled.step.randoms)
+        randoms = tuple(
+            (v.name, tuple(int(d) for d in v.shape)) for v in self.compiled.step.randoms
+        )
         classes = len(self.data.classes)
         self.batches = Batches(
             self.data.train, self.recipe.batch, self.recipe.augment, classes, self.recipe.seed, randoms

@@ -57,7 +57,9 @@ def resume(
     hooks = [Plots(), TensorBoard(), *callbacks]
     progress = Progress(**found.manifest["progress"])
     trainer = Trainer(model, recipe, data, settings, folder, hooks, progress)
-    trainer.prepare(initial_weights(model, recipe.seed), _options(found.manifest["options"], recipe))
+    trainer.prepare(
+        initial_weights(model, recipe.seed), _options(found.manifest["options"], recipe)
+    )
     trainer.compiled.stepper.load(trainer.compiled.step.stored(found.tensors))
     return trainer
 
@@ -92,8 +94,6 @@ def _check_same(manifest: dict[str, Any], model: Model, recipe: Recipe, data: Da
                           for key in changed)  # fmt: skip
         raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
                         "  --force resumes all the same")  # fmt: skip
-
-
 
 
 def _brief(text: str) -> str:

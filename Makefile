@@ -1,0 +1,55 @@
+# Two commands are enough: `make demo` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/cnndsl
+READY := $(VENV)/.ready
+READY_TEST := $(VENV)/.ready-test
+export MPLBACKEND := Agg
+
+.PHONY: demo test quick lint clean
+
+demo: $(READY)
+	@mkdir -p demo
+	@echo; echo "== check: shapes proven, parameters counted"
+	$(RUN) check specs/cifar10.cnn
+	@echo; echo "== a mistake, at its place, with its mend"
+	-@printf 'input 3x32x32\nconv 32 3x3 same relu; pool 2\ndense 10\n' > demo/mistake.cnn; \
+	  $(RUN) check demo/mistake.cnn
+	@echo; echo "== summary"
+	$(RUN) summary specs/cifar10.cnn
+	@echo; echo "== compile to ONNX and run on a picture (fresh weights: a guess)"
+	$(RUN) compile specs/cifar10.cnn -o demo/cifar10.onnx
+	@$(BIN)/python docs/draw_picture.py demo/picture.png
+	$(RUN) run demo/cifar10.onnx demo/picture.png
+	@echo; echo "== train on stock onnxruntime, on generated pictures (no download)"
+	@rm -rf demo/run
+	$(RUN) train specs/cifar10.cnn --data shapes --epochs 3 --out demo/run
+	$(RUN) eval demo/run
+	$(RUN) run demo/run/weights/best.onnx demo/picture.png
+	@echo; echo "== done: curves in demo/run/results.png, the trained net in demo/run/weights/best.onnx"
+
+test: $(READY_TEST)
+	$(BIN)/python -m pytest -n 2
+
+quick: $(READY_TEST)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: $(READY_TEST)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]'
+	@touch $@
+
+$(READY_TEST): $(READY)
+	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo runs dist build .pytest_cache .ruff_cache .hypothesis
