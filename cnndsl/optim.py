@@ -122,15 +122,19 @@ class Adam(Optimizer, word="adam"):
 
 
 def _adam_step(u: Update, g: Value, rule: "Adam | AdamW") -> Value:
-    """lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps)."""
-    m = u.blend(u.slot("mean"), g, 1 - rule.beta1)
-    v = u.blend(u.slot("square"), u.op("Mul", g, g), 1 - rule.beta2)
+    """lr · m̂ / (√v̂ + eps), with m and v kept as sums, m/(1 − β₁) and v/(1 − β₂).
+
+    Sums save three passes over the weights; the factors move into the two scalars: with
+    s = √((1 − β₂ᵗ) / (1 − β₂)) it is lr · s · (1 − β₁)/(1 − β₁ᵗ) · m / (√v + s·eps).
+    """
+    m = u.op("Add", u.times(u.slot("mean"), rule.beta1), g)
+    v = u.op("Add", u.times(u.slot("square"), rule.beta2), u.op("Mul", g, g))
     u.keep("mean", m)
     u.keep("square", v)
-    scale = u.op("Sqrt", u.corrected(rule.beta2))
-    eps = u.times(scale, rule.eps)
-    rate = u.op("Div", u.op("Mul", u.lr, scale), u.corrected(rule.beta1))
-    return u.op("Div", u.op("Mul", m, rate), u.op("Add", u.op("Sqrt", v), eps))
+    s = u.op("Sqrt", u.times(u.corrected(rule.beta2), 1 / max(1 - rule.beta2, 1e-12)))
+    share = u.op("Div", u.times(s, 1 - rule.beta1), u.corrected(rule.beta1))
+    root = u.op("Add", u.op("Sqrt", v), u.times(s, rule.eps))
+    return u.op("Div", u.op("Mul", m, u.op("Mul", u.lr, share)), root)
 
 
 @dataclass(frozen=True)

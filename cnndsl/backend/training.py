@@ -15,7 +15,7 @@ from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.idioms import use_fast_idioms
-from cnndsl.graph.simplify import drop_dead, share_common, simplify
+from cnndsl.graph.simplify import drop_dead, merge_reshapes, share_common, simplify
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import gradients
 from cnndsl.ir import Model
@@ -165,6 +165,7 @@ def _finish(tape: Tape, options: StepOptions) -> None:
     simplify(tape)
     if options.fast:
         use_fast_idioms(tape)
+        merge_reshapes(tape)
         share_common(tape)
         drop_dead(tape)
 

@@ -18,9 +18,11 @@ from cnndsl.runtime.session import DEVICES
     "--batch", type=click.IntRange(min=1), help="Pictures a step; the recipe's by default."
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True, help="auto, direct, im2col, winograd.")
-@click.option("--steps", type=click.IntRange(min=3), default=20, show_default=True)
+@click.option("--steps", type=click.IntRange(min=3), default=20, show_default=True,
+              help="Steps timed, after a warm-up.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Time inference and the training step on this machine; medians, with the chosen algorithms."""

@@ -27,7 +27,8 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[flo
 @set_option
 @click.option("--weights", type=click.Path(path_type=Path), help="A .safetensors file.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of fresh weights.")
-@click.option("--opset", type=click.IntRange(17, 21), default=17, show_default=True)
+@click.option("--opset", type=click.IntRange(17, 21), default=17, show_default=True,
+              help="ONNX operator set of the inference graph.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=1), help="Fix the batch; symbolic by default.")
 @click.option("--fold/--no-fold", default=True, show_default=True,
               help="Fold batch norm into convolutions.")  # fmt: skip
@@ -37,7 +38,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[flo
 @click.option("--std", callback=_numbers, default="1", show_default=True,
               help="Divided by after that, with --uint8.")  # fmt: skip
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
-              help="Write the training step (or its gradient and update apart) instead.")  # fmt: skip
+              help="Write the training step instead; split: gradient and update apart.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True,
               help="With --train: auto, direct, im2col or winograd.")  # fmt: skip
 def command(

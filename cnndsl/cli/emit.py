@@ -20,7 +20,8 @@ _STAGES: dict[str, Callable[[Path, tuple[str, ...]], str]] = {
 @click.command("emit")
 @spec_argument
 @set_option
-@click.option("--stage", type=click.Choice(list(_STAGES)), default="model", show_default=True)
+@click.option("--stage", type=click.Choice(list(_STAGES)), default="model", show_default=True,
+              help="Which stage.")  # fmt: skip
 def command(file: Path, settings: tuple[str, ...], stage: str) -> None:
     """Print what the compiler has after a stage."""
     click.echo(_STAGES[stage](file, settings))

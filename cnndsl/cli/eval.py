@@ -16,7 +16,8 @@ from cnndsl.runtime.session import DEVICES
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", help="Another data set than the run's.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--mirror", is_flag=True, help="Average each picture with its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")

@@ -15,7 +15,8 @@ from cnndsl.runtime.session import DEVICES
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True,
               help="Classes shown for each picture.")  # fmt: skip
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--raw", is_flag=True, help="Print the outputs themselves, as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")

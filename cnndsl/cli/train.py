@@ -18,11 +18,12 @@ from cnndsl.source import UserError
 @set_option
 @click.option("--data", help="cifar10, mnist, shapes, a folder of class folders, or an .npz file.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@click.option("--epochs", type=click.IntRange(min=1))
-@click.option("--batch", type=click.IntRange(min=1))
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data.")
+@click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
-@click.option("--seed", type=click.IntRange(min=0))
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), help="Start of all random numbers.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/trainN by default.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
@@ -33,7 +34,7 @@ from cnndsl.source import UserError
 @click.option("--micro-batch", type=click.IntRange(min=1),
               help="Pictures computed at once; calibrated by default.")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto",
-              show_default=True)  # fmt: skip
+              show_default=True, help="What is shown; auto: a bar on a terminal, else lines.")  # fmt: skip
 def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.train.signals import Interrupted

@@ -99,6 +99,22 @@ def unstretch(tape: Tape) -> None:
     rewrite(tape, transform)
 
 
+def merge_reshapes(tape: Tape) -> None:
+    """One Reshape for a chain of them, none where the shape is there already."""
+
+    def transform(tape: Tape, node: Node) -> list[Value] | None:
+        source = node.inputs[0] if node.op == "Reshape" else None
+        while source is not None and (made := tape.producer(source)) and made.op == "Reshape":
+            source = made.inputs[0]
+        if source is None or (source is node.inputs[0] and source.shape != node.outputs[0].shape):
+            return None
+        if source.shape == node.outputs[0].shape:
+            return [source]
+        return [tape.reshape(source, *(int(d) for d in node.outputs[0].shape))]
+
+    rewrite(tape, transform)
+
+
 def simplify(tape: Tape) -> None:
     """All of them, in an order in which each helps the next."""
     for each in (drop_dead, share_common, unstretch, fold_constants, share_common, drop_dead):

@@ -80,10 +80,11 @@ def planar(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
 
 
 def _phased(s: ConvShape, index: Order) -> tuple[Order, Order]:
-    """Positions by their place in a 2×2 window, so that pooling needs no gather."""
+    """Positions as [half of the image, place in a 2×2 window, rest]: pooling needs no gather."""
     at = np.arange(s.positions)
     row, column = at // s.out[1], at % s.out[1]
-    order = np.lexsort((at, row % 2 * 2 + column % 2))
+    lower_half = row >= s.out[0] // 4 * 2
+    order = np.lexsort((at, row % 2 * 2 + column % 2, lower_half))
     return index[:, order], order
 
 
@@ -122,15 +123,15 @@ def _is_depthwise(s: ConvShape) -> bool:
 def depthwise(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """Each tap's rows times the tap's weights, summed."""
     shape = (s.filters, 1, *s.kernel)
-    layout = Layout(shape, shape, (2, 3, 1, 0), (s.taps, 1, 1, s.filters))
+    layout = Layout(shape, shape, (2, 3, 1, 0), (s.taps, 1, s.filters))
     index = _windows(s, x)
     source = x.value
     if (index == len(x.order)).any():
         source = with_row(lo.tape, source, 0.0)
-    rows = gather(lo.tape, source, index.reshape(-1))
-    taps = lo.tape.reshape(rows, s.taps, s.positions, s.batch, s.channels)
+    rows = gather(lo.tape, source, index.T.reshape(-1))
+    taps = lo.tape.reshape(rows, s.positions, s.taps, s.batch, s.channels)
     weighted = lo.tape.op("Mul", taps, lo.param(w, layout))
-    y = lo.tape.op("ReduceSum", weighted, lo.tape.ints([0]), keepdims=0)
+    y = lo.tape.op("ReduceSum", weighted, lo.tape.ints([1]), keepdims=0)
     return Laid(y, row_major(s.out), s.out)
 
 

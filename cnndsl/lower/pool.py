@@ -18,20 +18,41 @@ def _out(node: Node, x: Laid) -> tuple[int, int]:
 
 
 def _windows(lo: Lowering, node: Node, x: Laid, outside: float) -> tuple[Value, Order, Order]:
-    """[taps, P', B, C] with its index [taps, P'] and the pixels of P' in their order."""
+    """[G, taps, R, B, C] with its index [taps, P'] and the pixels of P' = G·R in their order.
+
+    The taps stand between two axes because onnxruntime reduces such an axis several times faster
+    than the first one.
+    """
     out, a = _out(node, x), node.attrs
     start = (-a["pads"][0], -a["pads"][1])
     index = window_slots(x, a["kernel_shape"], a["strides"], (1, 1), start, out)
     order = np.argsort(index[0], kind="stable")
     index = index[:, order]
     taps, count = index.shape
-    if np.array_equal(index.reshape(-1), np.arange(len(x.order))):
-        rows = x.value  # the order of the positions is by window already
-    elif (index == len(x.order)).any():
-        rows = gather(lo.tape, with_row(lo.tape, x.value, outside), index.reshape(-1))
-    else:
-        rows = gather(lo.tape, x.value, index.reshape(-1))
-    return lo.tape.reshape(rows, taps, count, x.batch, x.channels), index, order
+    run = _run(index, len(x.order))
+    rows = x.value
+    if not run:
+        source = x.value
+        if (index == len(x.order)).any():
+            source = with_row(lo.tape, source, outside)
+        rows, run = gather(lo.tape, source, index.T.reshape(-1)), 1
+    return lo.tape.reshape(rows, count // run, taps, run, x.batch, x.channels), index, order
+
+
+def _run(index: Order, slots: int) -> int:
+    """R, where the slots are in the order [G, taps, R] already; else 0."""
+    taps, count = index.shape
+    run = int(index[1, 0] - index[0, 0]) if taps > 1 else count
+    if run < 1 or count % run or taps * count != slots:
+        return 0
+    wanted = np.arange(slots).reshape(count // run, taps, run).transpose(1, 0, 2)
+    return run if np.array_equal(index, wanted.reshape(taps, count)) else 0
+
+
+def _reduced(lo: Lowering, op: str, windows: Value) -> Value:
+    """[G, taps, R, B, C] to [P', B, C]."""
+    one = lo.tape.op(op, windows, lo.tape.ints([1]), keepdims=0)
+    return lo.tape.reshape(one, -1, int(one.shape[2]), int(one.shape[3]))
 
 
 @lowers("MaxPool")
@@ -39,7 +60,7 @@ def _max_pool(lo: Lowering, node: Node) -> "Form | list[Form]":
     """A bias that still waits goes through: max(x + b) = max(x) + b."""
     x = lo.laid(node.inputs[0])
     windows, _, order = _windows(lo, node, x, -3.4e38)
-    top = lo.tape.op("ReduceMax", windows, lo.tape.ints([0]), keepdims=0)
+    top = _reduced(lo, "ReduceMax", windows)
     return Laid(top, order, _out(node, x), x.bias)
 
 
@@ -47,7 +68,7 @@ def _max_pool(lo: Lowering, node: Node) -> "Form | list[Form]":
 def _average_pool(lo: Lowering, node: Node) -> "Form | list[Form]":
     x = lo.settled(node.inputs[0])
     windows, index, order = _windows(lo, node, x, 0.0)
-    total = lo.tape.op("ReduceSum", windows, lo.tape.ints([0]), keepdims=0)
+    total = _reduced(lo, "ReduceSum", windows)
     share = (1 / _counts(node, x, index, order)).astype(np.dtype(x.value.dtype))
     return Laid(lo.tape.op("Mul", total, lo.tape.const(share)), order, _out(node, x))
 

@@ -53,14 +53,16 @@ def _floats(rows: list[list[Fraction]]) -> Matrix:
 
 @cache
 def transforms(m: int) -> tuple[Matrix, Matrix, Matrix]:
-    """Aᵀ⊗Aᵀ, its rows by place in a 2×2 window first, then G⊗G and Bᵀ⊗Bᵀ."""
+    """Aᵀ⊗Aᵀ, its rows 2×2 window by window, then G⊗G and Bᵀ⊗Bᵀ."""
     a, g, b = cook_toom(m, _POINTS[m])
     return np.kron(a, a)[_phases(m)], np.kron(g, g), np.kron(b, b)
 
 
 def _phases(m: int) -> Order:
+    """The places of a tile, 2×2 window by window: what follows may be a pooling."""
     at = np.arange(m * m)
-    return np.lexsort((at, at // m % 2 * 2 + at % m % 2))
+    row, column = at // m, at % m
+    return np.lexsort((column % 2, row % 2, column // 2, row // 2))
 
 
 def _tiles(s: ConvShape, m: int) -> tuple[int, int]:

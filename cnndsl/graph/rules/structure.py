@@ -66,7 +66,7 @@ def _pad(g: Grad) -> Value:
 
 @vjp("Gather", 0)  # dx[p] = Σ dy[r] over the rows r that read p
 def _gather(g: Grad) -> Value:
-    """A constant index makes the scatter a sum of few gathers, which ONNX does at memory speed."""
+    """A constant index makes the scatter a gather of each row's few readers, and their sum."""
     assert g.x(1) in g.tape.consts, "Gather needs a constant index"
     axis, index = g.attr("axis", 0), g.tape.consts[g.x(1)].reshape(-1)
     shape = [int(d) for d in g.me.shape]
@@ -74,9 +74,12 @@ def _gather(g: Grad) -> Value:
     live = _live_rows(g, axis)
     readers = _readers(index, live)
     source, zero = (dy, 0) if (readers >= 0).all() else with_zero_row(g.tape, dy, axis)
-    where = np.where(readers < 0, zero, readers).astype(np.int32)
-    parts = [g.op("Gather", source, g.tape.const(column), axis=axis) for column in where]
-    total = parts[0] if len(parts) == 1 else g.op("Sum", *parts)
+    where = np.where(readers < 0, zero, readers).T.astype(np.int32)
+    if where.shape[1] == 1:
+        total = g.op("Gather", source, g.tape.const(where[:, 0]), axis=axis)
+    else:
+        parts = g.op("Gather", source, g.tape.const(where), axis=axis)
+        total = g.op("ReduceSum", parts, g.tape.ints([axis + 1]), keepdims=0)
     return _completed(g, total, axis)
 
 
