@@ -38,7 +38,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[flo
 @click.option("--std", callback=_numbers, default="1", show_default=True,
               help="Divided by after that, with --uint8.")  # fmt: skip
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
-              help="Write the training step instead; split: gradient and update apart.")  # fmt: skip
+              help="Write the training step; split: gradient and update apart.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True,
               help="With --train: auto, direct, im2col or winograd.")  # fmt: skip
 def command(

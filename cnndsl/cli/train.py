@@ -34,7 +34,7 @@ from cnndsl.source import UserError
 @click.option("--micro-batch", type=click.IntRange(min=1),
               help="Pictures computed at once; calibrated by default.")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto",
-              show_default=True, help="What is shown; auto: a bar on a terminal, else lines.")  # fmt: skip
+              show_default=True, help="auto: a bar on a terminal, else lines.")  # fmt: skip
 def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.train.signals import Interrupted
