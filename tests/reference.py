@@ -1,0 +1,49 @@
+"""ONNX's reference evaluator, with float64 operators where its own fall short."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+from torch.nn.functional import conv_transpose2d, pad
+
+from cnndsl.graph.export import export
+from cnndsl.graph.tape import Tape
+
+Array = NDArray[Any]
+OPSET = 18
+
+
+class Erf(OpRun):
+    """ONNX's reference computes it in float32."""
+
+    op_domain = ""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
+
+
+class ConvTranspose(OpRun):
+    """ONNX's reference fails for more than one output per group."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, w: Array, b: Array | None = None, **attrs: Any) -> tuple[Array]:
+        tensors = [None if a is None else torch.from_numpy(np.array(a)) for a in (x, w, b)]
+        how = {"stride": attrs["strides"], "dilation": attrs["dilations"] or 1}
+        full = conv_transpose2d(*tensors, groups=attrs["group"] or 1, **how)
+        (down, right), pads = attrs["output_padding"] or (0, 0), attrs["pads"]
+        bias = 0.0 if b is None else tensors[2].reshape(-1, 1, 1)
+        full = pad(full - bias, (0, right, 0, down)) + bias
+        (h, w_), (top, left, bottom, last) = full.shape[2:], pads
+        return (full[:, :, top : h - bottom, left : w_ - last].numpy(),)
+
+
+def evaluate(tape: Tape, feed: dict[str, Array]) -> dict[str, Array]:
+    """Every output of a tape by its name."""
+    found = ReferenceEvaluator(export(tape, "test", OPSET), new_ops=[Erf, ConvTranspose])
+    names = list(tape.outputs)
+    return dict(zip(names, found.run(names, feed), strict=True))

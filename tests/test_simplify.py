@@ -1,0 +1,228 @@
+"""Each pass over a tape: what it removes or rewrites, and that every output keeps its value."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from reference import Array, evaluate
+
+from cnndsl.graph.idioms import use_fast_idioms
+from cnndsl.graph.rows import cut_rows, with_zero_row
+from cnndsl.graph.simplify import (
+    drop_dead,
+    fold_constants,
+    rewrite,
+    share_common,
+    simplify,
+    unstretch,
+)
+from cnndsl.graph.tape import Node, Tape, Value
+
+Pass = Callable[[Tape], None]
+X = np.random.default_rng(0).uniform(0.5, 2, (4, 3)).astype(np.float32)
+
+
+def start(array: Array = X) -> tuple[Tape, Value]:
+    tape = Tape(path="test", line=7)
+    return tape, tape.input("x", array.shape, array.dtype.name)
+
+
+def operators(tape: Tape) -> list[str]:
+    return [node.op for node in tape.nodes]
+
+
+def done(tape: Tape, run: Pass, array: Array = X, tolerance: float = 0.0) -> list[str]:
+    """The operators after a pass, whose outputs have the names, shapes and values of before."""
+    before, shapes = evaluate(tape, {"x": array}), {n: v.shape for n, v in tape.outputs.items()}
+    run(tape)
+    after = evaluate(tape, {"x": array})
+    assert {n: v.shape for n, v in tape.outputs.items()} == shapes
+    assert list(after) == list(before)
+    for name, value in before.items():
+        assert after[name].dtype == value.dtype
+        np.testing.assert_allclose(after[name], value, rtol=tolerance)
+    return operators(tape)
+
+
+def test_dead_nodes_go_and_their_chains_with_them() -> None:
+    tape, x = start()
+    tape.op("Exp", tape.op("Neg", x))
+    tape.outputs["y"] = tape.op("Abs", x)
+    assert done(tape, drop_dead) == ["Abs"]
+
+
+def test_a_node_lives_while_one_of_its_outputs_does() -> None:
+    tape, x = start()
+    _, second = tape.ops("Split", x, tape.ints([1, 3]), axis=0, results=2)
+    tape.outputs["y"] = second
+    assert done(tape, drop_dead) == ["Split"]
+
+
+def test_equal_expressions_are_computed_once() -> None:
+    tape, x = start()
+    tape.outputs["a"] = tape.op("Exp", tape.op("Neg", x))
+    tape.outputs["b"] = tape.op("Exp", tape.op("Neg", x))
+    assert done(tape, share_common) == ["Neg", "Exp"]
+
+
+def test_other_attributes_inputs_or_order_are_not_equal() -> None:
+    tape, x = start()
+    half, two = tape.scalar(0.5), tape.scalar(2.0)
+    tape.outputs = {
+        "a": tape.op("LeakyRelu", x, alpha=0.1),
+        "b": tape.op("LeakyRelu", x, alpha=0.2),
+        "c": tape.op("Sub", x, half),
+        "d": tape.op("Sub", half, x),
+        "e": tape.op("Sub", x, two),
+    }
+    assert len(done(tape, share_common)) == 5
+
+
+def test_all_outputs_of_a_shared_node_are_shared() -> None:
+    tape, x = start()
+    parts = [tape.ops("Split", x, tape.ints([2, 2]), axis=0, results=2) for _ in range(2)]
+    tape.outputs["y"] = tape.op("Sum", *parts[0], *parts[1])
+    assert done(tape, share_common) == ["Split", "Sum"]
+
+
+def test_constants_are_folded_through_chains() -> None:
+    tape, x = start()
+    known = tape.op("Exp", tape.op("Neg", tape.const(np.float32([1, 2, 3]))))
+    tape.outputs["y"] = tape.op("Mul", x, known)
+    assert done(tape, fold_constants, tolerance=1e-7) == ["Mul"]
+
+
+def test_large_constants_are_not_inflated() -> None:
+    tape, x = start()
+    wide = tape.op("Expand", tape.scalar(2.0), tape.ints([1 << 15, 4, 3]))
+    tape.outputs["y"] = tape.op("Mul", x, wide)
+    assert done(tape, fold_constants) == ["Expand", "Mul"]
+
+
+def test_an_output_may_become_a_constant() -> None:
+    tape, x = start()
+    tape.outputs = {"y": tape.op("Neg", x), "c": tape.op("Sqrt", tape.scalar(9.0))}
+    assert done(tape, fold_constants) == ["Neg"]
+
+
+def test_a_stretch_goes_where_the_reader_broadcasts() -> None:
+    tape, x = start()
+    row = tape.op("ReduceSum", x, tape.ints([0]), keepdims=1)
+    tape.outputs["y"] = tape.op("Mul", tape.op("Expand", row, tape.ints([4, 3])), x)
+    assert done(tape, lambda t: (unstretch(t), drop_dead(t))[0]) == ["ReduceSum", "Mul"]
+
+
+@pytest.mark.parametrize("op", ["Exp", "Add"])
+def test_a_stretch_stays_where_the_shape_needs_it(op: str) -> None:
+    tape, x = start()
+    row = tape.op("ReduceSum", x, tape.ints([0]), keepdims=1)
+    wide = tape.op("Expand", row, tape.ints([4, 3]))
+    tape.outputs["y"] = tape.op(op, *([wide] if op == "Exp" else [wide, row]))
+    assert done(tape, unstretch) == ["ReduceSum", "Expand", op]
+
+
+def test_only_one_of_two_stretches_goes_if_one_is_needed() -> None:
+    tape, x = start()
+    row = tape.op("ReduceSum", x, tape.ints([0]), keepdims=1)
+    wide = [tape.op("Expand", v, tape.ints([4, 3])) for v in (row, tape.op("Neg", row))]
+    tape.outputs["y"] = tape.op("Add", *wide)
+    assert Counter(done(tape, lambda t: (unstretch(t), drop_dead(t))[0]))["Expand"] == 1
+
+
+def test_a_rewrite_keeps_place_and_rewires_outputs() -> None:
+    tape, x = start()
+    tape.outputs["y"] = tape.op("Neg", tape.op("Abs", x))
+
+    def transform(tape: Tape, node: Node) -> list[Value] | None:
+        return [tape.op("Sub", tape.scalar(0.0), *node.inputs)] if node.op == "Neg" else None
+
+    assert done(tape, lambda t: rewrite(t, transform)) == ["Abs", "Sub"]
+    assert [(node.path, node.line) for node in tape.nodes] == [("test", 7)] * 2
+
+
+def test_all_of_them_leave_a_simple_tape_alone() -> None:
+    tape, x = start()
+    tape.outputs = {"y": tape.op("Exp", x), "same": x}
+    nodes = tape.nodes[:]
+    assert done(tape, simplify) == ["Exp"]
+    assert [node.outputs for node in tape.nodes] == [node.outputs for node in nodes]
+
+
+def test_all_of_them_help_each_other() -> None:
+    tape, x = start()
+    half = tape.op("Reciprocal", tape.scalar(2.0))
+    other = tape.op("Reciprocal", tape.op("Add", tape.scalar(1.0), tape.scalar(1.0)))
+    tape.outputs["y"] = tape.op("Add", tape.op("Mul", x, half), tape.op("Mul", x, other))
+    assert done(tape, simplify) == ["Mul", "Add"]
+
+
+TALL = np.random.default_rng(1).uniform(0.5, 2, (6, 8, 16)).astype(np.float32)
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceMean", "ReduceSumSquare"])
+def test_sums_over_leading_axes_become_products(op: str, keepdims: int) -> None:
+    tape, x = start(TALL)
+    tape.outputs["y"] = tape.op(op, x, tape.ints([0, 1]), keepdims=keepdims)
+    square = ["Mul"] if op == "ReduceSumSquare" else []
+    found = done(tape, use_fast_idioms, TALL, 1e-5)
+    assert found == [*square, "Reshape", "MatMul", "Reshape"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "dtype"),
+    [
+        ([1, 2], (6, 8, 16), "float32"),  # not the leading ones
+        ([0, 2], (6, 8, 16), "float32"),
+        ([0, 1, 2], (6, 8, 16), "float32"),  # one column
+        ([0], (31, 16), "float32"),  # few rows
+        ([0], (64, 7), "float32"),  # few columns
+        ([0, 1], (6, 8, 16), "float64"),
+    ],
+)
+def test_other_sums_stay(axes: list[int], shape: tuple[int, ...], dtype: str) -> None:
+    array = np.ones(shape, dtype)
+    tape, x = start(array)
+    tape.outputs["y"] = tape.op("ReduceSum", x, tape.ints(axes), keepdims=1)
+    assert done(tape, use_fast_idioms, array) == ["ReduceSum"]
+
+
+def test_maxima_stay() -> None:
+    tape, x = start()
+    tape.outputs["y"] = tape.op("ReduceMax", x, tape.ints([0]), keepdims=0)
+    assert done(tape, use_fast_idioms) == ["ReduceMax"]
+
+
+def test_a_zero_row_is_joined_behind() -> None:
+    for axis, shape in ((0, (5, 3)), (1, (4, 4))):
+        tape, x = start()
+        tape.outputs["y"], at = with_zero_row(tape, x, axis)
+        found = evaluate(tape, {"x": X})["y"]
+        assert found.shape == shape
+        assert at == shape[axis] - 1
+        assert not found.take(at, axis).any()
+        assert np.array_equal(np.delete(found, at, axis), X)
+
+
+def test_behind_a_product_the_zero_row_is_in_the_matrix() -> None:
+    tape, x = start()
+    matrix = np.arange(24, dtype=np.float32).reshape(6, 4)
+    product = tape.op("MatMul", tape.const(matrix), x)
+    tape.outputs["y"], at = with_zero_row(tape, tape.reshape(product, 18, 1))
+    drop_dead(tape)
+    assert operators(tape) == ["MatMul", "Reshape"]
+    found = evaluate(tape, {"x": X})["y"]
+    np.testing.assert_allclose(found[:at, 0], (matrix @ X).reshape(-1), rtol=1e-6)
+    assert not found[at:].any()
+    assert at < len(found)
+
+
+def test_cutting_a_part_out_of_a_join_gives_the_part() -> None:
+    tape, x = start()
+    other = tape.op("Neg", x)
+    joined = tape.op("Concat", x, other, axis=0)
+    assert cut_rows(tape, joined, 0, 4, 8) is other
+    assert cut_rows(tape, joined, 0, 0, 8) is joined
+    tape.outputs["y"] = cut_rows(tape, joined, 0, 3, 5)
+    assert np.array_equal(evaluate(tape, {"x": X})["y"], [X[3], -X[0]])
