@@ -12,6 +12,7 @@ from cnndsl.graph.rows import cut_rows, with_zero_row
 from cnndsl.graph.simplify import (
     drop_dead,
     fold_constants,
+    merge_reshapes,
     rewrite,
     share_common,
     simplify,
@@ -128,6 +129,29 @@ def test_only_one_of_two_stretches_goes_if_one_is_needed() -> None:
     wide = [tape.op("Expand", v, tape.ints([4, 3])) for v in (row, tape.op("Neg", row))]
     tape.outputs["y"] = tape.op("Add", *wide)
     assert Counter(done(tape, lambda t: (unstretch(t), drop_dead(t))[0]))["Expand"] == 1
+
+
+def test_a_chain_of_reshapes_is_one() -> None:
+    tape, x = start()
+    flat = tape.reshape(tape.reshape(x, 2, 6), 12)
+    tape.outputs = {"y": flat, "z": tape.op("Neg", tape.reshape(flat, 3, 4))}
+    done(tape, merge_reshapes)
+    drop_dead(tape)
+    assert operators(tape) == ["Reshape", "Reshape", "Neg"]
+    assert all(node.inputs[0] is x for node in tape.nodes[:2])
+
+
+def test_a_reshape_to_the_same_shape_goes() -> None:
+    tape, x = start()
+    back = tape.reshape(tape.reshape(x, 12), 4, 3)
+    tape.outputs["y"] = tape.op("Neg", tape.reshape(back, 0, -1))
+    assert done(tape, lambda t: (merge_reshapes(t), drop_dead(t))[0]) == ["Neg"]
+
+
+def test_a_single_reshape_stays() -> None:
+    tape, x = start()
+    tape.outputs["y"] = tape.reshape(tape.op("Neg", x), 12)
+    assert done(tape, merge_reshapes) == ["Neg", "Reshape"]
 
 
 def test_a_rewrite_keeps_place_and_rewires_outputs() -> None:

@@ -63,7 +63,7 @@ def _is_thin(s: ConvShape) -> bool:
     return s.first and s.channels <= 4 and s.groups == 1
 
 
-@algorithm("im2col-planar", _is_thin, lambda s: _im2col_cost(s) / 4)
+@algorithm("im2col-planar", _is_thin, lambda s: _im2col_cost(s) / 2)
 def planar(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """The first layer, from [C, P, B]: rows of C = 3 floats are too short to copy one by one."""
     shape = (s.filters, s.channels, *s.kernel)

@@ -74,13 +74,12 @@ def _applies(s: ConvShape) -> bool:
 
 
 def _cost(m: int, s: ConvShape) -> float:
-    """Three products of n² rows, and about eight passes over the tiles."""
+    """Three products of n² rows, four passes over the tiles and five over the weights' transform."""
     tiles, n2 = prod(_tiles(s, m)) * s.batch, (m + 2) ** 2
     product = tiles * n2 * s.channels * s.filters
-    thin = 1 + 24 / min(s.channels, s.filters) + 64 / max(64, tiles)
     passes = 4 * tiles * n2 * (s.channels + s.filters)
-    weights = 4 * n2 * s.channels * s.filters
-    return 3 * product / GEMM * thin + (passes + weights) / MOVE
+    weights = 5 * n2 * s.channels * s.filters
+    return 3 * product / GEMM + (passes + weights) / MOVE
 
 
 @algorithm("winograd2", _applies, lambda s: _cost(2, s))
