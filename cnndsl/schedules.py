@@ -43,7 +43,7 @@ class Step(Schedule, word="step"):
 
     def factor(self, t: float, epoch: float) -> float:
         """gamma ^ ⌊epoch / every⌋."""
-        return self.gamma ** int(epoch / self.every)
+        return self.gamma ** int(epoch / self.every + 1e-9)  # 0.3 / 0.1 is 2.9999…
 
 
 @dataclass(frozen=True)

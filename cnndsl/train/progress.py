@@ -62,5 +62,5 @@ def learning_rate(recipe: Recipe, progress: Progress, steps: int) -> float:
     schedule = recipe.schedule
     factor = schedule.factor(done / (steps * recipe.epochs), epoch) * progress.factor
     if epoch < schedule.warmup:
-        factor *= (done + 1) / (schedule.warmup * steps)
+        factor *= min(1.0, (done + 1) / (schedule.warmup * steps))
     return recipe.optimizer.lr * factor

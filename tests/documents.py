@@ -1,6 +1,6 @@
 """The pages of documentation: their fences, and the tables that are derived from the code.
 
-python tests/docs.py      writes the present tables and the present output of quick commands
+python tests/documents.py      writes the present tables and the present output of quick commands
 """
 
 import contextlib
@@ -67,9 +67,9 @@ def is_quick(command: str) -> bool:
 def said(command: str) -> str:
     """What a command prints, here and now."""
     out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        with contextlib.suppress(SystemExit):
-            main(command.split()[1:])
+    leaving = contextlib.suppress(SystemExit)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), leaving:
+        main(command.split()[1:])
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).rstrip()
 
 
@@ -77,8 +77,8 @@ def lay_out(page: Path, folder: Path) -> None:
     """What the commands of a page read: `specs`, and the files that the page names."""
     (folder / "specs").symlink_to(ROOT / "specs")
     for fence in fences(page, "cnn"):
-        name = fence.info.removeprefix("wrong").strip()
-        if name:
+        name = fence.info.split(" ")[-1]
+        if name.endswith(".cnn"):
             (folder / name).write_text(fence.text, encoding="utf-8")
 
 
@@ -241,24 +241,29 @@ def limit_codes() -> dict[str, str]:
 
 def _with_outputs(text: str, page: Path) -> str:
     """A page whose quick commands show what they print now; shortened outputs stay."""
-
-    def renewed(match: re.Match[str]) -> str:
-        if match[1] != "console":
-            return match[0]
-        body = match[3]
-        for asked, shown in sessions(body):
-            if is_quick(asked) and shown and "…" not in shown.splitlines():
-                body = body.replace(shown, said(asked))
-        return f"```console{' ' + match[2] if match[2] else ''}\n{body}```"
-
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         lay_out(page, Path(folder))
         os.chdir(folder)
         try:
-            return FENCE.sub(renewed, text)
+            return FENCE.sub(_renewed, text)
         finally:
             os.chdir(here)
+
+
+def _renewed(match: re.Match[str]) -> str:
+    if match[1] != "console":
+        return match[0]
+    parts = re.split(r"^(?=\$ )", match[3], flags=re.MULTILINE)
+    return match[0].replace(match[3], "".join(map(_rerun, parts)))
+
+
+def _rerun(part: str) -> str:
+    line = part.partition("\n")[0]
+    for asked, shown in sessions(part):
+        if is_quick(asked) and shown and "…" not in shown.splitlines():
+            return f"{line}\n{said(asked)}\n"
+    return part
 
 
 if __name__ == "__main__":
