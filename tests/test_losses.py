@@ -1,0 +1,182 @@
+"""Losses and schedules agree with PyTorch's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from running import session
+from stepping import Array
+
+from cnndsl import losses, schedules
+from cnndsl.graph.export import export
+from cnndsl.graph.rules import load
+from cnndsl.graph.tape import Tape
+from cnndsl.graph.vjp import gradients
+from cnndsl.optim import Sgd
+from cnndsl.recipe import Recipe
+from cnndsl.schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
+from cnndsl.train.progress import Progress, learning_rate
+
+torch = pytest.importorskip("torch")
+from torch.nn import functional  # noqa: E402
+from torch.optim import lr_scheduler  # noqa: E402
+
+EPOCHS, STEPS = 6, 5  # a run of 30 steps
+
+
+def loss_and_gradient(loss: losses.Loss, x: Array, q: Array) -> tuple[Array, Array]:
+    load()
+    tape = Tape()
+    value = tape.input("x", x.shape, "float64")
+    target = tape.input("q", q.shape, "float64")
+    tape.outputs["loss"] = total = loss.emit(tape, value, target)
+    (tape.outputs["grad"],) = gradients(tape, total, [value])
+    found = session(export(tape, "loss", 18)).run(["loss", "grad"], {"x": x, "q": q})
+    return found[0], found[1]
+
+
+CE, BCE = losses.CrossEntropy, losses.BinaryCrossEntropy
+LOSSES: dict[str, tuple[losses.Loss, Callable[[Any, Any], Any]]] = {
+    "cross entropy": (CE(), functional.cross_entropy),
+    "smoothed": (
+        CE(smooth=0.1), lambda x, q: functional.cross_entropy(x, q, label_smoothing=0.1),
+    ),
+    "mse": (losses.MeanSquaredError(), functional.mse_loss),
+    "bce": (BCE(), functional.binary_cross_entropy_with_logits),
+    "bce smoothed": (
+        BCE(smooth=0.2),
+        lambda x, q: functional.binary_cross_entropy_with_logits(x, 0.8 * q + 0.2 / 5),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("hard", [True, False], ids=["classes", "mixed"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_and_their_gradients(name: str, hard: bool) -> None:
+    loss, reference = LOSSES[name]
+    rng = np.random.default_rng(3)
+    x = rng.normal(0, 30, (6, 5))  # large: stability counts
+    q = np.eye(5)[rng.integers(0, 5, 6)] if hard else rng.dirichlet(np.ones(5), 6)
+    input_ = torch.from_numpy(x).requires_grad_()
+    wanted = reference(input_, torch.from_numpy(q))
+    wanted.backward()
+    value, gradient = loss_and_gradient(loss, x, q)
+    assert value == pytest.approx(wanted.item(), rel=1e-12)
+    np.testing.assert_allclose(gradient, input_.grad.numpy(), atol=1e-13)
+    assert {type(mine) for mine, _ in LOSSES.values()} == set(losses.registry.values())
+
+
+def rates(schedule: Schedule, epochs: int = EPOCHS, steps: int = STEPS) -> list[float]:
+    """The learning rate of every step of a run whose rate is 2."""
+    recipe = Recipe(optimizer=Sgd(lr=2.0), schedule=schedule, epochs=epochs)
+    places = [Progress(epoch=e, step=s) for e in range(epochs) for s in range(steps)]
+    return [learning_rate(recipe, place, steps) for place in places]
+
+
+def torch_rates(make: Callable[[Any], Any], count: int = EPOCHS * STEPS) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
+    scheduler, found = make(optimizer), list[float]()
+    for _ in range(count):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return found
+
+
+TOTAL = EPOCHS * STEPS
+SCHEDULES: dict[str, tuple[Schedule, Callable[[Any], Any]]] = {
+    "constant": (Constant(), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
+    "step": (Step(every=2, gamma=0.3), lambda o: lr_scheduler.StepLR(o, 2 * STEPS, 0.3)),
+    "cosine": (Cosine(), lambda o: lr_scheduler.CosineAnnealingLR(o, TOTAL)),
+    "cosine floor": (
+        Cosine(floor=0.1), lambda o: lr_scheduler.CosineAnnealingLR(o, TOTAL, eta_min=0.2),
+    ),
+    "polynomial": (Polynomial(2.0), lambda o: lr_scheduler.PolynomialLR(o, TOTAL, 2.0)),
+    "line": (Polynomial(), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, TOTAL)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules(name: str) -> None:
+    ours, make = SCHEDULES[name]
+    assert rates(ours) == pytest.approx(torch_rates(make), rel=1e-9)
+
+
+@pytest.mark.parametrize(("rise", "start", "final"), [(0.3, 25.0, 1e4), (0.25, 10.0, 100.0)])
+def test_one_cycle_is_that_of_pytorch_at_the_same_share_of_its_halves(
+    rise: float, start: float, final: float
+) -> None:
+    """PyTorch ends each half one step earlier, so that its last step has the smallest rate."""
+    count = 40
+    wanted = torch_rates(
+        lambda o: lr_scheduler.OneCycleLR(
+            o, 2.0, count, pct_start=rise, div_factor=start, final_div_factor=final
+        ),
+        count,
+    )
+    top = rise * count - 1
+    ups = [rise * i / top for i in range(count) if i <= top]
+    downs = [rise + (1 - rise) * (i - top) / (count - 1 - top) for i in range(len(ups), count)]
+    ours = OneCycle(rise, start, final)
+    assert [2 * ours.factor(t, 0) for t in ups + downs] == pytest.approx(wanted, rel=1e-9)
+
+
+def test_every_schedule_is_here() -> None:
+    tried = {type(ours) for ours, _ in SCHEDULES.values()} | {OneCycle, Plateau}
+    assert tried == set(schedules.registry.values())
+
+
+def test_one_cycle_rises_and_falls_within_the_run() -> None:
+    found = rates(OneCycle(), 10, 10)
+    assert found[0] == pytest.approx(2 / 25)
+    assert max(found) == found[30] == pytest.approx(2)
+    assert found[:31] == sorted(found[:31])
+    assert found[30:] == sorted(found[30:], reverse=True)
+    assert found[-1] < 0.002
+
+
+@pytest.mark.parametrize("warmup", [0.5, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_warm_up_is_a_line_to_the_full_rate(warmup: float, steps: int) -> None:
+    found = rates(Constant(warmup), 4, steps)
+    wanted = [2 * min(1.0, (i + 1) / (warmup * steps)) for i in range(4 * steps)]
+    assert found == pytest.approx(wanted)
+
+
+def test_warm_up_multiplies_the_schedule() -> None:
+    plain, warm = rates(Cosine()), rates(Cosine(warmup=2))
+    assert warm[9:] == plain[9:]
+    assert warm[4] == pytest.approx(plain[4] / 2)
+
+
+def test_steps_of_less_than_an_epoch_drop_on_time() -> None:
+    found = rates(Step(every=0.1, gamma=0.5), 1, 10)
+    assert found == pytest.approx([2 * 0.5**i for i in range(10)])
+
+
+def row(val_loss: float) -> dict[str, float]:
+    return {"val_loss": val_loss, "val_accuracy": 0.5}
+
+
+def test_a_plateau_multiplies_the_rate_each_time_its_patience_ends() -> None:
+    recipe = Recipe(optimizer=Sgd(lr=2.0), schedule=Plateau(gamma=0.1, patience=2))
+    progress, found = Progress(), list[float]()
+    for val_loss in (1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.5, 0.6, 0.6):
+        progress.note_epoch(row(val_loss), recipe)
+        found.append(learning_rate(recipe, progress, 10))
+    assert found == pytest.approx([2, 2, 2, 0.2, 0.2, 0.02, 0.02, 0.02, 0.002])
+
+
+def test_stopping_early_waits_for_its_patience() -> None:
+    recipe, progress, found = Recipe(stop=2), Progress(), list[bool]()
+    for val_loss in (1.0, 1.1, 0.9, 0.9, float("nan")):
+        progress.note_epoch(row(val_loss), recipe)
+        found.append(progress.should_stop(recipe))
+    assert found == [False, False, False, False, True]
+
+
+def test_the_best_epoch_is_the_first_of_the_highest_accuracy() -> None:
+    progress, recipe = Progress(), Recipe()
+    rows = [{"val_loss": 1.0, "val_accuracy": a} for a in (0.2, 0.5, 0.5, 0.4, 0.6)]
+    assert [progress.note_epoch(r, recipe) for r in rows] == [True, True, False, False, True]
