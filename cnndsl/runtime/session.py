@@ -61,13 +61,18 @@ def providers(device: str) -> list[str]:
 
 
 def open_session(
-    model: bytes | Path, device: str = "auto", threads: int | None = None
+    model: bytes | Path, device: str = "auto", threads: int | None = None, lean: bool = False
 ) -> "onnxruntime.InferenceSession":
-    """A session for an ONNX model; UserError where it cannot be opened on that device."""
+    """A session for an ONNX model; UserError where it cannot be opened on that device.
+
+    `lean` leaves out onnxruntime's memory pattern, which for a training step keeps a second copy of
+    all temporary tensors (1.6 GB instead of 0.95 for ResNet-18, at the same speed).
+    """
     ort = runtime()
     wanted = providers(device)
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.enable_mem_pattern = not lean
     if threads:
         options.intra_op_num_threads = threads
     try:

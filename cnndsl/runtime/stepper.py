@@ -23,7 +23,7 @@ class Stepper:
     def __init__(
         self, graph: bytes, state: Arrays, device: str = "cpu", threads: int | None = None
     ) -> None:
-        self.session = open_session(graph, device, threads)
+        self.session = open_session(graph, device, threads, lean=True)
         self._cuda = "CUDAExecutionProvider" in self.session.get_providers()
         self._device = "cuda" if self._cuda else "cpu"
         self._value = runtime().OrtValue

@@ -146,32 +146,9 @@ def _reduce_sum_square(g: Grad) -> Value:
     return g.mul(_spread(g, g.scaled(_kept(g, g.dy), 2.0)), g.me)
 
 
-@vjp("ReduceMax", 0)  # dx = dy · [x = y], shared evenly among equals
+@vjp("ReduceMax", 0)  # dx = dy · [x = y] / how many are equal
 def _reduce_max(g: Grad) -> Value:
-    best = g.op("Equal", g.me, _kept(g, g.y))
-    dy = _kept(g, g.dy)
-    if _may_tie(g):
-        ones = g.op("Cast", best, to=g.dy.dtype)
-        dy = g.op("Div", dy, g.op("ReduceSum", ones, g.tape.ints(_axes(g)), keepdims=1))
-    return g.gate(best, dy)
-
-
-_MOVES = ("Reshape", "Transpose", "Relu", "Split", "Concat")
-_MIXES = ("MatMul", "Gemm", "Conv", "ConvTranspose", "Add", "Mul", "Sub")
-
-
-def _may_tie(g: Grad) -> bool:
-    """Whether equal values are to be expected: copies of one pixel, as overlapping pools leave them.
-
-    Sums of products are not expected to be equal; one gather reads each pixel once a window.
-    """
-    value, gathers = g.me, 0
-    while (made := g.tape.producer(value)) is not None and value is not None:
-        if made.op in _MIXES:
-            return False
-        gathers += made.op == "Gather"
-        if gathers > 1 or made.op not in (*_MOVES, "Gather"):
-            return True
-        assert made.inputs[0] is not None
-        value = made.inputs[0]
-    return True
+    """Equals share: flat areas of a picture, and copies that overlapping pools leave, tie often."""
+    best = g.op("Cast", g.op("Equal", g.me, _kept(g, g.y)), to=g.dy.dtype)
+    count = g.op("ReduceSum", best, g.tape.ints(_axes(g)), keepdims=1)
+    return g.mul(best, g.op("Div", _kept(g, g.dy), count))

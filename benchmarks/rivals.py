@@ -1,0 +1,106 @@
+"""The rivals' side of the benchmarks: the same networks in torch.nn, and the tutorial's in Keras."""
+
+
+def _torch_models():
+    import torch
+    from torch import nn
+    from torch.nn import functional as F  # noqa: N812
+
+    def plain():
+        layers = []
+        for c, o in ((3, 32), (32, 64), (64, 128)):
+            layers += [nn.Conv2d(c, o, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        head = [nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, 10)]
+        return nn.Sequential(*layers, *head)
+
+    class Basic(nn.Module):
+        def __init__(self, c, o, stride):
+            super().__init__()
+            self.a = nn.Sequential(nn.Conv2d(c, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o))
+            self.b = nn.Sequential(nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o))
+            project = [nn.Conv2d(c, o, 1, stride, bias=False), nn.BatchNorm2d(o)]
+            self.skip = nn.Sequential(*project) if stride > 1 or c != o else nn.Identity()
+
+        def forward(self, x):
+            return F.relu(self.b(F.relu(self.a(x))) + self.skip(x))
+
+    def residual(widths, depth):
+        w = widths[0]
+        layers = [nn.Conv2d(3, w, 3, 1, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU()]
+        before = w
+        for i, w in enumerate(widths):
+            for j in range(depth):
+                layers.append(Basic(before, w, 2 if i and not j else 1))
+                before = w
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(w, 10))
+
+    def vgg11():
+        layers, c = [], 3
+        for o in (64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0):
+            if not o:
+                layers.append(nn.MaxPool2d(2))
+                continue
+            layers += [nn.Conv2d(c, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU()]
+            c = o
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
+
+    class Inverted(nn.Module):
+        def __init__(self, c, o, t, stride):
+            super().__init__()
+            m, layers = t * c, []
+            if t > 1:
+                layers += [nn.Conv2d(c, m, 1, bias=False), nn.BatchNorm2d(m), nn.ReLU6()]
+            layers += [nn.Conv2d(m, m, 3, stride, 1, groups=m, bias=False), nn.BatchNorm2d(m)]
+            layers += [nn.ReLU6(), nn.Conv2d(m, o, 1, bias=False), nn.BatchNorm2d(o)]
+            self.body, self.skip = nn.Sequential(*layers), stride == 1 and c == o
+
+        def forward(self, x):
+            return x + self.body(x) if self.skip else self.body(x)
+
+    def mobilenet_v2():
+        layers = [nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU6()]
+        c = 32
+        for t, o, n, s in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
+                           (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)):  # fmt: skip
+            for i in range(n):
+                layers.append(Inverted(c, o, t, s if i == 0 else 1))
+                c = o
+        layers += [nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6()]
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 10))
+
+    return torch, {
+        "cifar10": plain,
+        "resnet18_cifar": lambda: residual((64, 128, 256, 512), 2),
+        "resnet20": lambda: residual((16, 32, 64), 3),
+        "resnet8": lambda: residual((16, 32, 64), 1),
+        "vgg11_bn_cifar": vgg11,
+        "mobilenet_v2": mobilenet_v2,
+    }
+
+
+def torch_step(name, batch, optimizer, threads, variant):
+    """A function that trains one step in torch: eager, channels_last or compile."""
+    torch, models = _torch_models()
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    net = models[name]()
+    last = variant in ("channels_last", "compile")
+    if last:
+        net = net.to(memory_format=torch.channels_last)
+    run = torch.compile(net) if variant == "compile" else net
+    if optimizer == "adam":
+        update = torch.optim.Adam(net.parameters())
+    else:
+        update = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    x = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8)
+    y = torch.randint(0, 10, (batch,))
+
+    def step():
+        pictures = x.float() / 255
+        if last:
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
+        update.zero_grad(set_to_none=True)
+        torch.nn.functional.cross_entropy(run(pictures), y).backward()
+        update.step()
+
+    return step

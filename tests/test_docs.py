@@ -1,0 +1,236 @@
+"""What the documentation shows is true: examples, outputs, tables, commands, options, links."""
+
+import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from documents import (
+    FENCE,
+    PAGES,
+    ROOT,
+    TABLE,
+    commands,
+    fences,
+    flags,
+    is_quick,
+    lay_out,
+    limit_codes,
+    pattern,
+    said,
+    sessions,
+    with_tables,
+)
+
+import cnndsl
+from cnndsl import limits
+from cnndsl.cli import ALIASES, group
+from cnndsl.lower.layout import Layout
+from cnndsl.passes.analyse import analyse
+from cnndsl.passes.includes import read
+from cnndsl.report.manual import codes
+
+NAMES = [page.name for page in PAGES]
+DOCS = ROOT / "docs"
+CLI = (DOCS / "cli.md").read_text(encoding="utf-8")
+ALL = [*PAGES, ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"]
+EXTERNAL = {"build", "jq", "pip", "python", "venv", "apt-get", "make", "head"}
+
+
+def page(name: str) -> Path:
+    """A page by its file name."""
+    return PAGES[NAMES.index(name)]
+
+
+@pytest.fixture
+def here(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder as the current one, with `specs` and the files of the page."""
+    lay_out(page(request.getfixturevalue("name")), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    return tmp_path
+
+
+# Specs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_specs_are_right_or_wrong_as_they_say(name: str, here: Path):
+    for fence in fences(page(name), "cnn"):
+        if fence.info.startswith("part"):
+            continue  # included by another
+        file = here / "example.cnn"
+        file.write_text(fence.text, encoding="utf-8")
+        model, found = analyse(read(file))
+        wrong = fence.info.startswith("wrong") or name == "mistakes.md"
+        assert (found != []) == wrong, f"line {fence.line}: {[d.message for d in found]}"
+        assert (model is None) <= wrong
+
+
+# Console blocks
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_commands_print_what_is_shown(name: str, here: Path):
+    for fence in fences(page(name), "console"):
+        for command, shown in sessions(fence.text):
+            if is_quick(command) and shown:
+                printed = said(command)
+                assert pattern(shown).fullmatch(printed), f"line {fence.line}:\n{printed}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_and_their_options_exist(name: str):
+    for fence in fences(page(name), "console"):
+        for line, _ in sessions(fence.text):
+            words = line.split()
+            if words[0] != "cnndsl":
+                assert words[0] in EXTERNAL
+                continue
+            assert words[1] in {*commands(), *ALIASES}
+            assert {w.partition("=")[0] for w in words[2:] if w.startswith("-")} <= flags()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tutorial.md"])
+def test_the_tutorial_can_be_followed(name: str, here: Path):
+    from PIL import Image
+
+    from cnndsl.data import synthetic
+
+    Image.fromarray(synthetic.load().test.x[0].transpose(1, 2, 0)).save("picture.png")
+    for fence in fences(page(name), "console"):
+        for command, _ in sessions(fence.text):
+            if "cifar" in command or "forgot" in command:
+                continue
+            result = CliRunner().invoke(group, command.split()[1:])
+            assert result.exit_code == 0, f"{command}\n{result.output}"
+    assert (here / "run" / "results.png").exists()
+
+
+# Python blocks
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_python_compiles(name: str):
+    for fence in fences(page(name), "python"):
+        compile(fence.text, f"{name}:{fence.line}", "exec")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_python_runs(name: str, here: Path):
+    for fence in fences(page(name), "python"):
+        if fence.info == "":
+            exec(compile(fence.text, f"{name}:{fence.line}", "exec"), {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_slow_python_runs(name: str, here: Path):
+    for fence in fences(page(name), "python"):
+        if fence.info == "slow":
+            exec(compile(fence.text, f"{name}:{fence.line}", "exec"), {})
+
+
+@pytest.mark.parametrize("path", list(DOCS.rglob("*.py")), ids=lambda p: p.name)
+def test_programs_compile(path: Path):
+    compile(path.read_text(encoding="utf-8"), str(path), "exec")
+
+
+def test_weights_of_a_step_are_turned_back_as_training_md_says():
+    block = next(f for f in fences(page("training.md"), "python") if "onnx_layout" in f.text)
+    names: dict[str, Any] = {}
+    exec(block.text, names)
+    layout = Layout((6, 2, 3, 3), (2, 3, 2, 3, 3), (0, 3, 4, 2, 1), (2, 18, 3))
+    array = np.arange(108.0).reshape(6, 2, 3, 3)
+    entry = {"shape": layout.shape, "split": layout.split, "perm": layout.perm}
+    assert np.array_equal(names["onnx_layout"](layout.store(array), entry), array)
+
+
+@pytest.mark.slow
+def test_a_step_trains_without_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    step = str(tmp_path / "step.onnx")
+    spec = str(ROOT / "specs" / "cifar10.cnn")
+    assert CliRunner().invoke(group, ["compile", spec, "--train", "-o", step]).exit_code == 0
+    monkeypatch.setattr(sys, "argv", ["train_alone.py", step])
+    program = DOCS / "examples" / "train_alone.py"
+    exec(compile(program.read_text(encoding="utf-8"), str(program), "exec"), {})
+    losses = [float(n) for n in re.findall(r"loss ([0-9.]+)", capsys.readouterr().out)]
+    assert len(losses) == 4
+    assert losses[-1] < 0.1
+
+
+# The command line's page
+
+
+def test_every_command_is_described_and_no_other():
+    titles = " ".join(re.findall(r"^## (.+)$", CLI, re.MULTILINE))
+    described = set(re.findall(r"\b[a-z]+\b", titles)) & {*commands(), "predict"}
+    assert described == set(commands())
+    named = set(re.findall(r"cnndsl ([a-z]+)", CLI))
+    assert named <= {*commands(), *ALIASES}
+    assert set(ALIASES) <= named
+
+
+def test_every_option_is_described_and_no_other():
+    text = FENCE.sub("", CLI) + "".join(f.text for f in fences(page("cli.md"), "console"))
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", text))
+    assert named == flags()
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "w.cnn").write_text("input 32x32x3\nrelu\n")
+    monkeypatch.chdir(tmp_path)
+    assert _exit_code("check", "w.cnn") == 0
+    (tmp_path / "pyproject.toml").write_text("[tool.cnndsl.check]\nstrict = true\n")
+    assert _exit_code("check", "w.cnn") == 1
+    monkeypatch.setenv("CNNDSL_CHECK_STRICT", "0")
+    assert _exit_code("check", "w.cnn") == 0
+    assert _exit_code("check", "w.cnn", "--strict") == 1
+
+
+def _exit_code(*words: str) -> object:
+    with pytest.raises(SystemExit) as left:
+        cnndsl.cli.main(list(words))  # pyright: ignore
+    return left.value.code
+
+
+# Tables
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if TABLE.search(page(n).read_text("utf-8"))])
+def test_derived_tables_are_those_of_now(name: str):
+    text = page(name).read_text(encoding="utf-8")
+    assert text == with_tables(text), "write them anew: python tests/documents.py"
+
+
+def test_every_limit_has_its_line():
+    text = (DOCS / "limits.md").read_text(encoding="utf-8")
+    assert {n for n in vars(limits) if n.isupper()} == {*limit_codes(), "ERRORS"}
+    assert all(f"`{code}`" in text for code in codes() if code.startswith("E9"))
+
+
+# The pages themselves
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.name)
+def test_links_lead_somewhere(path: Path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.name)
+def test_codes_and_headings(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert set(re.findall(r"\b[EW]\d{3}\b", text)) <= set(codes())
+    levels = [len(m) for m in re.findall(r"^(#+) ", FENCE.sub("", text), re.MULTILINE)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
