@@ -15,6 +15,7 @@ from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.idioms import use_fast_idioms
+from cnndsl.graph.schedule import write_for_runtime
 from cnndsl.graph.simplify import drop_dead, merge_reshapes, share_common, simplify
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import gradients
@@ -168,6 +169,7 @@ def _finish(tape: Tape, options: StepOptions) -> None:
         merge_reshapes(tape)
         share_common(tape)
         drop_dead(tape)
+    write_for_runtime(tape)
 
 
 def _forward(

@@ -1,0 +1,61 @@
+"""The order of operators in the file, which decides the order in which onnxruntime runs them.
+
+onnxruntime does not run a file from top to bottom. It walks back from the operators that nobody
+reads, the last in the file first, and from each operator to its inputs, the last in the file first.
+Written in the order of the tape, a training step would run the whole backward pass before the first
+weight gradient, with every activation and gradient alive and out of the cache. Written as late as
+their readers allow, the earliest wanted operators come first: weight gradients right behind the
+gradients that they need, micro-batches one after the other.
+"""
+
+import heapq
+from collections import defaultdict
+
+from cnndsl.graph.tape import Node, Tape, Value
+
+
+def write_for_runtime(tape: Tape) -> None:
+    """Reorder the nodes in place, so that onnxruntime runs them in the order of `wanted_order`."""
+    wanted = {id(node): at for at, node in enumerate(wanted_order(tape))}
+    makers = {value: node for node in tape.nodes for value in node.outputs}
+    readers: dict[int, int] = defaultdict(int)
+    for node in tape.nodes:
+        for maker in _makers(node, makers):
+            readers[id(maker)] += 1
+    ready = [(wanted[id(n)], n) for n in tape.nodes if not readers[id(n)]]
+    heapq.heapify(ready)
+    backwards = list[Node]()
+    while ready:
+        node = heapq.heappop(ready)[1]
+        backwards.append(node)
+        for maker in _makers(node, makers):
+            readers[id(maker)] -= 1
+            if not readers[id(maker)]:
+                heapq.heappush(ready, (wanted[id(maker)], maker))
+    tape.nodes = backwards[::-1]
+
+
+def _makers(node: Node, makers: dict[Value, Node]) -> list[Node]:
+    """The nodes that make a node's inputs, each once."""
+    found = {id(m): m for v in node.inputs if v is not None and (m := makers.get(v)) is not None}
+    return list(found.values())
+
+
+def wanted_order(tape: Tape) -> list[Node]:
+    """The tape's order, micro-batch by micro-batch where its input is split."""
+    pieces = {value: at for node in tape.nodes if _splits_input(tape, node)
+              for at, value in enumerate(node.outputs)}  # fmt: skip
+    if not pieces:
+        return list(tape.nodes)
+    last: dict[Value, int] = dict(pieces)
+    keys = list[int]()
+    for node in tape.nodes:
+        own = max((last.get(v, 0) for v in node.inputs if v is not None), default=0)
+        for value in node.outputs:
+            last.setdefault(value, own)
+        keys.append(own)
+    return [tape.nodes[i] for i in sorted(range(len(keys)), key=lambda i: (keys[i], i))]
+
+
+def _splits_input(tape: Tape, node: Node) -> bool:
+    return node.op == "Split" and node.inputs[0] in tape.inputs
