@@ -122,7 +122,7 @@ def test_a_truncated_archive(tmp_path: Path) -> None:
 def test_cifar10_of_wrong_size_or_label(tmp_path: Path) -> None:
     folder = write_binaries(tmp_path / FOLDER)
     (folder / "data_batch_3.bin").write_bytes(b"x" * 100)
-    with pytest.raises(UserError, match="data_batch_3.bin has 100 bytes, not 61,460"):
+    with pytest.raises(UserError, match=r"data_batch_3\.bin has 100 bytes, not 61,460"):
         open_dataset("cifar10", CIFAR, tmp_path)
     wrong = records(3)
     wrong[7, 0] = 200
@@ -130,7 +130,7 @@ def test_cifar10_of_wrong_size_or_label(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="training picture 47 has label 200"):
         open_dataset("cifar10", CIFAR, tmp_path)
     (folder / "data_batch_3.bin").unlink()
-    with pytest.raises(UserError, match="data_batch_3.bin: No such file"):
+    with pytest.raises(UserError, match=r"data_batch_3\.bin: No such file"):
         open_dataset("cifar10", CIFAR, tmp_path)
 
 
@@ -170,7 +170,7 @@ HOSTILE: dict[str, Any] = {
     "eval": Runs(eval, f"open({CANARY!r}, 'w').close()"),
     "nested": {b"data": [[Runs(os.system, f"touch {CANARY}")]], b"labels": [0]},
     "labels": {b"data": records(0)[:, 1:], b"labels": Runs(os.system, f"touch {CANARY}")},
-    "getattr": Runs(getattr, os, "system"),
+    "getattr": Runs(getattr, "x", "upper"),
     "path": Runs(Path, "x"),
 }
 

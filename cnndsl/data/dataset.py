@@ -56,7 +56,9 @@ def checked(name: str, train: Split, test: Split, classes: tuple[str, ...]) -> D
         wrong = np.flatnonzero((split.y < 0) | (split.y >= len(classes)))
         if len(wrong):
             at = int(wrong[0])
-            raise UserError(
-                f"{name}: {what} picture {at} has label {split.y[at]}, outside of 0…{len(classes) - 1}"
-            )
+            label, last = split.y[at], len(classes) - 1
+            raise UserError(f"{name}: {what} picture {at} has label {label}, outside of 0…{last}")
+    if train.x.shape[1:] != test.x.shape[1:]:
+        sizes = ("x".join(map(str, split.x.shape[1:])) for split in (test, train))
+        raise UserError(f"{name}: test pictures are {next(sizes)}, training pictures {next(sizes)}")
     return Dataset(name, train, test, classes)

@@ -1,6 +1,7 @@
 """Data of the user: a folder of class folders, or an `.npz` file."""
 
 import sys
+import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -12,25 +13,37 @@ from cnndsl.runtime.pictures import read_picture
 from cnndsl.source import UserError
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+_MOST_CLASSES = 100_000
 _TEST_SHARE = 5  # every fifth picture, where there is no test folder
 
 
 def load_npz(path: Path) -> Dataset:
     """`x` (N×C×H×W or N×H×W×C, uint8), `y`, and perhaps `x_test`, `y_test`, `classes`."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    arrays = _arrays(path)
     if not {"x", "y"} <= set(arrays):
         raise UserError(f"{path}: holds {', '.join(arrays)}; it needs x and y")
     train = Split(_images(arrays["x"], path), _labels(arrays["y"], path))
     if "x_test" in arrays and "y_test" in arrays:
         test = Split(_images(arrays["x_test"], path), _labels(arrays["y_test"], path))
     else:
-        train, test = _held_out(train)
-    names = arrays.get("classes", np.arange(int(train.y.max(initial=0)) + 1))
+        train, test = _held_out(path.name, train)
+    last = int(train.y.max(initial=0))
+    if last >= _MOST_CLASSES:
+        raise UserError(f"{path}: label {last} would mean more than {_MOST_CLASSES:,} classes")
+    names = arrays.get("classes", np.arange(last + 1))
     return checked(path.name, train, test, tuple(str(n) for n in names))
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """All arrays of the archive, none of them of Python objects."""
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds one array without a name")
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, BadZipFile, MemoryError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
 
 
 def _images(x: NDArray[np.generic], path: Path) -> Images:
@@ -42,13 +55,15 @@ def _images(x: NDArray[np.generic], path: Path) -> Images:
 
 
 def _labels(y: NDArray[np.generic], path: Path) -> NDArray[np.int64]:
-    if y.dtype.kind not in "iu" or y.size != len(y):
+    if y.dtype.kind not in "iu" or y.ndim < 1 or y.size != len(y):
         raise UserError(f"{path}: labels are whole numbers, one a picture, not {y.dtype} {y.shape}")
     return y.reshape(-1).astype(np.int64)
 
 
-def _held_out(split: Split) -> tuple[Split, Split]:
+def _held_out(name: str, split: Split) -> tuple[Split, Split]:
     """Every fifth picture for the test."""
+    if len(split.x) != len(split.y):
+        raise UserError(f"{name}: {len(split.x)} pictures, but {len(split.y)} labels")
     held = np.arange(len(split)) % _TEST_SHARE == _TEST_SHARE - 1
     return Split(split.x[~held], split.y[~held]), Split(split.x[held], split.y[held])
 
@@ -58,6 +73,9 @@ def load_folder(path: Path, size: tuple[int, ...], strict: bool = False) -> Data
 
     A picture that cannot be read is left out with a warning; with `strict` it is an error.
     """
+    if len(size) != 3 or size[0] not in (1, 3):
+        takes = f"{size[0]} {'features' if len(size) == 1 else 'channels'}"
+        raise UserError(f"{path}: pictures have 1 or 3 channels, but the model takes {takes}")
     parts = [path / name for name in ("train", "test", "val")]
     divided = parts[0].is_dir() and (parts[1].is_dir() or parts[2].is_dir())
     top = parts[0] if divided else path
@@ -68,7 +86,7 @@ def load_folder(path: Path, size: tuple[int, ...], strict: bool = False) -> Data
     if divided:
         other = parts[1] if parts[1].is_dir() else parts[2]
         return checked(path.name, train, _folder_split(other, classes, size, strict), classes)
-    return checked(path.name, *_held_out(train), classes)
+    return checked(path.name, *_held_out(path.name, train), classes)
 
 
 def _folder_split(
@@ -78,7 +96,7 @@ def _folder_split(
     images, labels = list[Images](), list[int]()
     for label, name in enumerate(classes):
         for file in sorted((top / name).rglob("*")):
-            if file.suffix.lower() not in _ENDINGS:
+            if file.suffix.lower() not in _ENDINGS or file.is_dir():
                 continue
             try:
                 images.append(read_picture(file, height, width, channels).transpose(2, 0, 1))

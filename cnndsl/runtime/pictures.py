@@ -20,7 +20,7 @@ def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDAr
     The picture is turned upright by its EXIF tag, scaled so that it covers the size, and its middle
     is cut out. UserError where it cannot be read.
     """
-    image = _open(path).convert("L" if channels == 1 else "RGB")
+    image = _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
     scale = max(width / image.width, height / image.height)
     if scale != 1:
         size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
@@ -28,6 +28,15 @@ def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDAr
     left, top = (image.width - width) // 2, (image.height - height) // 2
     cut = np.asarray(image.crop((left, top, left + width, top + height)), np.uint8)
     return cut.reshape(height, width, channels)
+
+
+def _eight_bits(image: "Image") -> "Image":
+    """What pillow itself would clip to white or warn of: 16-bit grays, transparent palettes."""
+    if image.mode.startswith("I"):
+        from PIL.Image import fromarray
+
+        return fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
+    return image.convert("RGBA") if "transparency" in image.info else image
 
 
 def _open(path: Path) -> "Image":

@@ -1,0 +1,209 @@
+"""Data of the user: `.npz` files and folders of pictures, good ones and bad ones."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnndsl.data.registry import open_dataset
+from cnndsl.source import UserError
+
+Image = pytest.importorskip("PIL.Image")
+
+TINY = (3, 6, 4)
+RNG = np.random.default_rng(0)
+X, Y = RNG.integers(0, 256, (10, *TINY)).astype(np.uint8), np.arange(10) % 3
+
+
+def npz(path: Path, **arrays: Any) -> str:
+    np.savez(path / "set.npz", **arrays)
+    return str(path / "set.npz")
+
+
+def test_npz(tmp_path: Path) -> None:
+    names = np.array(["a", "b", "c"])
+    name = npz(tmp_path, x=X, y=Y, x_test=X[:4], y_test=Y[:4], classes=names)
+    data = open_dataset(name, TINY)
+    assert np.array_equal(data.train.x, X)
+    assert np.array_equal(data.test.y, Y[:4])
+    assert data.classes == ("a", "b", "c")
+
+
+def test_npz_holds_every_fifth_out_where_there_is_no_test(tmp_path: Path) -> None:
+    data = open_dataset(npz(tmp_path, x=X, y=Y[:, None].astype(np.uint8)), TINY)
+    assert np.array_equal(data.test.x, X[[4, 9]])
+    assert len(data.train) == 8
+    assert data.classes == ("0", "1", "2")
+
+
+def test_npz_with_channels_last_or_none(tmp_path: Path) -> None:
+    data = open_dataset(npz(tmp_path, x=X.transpose(0, 2, 3, 1), y=Y), TINY)
+    assert np.array_equal(data.test.x, X[[4, 9]])
+    data = open_dataset(npz(tmp_path, x=X[:, 0], y=Y), (1, 6, 4))
+    assert np.array_equal(data.test.x, X[[4, 9], :1])
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "object labels": ({"x": X, "y": np.array([None] * 10, object)}, "cannot be read: Object"),
+    "object pictures": ({"x": np.array([b""] * 10, object), "y": Y}, "cannot be read: Object"),
+    "no labels": ({"x": X}, "holds x; it needs x and y"),
+    "floats": ({"x": X / 255, "y": Y}, "pictures are uint8"),
+    "vectors": ({"x": X.reshape(10, -1), "y": Y}, "pictures are uint8"),
+    "float labels": ({"x": X, "y": Y / 2}, "labels are whole numbers"),
+    "one-hot labels": ({"x": X, "y": np.eye(3, dtype=int)[Y]}, "labels are whole numbers"),
+    "one label": ({"x": X, "y": np.array(1)}, "labels are whole numbers"),
+    "fewer labels": ({"x": X, "y": Y[:8]}, "pictures, but"),
+    "negative labels": ({"x": X, "y": Y - 1}, "has label -1, outside of"),
+    "huge labels": ({"x": X, "y": Y * 10**12}, "more than 100,000 classes"),
+    "too few names": ({"x": X, "y": Y, "classes": np.array(["a", "b"])}, "has label 2"),
+    "no pictures": ({"x": X[:0], "y": Y[:0]}, "there are no training pictures"),
+    "other test size": (
+        {"x": X, "y": Y, "x_test": X[:, :, :5], "y_test": Y}, "test pictures are 3x5x4",
+    ),
+    "another size": ({"x": X[..., :3], "y": Y}, "the model takes 3x6x4"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_npz(tmp_path: Path, name: str) -> None:
+    arrays, message = BAD[name]
+    with pytest.raises(UserError, match=message):
+        open_dataset(npz(tmp_path, **arrays), TINY)
+
+
+def test_what_is_no_npz(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    good = Path(npz(tmp_path, x=X, y=Y)).read_bytes()
+    np.save(tmp_path / "one.npy", X)
+    for data in (b"", b"text", good[:-30], good[:300], (tmp_path / "one.npy").read_bytes()):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match="cannot be read"):
+            open_dataset(str(path), TINY)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00garbage")
+    with pytest.raises(UserError, match="cannot be read"):
+        open_dataset(str(path), TINY)
+    with pytest.raises(UserError, match=r"cannot be read: .*No such file"):
+        open_dataset(str(tmp_path / "none.npz"), TINY)
+
+
+def draw(path: Path, colour: Any = (10, 20, 30), mode: str = "RGB", **how: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.new(mode, (8, 12), colour) as picture:
+        picture.save(path, **how)
+    return path
+
+
+def folder_of(top: Path, count: int = 5) -> Path:
+    for label, name in enumerate(("cat", "dog")):
+        for i in range(count):
+            draw(top / name / f"{i}.png", (100 * label, i, 0))
+    return top
+
+
+def test_a_folder_of_class_folders(tmp_path: Path) -> None:
+    data = open_dataset(str(folder_of(tmp_path)), TINY)
+    assert data.classes == ("cat", "dog")
+    assert data.train.x.shape == (8, *TINY)
+    assert data.test.y.tolist() == [0, 1]
+    assert data.test.x[:, :, 0, 0].tolist() == [[0, 4, 0], [100, 4, 0]]
+
+
+@pytest.mark.parametrize("held", ["test", "val"])
+def test_train_and_test_folders(tmp_path: Path, held: str) -> None:
+    folder_of(tmp_path / "train", 3)
+    draw(tmp_path / held / "dog" / "deep" / "1.bmp")
+    (tmp_path / held / "dog" / "notes.txt").write_text("no picture")
+    data = open_dataset(str(tmp_path), TINY)
+    assert (len(data.train), len(data.test)) == (6, 1)
+    assert data.test.y.tolist() == [1]
+
+
+def test_broken_pictures_are_left_out_or_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder_of(tmp_path)
+    whole = draw(tmp_path / "cat" / "whole.jpg").read_bytes()
+    (tmp_path / "cat" / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "cat" / "empty.png").write_bytes(b"")
+    (tmp_path / "cat" / "text.webp").write_bytes(b"text")
+    (tmp_path / "cat" / "folder.png").mkdir()
+    data = open_dataset(str(tmp_path), TINY)
+    assert len(data.train) + len(data.test) == 11
+    said = capsys.readouterr().err
+    assert [name in said for name in ("half.jpg", "empty.png", "text.webp", "folder.png")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="cannot be read as a picture"):
+        open_dataset(str(tmp_path), TINY, strict=True)
+
+
+FORMS: dict[str, tuple[str, Any, str, list[int]]] = {
+    "grayscale": ("L", 90, "png", [90, 90, 90]),
+    "alpha": ("RGBA", (10, 20, 30, 128), "png", [10, 20, 30]),
+    "palette": ("P", 0, "png", [0, 0, 0]),
+    "black and white": ("1", 1, "png", [255, 255, 255]),
+    "CMYK": ("CMYK", (0, 0, 0, 0), "jpg", [255, 255, 255]),
+    "16 bits": ("I;16", 0x8000, "png", [128, 128, 128]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_picture_becomes_colours(tmp_path: Path, form: str) -> None:
+    mode, colour, ending, wanted = FORMS[form]
+    folder_of(tmp_path, 1)
+    for name in ("a", "b", "c", "d"):
+        draw(tmp_path / "cat" / f"{name}.{ending}", colour, mode)
+    data = open_dataset(str(tmp_path), TINY, strict=True)
+    assert np.abs(data.train.x[1:4].astype(int) - np.reshape(wanted, (3, 1, 1))).max() <= 1
+    data = open_dataset(str(tmp_path), (1, 6, 4), strict=True)
+    assert abs(int(data.train.x[1, 0, 0, 0]) - sum(wanted) / 3) <= 2
+
+
+def test_a_palette_with_transparency(tmp_path: Path) -> None:
+    folder_of(tmp_path, 5)
+    with Image.new("P", (8, 12), 1) as picture:
+        picture.putpalette([0, 0, 0, 200, 100, 50])
+        picture.save(tmp_path / "cat" / "0.png", transparency=b"\x00\x80")
+    data = open_dataset(str(tmp_path), TINY, strict=True)
+    assert data.train.x[0, :, 0, 0].tolist() == [200, 100, 50]
+
+
+def test_exif_turns_pictures_upright(tmp_path: Path) -> None:
+    folder_of(tmp_path, 5)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned by half
+    pixels = np.zeros((12, 8, 3), np.uint8)
+    pixels[:6] = 255
+    with Image.fromarray(pixels) as picture:
+        picture.save(tmp_path / "cat" / "0.png", exif=exif)
+    first = open_dataset(str(tmp_path), TINY, strict=True).train.x[0]
+    assert (first[:, :2].max(), first[:, -2:].min()) == (0, 255)
+
+
+@pytest.mark.parametrize(("size", "message"), [((8,), "8 features"), ((4, 6, 4), "4 channels")])
+def test_folders_need_a_model_of_pictures(
+    tmp_path: Path, size: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        open_dataset(str(folder_of(tmp_path)), size)
+
+
+def test_folders_without_classes_or_pictures(tmp_path: Path) -> None:
+    draw(tmp_path / "only" / "1.png")
+    with pytest.raises(UserError, match="needs a folder of pictures for each class"):
+        open_dataset(str(tmp_path), TINY)
+    (tmp_path / "only" / "1.png").unlink()
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UserError, match="holds no pictures"):
+        open_dataset(str(tmp_path), TINY)
+
+
+def test_links_to_nowhere_are_left_out(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    os.symlink(tmp_path / "none.png", tmp_path / "cat" / "link.png")
+    data = open_dataset(str(tmp_path), TINY)
+    assert len(data.train) + len(data.test) == 10
