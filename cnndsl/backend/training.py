@@ -122,9 +122,11 @@ class TrainingEmitter(Emitter):
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
     """The whole step: (pictures, labels, lr, state) → (loss, correct, new state)."""
-    step, weights, grads = _backward(model, recipe, options)
+    back = _backward(model, recipe, options)
+    step = back.step
     step.tape.path, step.tape.line = "optimizer", 0
-    step.slots = write_update(model, recipe, step.tape, weights, grads)
+    step.slots = write_update(model, recipe, step.tape, back.weights, back.grads)
+    back.report()
     _finish(step.tape, options)
     return step
 
@@ -135,31 +137,51 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     The first gives `loss`, `correct`, new statistics and `NAME.grad` for each learned tensor; the
     second takes these gradients, `lr` and the state, and gives the new state.
     """
-    step, weights, grads = _backward(model, recipe, options)
-    step.tape.outputs |= {f"{name}.grad": grad for name, grad in grads.items()}
+    back = _backward(model, recipe, options)
+    step, weights = back.step, back.weights
+    whole = {name: total(step.tape, parts) for name, parts in back.grads.items()}
+    step.tape.outputs |= {f"{name}.grad": grad for name, grad in whole.items()}
+    back.report()
     apply = Tape(path="optimizer")
-    taken = {n: apply.input(n, w.shape, w.dtype) for n, w in weights.items() if n in grads}
-    given = {n: apply.input(f"{n}.grad", g.shape, g.dtype) for n, g in grads.items()}
+    taken = {n: apply.input(n, weights[n].shape, weights[n].dtype) for n in whole}
+    given = {n: [apply.input(f"{n}.grad", g.shape, g.dtype)] for n, g in whole.items()}
     step.slots = write_update(model, recipe, apply, taken, given)
     for tape in (step.tape, apply):
         _finish(tape, options)
     return step, apply
 
 
-def _backward(
-    model: Model, recipe: Recipe, options: StepOptions
-) -> tuple[Step, dict[str, Value], dict[str, Value]]:
-    """Forward, loss and gradients: the step so far, weights and gradients by name."""
+@dataclass(frozen=True)
+class _Backward:
+    """A step up to its gradients; lists are by micro-batch."""
+
+    step: Step
+    weights: dict[str, Value]
+    grads: dict[str, list[Value]]
+    losses: list[Value]
+    right: list[Value]
+
+    def report(self) -> None:
+        """Write `loss` and `correct`, last: what needs all micro-batches would run them together."""
+        tape = self.step.tape
+        tape.path, tape.line = "loss", 0
+        tape.outputs["loss"] = total(tape, self.losses)
+        tape.outputs["correct"] = total(tape, self.right)
+
+
+def _backward(model: Model, recipe: Recipe, options: StepOptions) -> _Backward:
+    """Forward, loss and gradients of each micro-batch."""
     lowered, emitter, outputs, updates = _forward(model, options)
     tape = lowered.tape
-    loss, correct = _losses(model, recipe, options, tape, outputs)
+    losses, right = _losses(model, recipe, options, tape, outputs)
     learned = [n for n, p in model.tensors().items() if p.learned and n in lowered.stored]
     rules.load()
-    found = gradients(tape, loss, [lowered.stored[n] for n in learned])
-    tape.outputs = {"loss": loss, "correct": correct}
-    tape.outputs |= {f"{name}.new": value for name, value in updates.items()}
+    weights = [lowered.stored[n] for n in learned]
+    found = [gradients(tape, loss, weights) for loss in losses]
+    tape.outputs = {f"{name}.new": value for name, value in updates.items()}
     step = Step(tape, lowered.layouts, {}, tuple(emitter.randoms), lowered.chosen)
-    return step, lowered.stored, dict(zip(learned, found, strict=True))
+    grads = {name: [piece[i] for piece in found] for i, name in enumerate(learned)}
+    return _Backward(step, lowered.stored, grads, losses, right)
 
 
 def _finish(tape: Tape, options: StepOptions) -> None:
@@ -227,8 +249,8 @@ def _flat(lowered: Lowering, value: Value) -> Value:
 
 def _losses(
     model: Model, recipe: Recipe, options: StepOptions, tape: Tape, outputs: list[dict[str, Value]]
-) -> tuple[Value, Value]:
-    """The mean loss of the batch and the number of right answers."""
+) -> tuple[list[Value], list[Value]]:
+    """Each piece's share of the mean loss, and its number of right answers."""
     main = main_output(model)
     classes = int(outputs[0][main].shape[1])
     targets = _targets(tape, options, classes)
@@ -237,12 +259,14 @@ def _losses(
     parts = tape.ops("Split", targets, sizes, axis=0) if options.pieces > 1 else [targets]
     losses, right = list[Value](), list[Value]()
     for named, q in zip(outputs, parts, strict=True):
+        shares = list[Value]()
         for name, logits in named.items():
             loss = recipe.loss.emit(tape, logits, q)
             weight = (1.0 if name == main else _AUXILIARY) / options.pieces
-            losses.append(tape.op("Mul", loss, tape.scalar(weight, options.dtype)))
+            shares.append(tape.op("Mul", loss, tape.scalar(weight, options.dtype)))
+        losses.append(total(tape, shares))
         right.append(_right(tape, named[main], q))
-    return total(tape, losses), total(tape, right)
+    return losses, right
 
 
 def main_output(model: Model) -> str:

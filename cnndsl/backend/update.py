@@ -10,8 +10,11 @@ from cnndsl.recipe import Recipe
 
 
 def total(tape: Tape, values: list[Value]) -> Value:
-    """The sum of one or more values."""
-    return values[0] if len(values) == 1 else tape.op("Sum", *values)
+    """The sum of one or more values, from the first on."""
+    summed = values[0]
+    for value in values[1:]:
+        summed = tape.op("Add", summed, value)
+    return summed
 
 
 _SMALL = 1 << 17  # elements: tensors up to this size are updated side by side
@@ -22,40 +25,46 @@ def write_update(
     recipe: Recipe,
     tape: Tape,
     weights: Mapping[str, Value],
-    grads: Mapping[str, Value],
+    grads: Mapping[str, list[Value]],
 ) -> dict[str, tuple[str, ...]]:
     """Write the update of every learned tensor; returns the state slots beside each.
 
-    Small tensors are updated as one: a dozen operators in all instead of a dozen for each.
+    `grads` are gradients by micro-batch, to be summed. Small tensors are updated as one: a dozen
+    operators in all instead of a dozen for each.
     """
     tensors = model.tensors()
-    dtype = next(iter(grads.values())).dtype
+    dtype = next(iter(grads.values()))[0].dtype
     lr = tape.input("lr", (), dtype)
     count = tape.op("Add", tape.input("step", (), dtype), tape.scalar(1.0, dtype))
     tape.outputs["step.new"] = count
-    penalised = {n: _with_l2(tape, g, weights[n], tensors[n].l2) for n, g in grads.items()}
-    clipped = _clipped(tape, penalised, recipe.clip)
+    bundles = [_Bundle(tape, tuple(names), weights) for names in _groups(model, weights, grads)]
+    joined = [bundle.joined([weights[n] for n in bundle.names]) for bundle in bundles]
+    summed = [
+        _with_l2(tape, bundle.summed(grads), w, tensors[bundle.names[0]].l2)
+        for bundle, w in zip(bundles, joined, strict=True)
+    ]
     taken = dict[str, tuple[str, ...]]()
-    for names in _groups(model, clipped):
-        bundle = _Bundle(tape, tuple(names), weights)
-        w = bundle.joined([weights[n] for n in names])
-        g = bundle.joined([clipped[n] for n in names])
-        decays = tensors[names[0]].decay
+    for bundle, w, g in zip(bundles, joined, _clipped(tape, summed, recipe.clip), strict=True):
+        decays = tensors[bundle.names[0]].decay
         update = Update(tape, w, g, lr, count, bundle.slot, bundle.keep, decays)
         new = recipe.optimizer.update(update)
         bundle.spread("", new)
         if recipe.ema:
             bundle.keep("ema", update.blend(bundle.slot("ema"), new, 1 - recipe.ema))
-        taken |= {name: tuple(bundle.slots) for name in names}
+        taken |= {name: tuple(bundle.slots) for name in bundle.names}
     return taken
 
 
-def _groups(model: Model, grads: Mapping[str, Value]) -> list[list[str]]:
-    """Names to update together: the small ones that decay, the small ones that don't, each other."""
-    tensors, alone = model.tensors(), [[n] for n, g in grads.items() if g.size > _SMALL]
-    small = [n for n, g in grads.items() if g.size <= _SMALL]
-    together = [[n for n in small if tensors[n].decay is decays] for decays in (True, False)]
-    return [group for group in (*alone, *together) if group]
+def _groups(
+    model: Model, weights: Mapping[str, Value], grads: Mapping[str, list[Value]]
+) -> list[list[str]]:
+    """Names to update together: large tensors alone, small ones with those treated alike."""
+    tensors = model.tensors()
+    groups: dict[object, list[str]] = {}
+    for name in grads:
+        kind = (tensors[name].decay, tensors[name].l2)
+        groups.setdefault(kind if weights[name].size <= _SMALL else name, []).append(name)
+    return list(groups.values())
 
 
 @dataclass
@@ -73,6 +82,11 @@ class _Bundle:
             return values[0]
         flat = [v if len(v.shape) == 1 else self.tape.reshape(v, -1) for v in values]
         return self.tape.op("Concat", *flat, axis=0)
+
+    def summed(self, grads: Mapping[str, list[Value]]) -> Value:
+        """The gradients as one, summed over the micro-batches, each as a whole."""
+        pieces = zip(*(grads[name] for name in self.names), strict=True)
+        return total(self.tape, [self.joined(list(piece)) for piece in pieces])
 
     def slot(self, kind: str) -> Value:
         """State tensors beside the weights."""
@@ -107,18 +121,16 @@ def _with_l2(tape: Tape, g: Value, w: Value, l2: float) -> Value:
     return tape.op("Add", g, tape.op("Mul", w, tape.scalar(2 * l2, w.dtype)))
 
 
-def _clipped(tape: Tape, grads: Mapping[str, Value], norm: float | None) -> dict[str, Value]:
+def _clipped(tape: Tape, grads: list[Value], norm: float | None) -> list[Value]:
     """All gradients scaled so that their joint norm is at most `norm`."""
     if not norm:
-        return dict(grads)
+        return grads
     squares = [
-        tape.op("ReduceSumSquare", g, tape.ints(range(len(g.shape))), keepdims=0)
-        for g in grads.values()
+        tape.op("ReduceSumSquare", g, tape.ints(range(len(g.shape))), keepdims=0) for g in grads
     ]
     length = tape.op("Sqrt", total(tape, squares))
     dtype = length.dtype
-    ratio = tape.op(
-        "Div", tape.scalar(norm, dtype), tape.op("Add", length, tape.scalar(1e-6, dtype))
-    )
+    above = tape.op("Add", length, tape.scalar(1e-6, dtype))
+    ratio = tape.op("Div", tape.scalar(norm, dtype), above)
     factor = tape.op("Min", ratio, tape.scalar(1.0, dtype))
-    return {name: tape.op("Mul", g, factor) for name, g in grads.items()}
+    return [tape.op("Mul", g, factor) for g in grads]

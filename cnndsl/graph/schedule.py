@@ -42,20 +42,26 @@ def _makers(node: Node, makers: dict[Value, Node]) -> list[Node]:
 
 
 def wanted_order(tape: Tape) -> list[Node]:
-    """The tape's order, micro-batch by micro-batch where its input is split."""
-    pieces = {value: at for node in tape.nodes if _splits_input(tape, node)
-              for at, value in enumerate(node.outputs)}  # fmt: skip
-    if not pieces:
-        return list(tape.nodes)
-    last: dict[Value, int] = dict(pieces)
-    keys = list[int]()
-    for node in tape.nodes:
-        own = max((last.get(v, 0) for v in node.inputs if v is not None), default=0)
-        for value in node.outputs:
-            last.setdefault(value, own)
-        keys.append(own)
-    return [tape.nodes[i] for i in sorted(range(len(keys)), key=lambda i: (keys[i], i))]
+    """The tape's order, micro-batch by micro-batch, and what needs several of them at the end."""
+    pieces = {
+        value: at
+        for node in tape.nodes
+        if _splits_input(tape, node)
+        for at, value in enumerate(node.outputs)
+    }
+    keys = list[tuple[int, int]]()
+    for at, node in enumerate(tape.nodes):
+        own = {pieces[v] for v in node.inputs if v in pieces}
+        piece = _SEVERAL if len(own) > 1 else max(own, default=-1)
+        for value in node.outputs if own else ():
+            pieces.setdefault(value, piece)
+        keys.append((piece, at))
+    return [tape.nodes[at] for _, at in sorted(keys)]
+
+
+_SEVERAL = 1 << 30
 
 
 def _splits_input(tape: Tape, node: Node) -> bool:
+    """Whether a node cuts the batch."""
     return node.op == "Split" and node.inputs[0] in tape.inputs

@@ -117,7 +117,11 @@ def _row_dict(row: Row) -> dict[str, Any]:
 
 def _joined(before: Row | None, row: Row, path: str) -> Row:
     if before is None:
-        return row if path == row.path else replace(row, path=path, type=path, text="", activation=None)
+        return (
+            row
+            if path == row.path
+            else replace(row, path=path, type=path, text="", activation=None)
+        )
     return replace(
         row,
         path=path,
@@ -140,7 +144,9 @@ def table(summary: Summary) -> "Table":
         out.add_column(title, overflow="fold")
     for title in ("params", "MACs", "sees", "line"):
         out.add_column(title, justify="right", no_wrap=True)
-    out.add_row("input", "", show(summary.model.input), "", "", "", str(summary.model.nodes[0].line))
+    out.add_row(
+        "input", "", show(summary.model.input), "", "", "", str(summary.model.nodes[0].line)
+    )
     for row in summary.rows:
         out.add_row(
             Text(row.path), Text(row.text), show(row.output), f"{row.params:,}",

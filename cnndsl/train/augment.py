@@ -47,12 +47,13 @@ def jittered(x: Images, strength: float, rng: Rng) -> Images:
 
 
 def blanked(x: Images, side: int, rng: Rng) -> Images:
-    """A black square somewhere in each picture. Source: cutout, arXiv:1708.04552."""
+    """A black square around a pixel of each picture. Source: cutout, arXiv:1708.04552."""
     height, width = x.shape[2:]
     top, left = rng.integers(0, height, len(x)), rng.integers(0, width, len(x))
-    rows = abs(np.arange(height) - top[:, None]) <= (side - 1) / 2
-    columns = abs(np.arange(width) - left[:, None]) <= (side - 1) / 2
-    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
+    rows = np.arange(height) - top[:, None] + side // 2
+    columns = np.arange(width) - left[:, None] + side // 2
+    tall, wide = (rows >= 0) & (rows < side), (columns >= 0) & (columns < side)
+    return x * ~(tall[:, None, :, None] & wide[:, None, None, :])
 
 
 def mixed(x: Images, y: Labels, classes: int, alpha: float, rng: Rng) -> tuple[Images, Soft]:

@@ -44,6 +44,7 @@ class RunFolder:
     def begin(self, arguments: Mapping[str, Any], spec: str) -> None:
         """Write what the run is; refuses a folder that has a run."""
         if (self.path / "results.csv").exists() or self.checkpoints.exists():
+            self.close()
             raise UserError(
                 f"{self.path}: has a run already\n"
                 f"  go on with `cnndsl train --resume {self.path}`, or choose another --out"

@@ -86,11 +86,12 @@ class Trainer:
             callback.on_start(self)
         with listening() as stop:
             try:
-                while self.progress.epoch < self.recipe.epochs:
+                if not self.folder.checkpoints.exists():
+                    self.save()  # so that a run killed in its first epoch can go on
+                while not self.progress.is_over(self.recipe):
                     self._epoch(stop)
-                    if self.progress.should_stop(self.recipe):
-                        self.show.say(f"no better val_loss for {self.recipe.stop} epochs: stopped")
-                        break
+                if self.progress.should_stop(self.recipe):
+                    self.show.say(f"no better val_loss for {self.recipe.stop} epochs: stopped")
             finally:
                 self.show.close()
         self._finish()
@@ -144,8 +145,7 @@ class Trainer:
         better = progress.note_epoch(row, self.recipe)
         if better:
             self._keep("best", weights)
-        last = progress.epoch == self.recipe.epochs or progress.should_stop(self.recipe)
-        if last or progress.epoch % self.settings.every == 0:
+        if progress.is_over(self.recipe) or progress.epoch % self.settings.every == 0:
             self.save()
         self.folder.results(progress.rows)
         line = epoch_line(row, self.recipe.epochs)
@@ -213,6 +213,7 @@ class Trainer:
 
         best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model)
         self.scores = self.evaluator.score(best, self.data.test)
+        self.folder.results(self.progress.rows)
         graph = inference_model(self.model, best, self.evaluator.options)
         entries = {"cnndsl_classes": json.dumps(list(self.data.classes))}
         for key, value in entries.items():

@@ -54,6 +54,10 @@ class Progress:
         """Whether early stopping is due."""
         return recipe.stop is not None and self.waited >= recipe.stop
 
+    def is_over(self, recipe: Recipe) -> bool:
+        """Whether all epochs are done, or as many as early stopping allows."""
+        return self.epoch >= recipe.epochs or self.should_stop(recipe)
+
 
 def learning_rate(recipe: Recipe, progress: Progress, steps: int) -> float:
     """The optimizer's rate times the schedule's factor, warm-up and plateaus included."""

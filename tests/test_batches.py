@@ -1,0 +1,147 @@
+"""Batches depend on seed, epoch and step only; augmentations do what they say."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from cnndsl.data.dataset import Images, Split
+from cnndsl.recipe import Augment
+from cnndsl.train.augment import augment, blanked, cropped, flipped, jittered, mixed
+from cnndsl.train.batches import Batches, Feed
+
+COUNT, SIDE = 64, 12
+X = np.random.default_rng(0).integers(1, 256, (COUNT, 3, SIDE, SIDE)).astype(np.uint8)
+Y = np.arange(COUNT) % 5
+EVERYTHING = Augment(flip="flip", crop=2, cutout=3, mixup=0.4, jitter=0.2)
+
+
+def rng(seed: int = 1) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def batches(seed: int = 3, how: Augment = EVERYTHING) -> Batches:
+    return Batches(Split(X, Y), 10, how, 5, seed, (("random_0", (10, 4)),))
+
+
+def same(a: Feed, b: Feed) -> bool:
+    return list(a) == list(b) and all(np.array_equal(a[n], b[n]) for n in a)
+
+
+def test_a_batch_depends_on_seed_epoch_and_step_only() -> None:
+    run = list(batches().epoch(2))
+    assert len(run) == batches().steps == 6
+    alone = batches()
+    assert same(run[4], alone.make(2, 4, alone.order(2)))
+    assert all(same(a, b) for a, b in zip(run[3:], batches().epoch(2, 3), strict=True))
+    others = [next(iter(batches(4).epoch(2))), next(iter(batches().epoch(3))), run[1]]
+    assert not any(same(run[0], other) for other in others)
+
+
+def test_an_epoch_has_each_picture_at_most_once() -> None:
+    plain = batches(how=Augment())
+    seen = np.concatenate([feed["x"] for feed in plain.epoch(0)]).reshape(60, -1)
+    assert len(np.unique(seen, axis=0)) == 60
+    assert sorted(plain.order(0)) == list(range(COUNT))
+    assert not np.array_equal(plain.order(0), plain.order(1))
+
+
+def test_labels_stay_with_their_pictures() -> None:
+    of = {x.tobytes(): y for x, y in zip(X, Y, strict=True)}
+    for feed in batches(how=Augment()).epoch(1):
+        assert [of[x.tobytes()] for x in feed["x"]] == feed["y"].tolist()
+
+
+def test_random_inputs_are_uniform() -> None:
+    drawn = np.concatenate([f["random_0"] for e in range(20) for f in batches().epoch(e)])
+    assert drawn.dtype == np.float32
+    assert (drawn.min(), drawn.max()) >= (0, 0.9)
+    assert abs(drawn.mean() - 0.5) < 0.02
+    assert drawn.max() < 1
+
+
+def test_the_thread_ends_with_its_reader() -> None:
+    before = threading.active_count()
+    feeds = batches().epoch(0)
+    next(feeds)
+    feeds.close()  # pyright: ignore[reportAttributeAccessIssue]  (a generator)
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and thread.daemon:
+            thread.join(5)
+    assert threading.active_count() <= before
+
+
+def test_what_breaks_in_the_thread_reaches_the_reader() -> None:
+    broken = Batches(Split(X, Y[:5]), 10, Augment(), 5, 0)
+    broken_data = Split(X[:5], np.arange(30))
+    with pytest.raises(IndexError):
+        list(Batches(broken_data, 10, Augment(), 5, 0).epoch(0))
+    assert broken.steps == 0
+
+
+def test_a_flip_mirrors_half_of_the_pictures() -> None:
+    out = flipped(X, rng())
+    kept = (out == X).all((1, 2, 3))
+    mirrored = (out == X[..., ::-1]).all((1, 2, 3))
+    assert (kept | mirrored).all()
+    assert COUNT / 4 < mirrored.sum() < COUNT * 3 / 4
+
+
+def shift_of(out: Images, x: Images, margin: int) -> tuple[int, int]:
+    """By how much a picture was shifted, with black coming in."""
+    wide = np.pad(x, ((0, 0), (margin, margin), (margin, margin)))
+    for down in range(2 * margin + 1):
+        for right in range(2 * margin + 1):
+            if np.array_equal(wide[:, down : down + SIDE, right : right + SIDE], out):
+                return down - margin, right - margin
+    raise AssertionError("no shift")
+
+
+def test_a_crop_shifts_by_up_to_its_margin() -> None:
+    out = cropped(X, 2, rng())
+    assert (out.shape, out.dtype) == (X.shape, np.uint8)
+    shifts = [shift_of(a, b, 2) for a, b in zip(out, X, strict=True)]
+    assert {s for s, _ in shifts} == {s for _, s in shifts} == {-2, -1, 0, 1, 2}
+
+
+@pytest.mark.parametrize("side", [1, 4, 5])
+def test_a_cutout_blanks_a_square_of_its_side(side: int) -> None:
+    sizes = set[tuple[int, int]]()
+    for out, x in zip(blanked(X, side, rng()), X, strict=True):
+        black = (out == 0).all(0)
+        rows, columns = np.flatnonzero(black.any(1)), np.flatnonzero(black.any(0))
+        assert black.sum() == len(rows) * len(columns)
+        assert np.array_equal(out[:, ~black], x[:, ~black])
+        sizes.add((len(rows), len(columns)))
+    assert max(sizes) == (side, side)
+    assert min(map(min, sizes)) >= side // 2
+
+
+def test_mixup_blends_pairs_and_their_targets_by_the_same_share() -> None:
+    flat = np.broadcast_to((Y * 50).astype(np.uint8)[:, None, None, None], X.shape)
+    out, targets = mixed(flat, Y, 5, 0.4, rng())
+    assert (out.dtype, targets.dtype) == (np.uint8, np.float32)
+    np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
+    meant = targets @ (np.arange(5) * 50)
+    assert np.abs(out[:, 0, 0, 0] - meant).max() <= 0.51
+    assert 0 < len(np.unique(targets)) <= 4
+
+
+def test_without_mixup_targets_are_one_hot() -> None:
+    out, targets = mixed(X, Y, 5, 0, rng())
+    assert out is X
+    assert np.array_equal(targets, np.eye(5)[Y])
+
+
+def test_jitter_changes_light_and_contrast_by_up_to_its_strength() -> None:
+    gray = np.full((500, 3, 4, 4), 100, np.uint8)
+    light = jittered(gray, 0.2, rng())[:, 0, 0, 0]
+    assert (79 <= light.min() < 85, 115 < light.max() <= 120) == (True, True)
+    gray[:, :, :2] = 60
+    gray[:, :, 2:] = 140
+    spread = np.ptp(jittered(gray, 0.2, rng()).astype(int), axis=(1, 2, 3))
+    assert (63 <= spread.min() < 70, 90 < spread.max() <= 97) == (True, True)
+
+
+def test_nothing_is_changed_where_nothing_is_asked() -> None:
+    assert augment(X, Augment(), rng()) is X
