@@ -27,7 +27,7 @@ def bench(
     conv: str,
     steps: int,
 ) -> dict[str, Any]:
-    """Milliseconds and pictures a second of the training step and of inference, medians of steps."""
+    """Milliseconds and pictures a second of training step and inference, medians of steps."""
     weights = initial_weights(model)
     settings = Settings(Path(), device, threads)
     options = StepOptions(batch, plan=Plan(conv), soft=bool(recipe.augment.mixup))

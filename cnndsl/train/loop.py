@@ -55,7 +55,8 @@ class Trainer:
         )
         classes = len(self.data.classes)
         self.batches = Batches(
-            self.data.train, self.recipe.batch, self.recipe.augment, classes, self.recipe.seed, randoms
+            self.data.train, self.recipe.batch, self.recipe.augment, classes, self.recipe.seed,
+            randoms,
         )  # fmt: skip
         if self.batches.steps < 1:
             raise UserError(
@@ -155,7 +156,7 @@ class Trainer:
             callback.on_epoch(self, row)
 
     def weights(self) -> dict[str, Any]:
-        """The weights to validate and deploy, in ONNX's layout: the moving mean where there is one."""
+        """The weights to validate and deploy, in ONNX's layout: the moving mean if there is one."""
         slot = "ema" if self.recipe.ema else None
         return self.compiled.step.weights(self.compiled.stepper.state(), slot)
 

@@ -1,6 +1,6 @@
 """What a run is given besides model and recipe."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnndsl.lower.driver import Plan
@@ -17,7 +17,7 @@ class Settings:
     out: Path
     device: str = "cpu"
     threads: int | None = None
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
     pieces: int | None = None
     every: int = 1  # epochs between checkpoints
     progress: str = "auto"  # auto, bar, lines, none
