@@ -12,15 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnndsl.api import Model, check, load, parse
+    from cnndsl.api import Model, check, load, parse, train
     from cnndsl.source import Diagnostic, Failed, UserError
+    from cnndsl.train.callbacks import Callback
 
-__all__ = [
+__all__ = [  # noqa: RUF022  (by subject)
     # specs
     "Model",
     "check",
     "load",
     "parse",
+    # training
+    "Callback",
+    "train",
     # what can go wrong
     "Diagnostic",
     "Failed",
@@ -28,7 +32,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Model", "check", "load", "parse"), "cnndsl.api"),
+    **dict.fromkeys(("Model", "check", "load", "parse", "train"), "cnndsl.api"),
+    "Callback": "cnndsl.train.callbacks",
     **dict.fromkeys(("Diagnostic", "Failed", "UserError"), "cnndsl.source"),
 }
 

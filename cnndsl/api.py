@@ -1,20 +1,24 @@
-"""cnndsl in Python: `load`, `check`, `Model`."""
+"""cnndsl in Python: `load`, `check`, `Model`, `train`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnndsl import ir
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.shapes import Shape
-from cnndsl.source import Diagnostic, Failed, Source
+from cnndsl.source import Diagnostic, Failed, Source, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
+
+    from cnndsl.train.callbacks import Callback
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Model:
         else:
             tensors = read_weights(Path(weights), self.ir)
         options = Options(opset, batch, fold, uint8, mean, std)
+        options.check(self.ir)
         return inference_model(self.ir, tensors, options)
 
 
@@ -110,3 +115,39 @@ def _whole(model: ir.Model | None, found: list[Diagnostic]) -> Model:
 def check(text: str) -> list[Diagnostic]:
     """All diagnostics of a spec given as text; raises nothing, whatever the text."""
     return analyse(Source(text))[1]
+
+
+def train(
+    model: Model,
+    data: str | None = None,
+    *,
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    callbacks: "Sequence[Callback]" = (),
+    progress: str = "auto",
+    **recipe: Any,
+) -> "list[dict[str, Any]]":
+    """Train on a data set and return a row an epoch: loss, accuracy, val_loss, val_accuracy …
+
+    `recipe` overrides the spec's: `epochs=`, `batch=`, `seed=`, `optimizer=`, `loss=`, `schedule=`,
+    `augment=` (see `cnndsl.recipe`). The run folder is `out`, or the next free `runs/trainN`.
+    Raises UserError where model and data do not fit or the loss stops being a number.
+    """
+    from cnndsl.recipe import Recipe
+    from cnndsl.train import run
+    from cnndsl.train.folder import next_free
+    from cnndsl.train.settings import Settings
+
+    known = model.ir.recipe or Recipe()
+    strange = set(recipe) - set(vars(known))
+    if strange:
+        raise UserError(
+            f"a recipe has no {', '.join(sorted(strange))}; it has {', '.join(vars(known))}"
+        )
+    chosen = replace(known, **({"data": data} if data else {}), **recipe)
+    settings = Settings(Path(out) if out else next_free(), device, threads, progress=progress)
+    trainer = run.start(model.ir, chosen, settings, Path(data_dir) if data_dir else None,
+                        callbacks=callbacks)  # fmt: skip
+    return trainer.fit()

@@ -184,6 +184,7 @@ def test_the_public_names() -> None:
     """A change here is a decision: it needs a line in the changelog."""
     assert cnndsl.__all__ == [
         "Model", "check", "load", "parse",
+        "Callback", "train",
         "Diagnostic", "Failed", "UserError",
     ]  # fmt: skip
     assert all(getattr(cnndsl, name).__doc__ for name in cnndsl.__all__)

@@ -8,10 +8,11 @@ import numpy as np
 
 from cnndsl.backend.weights import Weights
 from cnndsl.graph.emitter import Emitter
-from cnndsl.graph.export import export
+from cnndsl.graph.export import IR_VERSIONS, export
 from cnndsl.graph.fold import fold_batch_norm
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model, Node
+from cnndsl.source import UserError
 from cnndsl.version import LANGUAGE, version
 
 if TYPE_CHECKING:
@@ -32,6 +33,21 @@ class Options:
     uint8: bool = False
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+
+    def check(self, model: Model) -> None:
+        """UserError for options that make no graph for this model."""
+        if self.opset not in IR_VERSIONS:
+            low, high = min(IR_VERSIONS), max(IR_VERSIONS)
+            raise UserError(f"opset {self.opset}: cnndsl writes {low} to {high}")
+        if self.batch is not None and self.batch < 1:
+            raise UserError(f"a batch of {self.batch}: give at least 1, or None for any")
+        if self.uint8 and len(model.input) != 3:
+            raise UserError(f"uint8 pictures need an image input, not {model.input[0]} features")
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if len(numbers) not in (1, model.input[0]) or (name == "std" and 0 in numbers):
+                raise UserError(
+                    f"{name}: give one number, or {model.input[0]}; a std is never zero"
+                )
 
 
 class InferenceEmitter(Emitter):

@@ -56,15 +56,9 @@ def command(
     if train:
         tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
         return _write_training(model, tensors, output, train, batch, conv, (mean, std))
-    if uint8 and len(model.input) != 3:
-        raise UserError(f"--uint8 needs an image input; {file} takes {model.input[0]} features")
-    for numbers, name in ((mean, "--mean"), (std, "--std")):
-        if len(numbers) not in (1, model.input[0]) or (name == "--std" and 0 in numbers):
-            raise UserError(
-                f"{name}: give one number, or {model.input[0]}, none of them a zero std"
-            )
-    tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
     options = Options(opset, batch, fold, uint8, mean, std)
+    options.check(model)
+    tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
     data = checked_bytes(inference_model(model, tensors, options))
     write_whole(output, data)
     origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"

@@ -75,6 +75,10 @@ def _names(tape: Tape) -> dict[Value, str]:
     """Names of all values; a computed output bears the name of the output."""
     produced = {value for node in tape.nodes for value in node.outputs}
     names = {value: value.name for value in (*tape.inputs, *tape.consts, *produced)}
+    given = {value.name for value in tape.inputs}
+    for value, name in names.items():
+        if name in tape.outputs and name not in given:
+            names[value] = f"{name}_"  # the name belongs to an output
     renamed = set[Value]()
     for name, value in tape.outputs.items():
         if value in produced and value not in renamed:

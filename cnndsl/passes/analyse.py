@@ -51,7 +51,7 @@ def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model |
     outputs = {name: tensor.index for name, tensor in run.outputs.items()}
     assert run.current is not None
     if run.current != run.named:
-        outputs["output"] = run.current.index
+        outputs.setdefault("output", run.current.index)
     name = Path(source.name).stem if source.path else source.name.strip("<>")
     return Model(name, source, tuple(run.builder.nodes), outputs, settings, recipe)
 

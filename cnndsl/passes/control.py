@@ -208,6 +208,9 @@ def _one_name(node: ast.Statement, word: str, what: str) -> ast.Name:
 
 def _output(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     name = _one_name(node, "output", "name")
+    if name.id == "input":
+        raise Complaint("E110", "`input` is the name of the graph's input", name.span,
+                        "choose another name for the output")  # fmt: skip
     if name.id in run.outputs:
         raise Complaint("E304", f"the output `{name.id}` is given already", name.span)
     if run.current is None:

@@ -44,7 +44,6 @@ class RunFolder:
     def begin(self, arguments: Mapping[str, Any], spec: str) -> None:
         """Write what the run is; refuses a folder that has a run."""
         if (self.path / "results.csv").exists() or self.checkpoints.exists():
-            self.close()
             raise UserError(
                 f"{self.path}: has a run already\n"
                 f"  go on with `cnndsl train --resume {self.path}`, or choose another --out"
@@ -74,6 +73,14 @@ class RunFolder:
     def close(self) -> None:
         """Let go of the lock."""
         self._lock.close()
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        """Let go of the lock where the block failed; else the run goes on with it."""
+        if kind is not None:
+            self.close()
 
 
 def _locked(path: Path) -> IO[bytes]:

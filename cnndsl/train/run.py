@@ -31,13 +31,13 @@ def start(
 ) -> Trainer:
     """A fresh run, compiled and ready to `fit`."""
     data = _data(model, recipe, data_dir)
-    folder = RunFolder(settings.out)
-    folder.begin(arguments or {}, model.source.text)
-    first = read_weights(weights, model) if weights else initial_weights(model, recipe.seed)
-    hooks = [Plots(), TensorBoard(), *callbacks]
-    trainer = Trainer(model, recipe, data, settings, folder, hooks)
-    trainer.prepare(first)
-    return trainer
+    with RunFolder(settings.out) as folder:
+        folder.begin(arguments or {}, model.source.text)
+        first = read_weights(weights, model) if weights else initial_weights(model, recipe.seed)
+        hooks = [Plots(), TensorBoard(), *callbacks]
+        trainer = Trainer(model, recipe, data, settings, folder, hooks)
+        trainer.prepare(first)
+        return trainer
 
 
 def resume(
@@ -49,19 +49,18 @@ def resume(
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """A run from its newest checkpoint; UserError where spec, data or recipe have changed."""
-    folder = RunFolder(settings.out)
-    found = checkpoint.newest(folder.checkpoints)
-    data = _data(model, recipe, data_dir)
-    if not force:
-        _check_same(found.manifest, model, recipe, data)
-    hooks = [Plots(), TensorBoard(), *callbacks]
-    progress = Progress(**found.manifest["progress"])
-    trainer = Trainer(model, recipe, data, settings, folder, hooks, progress)
-    trainer.prepare(
-        initial_weights(model, recipe.seed), _options(found.manifest["options"], recipe)
-    )
-    trainer.compiled.stepper.load(trainer.compiled.step.stored(found.tensors))
-    return trainer
+    with RunFolder(settings.out) as folder:
+        found = checkpoint.newest(folder.checkpoints)
+        data = _data(model, recipe, data_dir)
+        if not force:
+            _check_same(found.manifest, model, recipe, data)
+        hooks = [Plots(), TensorBoard(), *callbacks]
+        progress = Progress(**found.manifest["progress"])
+        trainer = Trainer(model, recipe, data, settings, folder, hooks, progress)
+        first = initial_weights(model, recipe.seed)
+        trainer.prepare(first, _options(found.manifest["options"], recipe))
+        trainer.compiled.stepper.load(trainer.compiled.step.stored(found.tensors))
+        return trainer
 
 
 def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
