@@ -230,9 +230,10 @@ def resume_command(tmp_path: Path, out: str) -> list[str]:
 
 
 def begun(command: list[str], folder: Path) -> "subprocess.Popen[str]":
-    """A run in another process, in its loop."""
+    """A run in another process, in its loop: it has written a checkpoint."""
+    before = set(folder.glob("checkpoints/*.json"))
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(folder.glob("checkpoints/*.json")):
+    while set(folder.glob("checkpoints/*.json")) <= before:
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
     return process
