@@ -61,14 +61,13 @@ def test_random_inputs_are_uniform() -> None:
 
 
 def test_the_thread_ends_with_its_reader() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     feeds = batches().epoch(0)
     next(feeds)
+    (thread,) = set(threading.enumerate()) - before
     feeds.close()  # pyright: ignore[reportAttributeAccessIssue]  (a generator)
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and thread.daemon:
-            thread.join(5)
-    assert threading.active_count() <= before
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_what_breaks_in_the_thread_reaches_the_reader() -> None:

@@ -1,6 +1,6 @@
 """Optimizers and statistics agree with PyTorch's, through the real step graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,15 @@ BATCH, STEPS, RATE = 8, 100, 0.01
 # Smooth, so that no rounding is amplified by a kink; three batches in turn.
 NET = "input 6; dense 5 tanh; dense 4 tanh; dense 3"
 Rule = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Two pools of threads that wait for each other's cores are slow."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @cache
