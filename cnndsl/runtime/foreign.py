@@ -1,7 +1,7 @@
 """A look at an ONNX file before a session opens it: size, external data, domains, dimensions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.source import UserError
 
@@ -29,7 +29,7 @@ def load_checked(path: Path) -> "ModelProto":
     if problem:
         raise UserError(f"{path}: refused, {problem}")
     try:
-        onnx.checker.check_model(model)
+        cast(Any, onnx.checker).check_model(model)
     except Exception as error:  # the checker raises several unrelated types
         raise UserError(f"{path}: is no valid ONNX model: {error}") from None
     return model

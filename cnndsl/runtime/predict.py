@@ -3,25 +3,22 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.runtime.foreign import load_checked
 from cnndsl.runtime.pictures import read_array, read_picture
-from cnndsl.runtime.session import open_session
+from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 
 @dataclass(frozen=True)
 class Predictor:
     """An open model with its normalisation and class names, if it has any."""
 
-    session: "onnxruntime.InferenceSession"
+    session: Session
     uint8: bool
     shape: tuple[int, ...]  # channels, height, width; or features
     mean: NDArray[np.float32]

@@ -1,18 +1,70 @@
 """Sessions on the CPU or on CUDA; asking for what is not there is an error, not a fallback."""
 
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
-    import onnxruntime
+    from numpy.typing import NDArray
 
 Device = Literal["auto", "cpu", "cuda"]
 DEVICES = ("auto", "cpu", "cuda")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
+
+
+class Port(Protocol):
+    """An input or output of a session: its name, type and dimensions as the file says them."""
+
+    name: str
+    type: str
+    shape: list[int | str | None]
+
+
+class DeviceTensor(Protocol):
+    """A tensor where the session runs: onnxruntime's OrtValue."""
+
+    def numpy(self) -> "NDArray[Any]":
+        """A copy on the host, or a view where it is there already."""
+        ...
+
+    def update_inplace(self, data: "NDArray[Any]") -> None:
+        """Overwrite it."""
+        ...
+
+
+class Session(Protocol):
+    """What cnndsl uses of onnxruntime's InferenceSession, which comes without types."""
+
+    def run(
+        self, output_names: Sequence[str] | None, input_feed: "Mapping[str, NDArray[Any]]"
+    ) -> "list[NDArray[Any]]":
+        """The named outputs, or all of them."""
+        ...
+
+    def get_inputs(self) -> Sequence[Port]:
+        """The graph's inputs, in its order."""
+        ...
+
+    def get_outputs(self) -> Sequence[Port]:
+        """The graph's outputs, in its order."""
+        ...
+
+    def get_providers(self) -> Sequence[str]:
+        """The execution providers that started."""
+        ...
+
+    def io_binding(self) -> Any:
+        """A table of which tensor each input reads and each output writes."""
+        ...
+
+    def run_with_iobinding(self, iobinding: Any) -> None:
+        """Run on bound tensors."""
+        ...
 
 
 def installed() -> list[str]:
@@ -27,7 +79,7 @@ def installed() -> list[str]:
     return found
 
 
-def runtime() -> "type[onnxruntime]":  # pyright: ignore[reportGeneralTypeIssues]
+def runtime() -> Any:
     """The onnxruntime module, quiet; UserError where it is missing or doubled."""
     packages = installed()
     if len(packages) == 2:
@@ -36,20 +88,20 @@ def runtime() -> "type[onnxruntime]":  # pyright: ignore[reportGeneralTypeIssues
             "  pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'cnndsl[gpu]'"
         )
     try:
-        import onnxruntime
+        ort = import_module("onnxruntime")
     except ImportError as error:
         raise UserError(
             f"onnxruntime cannot be imported ({error})\n"
             "  pip install 'cnndsl[cpu]'    (or 'cnndsl[gpu]' for CUDA)"
         ) from None
-    onnxruntime.set_default_logger_severity(3)
-    return onnxruntime  # pyright: ignore[reportReturnType]
+    ort.set_default_logger_severity(3)
+    return ort
 
 
 def providers(device: str) -> list[str]:
     """Execution providers for a device; UserError where CUDA is asked for and is not there."""
     ort = runtime()
-    available = ort.get_available_providers()
+    available: list[str] = ort.get_available_providers()
     if device == "cpu" or (device == "auto" and _CUDA not in available):
         return [_CPU]
     if _CUDA not in available:
@@ -62,7 +114,7 @@ def providers(device: str) -> list[str]:
 
 def open_session(
     model: bytes | Path, device: str = "auto", threads: int | None = None, lean: bool = False
-) -> "onnxruntime.InferenceSession":
+) -> Session:
     """A session for an ONNX model; UserError where it cannot be opened on that device.
 
     `lean` leaves out onnxruntime's memory pattern, which for a training step keeps a second copy of

@@ -1,15 +1,12 @@
-"""Runs a training step: two sets of state, used in turn, so that new weights never alias old ones."""
+"""Runs a training step: two sets of state, in turn, so that new weights never alias old ones."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.runtime.session import open_session, runtime
-
-if TYPE_CHECKING:
-    import onnxruntime
+from cnndsl.runtime.session import DeviceTensor, open_session, runtime
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -33,13 +30,15 @@ class Stepper:
         self._bindings = [self._binding(self._sets[a], self._sets[b]) for a, b in ways]
         self._turn = 0
 
-    def _new(self, array: NDArray[Any]) -> "onnxruntime.OrtValue":
+    def _new(self, array: NDArray[Any]) -> DeviceTensor:
         return self._value.ortvalue_from_numpy(np.ascontiguousarray(array), self._device, 0)
 
-    def _all(self, state: Arrays) -> "dict[str, onnxruntime.OrtValue]":
+    def _all(self, state: Arrays) -> dict[str, DeviceTensor]:
         return {name: self._new(array.copy()) for name, array in state.items()}
 
-    def _binding(self, before: Any, after: Any) -> Any:
+    def _binding(
+        self, before: Mapping[str, DeviceTensor], after: Mapping[str, DeviceTensor]
+    ) -> Any:
         binding = self.session.io_binding()
         wanted = {i.name for i in self.session.get_inputs()}
         made = {o.name for o in self.session.get_outputs()}

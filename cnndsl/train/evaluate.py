@@ -1,7 +1,7 @@
 """Loss, accuracy and confusion of a model's weights on a split."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,7 @@ from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.losses import Loss
 from cnndsl.recipe import Recipe
-from cnndsl.runtime.session import open_session
-
-if TYPE_CHECKING:
-    import onnxruntime
+from cnndsl.runtime.session import Session, open_session
 
 _BATCH = 250
 
@@ -49,7 +46,7 @@ class Evaluator:
     device: str = "cpu"
     threads: int | None = None
     mirror: bool = False
-    _losses: "dict[int, onnxruntime.InferenceSession]" = field(default_factory=dict)  # pyright: ignore
+    _losses: dict[int, Session] = field(default_factory=dict[int, Session])
 
     def score(self, weights: Weights, split: Split) -> Scores:
         """Loss and accuracy of the weights on all pictures."""
@@ -74,7 +71,7 @@ class Evaluator:
     def _mirrored(self, x: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(x[:, :, ::-1] if self.options.uint8 else x[..., ::-1])
 
-    def _loss(self, logits: NDArray[np.float32], y: NDArray[np.int64]) -> float:
+    def _loss(self, logits: NDArray[np.floating[Any]], y: NDArray[np.int64]) -> float:
         """The recipe's own loss, by the same operators as in training."""
         count, classes = logits.shape
         if count not in self._losses:
