@@ -34,7 +34,7 @@ def cropped(x: Images, margin: int, rng: Rng) -> Images:
     """Each picture shifted by up to `margin` pixels each way; black comes in."""
     height, width = x.shape[2:]
     wide = np.pad(x, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
-    views = sliding_window_view(wide, (height, width), axis=(2, 3))  # pyright: ignore
+    views = sliding_window_view(wide, (height, width), axis=(2, 3))
     down, right = rng.integers(0, 2 * margin + 1, (2, len(x)))
     return views[np.arange(len(x)), :, down, right]
 
@@ -48,7 +48,7 @@ def jittered(x: Images, strength: float, rng: Rng) -> Images:
 
 def blanked(x: Images, side: int, rng: Rng) -> Images:
     """A black square around a pixel of each picture. Source: cutout, arXiv:1708.04552."""
-    height, width = x.shape[2:]
+    height, width = int(x.shape[2]), int(x.shape[3])
     top, left = rng.integers(0, height, len(x)), rng.integers(0, width, len(x))
     rows = np.arange(height) - top[:, None] + side // 2
     columns = np.arange(width) - left[:, None] + side // 2

@@ -6,7 +6,7 @@ the batches that the interrupted one would have had.
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ class Batches:
         feed |= {name: rng.random(shape, np.float32) for name, shape in self.randoms}
         return {name: np.ascontiguousarray(array) for name, array in feed.items()}
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Feed]:
+    def epoch(self, epoch: int, first: int = 0) -> Generator[Feed]:
         """The batches of an epoch from a step on, made ahead by a thread so that no step waits."""
         order = self.order(epoch)
         return _ahead(self.make(epoch, step, order) for step in range(first, self.steps))
@@ -62,7 +62,7 @@ def _generator(seed: int, epoch: int, step: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, step]))
 
 
-def _ahead(made: Iterator[Feed]) -> Iterator[Feed]:
+def _ahead(made: Iterator[Feed]) -> Generator[Feed]:
     """A few items ahead, by one thread, which ends with its reader."""
     waiting: queue.Queue[Feed | BaseException | None] = queue.Queue(_AHEAD)
     left = threading.Event()

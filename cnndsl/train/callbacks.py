@@ -1,5 +1,6 @@
 """Hooks into a run, for Python users. Override what you need."""
 
+from importlib import import_module
 from typing import Any
 
 
@@ -25,11 +26,11 @@ class TensorBoard(Callback):
     def on_start(self, run: Any) -> None:
         """Open the event file."""
         try:
-            from tensorboardX import SummaryWriter
+            writer: Any = import_module("tensorboardX").SummaryWriter
         except ImportError:
             self._writer = None
             return
-        self._writer = SummaryWriter(str(run.folder.path))
+        self._writer = writer(str(run.folder.path))
 
     def on_epoch(self, run: Any, row: dict[str, Any]) -> None:
         """Loss, accuracy and learning rate."""

@@ -108,7 +108,7 @@ class Trainer:
             self._step(feed, start)
             start = perf_counter()
             if stop.signal is not None:
-                feeds.close()  # pyright: ignore[reportAttributeAccessIssue]  (a generator)
+                feeds.close()
                 self._interrupt(stop.signal)
         self._end_epoch(waiting)
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -23,7 +23,7 @@ class Stop:
 
 
 @contextmanager
-def listening() -> Iterator[Stop]:
+def listening() -> Generator[Stop]:
     """Catch the two signals while inside; only the main thread can."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
