@@ -4,6 +4,8 @@ Source: Krizhevsky 2009, Learning multiple layers of features from tiny images.
 """
 
 import tarfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +51,7 @@ def _places(folder: Path | None, cache: Path) -> list[Path]:
 def _from_folder(place: Path) -> Dataset | None:
     for batches in (place, place / _FOLDER):
         if (batches / _TEST).is_file():
-            return _dataset(lambda name, at=batches: _read(at / name))
+            return _dataset(partial(_read, batches))
     archive = place / "cifar-10-binary.tar.gz"
     if archive.is_file():
         return _from_archive(archive)
@@ -59,16 +61,16 @@ def _from_folder(place: Path) -> Dataset | None:
     return None
 
 
-def _read(path: Path) -> bytes:
+def _read(folder: Path, name: str) -> bytes:
+    path = folder / name
     try:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
 
 
-def _dataset(read: "object") -> Dataset:
-    assert callable(read)
-    parts = [_split(str(name), read(name)) for name in _TRAIN]
+def _dataset(read: Callable[[str], bytes]) -> Dataset:
+    parts = [_split(name, read(name)) for name in _TRAIN]
     x, y = np.concatenate([p.x for p in parts]), np.concatenate([p.y for p in parts])
     return checked("cifar10", Split(x, y), _split(_TEST, read(_TEST)), CLASSES)
 

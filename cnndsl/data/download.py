@@ -1,15 +1,17 @@
 """Downloads with progress and hash, through pooch."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from cnndsl.source import UserError
 
 
 def fetch(url: str, known_hash: str, path: Path) -> Path:
     """The file, downloaded once; UserError where there is no network or the hash is wrong."""
-    import pooch
     from requests.exceptions import RequestException
 
+    pooch: Any = import_module("pooch")
     pooch.get_logger().setLevel("WARNING")
     try:
         pooch.retrieve(
@@ -25,10 +27,10 @@ def fetch(url: str, known_hash: str, path: Path) -> Path:
     return path
 
 
-def _downloader(pooch: "object") -> "object":
+def _downloader(pooch: Any) -> Any:
     import sys
 
     from cnndsl.data.progress import Bar
 
     show = Bar() if sys.stderr.isatty() else False
-    return pooch.HTTPDownloader(progressbar=show, timeout=30)  # pyright: ignore
+    return pooch.HTTPDownloader(progressbar=show, timeout=30)

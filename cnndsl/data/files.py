@@ -3,6 +3,7 @@
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -34,7 +35,7 @@ def load_npz(path: Path) -> Dataset:
     return checked(path.name, train, test, tuple(str(n) for n in names))
 
 
-def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of the archive, none of them of Python objects."""
     try:
         with path.open("rb") as file:
@@ -46,7 +47,7 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         raise UserError(f"{path}: cannot be read: {error}") from None
 
 
-def _images(x: NDArray[np.generic], path: Path) -> Images:
+def _images(x: NDArray[Any], path: Path) -> Images:
     if x.dtype != np.uint8 or x.ndim not in (3, 4):
         raise UserError(f"{path}: pictures are uint8 N×C×H×W, not {x.dtype} {x.shape}")
     if x.ndim == 3:

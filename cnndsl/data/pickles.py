@@ -26,7 +26,7 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
-def _latin1(text: str, encoding: str) -> bytes:
+def _latin1(text: object, encoding: object) -> bytes:
     """How Python 2's bytes arrive; no other codec is reached."""
     if not isinstance(text, str) or encoding != "latin1":
         raise pickle.UnpicklingError("only latin1 is allowed")

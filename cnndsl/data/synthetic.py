@@ -40,8 +40,9 @@ def _draw(y: NDArray[np.int64], rng: np.random.Generator) -> Images:
     inside = np.zeros((n, _SIDE, _SIDE), bool)
     for label, mask in enumerate(_masks(x, z)):
         inside[y == label] = mask[y == label]
-    paper, ink = rng.uniform(0, 255, (2, n, 3, 1, 1))
-    ink = np.where(np.abs(ink - paper) < 64, (paper + 128) % 256, ink)
+    colours: Grid = rng.uniform(0, 255, (2, n, 3, 1, 1))
+    paper: Grid = colours[0]
+    ink: Grid = np.where(np.abs(colours[1] - paper) < 64, (paper + 128) % 256, colours[1])
     noise = rng.normal(0, 20, (n, 3, _SIDE, _SIDE))
     return np.clip(np.where(inside[:, None], ink, paper) + noise, 0, 255).astype(np.uint8)
 
