@@ -1,7 +1,7 @@
 """Tape to ONNX: the only place that touches protobuf."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from onnx import (
@@ -110,7 +110,9 @@ def _node(node: Node, names: Mapping[Value, str], lines: Mapping[int, str]) -> N
 def _attribute(key: str, value: Any) -> AttributeProto:
     if key == "to":
         value = _TYPES[value]
-    return helper.make_attribute(key, list(value) if isinstance(value, tuple) else value)
+    if isinstance(value, tuple):
+        value = list(cast("tuple[Any, ...]", value))
+    return helper.make_attribute(key, value)
 
 
 def _tensor(value: Value, array: "NDArray[Any]", names: Mapping[Value, str]) -> TensorProto:

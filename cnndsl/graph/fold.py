@@ -23,31 +23,33 @@ def fold_batch_norm(tape: Tape) -> None:
     producers = {node.outputs[0]: i for i, node in enumerate(tape.nodes)}
     nodes: list[Node | None] = list(tape.nodes)
     for i, node in enumerate(tape.nodes):
-        source = producers.get(node.inputs[0]) if node.inputs and node.inputs[0] else None
-        if node.op != "BatchNormalization" or source is None or readers[node.inputs[0]] > 1:
+        x = node.inputs[0] if node.inputs else None
+        source = producers.get(x) if x else None
+        if node.op != "BatchNormalization" or not x or source is None or readers[x] > 1:
             continue
         linear = tape.nodes[source]
         if linear.op in _FOLDABLE and all(v in tape.consts for v in linear.inputs[1:]):
             nodes[source] = None
             nodes[i] = _folded(tape, linear, node)
-            for replaced in linear.inputs[1:]:
-                del tape.consts[replaced]  # pyright: ignore[reportArgumentType]  (checked above)
+            for replaced in filter(None, linear.inputs[1:]):
+                del tape.consts[replaced]
     tape.nodes[:] = [node for node in nodes if node is not None]
 
 
 def _folded(tape: Tape, linear: Node, norm: Node) -> Node:
     scale, shift = _affine(tape, norm)
-    weight = _array(tape, linear.inputs[1])
+    x, w, *b = linear.inputs
+    weight = _array(tape, w)
     axis = _output_axis(linear)
     groups = linear.attrs.get("group", 1) if linear.op == "ConvTranspose" else 1
-    bias = _array(tape, linear.inputs[2]) if len(linear.inputs) > 2 else 0.0
+    bias = _array(tape, b[0]) if b else 0.0
     new_weight = _scaled(weight, scale, axis, groups)
     names = (f"{linear.path}.weight", f"{linear.path}.bias")
     tensors = [
         _constant(tape, new_weight, names[0]),
         _constant(tape, bias * scale + shift, names[1]),
     ]
-    inputs = (linear.inputs[0], *tensors)
+    inputs = (x, *tensors)
     return Node(linear.op, inputs, norm.outputs, linear.attrs, linear.path, linear.line)
 
 

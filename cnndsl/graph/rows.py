@@ -33,7 +33,8 @@ def _behind_reshapes(tape: Tape, x: Value) -> Node | None:
 def _taller(tape: Tape, product: Node, x: Value) -> Value | None:
     """The same product with a zero row under its constant matrix, in x's shape but longer."""
     matrix, right = product.inputs
-    assert matrix is not None and right is not None
+    assert matrix is not None
+    assert right is not None
     if matrix not in tape.consts or len(matrix.shape) != 2 or len(right.shape) != 2:
         return None
     array, columns = tape.consts[matrix], prod(int(d) for d in x.shape[1:])

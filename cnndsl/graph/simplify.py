@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,7 +14,7 @@ _FOLD_LIMIT = 1 << 16  # elements: constants are folded, not inflated
 
 
 def rewrite(tape: Tape, transform: Transform) -> None:
-    """Offer each node to a transform, which may write others in its place and return their values."""
+    """Offer each node to a transform, which may write others instead and return their values."""
     old, tape.nodes = tape.nodes, []
     swap: dict[Value, Value] = {}
     for node in old:
@@ -56,7 +57,7 @@ def fold_constants(tape: Tape) -> None:
     """Compute what depends on constants only, if it is small."""
 
     def transform(tape: Tape, node: Node) -> list[Value] | None:
-        if len(node.outputs) > 1 or node.outputs[0].size > _FOLD_LIMIT:
+        if len(node.outputs) != 1 or node.outputs[0].size > _FOLD_LIMIT:
             return None
         if not all(v is None or v in tape.consts for v in node.inputs):
             return None
@@ -72,7 +73,8 @@ def _evaluate(tape: Tape, node: Node) -> "np.ndarray[tuple[int, ...], np.dtype[n
     from cnndsl.graph.export import export
 
     alone = Tape(nodes=[node], consts=tape.consts, outputs={"y": node.outputs[0]})
-    (result,) = ReferenceEvaluator(export(alone, "constant", 21)).run(None, {})
+    evaluator = cast(Any, ReferenceEvaluator(export(alone, "constant", 21)))
+    (result,) = evaluator.run(None, {})
     return np.asarray(result, node.outputs[0].dtype)
 
 

@@ -88,7 +88,7 @@ def _total(tape: Tape, parts: list[Value]) -> Value:
 def _filled(tape: Tape, like: Value, number: float) -> Value:
     import numpy as np
 
-    return tape.const(np.full(like.shape, number, like.dtype))
+    return tape.const(np.full([int(d) for d in like.shape], number, np.dtype(like.dtype)))
 
 
 @dataclass(frozen=True)

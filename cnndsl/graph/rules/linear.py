@@ -93,8 +93,8 @@ def _weight_gradient(g: Grad, x: Value, dy: Value) -> Value:
     images = g.tape.reshape(moved, c // groups, groups * n, h, w)
     kernels = g.op("Transpose", dy, perm=(1, 0, 2, 3))
     full = g.op(
-        "Conv", images, kernels, kernel_shape=kernels.shape[2:], strides=g.attr("dilations", (1, 1)),
-        dilations=g.attr("strides"), pads=g.attr("pads"), group=groups,
+        "Conv", images, kernels, kernel_shape=kernels.shape[2:], pads=g.attr("pads"), group=groups,
+        strides=g.attr("dilations", (1, 1)), dilations=g.attr("strides"),
     )  # fmt: skip
     kernel = tuple(int(d) for d in g.me.shape[2:])
     if full.shape[2:] != kernel:

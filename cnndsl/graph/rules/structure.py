@@ -34,7 +34,7 @@ def _expand(g: Grad) -> Value:
 
 @vjp("Concat")  # dx = its part of dy
 def _concat(g: Grad) -> Value:
-    axis = g.attr("axis") % len(g.me.shape)
+    axis: int = g.attr("axis") % len(g.me.shape)
     start = sum(int(g.x(i).shape[axis]) for i in range(g.index))
     return cut_rows(g.tape, g.dy, axis, start, start + int(g.me.shape[axis]))
 
