@@ -1,4 +1,4 @@
-"""Pooling before activation: max(f(a), f(b)) = f(max(a, b)) for a rising f, on a quarter of the data."""
+"""Pooling before a rising activation: max(f(a), f(b)) = f(max(a, b)), on a quarter of the data."""
 
 from collections import Counter
 

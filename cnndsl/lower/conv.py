@@ -25,7 +25,8 @@ def _conv(lo: Lowering, node: Node) -> "Form | list[Form]":
 def conv_shape(lo: Lowering, node: Node) -> ConvShape:
     """The sizes of a Conv node."""
     x, w = node.inputs[0], node.inputs[1]
-    assert x is not None and w is not None
+    assert x is not None
+    assert w is not None
     n, c, height, width = (int(d) for d in x.shape)
     a, pads = node.attrs, node.attrs["pads"]
     kernel = (int(w.shape[2]), int(w.shape[3]))

@@ -45,7 +45,7 @@ def _im2col_cost(s: ConvShape) -> float:
 def im2col(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """All windows side by side, [B·P', taps·C], times the weights.
 
-    Gathered from [B, P, C], where a window's taps are rows of C floats that land next to each other.
+    Gathered from [B, P, C], where a window's taps are rows of C floats that land side by side.
     """
     index = _windows(s, x)
     by_batch = lo.tape.op("Transpose", x.value, perm=(1, 0, 2))

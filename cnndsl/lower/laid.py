@@ -18,8 +18,8 @@ Order = NDArray[np.int64]
 class Laid:
     """An image in the layout [P, B, C].
 
-    `order[s]` is the pixel (row-major over height and width) in slot s. `bias` is a (C,) tensor that
-    is still to be added: it commutes with pooling, so it waits until it must be paid.
+    `order[s]` is the pixel (row-major over height and width) in slot s. `bias` is a (C,) tensor
+    that is still to be added: it commutes with pooling, so it waits until it must be paid.
     """
 
     value: Value

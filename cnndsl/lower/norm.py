@@ -79,7 +79,7 @@ def _instance_norm(lo: Lowering, node: Node) -> "Form | list[Form]":
 
 @lowers("LRN")
 def _lrn(lo: Lowering, node: Node) -> "Form | list[Form]":
-    """y = x / (k + alpha/size · Σ x²)^beta; the sum over channels is a product with a band matrix."""
+    """y = x / (k + alpha/size · Σ x²)^beta; the sum over channels is a product by a band matrix."""
     import numpy as np
 
     x: Laid = lo.settled(node.inputs[0])

@@ -75,7 +75,7 @@ def _average_pool(lo: Lowering, node: Node) -> "Form | list[Form]":
 
 def _counts(
     node: Node, x: Laid, index: Order, order: Order
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":  # noqa: E501
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
     """What each window divides by, [P', 1, 1]: its taps inside the image, or also the padding.
 
     Of a window that `ceil` lets hang over the padding, the overhang never counts (PyTorch's rule).

@@ -1,4 +1,4 @@
-"""Transposed convolution: products for each tap, then each output position sums what lands on it."""
+"""Transposed convolution: products for each tap; each output position sums what lands on it."""
 
 from dataclasses import replace
 from math import prod
@@ -15,7 +15,8 @@ from cnndsl.shapes import transposed_1d
 @lowers("ConvTranspose")
 def _conv_transpose(lo: Lowering, node: Node) -> "Form | list[Form]":
     x, w = lo.settled(node.inputs[0]), node.inputs[1]
-    assert w is not None and node.attrs.get("group", 1) == 1
+    assert w is not None
+    assert node.attrs.get("group", 1) == 1
     c, o, kh, kw = (int(d) for d in w.shape)
     taps, pixels = kh * kw, len(x.order)
     layout = Layout((c, o, kh, kw), (c, o, kh, kw), (2, 3, 0, 1), (taps, c, o))
@@ -39,9 +40,9 @@ def _landing(node: Node, x: Laid, kernel: tuple[int, int]) -> tuple[Order, tuple
     rows = x.order // x.size[1] * a["strides"][0] - pads[0] + tap // kernel[1]
     columns = x.order % x.size[1] * a["strides"][1] - pads[1] + tap % kernel[1]
     inside = (rows >= 0) & (rows < out[0]) & (columns >= 0) & (columns < out[1])
-    target = np.where(inside, rows * out[1] + columns, -1).reshape(-1)
+    target: list[int] = np.where(inside, rows * out[1] + columns, -1).reshape(-1).tolist()
     lists: list[list[int]] = [[] for _ in range(prod(out))]
-    for row, position in enumerate(target.tolist()):
+    for row, position in enumerate(target):
         if position >= 0:
             lists[position].append(row)
     table = np.full((max(map(len, lists)), prod(out)), -1, np.int64)

@@ -4,14 +4,15 @@
     y = (Aᵀ⊗Aᵀ)·M
 
 All steps are plain products, so the gradient is the transposed chain. The matrices come from
-Cook–Toom interpolation in exact fractions; the points 0, 1, −1, ½, −2, ∞ halve the rounding error of
-the usual 0, ±1, ±2. Source: Lavin & Gray 2016, arXiv:1509.09308; points: Barabasz et al. 2020,
+Cook–Toom interpolation in exact fractions; the points 0, 1, −1, ½, −2, ∞ halve the rounding error
+of the usual 0, ±1, ±2. Source: Lavin & Gray 2016, arXiv:1509.09308; points: Barabasz et al. 2020,
 arXiv:1803.10986.
 """
 
 from fractions import Fraction
 from functools import cache
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,12 @@ from cnndsl.lower.driver import Lowering
 from cnndsl.lower.gemm import columns_layout
 from cnndsl.lower.laid import Laid, Order, gather, with_row
 
-Matrix = NDArray[np.float64]
+Matrix = NDArray[np.floating[Any]]
 _POINTS = {2: (0, 1, -1), 4: (0, 1, -1, Fraction(1, 2), -2)}
 
 
 def cook_toom(m: int, points: tuple[Fraction | int, ...]) -> tuple[Matrix, Matrix, Matrix]:
-    """Aᵀ (m×n), G (n×3), Bᵀ (n×n) for m outputs of a 3-tap filter, n = m + 2; ∞ is the last point."""
+    """Aᵀ (m×n), G (n×3), Bᵀ (n×n) for m outputs of a 3-tap filter, n = m + 2; the last point: ∞."""
     p = [Fraction(point) for point in points]
     n = len(p) + 1
     denominators = [prod((a - b for b in p if b != a), start=Fraction(1)) for a in p]
@@ -74,7 +75,7 @@ def _applies(s: ConvShape) -> bool:
 
 
 def _cost(m: int, s: ConvShape) -> float:
-    """Three products of n² rows, four passes over the tiles and five over the weights' transform."""
+    """Three products of n² rows, four passes over the tiles, five over the weights' transform."""
     tiles, n2 = prod(_tiles(s, m)) * s.batch, (m + 2) ** 2
     product = tiles * n2 * s.channels * s.filters
     passes = 4 * tiles * n2 * (s.channels + s.filters)
