@@ -56,11 +56,19 @@ class Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    from cnndsl.version import LANGUAGE, version
+
+    if wanted:
+        click.echo(f"cnndsl {version()}, language version {LANGUAGE}")
+        ctx.exit()
+
+
 @click.group(
     cls=Lazy,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CNNDSL"},
 )
-@click.option("--version", is_flag=True, is_eager=True, callback=lambda c, p, v: _version(c, v),
+@click.option("--version", is_flag=True, is_eager=True, callback=_version,
               expose_value=False, help="Print the version and leave.")  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show tracebacks of internal errors.")
 @click.pass_context
@@ -68,14 +76,6 @@ def group(ctx: click.Context, debug: bool) -> None:
     """Convolutional networks as a few lines of text: check, compile, run."""
     ctx.obj = {"debug": debug}
     ctx.default_map = _project_defaults()
-
-
-def _version(ctx: click.Context, wanted: bool) -> None:
-    from cnndsl.version import LANGUAGE, version
-
-    if wanted:
-        click.echo(f"cnndsl {version()}, language version {LANGUAGE}")
-        ctx.exit()
 
 
 def _project_defaults() -> dict[str, Any]:

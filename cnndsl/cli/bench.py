@@ -39,8 +39,10 @@ def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any
         click.echo(json.dumps(result, indent=2))
         return
     train, inference = result["train"], result["inference"]
-    click.echo(f"training step of {batch}: {train['ms_per_step']:.2f} ms, "
-               f"{train['images_per_s']:,.0f} images/s, micro-batches of {train['micro_batch']}")  # fmt: skip
+    click.echo(
+        f"training step of {batch}: {train['ms_per_step']:.2f} ms, "
+        f"{train['images_per_s']:,.0f} images/s, micro-batches of {train['micro_batch']}"
+    )
     click.echo(f"inference of {batch}: {inference['ms_per_batch']:.2f} ms, "
                f"{inference['images_per_s']:,.0f} images/s")  # fmt: skip
     for path, name in train["algorithms"].items():

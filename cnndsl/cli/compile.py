@@ -7,7 +7,6 @@ import click
 
 from cnndsl.cli.common import load, set_option, spec_argument
 from cnndsl.ir import Model
-from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     from cnndsl.backend.weights import Weights

@@ -10,6 +10,7 @@ from cnndsl.cli.common import load
 from cnndsl.cli.train import stored_arguments
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import DEVICES
+from cnndsl.source import UserError
 
 
 @click.command("eval")
@@ -31,6 +32,8 @@ def command(run: Path, as_json: bool, **options: Any) -> None:
     model = load(run / "model.cnn", arguments.get("set", ()))
     recipe = model.recipe or Recipe()
     name = options["data"] or arguments.get("data") or recipe.data
+    if name is None:
+        raise UserError(f"{run}: its data set has no name; give one with --data")
     folder = options["data_dir"] or (arguments.get("data_dir") and Path(arguments["data_dir"]))
     data = open_dataset(name, model.input, folder)
     weights = read_weights(run / "weights" / "best.safetensors", model)

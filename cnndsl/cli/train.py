@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -39,14 +39,15 @@ def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.train.signals import Interrupted
 
-    run = options["resume"]
+    spec, run = file, options["resume"]
     if (file is None) == (run is None):
         raise click.UsageError("give a spec to train, or --resume RUN")
     if run is not None:
-        stored = stored_arguments(run)
+        spec, stored = run / "model.cnn", stored_arguments(run)
         settings = settings or tuple(stored.get("set", ()))
         options |= {k: v for k, v in stored.items() if k in options and options[k] is None}
-    model = load(run / "model.cnn" if run else file, settings)
+    assert spec is not None
+    model = load(spec, settings)
     recipe = _recipe(model.recipe or Recipe(), options)
     trainer = _trainer(model, recipe, options, file, settings)
     _announce(trainer)
@@ -68,21 +69,9 @@ def _recipe(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     }
     recipe = replace(recipe, **changes)
     if options.get("lr") is not None:
-        recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=options["lr"]))
+        optimizer: Any = replace(cast(Any, recipe.optimizer), lr=options["lr"])  # a dataclass
+        recipe = replace(recipe, optimizer=optimizer)
     return recipe
-
-
-def _stored(run: Path) -> dict[str, Any]:
-    """What the run was started with: lines `key: JSON` of its args.yaml."""
-    import json
-
-    try:
-        lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
-        return {
-            key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)
-        }
-    except (OSError, ValueError):
-        raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
 
 
 def stored_arguments(run: Path) -> dict[str, Any]:
