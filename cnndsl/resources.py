@@ -1,4 +1,4 @@
-"""Where the files that travel with the package are: beside it in a checkout, inside it in a wheel."""
+"""Where the package's other files are: beside it in a checkout, inside it in a wheel."""
 
 from pathlib import Path
 

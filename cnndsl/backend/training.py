@@ -73,7 +73,7 @@ class Step:
     def weights(
         self, state: "Mapping[str, NDArray[Any]]", slot: str | None = None
     ) -> "dict[str, NDArray[Any]]":
-        """The model's tensors in ONNX's layout; with `slot` ("ema"), that instead where it exists."""
+        """The model's tensors in ONNX's layout; `slot` ("ema") instead where it exists."""
         found: dict[str, NDArray[Any]] = {}
         for name, layout in self.layouts.items():
             has = slot is not None and slot in self.slots.get(name, ())
@@ -162,7 +162,7 @@ class _Backward:
     right: list[Value]
 
     def report(self) -> None:
-        """Write `loss` and `correct`, last: what needs all micro-batches would run them together."""
+        """Write `loss` and `correct`, last: what needs all micro-batches would run them as one."""
         tape = self.step.tape
         tape.path, tape.line = "loss", 0
         tape.outputs["loss"] = total(tape, self.losses)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
@@ -26,10 +27,10 @@ def initial_weights(model: Model, seed: int = 0) -> dict[str, NDArray[np.float32
 def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
     """Tensors of a safetensors file, fitting the model; UserError says what does not fit."""
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import numpy as storage
 
     try:
-        tensors = load_file(path)
+        tensors: dict[str, NDArray[Any]] = cast(Any, storage).load_file(path)
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise UserError(f"{path}: cannot be read as safetensors: {error}") from None
     return fit_weights(tensors, model, str(path))

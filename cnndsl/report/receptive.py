@@ -28,7 +28,7 @@ def _field(model: Model, node: Node, fields: list[Field]) -> Field:
     height, width, down, right = (max(column) for column in zip(*seen, strict=True))
     window = node.layer.window(model.nodes[node.inputs[0]].shape)
     if window is None:
-        whole = model.input[-2:] if len(model.input) == 3 else (1, 1)
-        return (*whole, down, right)
+        rows, columns = model.input[-2:] if len(model.input) == 3 else (1, 1)
+        return (rows, columns, down, right)
     (rows, columns), (sy, sx) = window.reach, window.step
     return (height + (rows - 1) * down, width + (columns - 1) * right, down * sy, right * sx)

@@ -2,7 +2,7 @@
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.ir import Model, Node
 from cnndsl.passes.includes import read
@@ -33,13 +33,13 @@ def syntax_tree(file: Path) -> str:
 def _tree(node: Any, depth: int) -> str:
     pad = "  " * depth
     if isinstance(node, tuple):
-        return "\n".join(_tree(item, depth) for item in node)  # pyright: ignore[reportUnknownVariableType]
+        return "\n".join(_tree(item, depth) for item in cast("tuple[Any, ...]", node))
     if not is_dataclass(node):
         return f"{pad}{node!r}"
     inner = [(f.name, getattr(node, f.name)) for f in fields(node)]
     parts = [(k, v) for k, v in inner if not isinstance(v, Span) and v not in (None, ())]
     plain = [f"{k}={v!r}" for k, v in parts if not is_dataclass(v) and not isinstance(v, tuple)]
-    deep = [v for _, v in parts if is_dataclass(v) or isinstance(v, tuple)]
+    deep: list[Any] = [v for _, v in parts if is_dataclass(v) or isinstance(v, tuple)]
     head = f"{pad}{type(node).__name__} {' '.join(plain)}".rstrip()
     return "\n".join([head, *(_tree(v, depth + 1) for v in deep)])
 
