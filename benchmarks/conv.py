@@ -2,7 +2,7 @@
 
     python benchmarks/conv.py [--batch 32] [--threads 2] [C,O,H[,kernel,stride] …]
 
-Prints milliseconds (medians), the algorithm that the cost model picks, and what it costs to be wrong.
+Prints milliseconds (medians), the algorithm that the cost model picks, and what a bad pick costs.
 """
 
 import argparse
@@ -24,8 +24,9 @@ from cnndsl.runtime.session import open_session
 from cnndsl.shapes import pads_2d
 
 SHAPES = (
-    "3,32,32 32,64,16 64,128,8 64,64,32 128,128,16 256,256,8 512,512,4 64,128,32,3,2 128,256,16,3,2 "
-    "256,512,8,3,2 64,128,32,1,2 16,16,32 32,32,16 64,64,8 16,32,32,3,2 128,256,4 256,512,2"
+    "3,32,32 32,64,16 64,128,8 64,64,32 128,128,16 256,256,8 512,512,4 64,128,32,3,2 "
+    "128,256,16,3,2 256,512,8,3,2 64,128,32,1,2 16,16,32 32,32,16 64,64,8 16,32,32,3,2 "
+    "128,256,4 256,512,2"
 )
 
 
@@ -95,8 +96,8 @@ def main():
         shape = (c, o, size, k, s)
         picked = graph(shape, arguments.batch, "auto")[1]
         times = {}
-        for name in ALGORITHMS:
-            if name not in ("direct", "im2col-planar") and graph(shape, arguments.batch, name)[1] == name:
+        for name in (n for n in ALGORITHMS if n not in ("direct", "im2col-planar")):
+            if graph(shape, arguments.batch, name)[1] == name:
                 times[name] = ours(shape, arguments.batch, name, arguments.threads)
         best = min(times, key=times.get)
         rival = torchs(shape, arguments.batch, arguments.threads)

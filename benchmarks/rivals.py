@@ -1,4 +1,4 @@
-"""The rivals' side of the benchmarks: the same networks in torch.nn, and the tutorial's in Keras."""
+"""The rivals' side of the benchmarks: the same networks in torch.nn, the tutorial's in Keras."""
 
 
 def _torch_models():
