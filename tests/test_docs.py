@@ -1,6 +1,8 @@
 """What the documentation shows is true: examples, outputs, tables, commands, options, links."""
 
+import os
 import re
+import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from documents import (
     FENCE,
     PAGES,
@@ -28,7 +29,9 @@ from documents import (
 
 import cnndsl
 from cnndsl import limits
-from cnndsl.cli import ALIASES, group
+from cnndsl.cli import ALIASES
+from cnndsl.lower import driver as lowering
+from cnndsl.lower.convs import ALGORITHMS
 from cnndsl.lower.layout import Layout
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
@@ -55,6 +58,15 @@ def here(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     return tmp_path
+
+
+def alone(*arguments: str) -> str:
+    """What a Python process of its own prints; it must succeed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 # Specs
@@ -107,10 +119,8 @@ def test_the_tutorial_can_be_followed(name: str, here: Path):
     Image.fromarray(synthetic.load().test.x[0].transpose(1, 2, 0)).save("picture.png")
     for fence in fences(page(name), "console"):
         for command, _ in sessions(fence.text):
-            if "cifar" in command or "forgot" in command:
-                continue
-            result = CliRunner().invoke(group, command.split()[1:])
-            assert result.exit_code == 0, f"{command}\n{result.output}"
+            if "cifar" not in command and "forgot" not in command:
+                alone("-m", *command.split())
     assert (here / "run" / "results.png").exists()
 
 
@@ -135,7 +145,7 @@ def test_quick_python_runs(name: str, here: Path):
 def test_slow_python_runs(name: str, here: Path):
     for fence in fences(page(name), "python"):
         if fence.info == "slow":
-            exec(compile(fence.text, f"{name}:{fence.line}", "exec"), {})
+            alone("-c", fence.text)
 
 
 @pytest.mark.parametrize("path", list(DOCS.rglob("*.py")), ids=lambda p: p.name)
@@ -154,16 +164,21 @@ def test_weights_of_a_step_are_turned_back_as_training_md_says():
 
 
 @pytest.mark.slow
-def test_a_step_trains_without_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+def test_a_step_trains_without_us(tmp_path: Path):
     step = str(tmp_path / "step.onnx")
-    spec = str(ROOT / "specs" / "cifar10.cnn")
-    assert CliRunner().invoke(group, ["compile", spec, "--train", "-o", step]).exit_code == 0
-    monkeypatch.setattr(sys, "argv", ["train_alone.py", step])
-    program = DOCS / "examples" / "train_alone.py"
-    exec(compile(program.read_text(encoding="utf-8"), str(program), "exec"), {})
-    losses = [float(n) for n in re.findall(r"loss ([0-9.]+)", capsys.readouterr().out)]
+    alone("-m", "cnndsl", "compile", str(ROOT / "specs" / "cifar10.cnn"), "--train", "-o", step)
+    printed = alone(str(DOCS / "examples" / "train_alone.py"), step)
+    losses = [float(n) for n in re.findall(r"loss ([0-9.]+)", printed)]
     assert len(losses) == 4
     assert losses[-1] < 0.1
+
+
+def test_algorithms_of_training_md_are_those_that_exist():
+    lowering.load()
+    text = (DOCS / "training.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
+    assert set(ALGORITHMS) <= named
 
 
 # The command line's page
