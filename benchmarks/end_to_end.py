@@ -2,8 +2,8 @@
 
     python benchmarks/end_to_end.py --data-dir DIR --keras-python PYTHON [--epochs 2] [--rounds 3]
 
-DIR holds cifar-10-batches-bin; PYTHON is an interpreter that has keras and tensorflow (or jax, with
-KERAS_BACKEND=jax). Prints seconds of the whole process, start-up and validation included, and of the
+DIR holds cifar-10-batches-bin; PYTHON is an interpreter that has keras and tensorflow (or jax,
+with KERAS_BACKEND=jax). Prints seconds of the whole process, start-up and validation included, and of the
 last epoch's training steps.
 """
 
@@ -47,7 +47,9 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None): self.start = time.perf_counter()
     def on_test_begin(self, logs=None): self.seconds = time.perf_counter() - self.start
 watch = Watch()
-history = net.fit(x, y, batch_size=32, epochs=epochs, validation_data=test, verbose=0, callbacks=[watch])
+history = net.fit(
+    x, y, batch_size=32, epochs=epochs, validation_data=test, verbose=0, callbacks=[watch]
+)
 print(json.dumps({"epoch": watch.seconds, "accuracy": history.history["val_accuracy"][-1]}))
 """
 
@@ -57,7 +59,8 @@ def ours(arguments):
         run = Path(folder) / "run"
         subprocess.run(
             [sys.executable, "-m", "cnndsl", "train", str(SPEC), "--data-dir", arguments.data_dir,
-             "--epochs", str(arguments.epochs), "--threads", str(arguments.threads), "--out", str(run)],
+             "--epochs", str(arguments.epochs), "--threads", str(arguments.threads),
+             "--out", str(run)],
             check=True, capture_output=True,
         )  # fmt: skip
         row = list(csv.DictReader((run / "results.csv").open()))[-1]

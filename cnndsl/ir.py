@@ -63,6 +63,8 @@ class Model:
     outputs: Mapping[str, int]
     settings: Mapping[str, float] = field(default_factory=dict[str, float])
     recipe: "Recipe | None" = None
+    used: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Texts of included files, by their path inside the spec's folder."""
 
     @property
     def input(self) -> Shape:

@@ -109,8 +109,8 @@ class Adam(Optimizer, word="adam"):
     """
 
     lr: float = key("float", default=1e-3, low=0, doc="learning rate")
-    beta1: float = key("float", default=0.9, low=0, high=1, doc="memory of g")
-    beta2: float = key("float", default=0.999, low=0, high=1, doc="memory of g²")
+    beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="memory of g")
+    beta2: float = key("float", default=0.999, low=0, high=0.99999, doc="memory of g²")
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
@@ -142,8 +142,8 @@ class AdamW(Optimizer, word="adamw"):
     """Adam with decoupled weight decay: w ← w − lr·decay·w. Source: arXiv:1711.05101."""
 
     lr: float = key("float", default=1e-3, low=0, doc="learning rate")
-    beta1: float = key("float", default=0.9, low=0, high=1, doc="memory of g")
-    beta2: float = key("float", default=0.999, low=0, high=1, doc="memory of g²")
+    beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="memory of g")
+    beta2: float = key("float", default=0.999, low=0, high=0.99999, doc="memory of g²")
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     decay: float = key("float", default=0.01, low=0, doc="weight decay; skips biases and norms")
 
@@ -159,7 +159,7 @@ class RmsProp(Optimizer, word="rmsprop"):
     """Divides by the root of a moving mean of g². Source: Tieleman & Hinton 2012, lecture 6e."""
 
     lr: float = key("float", default=0.01, low=0, doc="learning rate")
-    alpha: float = key("float", default=0.99, low=0, high=1, doc="memory of g²")
+    alpha: float = key("float", default=0.99, low=0, high=0.99999, doc="memory of g²")
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     momentum: float = key("float", default=0.0, low=0, high=1, doc="memory of past steps")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
@@ -203,7 +203,7 @@ class Lion(Optimizer, word="lion"):
 
     lr: float = key("float", default=1e-4, low=0, doc="learning rate")
     beta1: float = key("float", default=0.9, low=0, high=1, doc="share of the momentum")
-    beta2: float = key("float", default=0.99, low=0, high=1, doc="memory of g")
+    beta2: float = key("float", default=0.99, low=0, high=0.99999, doc="memory of g")
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
 
     slots = ("mean",)

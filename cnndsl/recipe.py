@@ -53,7 +53,7 @@ class Seed(Word, word="seed"):
 class Clip(Word, word="clip"):
     """Longest gradient: `clip 1.0` scales the whole gradient down to this norm."""
 
-    norm: float = arg("float", low=0, doc="largest norm of the gradient")
+    norm: float = arg("float", low=1e-9, doc="largest norm of the gradient")
 
 
 @dataclass(frozen=True)

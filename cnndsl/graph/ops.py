@@ -55,15 +55,14 @@ def _known(tape: "Tape", value: "Value") -> list[int]:
 
 @rule(
     "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Neg", "Abs", "Sqrt", "Reciprocal", "Erf", "Softplus",
-    "HardSigmoid", "HardSwish", "Elu", "Selu", "LeakyRelu", "Softmax", "LogSoftmax", "Identity",
-    "Clip", "LRN", "InstanceNormalization", "LayerNormalization", "PRelu", "Mish", "Floor", "Sign",
-    "CumSum", "Gelu", "ScatterElements",
+    "HardSigmoid", "Elu", "Selu", "LeakyRelu", "Softmax", "LogSoftmax", "Identity", "Clip", "LRN",
+    "InstanceNormalization", "LayerNormalization", "PRelu", "Floor", "Sign",
 )  # fmt: skip
 def _like_first(tape: "Tape", xs: Any, attrs: dict[str, Any], n: int) -> list[Result]:
     return [(xs[0].shape, xs[0].dtype)]
 
 
-@rule("Add", "Sub", "Mul", "Div", "Pow", "Sum", "Max", "Min", "Mod")
+@rule("Add", "Sub", "Mul", "Div", "Pow", "Sum", "Max", "Min")
 def _elementwise(tape: "Tape", xs: Any, attrs: dict[str, Any], n: int) -> list[Result]:
     return [(broadcast(*(x.shape for x in xs)), xs[0].dtype)]
 
@@ -167,7 +166,7 @@ def _squeeze(tape: "Tape", xs: Any, attrs: dict[str, Any], n: int) -> list[Resul
     return [(tuple(d for i, d in enumerate(xs[0].shape) if i not in axes), xs[0].dtype)]
 
 
-@rule("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSumSquare", "ReduceL2")
+@rule("ReduceSum", "ReduceMean", "ReduceMax", "ReduceSumSquare")
 def _reduce(tape: "Tape", xs: Any, attrs: dict[str, Any], n: int) -> list[Result]:
     shape = xs[0].shape
     axes = _known(tape, xs[1]) if len(xs) > 1 else attrs.get("axes", range(len(shape)))
@@ -257,9 +256,3 @@ def _resize(tape: "Tape", xs: Any, attrs: dict[str, Any], n: int) -> list[Result
         int(d * s) for d, s in zip(xs[0].shape[2:], scales[2:], strict=True)
     )
     return [(shape, xs[0].dtype)]
-
-
-@rule("DepthToSpace")
-def _depth_to_space(tape: "Tape", xs: Any, attrs: dict[str, Any], n: int) -> list[Result]:
-    (b, c, h, w), k = xs[0].shape, attrs["blocksize"]
-    return [((b, c // (k * k), h * k, w * k), xs[0].dtype)]

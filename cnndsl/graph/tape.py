@@ -51,7 +51,7 @@ class Tape:
     nodes: list[Node] = field(default_factory=list[Node])
     inputs: list[Value] = field(default_factory=list[Value])
     outputs: dict[str, Value] = field(default_factory=dict[str, Value])
-    consts: "dict[Value, NDArray[Any]]" = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+    consts: "dict[Value, NDArray[Any]]" = field(default_factory=dict[Value, "NDArray[Any]"])
     path: str = ""
     line: int = 0
     _producers: dict[Value, Node] = field(default_factory=dict[Value, Node])

@@ -139,9 +139,11 @@ class Border(Layer):
     def sides(self) -> tuple[int, int, int, int]:
         """Top, left, bottom, right."""
         height, width = self.size
-        given = (self.top, self.left, self.bottom, self.right)
-        usual = (height, width, height, width)
-        return tuple(u if g is None else g for g, u in zip(given, usual, strict=True))  # pyright: ignore[reportReturnType]
+        top = height if self.top is None else self.top
+        left = width if self.left is None else self.left
+        bottom = height if self.bottom is None else self.bottom
+        right = width if self.right is None else self.right
+        return top, left, bottom, right
 
 
 @dataclass(frozen=True)

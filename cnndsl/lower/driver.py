@@ -56,7 +56,7 @@ class Lowering:
     chosen: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        self.tape = Tape(_taken=dict(self.source._taken))  # pyright: ignore[reportPrivateUsage]
+        self.tape = Tape(_taken=dict(self.source._taken))  # pyright: ignore[reportPrivateUsage]  (its names stay taken)
         self.tape.consts.update(self.source.consts)
         self.tape.inputs = [v for v in self.source.inputs if v not in self.params]
         self.learned: set[Value] = set(self.params)

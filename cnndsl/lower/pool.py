@@ -108,8 +108,9 @@ def _global_max(lo: Lowering, node: Node) -> "Form | list[Form]":
 @lowers("Resize")
 def _resize(lo: Lowering, node: Node) -> "Form | list[Form]":
     """Nearest is a gather; bilinear a product with a constant matrix of positions."""
-    x = lo.settled(node.inputs[0])
-    scales = [round(float(s)) for s in lo.tape.consts[node.inputs[2]][2:]]  # pyright: ignore[reportArgumentType]
+    x, given = lo.settled(node.inputs[0]), node.inputs[2]
+    assert given is not None
+    scales = [round(float(s)) for s in lo.tape.consts[given][2:]]
     out = (x.size[0] * scales[0], x.size[1] * scales[1])
     order = np.arange(prod(out))
     if node.attrs["mode"] == "nearest":

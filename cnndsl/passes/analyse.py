@@ -53,7 +53,16 @@ def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model |
     if run.current != run.named:
         outputs.setdefault("output", run.current.index)
     name = Path(source.name).stem if source.path else source.name.strip("<>")
-    return Model(name, source, tuple(run.builder.nodes), outputs, settings, recipe)
+    return Model(name, source, tuple(run.builder.nodes), outputs, settings, recipe, _used(run))
+
+
+def _used(run: Expander) -> dict[str, str]:
+    """Texts of the included files, by their path inside the spec's folder."""
+    return {
+        path.relative_to(run.root).as_posix(): scope.file.source.text
+        for path, scope in run.modules.items()
+        if scope is not None and run.root is not None
+    }
 
 
 def _check_whole(run: Expander, file: ast.File, sink: Sink) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lark import Token, Transformer
-from lark import v_args as untyped_v_args  # pyright: ignore[reportUnknownVariableType]
+from lark import v_args as untyped_v_args  # pyright: ignore[reportUnknownVariableType]  (as below)
 
 from cnndsl.source import Source, Span
 from cnndsl.syntax import ast

@@ -41,8 +41,10 @@ class RunFolder:
         """Where checkpoints are kept."""
         return self.path / "checkpoints"
 
-    def begin(self, arguments: Mapping[str, Any], spec: str) -> None:
-        """Write what the run is; refuses a folder that has a run."""
+    def begin(
+        self, arguments: Mapping[str, Any], spec: str, used: Mapping[str, str] | None = None
+    ) -> None:
+        """Write what the run is, with the files that the spec uses; refuses a folder with a run."""
         if (self.path / "results.csv").exists() or self.checkpoints.exists():
             raise UserError(
                 f"{self.path}: has a run already\n"
@@ -50,8 +52,17 @@ class RunFolder:
             )
         lines = [f"{key}: {json.dumps(value)}" for key, value in arguments.items()]
         self.write("args.yaml", "\n".join(lines) + "\n")
+        for name, text in (used or {}).items():
+            self._include(name, text)
         self.write("model.cnn", spec)
         self.write("env.json", json.dumps(_environment(), indent=1) + "\n")
+
+    def _include(self, name: str, text: str) -> None:
+        """A file that the spec uses, at the same place beside `model.cnn`."""
+        if Path(name).suffix != ".cnn" or name == "model.cnn":
+            raise UserError(f"{name}: a run folder keeps included files; name it like blocks.cnn")
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        self.write(name, text)
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole."""

@@ -172,7 +172,7 @@ class Trainer:
         tensors = self.compiled.step.restored(self.compiled.stepper.state())
         manifest = {
             "progress": progress.as_dict(),
-            "spec": self.model.source.text,
+            "spec": whole_spec(self.model),
             "data": self.data.name,
             "recipe": repr(self.recipe),
             "options": {
@@ -223,3 +223,10 @@ class Trainer:
         write_whole(target, graph.SerializeToString(deterministic=True))
         for callback in self.callbacks:
             callback.on_end(self)
+
+
+def whole_spec(model: Model) -> str:
+    """The spec's text and, behind it, the texts of the files that it uses."""
+    return "\n".join(
+        [model.source.text, *(f"# {name}\n{text}" for name, text in model.used.items())]
+    )

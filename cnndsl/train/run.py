@@ -15,7 +15,7 @@ from cnndsl.source import UserError
 from cnndsl.train import checkpoint
 from cnndsl.train.callbacks import Callback, Plots, TensorBoard
 from cnndsl.train.folder import RunFolder
-from cnndsl.train.loop import Trainer
+from cnndsl.train.loop import Trainer, whole_spec
 from cnndsl.train.progress import Progress
 from cnndsl.train.settings import Settings
 
@@ -32,7 +32,7 @@ def start(
     """A fresh run, compiled and ready to `fit`."""
     data = _data(model, recipe, data_dir)
     with RunFolder(settings.out) as folder:
-        folder.begin(arguments or {}, model.source.text)
+        folder.begin(arguments or {}, model.source.text, model.used)
         first = read_weights(weights, model) if weights else initial_weights(model, recipe.seed)
         hooks = [Plots(), TensorBoard(), *callbacks]
         trainer = Trainer(model, recipe, data, settings, folder, hooks)
@@ -85,7 +85,7 @@ def _data(model: Model, recipe: Recipe, data_dir: Path | None) -> Dataset:
 
 
 def _check_same(manifest: dict[str, Any], model: Model, recipe: Recipe, data: Dataset) -> None:
-    now = {"spec": model.source.text, "data": data.name, "recipe": repr(recipe)}
+    now = {"spec": whole_spec(model), "data": data.name, "recipe": repr(recipe)}
     before = dict(manifest)
     changed = [key for key in now if before[key] != now[key]]
     if changed:
