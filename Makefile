@@ -33,8 +33,12 @@ demo: $(READY)
 test: $(READY_TEST)
 	$(BIN)/python -m pytest -n 2
 
+# The core in seconds: language, messages, shapes of the house, gradients.
+CORE := architecture batches compile data_files diagnostics docs init language pages rules \
+        simplify training_gradients
+
 quick: $(READY_TEST)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(CORE:%=tests/test_%.py)
 
 lint: $(READY_TEST)
 	$(BIN)/ruff check .
