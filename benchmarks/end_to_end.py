@@ -3,8 +3,8 @@
     python benchmarks/end_to_end.py --data-dir DIR --keras-python PYTHON [--epochs 2] [--rounds 3]
 
 DIR holds cifar-10-batches-bin; PYTHON is an interpreter that has keras and tensorflow (or jax,
-with KERAS_BACKEND=jax). Prints seconds of the whole process, start-up and validation included, and of the
-last epoch's training steps.
+with KERAS_BACKEND=jax). Prints seconds of the whole process, start-up and validation included, and
+of the last epoch's training steps.
 """
 
 import argparse
