@@ -148,6 +148,7 @@ def train(
         )
     chosen = replace(known, **({"data": data} if data else {}), **recipe)
     settings = Settings(Path(out) if out else next_free(), device, threads, progress=progress)
-    trainer = run.start(model.ir, chosen, settings, Path(data_dir) if data_dir else None,
-                        callbacks=callbacks)  # fmt: skip
+    folder = Path(data_dir) if data_dir else None
+    said = {"data": chosen.data, "data_dir": str(folder.resolve()) if folder else None}
+    trainer = run.start(model.ir, chosen, settings, folder, arguments=said, callbacks=callbacks)
     return trainer.fit()

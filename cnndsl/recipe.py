@@ -58,7 +58,10 @@ class Clip(Word, word="clip"):
 
 @dataclass(frozen=True)
 class Ema(Word, word="ema"):
-    """Moving mean of the weights, used for validation and `best`: `ema 0.999`."""
+    """Moving mean of the weights, used for validation and `best`: `ema 0.999`.
+
+    Its memory is shorter at the start: step t counts at least 9 / (9 + t).
+    """
 
     decay: float = arg("float", low=0, high=1, doc="memory of past weights")
 
@@ -85,6 +88,8 @@ class Recipe:
     clip: float | None = None
     ema: float | None = None
     stop: int | None = None
+    said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """The settings that the spec itself gives."""
 
 
 PLAIN: dict[str, type[Word]] = {

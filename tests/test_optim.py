@@ -174,11 +174,12 @@ def test_clipping_is_that_of_pytorch(clip: float) -> None:
 def test_the_moving_mean_of_the_weights() -> None:
     history = theirs(rule(ADAM))
     mean = {n: p.detach().numpy().copy() for n, p in torch_net().named_parameters()}
-    for weights in history:
-        mean = {n: 0.9 * a + 0.1 * weights[n] for n, a in mean.items()}
-    step = ours(Recipe(optimizer=optim.Adam(), ema=0.9), "float64")
-    assert_equal(step.weights("ema"), mean, 1e-9)
-    assert_equal(step.weights(), history[-1], 1e-9)
+    for step, weights in enumerate(history, 1):
+        share = max(0.1, 9 / (9 + step))
+        mean = {n: (1 - share) * a + share * weights[n] for n, a in mean.items()}
+    mine = ours(Recipe(optimizer=optim.Adam(), ema=0.9), "float64")
+    assert_equal(mine.weights("ema"), mean, 1e-9)
+    assert_equal(mine.weights(), history[-1], 1e-9)
 
 
 def test_l2_is_a_part_of_the_loss_of_its_layer() -> None:

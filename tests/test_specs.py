@@ -131,7 +131,7 @@ def test_running_statistics_make_up_keras_total(name, total):
 @pytest.mark.parametrize(
     ("name", "data", "batch", "epochs"),
     [
-        ("cifar10", "cifar10", 32, 10),
+        ("cifar10", "cifar10", 64, 10),
         ("lenet5", "mnist", 128, 10),
         ("mnist", "mnist", 128, 15),
         ("resnet8", "cifar10", 32, 500),

@@ -50,7 +50,7 @@ def write_update(
         new = recipe.optimizer.update(update)
         bundle.spread("", new)
         if recipe.ema:
-            bundle.keep("ema", update.blend(bundle.slot("ema"), new, 1 - recipe.ema))
+            bundle.keep("ema", _averaged(tape, bundle.slot("ema"), new, count, recipe.ema))
         taken |= {name: tuple(bundle.slots) for name in bundle.names}
     return taken
 
@@ -112,6 +112,14 @@ class _Bundle:
             shape = tuple(int(d) for d in self.weights[name].shape)
             shaped = part if part.shape == shape else self.tape.reshape(part, *shape)
             self.tape.outputs[f"{name}{ending}.new"] = shaped
+
+
+def _averaged(tape: Tape, old: Value, new: Value, count: Value, memory: float) -> Value:
+    """old + (new − old) · max(1 − memory, 9 / (9 + count)): a short memory at the start."""
+    nine = tape.scalar(9.0, old.dtype)
+    early = tape.op("Div", nine, tape.op("Add", count, nine))
+    share = tape.op("Max", early, tape.scalar(1 - memory, old.dtype))
+    return tape.op("Add", old, tape.op("Mul", tape.op("Sub", new, old), share))
 
 
 def _with_l2(tape: Tape, g: Value, w: Value, l2: float) -> Value:

@@ -89,8 +89,8 @@ def _project_defaults() -> dict[str, Any]:
 
             try:
                 tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
-            except (OSError, ValueError):
-                return {}
+            except (OSError, ValueError) as error:
+                raise UserError(f"{file}: cannot be read: {error}") from None
             return tools.get("cnndsl", {})
     return {}
 
@@ -126,7 +126,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    click.echo(message, err=True)
+    """The message without control characters, which a name from a spec may hold."""
+    click.echo("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in message), err=True)
     sys.exit(code)
 
 

@@ -35,7 +35,10 @@ from cnndsl.source import UserError
               help="Pictures computed at once; calibrated by default.")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto",
               show_default=True, help="auto: a bar on a terminal, else lines.")  # fmt: skip
-def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int:
+@click.pass_context
+def command(
+    ctx: click.Context, file: Path | None, settings: tuple[str, ...], **options: Any
+) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.train.signals import Interrupted
 
@@ -48,7 +51,7 @@ def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int
         options |= {k: v for k, v in stored.items() if k in options and options[k] is None}
     assert spec is not None
     model = load(spec, settings)
-    recipe = _recipe(model.recipe or Recipe(), options)
+    recipe = _recipe(model.recipe or Recipe(), options, _from_project(ctx))
     trainer = _trainer(model, recipe, options, file, settings)
     _announce(trainer)
     try:
@@ -62,14 +65,22 @@ def command(file: Path | None, settings: tuple[str, ...], **options: Any) -> int
     return 0
 
 
-def _recipe(recipe: Recipe, options: dict[str, Any]) -> Recipe:
-    """The spec's recipe under the command line's options."""
-    changes = {
-        k: options[k] for k in ("data", "epochs", "batch", "seed") if options.get(k) is not None
-    }
+def _from_project(ctx: click.Context) -> set[str]:
+    """Options whose value comes from `[tool.cnndsl]`: the spec's own settings stand above them."""
+    source = click.core.ParameterSource.DEFAULT_MAP
+    return {name for name in ctx.params if ctx.get_parameter_source(name) is source}
+
+
+def _recipe(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> Recipe:
+    """The spec's recipe under the command line's options, over the project's."""
+    said = set(recipe.said)
+    if "optimizer" in said:
+        said.add("lr")
+    given = {k: v for k, v in options.items() if v is not None and not (k in weak and k in said)}
+    changes = {k: given[k] for k in ("data", "epochs", "batch", "seed") if k in given}
     recipe = replace(recipe, **changes)
-    if options.get("lr") is not None:
-        optimizer: Any = replace(cast(Any, recipe.optimizer), lr=options["lr"])  # a dataclass
+    if "lr" in given:
+        optimizer: Any = replace(cast(Any, recipe.optimizer), lr=given["lr"])  # a dataclass
         recipe = replace(recipe, optimizer=optimizer)
     return recipe
 
@@ -81,7 +92,8 @@ def stored_arguments(run: Path) -> dict[str, Any]:
     try:
         lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
         return {
-            key: json.loads(value) for key, _, value in (line.partition(": ") for line in lines)
+            key: json.loads(value)
+            for key, _, value in (line.partition(": ") for line in lines if line)
         }
     except (OSError, ValueError):
         raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None

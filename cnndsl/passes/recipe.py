@@ -24,7 +24,7 @@ def read_recipe(section: ast.Statement, scope: Scope, sink: Sink) -> Recipe:
             _setting(node, scope, sink, found)
         except Complaint as complaint:
             sink.add(complaint.diagnostic)
-    return replace(Recipe(), **found)
+    return replace(Recipe(), **found, said=frozenset(found))
 
 
 def _setting(node: ast.Node, scope: Scope, sink: Sink, found: dict[str, Any]) -> None:

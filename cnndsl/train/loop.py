@@ -83,6 +83,12 @@ class Trainer:
 
     def fit(self) -> list[dict[str, Any]]:
         """Train to the end; Interrupted where a signal came, UserError where the loss broke."""
+        try:
+            return self._fit()
+        finally:
+            self.folder.close()
+
+    def _fit(self) -> list[dict[str, Any]]:
         for callback in self.callbacks:
             callback.on_start(self)
         with listening() as stop:

@@ -1,5 +1,6 @@
 """Where a run is: all that a checkpoint must know besides the tensors."""
 
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ class Progress:
     rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     best: float = -1.0
     waited: int = 0  # epochs without a better val_loss
-    lowest: float = float("inf")
+    lowest: float = sys.float_info.max  # JSON has no infinity
     factor: float = 1.0  # what plateaus have left of the learning rate
 
     def as_dict(self) -> dict[str, Any]:
