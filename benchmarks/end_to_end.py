@@ -20,6 +20,8 @@ import numpy as np
 
 SPEC = Path(__file__).parent.parent / "specs" / "cifar10.cnn"
 
+RECIPE = "train { data cifar10; batch 32; loss cross_entropy; optimizer adam lr=1e-3; seed 0 }"
+
 KERAS = """
 import json, os, sys, time
 threads, epochs, data = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -42,7 +44,8 @@ for filters in (32, 64, 128):
     net.add(L.MaxPooling2D(2))
 for layer in (L.Flatten(), L.Dense(128, activation="relu"), L.Dense(10)):
     net.add(layer)
-net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+net.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
 class Watch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None): self.start = time.perf_counter()
     def on_test_begin(self, logs=None): self.seconds = time.perf_counter() - self.start
@@ -56,9 +59,10 @@ print(json.dumps({"epoch": watch.seconds, "accuracy": history.history["val_accur
 
 def ours(arguments):
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
+        run, spec = Path(folder) / "run", Path(folder) / "tutorial.cnn"
+        spec.write_text(SPEC.read_text().rpartition("\ntrain {")[0] + f"\n{RECIPE}\n")
         subprocess.run(
-            [sys.executable, "-m", "cnndsl", "train", str(SPEC), "--data-dir", arguments.data_dir,
+            [sys.executable, "-m", "cnndsl", "train", str(spec), "--data-dir", arguments.data_dir,
              "--epochs", str(arguments.epochs), "--threads", str(arguments.threads),
              "--out", str(run)],
             check=True, capture_output=True,
