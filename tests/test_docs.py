@@ -163,16 +163,6 @@ def test_weights_of_a_step_are_turned_back_as_training_md_says():
     assert np.array_equal(names["onnx_layout"](layout.store(array), entry), array)
 
 
-@pytest.mark.slow
-def test_a_step_trains_without_us(tmp_path: Path):
-    step = str(tmp_path / "step.onnx")
-    alone("-m", "cnndsl", "compile", str(ROOT / "specs" / "cifar10.cnn"), "--train", "-o", step)
-    printed = alone(str(DOCS / "examples" / "train_alone.py"), step)
-    losses = [float(n) for n in re.findall(r"loss ([0-9.]+)", printed)]
-    assert len(losses) == 4
-    assert losses[-1] < 0.1
-
-
 def test_algorithms_of_training_md_are_those_that_exist():
     lowering.load()
     text = (DOCS / "training.md").read_text(encoding="utf-8")
