@@ -5,8 +5,8 @@ import numpy as np
 from cnndsl.graph.tape import Value
 from cnndsl.lower.convs import GEMM, MOVE, ConvShape, algorithm
 from cnndsl.lower.driver import Lowering
-from cnndsl.lower.laid import Laid, Order, gather, plain, row_major, window_slots, with_row
-from cnndsl.lower.layout import Layout
+from cnndsl.lower.laid import Laid, Order, gather, lay, plain, readable, row_major, window_slots
+from cnndsl.lower.layout import Layout, as_it_is
 
 
 def columns_layout(s: ConvShape) -> Layout:
@@ -49,8 +49,7 @@ def im2col(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """
     index = _windows(s, x)
     by_batch = lo.tape.op("Transpose", x.value, perm=(1, 0, 2))
-    if (index == len(x.order)).any():
-        by_batch = with_row(lo.tape, by_batch, 0.0, axis=1)
+    by_batch = readable(lo.tape, x, by_batch, index, axis=1)
     flat_index = lo.tape.const(index.T.reshape(-1).astype(np.int32))
     windows = lo.tape.op("Gather", by_batch, flat_index, axis=1)
     columns = lo.tape.reshape(windows, s.batch * s.positions, s.taps * s.channels)
@@ -70,8 +69,7 @@ def planar(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     layout = Layout(shape, shape, (1, 2, 3, 0), (s.channels * s.taps, s.filters))
     index, order = _phased(s, _windows(s, x))
     planes = lo.tape.op("Transpose", x.value, perm=(2, 0, 1))
-    if (index == len(x.order)).any():
-        planes = with_row(lo.tape, planes, 0.0, axis=1)
+    planes = readable(lo.tape, x, planes, index, axis=1)
     flat_index = lo.tape.const(index.reshape(-1).astype(np.int32))
     windows = lo.tape.op("Gather", planes, flat_index, axis=1)
     columns = lo.tape.reshape(windows, s.channels * s.taps, s.positions * s.batch)
@@ -102,9 +100,7 @@ def grouped(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
         (s.groups, s.taps * each, filters),
     )  # fmt: skip
     index = _windows(s, x)
-    source = x.value
-    if (index == len(x.order)).any():
-        source = with_row(lo.tape, source, 0.0)
+    source = readable(lo.tape, x, x.value, index)
     rows = gather(lo.tape, source, index.reshape(-1))
     count = s.positions * s.batch
     split = lo.tape.reshape(rows, s.taps, count, s.groups, each)
@@ -125,9 +121,7 @@ def depthwise(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     shape = (s.filters, 1, *s.kernel)
     layout = Layout(shape, shape, (2, 3, 1, 0), (s.taps, 1, s.filters))
     index = _windows(s, x)
-    source = x.value
-    if (index == len(x.order)).any():
-        source = with_row(lo.tape, source, 0.0)
+    source = readable(lo.tape, x, x.value, index)
     rows = gather(lo.tape, source, index.T.reshape(-1))
     taps = lo.tape.reshape(rows, s.positions, s.taps, s.batch, s.channels)
     weighted = lo.tape.op("Mul", taps, lo.param(w, layout))
@@ -138,9 +132,6 @@ def depthwise(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
 @algorithm("direct", lambda s: True, lambda s: 12 * s.flops / GEMM + 1)
 def direct(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """ONNX's own Conv, between two changes of layout."""
-    from cnndsl.lower.laid import lay
-    from cnndsl.lower.layout import as_it_is
-
     bottom = (s.out[0] - 1) * s.stride[0] + s.start[0] + (s.kernel[0] - 1) * s.dilation[0] + 1
     right = (s.out[1] - 1) * s.stride[1] + s.start[1] + (s.kernel[1] - 1) * s.dilation[1] + 1
     pads = (-s.start[0], -s.start[1], max(0, bottom - s.size[0]), max(0, right - s.size[1]))

@@ -105,3 +105,11 @@ def with_row(tape: Tape, x: Value, number: float, axis: int = 0) -> Value:
     """One more row of a constant: what windows read outside the image."""
     shape = [1 if i == axis else int(d) for i, d in enumerate(x.shape)]
     return tape.op("Concat", x, tape.const(np.full(shape, number, np.dtype(x.dtype))), axis=axis)
+
+
+def readable(
+    tape: Tape, x: Laid, value: Value, index: Order, outside: float = 0.0, axis: int = 0
+) -> Value:
+    """A value that `window_slots` can read: with a row for what is outside, where any is read."""
+    reads_outside = (index == len(x.order)).any()
+    return with_row(tape, value, outside, axis) if reads_outside else value

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnndsl.graph.tape import Node, Value
 from cnndsl.lower.driver import Form, Lowering, lowers
-from cnndsl.lower.laid import Laid, Order, gather, window_slots, with_row
+from cnndsl.lower.laid import Laid, Order, gather, readable, window_slots
 from cnndsl.shapes import window_2d
 
 
@@ -32,9 +32,7 @@ def _windows(lo: Lowering, node: Node, x: Laid, outside: float) -> tuple[Value, 
     run = _run(index, len(x.order))
     rows = x.value
     if not run:
-        source = x.value
-        if (index == len(x.order)).any():
-            source = with_row(lo.tape, source, outside)
+        source = readable(lo.tape, x, x.value, index, outside)
         rows, run = gather(lo.tape, source, index.T.reshape(-1)), 1
     return lo.tape.reshape(rows, count // run, taps, run, x.batch, x.channels), index, order
 
