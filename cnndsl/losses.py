@@ -1,8 +1,10 @@
 """Losses: what training makes small."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from cnndsl.graph.tape import Tape, Value
+from cnndsl.source import UserError
 from cnndsl.words import Word, key
 
 registry: dict[str, type["Loss"]] = {}
@@ -18,6 +20,10 @@ class Loss(Word):
     def emit(self, tape: Tape, x: Value, q: Value) -> Value:
         """The loss of outputs x (N, C) against targets q (N, C), a scalar."""
         raise NotImplementedError(self.word)
+
+    def fitted(self, counts: Sequence[int]) -> "Loss":
+        """The loss for a data set with so many training pictures of each class."""
+        return self
 
 
 def _mean(tape: Tape, total: Value, count: float) -> Value:
@@ -38,18 +44,45 @@ def _smoothed(tape: Tape, q: Value, smooth: float) -> Value:
 class CrossEntropy(Loss, word="cross_entropy"):
     """Softmax and negative log-likelihood on class numbers.
 
-    loss = mean_n −Σ_c q[n,c] · log softmax(x)[n,c];  q = one-hot, mixed with `smooth`/C of all.
+    loss = mean_n −Σ_c w[c] · q[n,c] · log softmax(x)[n,c];  q = one-hot, mixed with `smooth`/C of
+    all; w = 1, or `weights="1 1 2.5"`, a number a class, or `weights=balanced`: N / (C · N[c]) from
+    the training labels. As in Keras, the mean is over the pictures, not over their weights.
 
     Source: label smoothing, Szegedy et al. 2016, arXiv:1512.00567.
     """
 
     smooth: float = key("float", default=0.0, low=0, high=0.999, doc="label smoothing")
+    weights: str | None = key("text", doc="a number a class, or balanced")
 
     def emit(self, tape: Tape, x: Value, q: Value) -> Value:
-        """−Σ q · log softmax(x) / N."""
+        """−Σ w · q · log softmax(x) / N."""
         log_p = tape.op("LogSoftmax", x, axis=1)
-        terms = tape.op("Mul", _smoothed(tape, q, self.smooth), log_p)
-        return _mean(tape, tape.op("Neg", terms), int(x.shape[0]))
+        q = _smoothed(tape, q, self.smooth)
+        if self.weights is not None:
+            numbers = tape.scalars(self._numbers(int(x.shape[1])), x.dtype)
+            q = tape.op("Mul", q, numbers)
+        return _mean(tape, tape.op("Neg", tape.op("Mul", q, log_p)), int(x.shape[0]))
+
+    def _numbers(self, classes: int) -> list[float]:
+        text = self.weights or ""
+        try:
+            numbers = [float(part) for part in text.replace(",", " ").split()]
+        except ValueError:
+            numbers = []
+        if len(numbers) == classes and min(numbers) >= 0:
+            return numbers
+        known = "; `balanced` is counted by `cnndsl train`" if text == "balanced" else ""
+        raise UserError(
+            f'cross_entropy weights="{text}": write {classes} numbers, none below 0{known}'
+        )
+
+    def fitted(self, counts: Sequence[int]) -> "CrossEntropy":
+        """`balanced` replaced by its numbers for a data set with so many pictures a class."""
+        if self.weights != "balanced":
+            return self
+        filled = sum(1 for n in counts if n)
+        numbers = [sum(counts) / (filled * n) if n else 0.0 for n in counts]
+        return replace(self, weights=" ".join(f"{w:.6g}" for w in numbers))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The recipe: what `train { … }` says, checked. The loop in `cnndsl.train` carries it out."""
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cnndsl import losses, optim, schedules
@@ -90,6 +91,10 @@ class Recipe:
     stop: int | None = None
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
+
+    def fitted(self, counts: Sequence[int]) -> "Recipe":
+        """The recipe for a data set with so many training pictures of each class."""
+        return replace(self, loss=self.loss.fitted(counts))
 
 
 PLAIN: dict[str, type[Word]] = {

@@ -139,7 +139,9 @@ def augment(_: str) -> str:
 def _key(spec: Spec) -> str:
     if spec.role == "word":
         return f"`{spec.title}`"
-    return f"`{spec.title}={spec.default:g}`" if spec.role == "key" else f"`<{spec.name}>`"
+    if spec.role == "arg":
+        return f"`<{spec.name}>`"
+    return f"`{spec.title}={spec.default:g}`" if spec.default is not None else f"`{spec.title}=…`"
 
 
 def options(name: str) -> str:

@@ -19,6 +19,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from cnndsl.api import parse
+from cnndsl.backend.training import StepOptions
+from cnndsl.backend.weights import initial_weights
 from cnndsl.cli import main
 from cnndsl.data import synthetic
 from cnndsl.data.dataset import Dataset
@@ -28,6 +30,7 @@ from cnndsl.schedules import Plateau
 from cnndsl.source import UserError
 from cnndsl.train import checkpoint, run
 from cnndsl.train.callbacks import Callback
+from cnndsl.train.compiled import calibrate
 from cnndsl.train.loop import Trainer
 from cnndsl.train.settings import Settings
 from cnndsl.train.signals import Interrupted
@@ -132,6 +135,18 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     for name in ("last", "best"):
         assert weights(tmp_path / "whole", name) == weights(tmp_path / "broken", name)
     assert rows(tmp_path / "whole") == rows(tmp_path / "broken")
+
+
+def test_calibration_tries_ways_and_leaves_no_trace(tmp_path: Path) -> None:
+    model, recipe = parse(SPEC.replace(" bn", "")).ir, replace(RECIPE, batch=64)
+    first, settings = initial_weights(model), Settings(tmp_path, threads=1)
+    best, trials = calibrate(model, recipe, StepOptions(64), first, settings)
+    assert [t.options.pieces for t in sorted(trials, key=lambda t: t.options.pieces)] == [1, 2, 4]
+    assert best.options == trials[0].options
+    assert [t.ms for t in trials] == sorted(t.ms for t in trials)
+    start = best.step.initial_state(first)
+    for name, array in best.stepper.state().items():
+        np.testing.assert_array_equal(array, start[name])
 
 
 def test_the_last_two_checkpoints_are_kept_and_the_newest_whole_one_is_taken(

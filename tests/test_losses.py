@@ -16,6 +16,7 @@ from cnndsl.graph.vjp import gradients
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
 from cnndsl.schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
+from cnndsl.source import UserError
 from cnndsl.train.progress import Progress, learning_rate
 
 torch = pytest.importorskip("torch")
@@ -42,6 +43,12 @@ LOSSES: dict[str, tuple[losses.Loss, Callable[[Any, Any], Any]]] = {
     "smoothed": (
         CE(smooth=0.1), lambda x, q: functional.cross_entropy(x, q, label_smoothing=0.1),
     ),
+    "weighted": (
+        CE(smooth=0.1, weights="1 2 0.5 0 3"),
+        lambda x, q: functional.cross_entropy(
+            x, q, torch.tensor([1, 2, 0.5, 0, 3], dtype=x.dtype), label_smoothing=0.1
+        ),
+    ),
     "mse": (losses.MeanSquaredError(), functional.mse_loss),
     "bce": (BCE(), functional.binary_cross_entropy_with_logits),
     "bce smoothed": (
@@ -65,6 +72,20 @@ def test_losses_and_their_gradients(name: str, hard: bool) -> None:
     assert value == pytest.approx(wanted.item(), rel=1e-12)
     np.testing.assert_allclose(gradient, input_.grad.numpy(), atol=1e-13)
     assert {type(mine) for mine, _ in LOSSES.values()} == set(losses.registry.values())
+
+
+def test_balanced_weights_give_every_class_the_same_say() -> None:
+    fitted = CE(weights="balanced").fitted([30, 10, 0])
+    assert fitted == CE(weights="0.666667 2 0")
+    assert CE(weights="1 2").fitted([3, 1]) == CE(weights="1 2")
+
+
+@pytest.mark.parametrize("weights", ["1 2", "1 2 x", "1 2 -3", "balanced"])
+def test_weights_that_fit_no_class_are_refused(weights: str) -> None:
+    tape = Tape()
+    x, q = tape.input("x", (4, 3)), tape.input("q", (4, 3))
+    with pytest.raises(UserError, match="write 3 numbers"):
+        CE(weights=weights).emit(tape, x, q)
 
 
 def rates(schedule: Schedule, epochs: int = EPOCHS, steps: int = STEPS) -> list[float]:

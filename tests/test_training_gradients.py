@@ -13,6 +13,7 @@ from cnndsl.graph.export import export
 from cnndsl.lower.driver import Plan
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
 
 
 class Erf(OpRun):
@@ -116,6 +117,11 @@ def test_gradient_is_the_slope_of_the_loss(body):
 def test_every_algorithm_at_ragged_sizes(algorithm, size):
     text = f"input 3x{size}\nconv 4 3x3 same relu; conv 5 3x3; conv 4 3x3 same{HEAD}"
     assert directional_error(text, Plan(conv=algorithm)) < 1e-7
+
+
+def test_micro_batches_and_batch_norm_are_refused():
+    with pytest.raises(UserError, match="batch norm would see only one"):
+        evaluator("input 3x6x6\nconv 4 3x3 bn relu; gap; flatten; dense 5\n", Plan(), pieces=2)
 
 
 def test_small_chunks_and_pieces_change_nothing():

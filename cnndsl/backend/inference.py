@@ -82,7 +82,7 @@ def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
     tape = Tape()
     batch = options.batch or "N"
     if options.uint8:
-        x = _normalised(tape, model, options)
+        x = _pictures(tape, model, options)
     else:
         x = tape.input("input", (batch, *model.input))
     values = emit(model, InferenceEmitter(tape, weights), x)
@@ -92,15 +92,20 @@ def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
     return tape
 
 
-def _normalised(tape: Tape, model: Model, options: Options) -> Value:
+def _pictures(tape: Tape, model: Model, options: Options) -> Value:
+    """The input N×H×W×C uint8, normalised to N×C×H×W."""
     channels, height, width = model.input
     raw = tape.input("input", (options.batch or "N", height, width, channels), "uint8")
     first = tape.op("Transpose", tape.op("Cast", raw, to="float32"), perm=(0, 3, 1, 2))
-    mean, std = np.array(options.mean), np.array(options.std)
-    scale, shift = 1 / (255 * std), -mean / std
-    factor = tape.const(scale.astype(np.float32).reshape(-1, 1, 1))
-    offset = tape.const(shift.astype(np.float32).reshape(-1, 1, 1))
-    return tape.op("Add", tape.op("Mul", first, factor), offset)
+    return normalised(tape, first, options.mean, options.std)
+
+
+def normalised(tape: Tape, x: Value, mean: tuple[float, ...], std: tuple[float, ...]) -> Value:
+    """(x / 255 − mean) / std of x: N×C×H×W, by channel."""
+    scale = (1 / (255 * np.array(std))).astype(x.dtype).reshape(-1, 1, 1)
+    shift = (-np.array(mean) / np.array(std)).astype(x.dtype).reshape(-1, 1, 1)
+    scaled = tape.op("Mul", x, tape.const(scale))
+    return tape.op("Add", scaled, tape.const(shift)) if shift.any() else scaled
 
 
 def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnndsl.backend.inference import emit
+from cnndsl.backend.inference import emit, normalised
 from cnndsl.backend.update import total, write_update
 from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
@@ -20,6 +20,7 @@ from cnndsl.graph.simplify import drop_dead, merge_reshapes, share_common, simpl
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import gradients
 from cnndsl.ir import Model
+from cnndsl.layers.norm import BatchNorm
 from cnndsl.lower.commute import pool_first
 from cnndsl.lower.driver import Lowering, Plan
 from cnndsl.lower.layout import Layout
@@ -200,6 +201,9 @@ def _forward(
     """Emit the model for each piece of the batch and lower it; outputs by piece and name."""
     if options.batch % options.pieces:
         raise UserError(f"a batch of {options.batch} cannot be cut into {options.pieces} pieces")
+    if options.pieces > 1 and sees_whole_batch(model):
+        raise UserError("micro-batches: batch norm would see only one of them at a time\n"
+                        "  leave `--micro-batch` out, or take `gn` instead of `bn`")  # fmt: skip
     high = Tape()
     emitter = TrainingEmitter(high, options.dtype)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
@@ -218,6 +222,11 @@ def _forward(
     return lowered, emitter, outputs, updates
 
 
+def sees_whole_batch(model: Model) -> bool:
+    """Whether a layer mixes the pictures of a batch, so that it cannot be cut."""
+    return any(isinstance(node.layer, BatchNorm) for node in model.nodes)
+
+
 def _pictures(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
     """The pieces of the batch: N×C×H×W uint8, normalised in the graph; float for vectors."""
     image = len(model.input) == 3
@@ -226,15 +235,10 @@ def _pictures(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
     parts = [x]
     if options.pieces > 1:
         parts = tape.ops("Split", x, tape.ints([each] * options.pieces), axis=0)
-    return [_normalised(tape, part, options) for part in parts] if image else parts
-
-
-def _normalised(tape: Tape, x: Value, options: StepOptions) -> Value:
-    mean, std = np.array(options.mean), np.array(options.std)
-    scale = (1 / (255 * std)).astype(options.dtype).reshape(-1, 1, 1)
-    shift = (-mean / std).astype(options.dtype).reshape(-1, 1, 1)
-    scaled = tape.op("Mul", tape.op("Cast", x, to=options.dtype), tape.const(scale))
-    return tape.op("Add", scaled, tape.const(shift)) if shift.any() else scaled
+    if not image:
+        return parts
+    floats = [tape.op("Cast", part, to=options.dtype) for part in parts]
+    return [normalised(tape, part, options.mean, options.std) for part in floats]
 
 
 def _flat(lowered: Lowering, value: Value) -> Value:

@@ -31,6 +31,10 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
 
+    def counts(self) -> list[int]:
+        """Training pictures of each class."""
+        return np.bincount(self.train.y, minlength=len(self.classes)).tolist()
+
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel of the training pictures, in 0…1."""
         channels = self.train.x.shape[1]

@@ -3,7 +3,7 @@
 Names, operators and attributes are ONNX's own; protobuf appears only in `graph.export`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,12 @@ class Tape:
         import numpy as np
 
         return self.const(np.array(number, dtype))
+
+    def scalars(self, numbers: Sequence[float], dtype: str = "float32") -> Value:
+        """A constant of one dimension."""
+        import numpy as np
+
+        return self.const(np.array(numbers, dtype))
 
     def ops(self, op: str, *inputs: Value | None, results: int = 1, **attrs: Any) -> list[Value]:
         """Write an operator; returns all its outputs."""

@@ -14,7 +14,7 @@ from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import open_session
-from cnndsl.train.compiled import calibrate, compile_step, sample_feed
+from cnndsl.train.compiled import calibrate, sample_feed
 from cnndsl.train.settings import Settings
 
 
@@ -31,8 +31,8 @@ def bench(
     weights = initial_weights(model)
     settings = Settings(Path(), device, threads)
     options = StepOptions(batch, plan=Plan(conv), soft=bool(recipe.augment.mixup))
-    best = calibrate(model, recipe, options, weights, settings)[0].options
-    compiled = compile_step(model, recipe, best, weights, settings)
+    compiled, _ = calibrate(model, recipe, options, weights, settings)
+    best = compiled.options
     feed = sample_feed(compiled)
     train = _median(lambda: compiled.stepper.step(feed), steps)
     graph = inference_model(model, weights, Options()).SerializeToString()

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
+from cnndsl.backend.training import OPSET, Step, StepOptions, sees_whole_batch, training_step
 from cnndsl.backend.weights import Weights
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
-from cnndsl.layers.norm import BatchNorm
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.stepper import Stepper
 from cnndsl.train.settings import Settings
 
 _TRIALS = 4
-_SLOW = 1.0  # seconds a step from which calibration would take longer than it saves at first
+_SLOW = 0.25  # seconds a step from which only one way is tried
 _LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
 _SMALLEST = 16  # pictures in a piece
 
@@ -59,22 +58,30 @@ class Trial:
 
 def calibrate(
     model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
-) -> list[Trial]:
-    """A few steps of each way to block for the cache; the fastest first."""
+) -> tuple[Compiled, list[Trial]]:
+    """A few steps of each way to block for the cache: the fastest, ready to start, and all times.
+
+    Slow steps are not tried twice: a second session costs more, in memory too, than it may win.
+    """
     trials = list[Trial]()
+    best: Compiled | None = None
     for candidate in _candidates(model, options):
-        trials.append(
-            Trial(candidate, _time(compile_step(model, recipe, candidate, weights, settings)))
-        )
-        gc.collect()  # the session's threads go with it
+        compiled = compile_step(model, recipe, candidate, weights, settings)
+        trials.append(Trial(candidate, _time(compiled)))
+        if best is None or trials[-1].ms < min(t.ms for t in trials[:-1]):
+            best = compiled
+        del compiled
+        gc.collect()  # the loser's threads go with it
         if trials[0].ms > 1e3 * _SLOW:
             break
-    return sorted(trials, key=lambda t: t.ms)
+    assert best is not None
+    best.stepper.load(best.step.initial_state(weights))
+    return best, sorted(trials, key=lambda t: t.ms)
 
 
 def _candidates(model: Model, options: StepOptions) -> list[StepOptions]:
     """Micro-batches, or with batch norm, which sees the whole batch, chunks in the convolutions."""
-    if any(isinstance(node.layer, BatchNorm) for node in model.nodes):
+    if sees_whole_batch(model):
         plans = [Plan(options.plan.conv, size, options.plan.choices) for size in (1e12, 16e6)]
         return [_with(options, plan=plan) for plan in plans]
     pieces = [p for p in (1, 2, 4, 8) if options.batch % p == 0 and options.batch // p >= _SMALLEST]

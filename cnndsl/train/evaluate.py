@@ -95,4 +95,5 @@ def evaluator_of(
     """An evaluator that normalises as training on this data set does."""
     mean, std = data.moments()
     options = Options(uint8=len(model.input) == 3, mean=mean, std=std)
-    return Evaluator(model, recipe.loss, options, device, threads, mirror)
+    loss = recipe.loss.fitted(data.counts())
+    return Evaluator(model, loss, options, device, threads, mirror)

@@ -48,8 +48,8 @@ class Trainer:
 
     def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
-        options = options or self._chosen(weights)
-        self.compiled = compile_step(self.model, self.recipe, options, weights, self.settings)
+        self.compiled = self._compile(weights, options)
+        options = self.compiled.options
         randoms = tuple(
             (v.name, tuple(int(d) for d in v.shape)) for v in self.compiled.step.randoms
         )
@@ -68,18 +68,22 @@ class Trainer:
         self.evaluator = Evaluator(self.model, self.recipe.loss, deploy, s.device, s.threads)
         self.show = display(s.progress, self.recipe.epochs, self.batches.steps)
 
-    def _chosen(self, weights: Weights) -> StepOptions:
+    def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
+        model, recipe, settings = self.model, self.recipe, self.settings
+        if options is not None or settings.pieces is not None:
+            chosen = options or self._options()
+            return compile_step(model, recipe, chosen, weights, settings)
+        best, trials = calibrate(model, recipe, self._options(), weights, settings)
+        for i, trial in enumerate(trials):
+            self.folder.log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
+        return best
+
+    def _options(self) -> StepOptions:
         mean, std = self.data.moments()
-        options = StepOptions(
+        return StepOptions(
             self.recipe.batch, self.settings.pieces or 1, self.settings.plan,
             soft=bool(self.recipe.augment.mixup), mean=mean, std=std,
         )  # fmt: skip
-        if self.settings.pieces is not None:
-            return options
-        trials = calibrate(self.model, self.recipe, options, weights, self.settings)
-        for i, trial in enumerate(trials):
-            self.folder.log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
-        return trials[0].options
 
     def fit(self) -> list[dict[str, Any]]:
         """Train to the end; Interrupted where a signal came, UserError where the loss broke."""

@@ -31,6 +31,7 @@ def start(
 ) -> Trainer:
     """A fresh run, compiled and ready to `fit`."""
     data = _data(model, recipe, data_dir)
+    recipe = recipe.fitted(data.counts())
     with RunFolder(settings.out) as folder:
         folder.begin(arguments or {}, model.source.text, model.used)
         first = read_weights(weights, model) if weights else initial_weights(model, recipe.seed)
@@ -52,6 +53,7 @@ def resume(
     with RunFolder(settings.out) as folder:
         found = checkpoint.newest(folder.checkpoints)
         data = _data(model, recipe, data_dir)
+        recipe = recipe.fitted(data.counts())
         if not force:
             _check_same(found.manifest, model, recipe, data)
         hooks = [Plots(), TensorBoard(), *callbacks]
