@@ -78,16 +78,23 @@ def _torch_models():
     }
 
 
-def torch_step(name, batch, optimizer, threads, variant):
-    """A function that trains one step in torch: eager, channels_last or compile."""
+def _torch_net(name, threads, variant):
+    """The network as a variant runs it, and what its pictures go through."""
     torch, models = _torch_models()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = models[name]()
-    last = variant in ("channels_last", "compile")
-    if last:
-        net = net.to(memory_format=torch.channels_last)
+    if variant == "eager":
+        return torch, net, net, lambda x: x
+    last = torch.channels_last
+    net = net.to(memory_format=last)
     run = torch.compile(net) if variant == "compile" else net
+    return torch, net, run, lambda x: x.contiguous(memory_format=last)
+
+
+def torch_step(name, batch, optimizer, threads, variant):
+    """A function that trains one step in torch: eager, channels_last or compile."""
+    torch, net, run, arranged = _torch_net(name, threads, variant)
     if optimizer == "adam":
         update = torch.optim.Adam(net.parameters())
     else:
@@ -96,11 +103,52 @@ def torch_step(name, batch, optimizer, threads, variant):
     y = torch.randint(0, 10, (batch,))
 
     def step():
-        pictures = x.float() / 255
-        if last:
-            pictures = pictures.contiguous(memory_format=torch.channels_last)
         update.zero_grad(set_to_none=True)
-        torch.nn.functional.cross_entropy(run(pictures), y).backward()
+        torch.nn.functional.cross_entropy(run(arranged(x.float() / 255)), y).backward()
         update.step()
 
     return step
+
+
+def torch_run(name, batch, threads, variant):
+    """A function that runs torch on a batch of pictures, without gradients."""
+    torch, net, run, arranged = _torch_net(name, threads, variant)
+    net.eval()
+    x = arranged(torch.rand(batch, 3, 32, 32))
+
+    def once():
+        with torch.inference_mode():
+            run(x)
+
+    return once
+
+
+def keras_step(name, batch, threads, backend):
+    """A function that trains one step of the tutorial's network in Keras on a backend."""
+    import os
+
+    if name != "cifar10":
+        raise SystemExit("keras runs the tutorial's network only")
+    os.environ["KERAS_BACKEND"] = backend
+    import numpy as np
+
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    import keras
+
+    layers = keras.layers
+    net = keras.Sequential([keras.Input((32, 32, 3))])
+    for filters in (32, 64, 128):
+        net.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        net.add(layers.MaxPooling2D(2))
+    for layer in (layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10)):
+        net.add(layer)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(optimizer="adam", loss=loss)
+    rng = np.random.default_rng(0)
+    x = rng.random((batch, 32, 32, 3), np.float32)
+    y = rng.integers(0, 10, batch)
+    return lambda: net.train_on_batch(x, y)
