@@ -36,6 +36,10 @@ class Node:
     stack: tuple[Frame, ...] = ()
     follows: bool = False
     """Whether the word follows another layer in its statement (`conv … relu`)."""
+    statement: Span | None = None
+    """The whole statement, of which `span` is the word with its own items."""
+    places: Mapping[str, Span] = field(default_factory=dict[str, Span])
+    """Where the layer's fields are written; those at their defaults are missing."""
 
     @cached_property
     def size(self) -> int:

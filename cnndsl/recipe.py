@@ -1,6 +1,6 @@
 """The recipe: what `train { … }` says, checked. The loop in `cnndsl.train` carries it out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ from cnndsl import losses, optim, schedules
 from cnndsl.losses import CrossEntropy, Loss
 from cnndsl.optim import Adam, Optimizer
 from cnndsl.schedules import Constant, Schedule
+from cnndsl.source import Span
 from cnndsl.words import Word, arg, key, word
 
 
@@ -91,6 +92,8 @@ class Recipe:
     stop: int | None = None
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
+    places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
+    """Where they stand: `optimizer`, and its keys as `optimizer.lr`."""
 
     def fitted(self, counts: Sequence[int]) -> "Recipe":
         """The recipe for a data set with so many training pictures of each class."""

@@ -66,6 +66,14 @@ class Span:
         """Line and column just behind the last character."""
         return self.source.place(self.end)
 
+    def at_start(self) -> "Span":
+        """The empty place before the first character."""
+        return Span(self.source, self.start, self.start)
+
+    def at_end(self) -> "Span":
+        """The empty place behind the last character."""
+        return Span(self.source, self.end, self.end)
+
     def to(self, other: "Span") -> "Span":
         """From the start of this span to the end of the other."""
         return Span(self.source, self.start, max(self.end, other.end))
@@ -73,11 +81,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Fix:
-    """A safe mechanical mend: put `text` in the place of `span`."""
+    """A mechanical mend: put `text` in the place of `span`.
+
+    One that is not `safe` changes what a spec that checks means: it is applied only where asked.
+    """
 
     span: Span
     text: str
     title: str
+    safe: bool = True
 
 
 @dataclass(frozen=True)

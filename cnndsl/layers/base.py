@@ -20,7 +20,8 @@ class Reject(Exception):  # noqa: N818  (read as: the layer rejects its input)
     """A layer cannot take its input; the pass that knows the place adds span and history.
 
     `arg` names the field to point at (the word itself by default), `assume` is the shape to go on
-    with, so that later independent errors are found in the same run.
+    with, so that later independent errors are found in the same run. `before` is a statement that
+    mends it, put before the rejecting one.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class Reject(Exception):  # noqa: N818  (read as: the layer rejects its input)
         arg: str | None = None,
         help: str | None = None,
         assume: Shape | None = None,
+        before: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code, self.message, self.arg, self.help, self.assume = code, message, arg, help, assume
+        self.before = before
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Dense(Layer, word="dense"):
             f"`dense` needs a vector, but its input is the image {show(x)}",
             help=f"write `flatten` before it (gives {prod(x)} features) or `gap` (gives {x[0]})",
             assume=(self.units,),
+            before="flatten",
         )
 
     def params(self, x: Shape) -> tuple[Param, ...]:

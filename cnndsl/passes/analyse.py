@@ -22,17 +22,25 @@ def analyse(
 
     `settings` override file-level lets; UserError for one that the spec does not have.
     """
+    model, found, _ = examine(source, settings)
+    return model, found
+
+
+def examine(
+    source: Source, settings: Mapping[str, float] | None = None
+) -> tuple[Model | None, list[Diagnostic], ast.File]:
+    """As `analyse`, and the syntax tree of all that could be understood."""
     sink = Sink()
     if len(source.text.encode("utf-8", "replace")) > limits.SPEC_BYTES:
         message = f"the text is longer than {limits.SPEC_BYTES // 1024} KiB"
         sink.say("E900", message, Span(source, 0, 0), "split it with `use`")
-        return None, sink.all
+        return None, sink.all, ast.File(source, (), frozenset(), unclear=True)
     file, errors = parse(source)
     for error in errors:
         sink.add(error)
     if file.unclear:
-        return None, sink.all
-    return _expanded(file, sink, dict(settings or {})), sink.all
+        return None, sink.all, file
+    return _expanded(file, sink, dict(settings or {})), sink.all, file
 
 
 def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model | None:

@@ -12,7 +12,7 @@ from cnndsl.passes.scope import UNKNOWN, Tensor
 from cnndsl.passes.sink import Sink, line_of
 from cnndsl.passes.slot import Slot
 from cnndsl.shapes import Shape, show
-from cnndsl.source import Diagnostic, Source, Span
+from cnndsl.source import Diagnostic, Fix, Source, Span
 
 
 class TooBig(Exception):  # noqa: N818  (read as: the model is too big)
@@ -32,6 +32,7 @@ class Builder:
         self.nodes: list[Node] = []
         self.stack: tuple[Frame, ...] = ()
         self.prefix = ""
+        self.statement: Span | None = None  # the one at hand
         self.parameters = 0
         self.swapped: str | None = None  # how to write an input that has its channels last
         self._doubts: dict[int, Doubts] = {}
@@ -115,7 +116,10 @@ class Builder:
         self._check_size(shape, params, slot.span)
         macs = layer.macs(inputs[0], shape) if inputs else 0
         positions = tuple(x.index for x in xs)
-        node = Node(path, layer, positions, shape, params, macs, slot.span, self.stack, follows)
+        node = Node(
+            path, layer, positions, shape, params, macs, slot.span, self.stack, follows,
+            self.statement, slot.spans,
+        )  # fmt: skip
         return self._append(node)
 
     def _check_size(self, shape: Shape, params: tuple[Param, ...], span: Span) -> None:
@@ -130,7 +134,13 @@ class Builder:
     def _reject(self, reject: Reject, slot: Slot, xs: tuple[Tensor, ...]) -> None:
         span = slot.spans.get(reject.arg or "", slot.span)
         mend = self.swapped if reject.code == "E201" and self.swapped else reject.help
-        self.sink.say(reject.code, reject.message, span, mend, self._origins(xs))
+        fix = self._fix(reject.before) if reject.before else None
+        self.sink.say(reject.code, reject.message, span, mend, self._origins(xs), fix)
+
+    def _fix(self, before: str) -> Fix | None:
+        """A statement put before the one at hand."""
+        at = self.statement
+        return at and Fix(at.at_start(), f"{before}; ", f"insert `{before}`")
 
     def _origins(self, xs: tuple[Tensor, ...]) -> tuple[str, ...]:
         notes = list[str]()

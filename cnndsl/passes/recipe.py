@@ -10,6 +10,7 @@ from cnndsl.passes.sink import Complaint, Sink, unknown_value
 from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe, value_of
+from cnndsl.source import Span
 from cnndsl.syntax import ast
 from cnndsl.words import Word, keys
 
@@ -18,16 +19,19 @@ def read_recipe(section: ast.Statement, scope: Scope, sink: Sink) -> Recipe:
     """The recipe, its errors in the sink."""
     assert section.group is not None
     found: dict[str, Any] = {}
+    places: dict[str, Span] = {}
     scope = scope.inner()
     for node in section.group.branches[0]:
         try:
-            _setting(node, scope, sink, found)
+            _setting(node, scope, sink, found, places)
         except Complaint as complaint:
             sink.add(complaint.diagnostic)
-    return replace(Recipe(), **found, said=frozenset(found))
+    return replace(Recipe(), **found, said=frozenset(found), places=places)
 
 
-def _setting(node: ast.Node, scope: Scope, sink: Sink, found: dict[str, Any]) -> None:
+def _setting(
+    node: ast.Node, scope: Scope, sink: Sink, found: dict[str, Any], places: dict[str, Span]
+) -> None:
     if not isinstance(node, ast.Statement):
         if isinstance(node, ast.Let):
             scope.values[node.name.id] = unknown_value
@@ -46,6 +50,8 @@ def _setting(node: ast.Node, scope: Scope, sink: Sink, found: dict[str, Any]) ->
     binder.take(items)
     for setting in binder.build():
         found[word] = value_of(setting)
+        places[word] = node.span
+        places.update((f"{word}.{name}", at) for name, at in binder.slots[0].spans.items())
 
 
 def _meaning(node: ast.Statement) -> tuple[type[Word], Any, tuple[ast.Item, ...]]:
