@@ -65,6 +65,8 @@ class Optimizer(Word):
     """A rule from weight, gradient, state and learning rate to new weight and state."""
 
     slots: ClassVar[tuple[str, ...]] = ()
+    usual: ClassVar[tuple[float, float]] = (1e-6, 1.0)
+    """Learning rates that the optimizer is mostly used with."""
     lr: float
     decay: float
 
@@ -90,6 +92,7 @@ class Sgd(Optimizer, word="sgd"):
     nesterov: str | None = word("nesterov", doc="looks ahead by one step of momentum")
 
     slots = ("velocity",)
+    usual = (1e-4, 3.0)
 
     def update(self, u: Update) -> Value:
         """w − lr·v, or w − lr·(g + momentum·v)."""
@@ -115,6 +118,7 @@ class Adam(Optimizer, word="adam"):
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
     slots = ("mean", "square")
+    usual = (1e-6, 0.02)
 
     def update(self, u: Update) -> Value:
         """w − lr · m̂ / (√v̂ + eps)."""
@@ -148,6 +152,7 @@ class AdamW(Optimizer, word="adamw"):
     decay: float = key("float", default=0.01, low=0, doc="weight decay; skips biases and norms")
 
     slots = ("mean", "square")
+    usual = (1e-6, 0.02)
 
     def update(self, u: Update) -> Value:
         """w · (1 − lr·decay) − lr · m̂ / (√v̂ + eps)."""
@@ -165,6 +170,7 @@ class RmsProp(Optimizer, word="rmsprop"):
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
     slots = ("square", "velocity")
+    usual = (1e-6, 0.1)
 
     def update(self, u: Update) -> Value:
         """w − lr · g / (√v + eps), through momentum if any."""
@@ -187,6 +193,7 @@ class Adagrad(Optimizer, word="adagrad"):
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
     slots = ("square",)
+    usual = (1e-4, 0.5)
 
     def update(self, u: Update) -> Value:
         """w − lr · g / (√Σg² + eps)."""
@@ -207,6 +214,7 @@ class Lion(Optimizer, word="lion"):
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
 
     slots = ("mean",)
+    usual = (1e-7, 3e-3)
 
     def update(self, u: Update) -> Value:
         """w · (1 − lr·decay) − lr · sign(β₁·m + (1 − β₁)·g)."""

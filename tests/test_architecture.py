@@ -28,12 +28,14 @@ data plot
 runtime
 backend
 lower
+lints
 passes
 ir
 recipe
 syntax layers losses optim schedules
 graph
 init words shapes
+edits
 files
 source limits resources version
 """

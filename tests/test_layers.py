@@ -20,7 +20,7 @@ from cnndsl.layers import vocabulary
 from cnndsl.layers.base import Layer
 from cnndsl.layers.dropout import Dropout, DropPath
 from cnndsl.layers.norm import BatchNorm
-from cnndsl.report.receptive import receptive_fields
+from cnndsl.passes.receptive import receptive_fields
 from cnndsl.shapes import show
 from cnndsl.words import specs
 

@@ -1,16 +1,20 @@
 """`cnndsl check FILE…`."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import parse_settings, set_option, style
-from cnndsl.passes.analyse import analyse
-from cnndsl.passes.includes import read
+from cnndsl.cli.common import parse_settings, set_option, spec_source, style
+from cnndsl.lints import Choice, inspect
 from cnndsl.report.diagnostics import FORMATS
 from cnndsl.report.summary import one_line
 from cnndsl.source import Diagnostic, Source
+
+
+def _codes(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(code.strip() for text in texts for code in text.split(",") if code.strip())
 
 
 @click.command("check")
@@ -18,26 +22,38 @@ from cnndsl.source import Diagnostic, Source
 @set_option
 @click.option("--output-format", type=click.Choice(list(FORMATS)), default="full",
               show_default=True, help="How diagnostics are printed.")  # fmt: skip
+@click.option("--select", multiple=True, callback=_codes, metavar="CODES",
+              help="Only these warnings: W301, or W3 for all that begin so.")  # fmt: skip
+@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES",
+              help="Not these warnings.")  # fmt: skip
+@click.option("--fix", is_flag=True, help="Mend in the file what can safely be mended.")
+@click.option("--unsafe-fixes", is_flag=True,
+              help="With --fix or --diff: mends that change the network, too.")  # fmt: skip
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing on success.")
 def command(
-    files: tuple[Path, ...],
-    settings: tuple[str, ...],
-    output_format: str,
-    strict: bool,
-    quiet: bool,
-) -> int:
+    files: tuple[Path, ...], settings: tuple[str, ...], output_format: str,
+    select: tuple[str, ...], ignore: tuple[str, ...], fix: bool, unsafe_fixes: bool, diff: bool,
+    strict: bool, quiet: bool,
+) -> int:  # fmt: skip
     """Find every mistake of one or more specs (- reads standard input).
 
-    Exit 0: no errors · 1: errors · 2: a file cannot be read.
+    Exit 0: no errors · 1: errors (with --diff: something would change) · 2: a file cannot be read.
     """
+    run = _Run(parse_settings(settings), Choice.of(select, ignore), unsafe_fixes)
+    sources = [spec_source(file) for file in files]
+    if diff:
+        return _show_fixes(run, sources)
+    if fix:
+        sources = [_mend(run, source) for source in sources]
     found = list[Diagnostic]()
     good = list[str]()
-    for file in files:
-        model, diagnostics = analyse(_source(file), parse_settings(settings))
+    for source in sources:
+        model, diagnostics = inspect(source, run.settings, run.choice)
         found += diagnostics
         if model is not None:
-            good.append(one_line(model, str(file)))
+            good.append(one_line(model, source.name))
     if found or output_format in ("json", "sarif"):
         click.echo(FORMATS[output_format](found, style(sys.stdout)), color=True)
     for line in good if output_format in ("full", "concise") and not quiet else ():
@@ -45,9 +61,39 @@ def command(
     return int(len(good) < len(files) or (strict and bool(found)))
 
 
-def _source(file: Path) -> Source:
-    if str(file) == "-":
-        from cnndsl.passes.includes import decode
+@dataclass(frozen=True)
+class _Run:
+    """What all files of a call share."""
 
-        return Source(decode(sys.stdin.buffer.read()), "<stdin>")
-    return read(file)
+    settings: dict[str, float]
+    choice: Choice
+    unsafe: bool
+
+
+def _mend(run: _Run, source: Source) -> Source:
+    """Fix a file; what was done is said on stderr."""
+    from cnndsl.edits import rewrite
+    from cnndsl.lints.fixing import fixed
+
+    if source.path is None:
+        raise click.UsageError("--fix changes files; for standard input there is --diff")
+    result = fixed(source, run.settings, run.choice, run.unsafe)
+    if result.count:
+        rewrite(source.path, result.source.text)
+        click.echo(f"{source.name}: {result.count} fixed", err=True)
+    elif result.refused:
+        click.echo(f"{source.name}: left as it is: what can be fixed would not make it check",
+                   err=True)  # fmt: skip
+    return result.source
+
+
+def _show_fixes(run: _Run, sources: list[Source]) -> int:
+    from cnndsl.edits import difference
+    from cnndsl.lints.fixing import fixed
+
+    shown = ""
+    for source in sources:
+        result = fixed(source, run.settings, run.choice, run.unsafe)
+        shown += difference(source, result.source.text)
+    click.echo(shown, nl=False)
+    return int(bool(shown))

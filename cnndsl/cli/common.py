@@ -1,6 +1,7 @@
 """What several commands share: colours, the spec argument, settings."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -9,9 +10,9 @@ import click
 
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
-from cnndsl.passes.includes import read
+from cnndsl.passes.includes import decode, read
 from cnndsl.report.style import Style
-from cnndsl.source import Failed, UserError
+from cnndsl.source import Failed, Source, UserError
 
 
 def style(stream: TextIO) -> Style:
@@ -42,6 +43,13 @@ def _setting(pair: str) -> tuple[str, float]:
     except ValueError:
         raise UserError(f"--set {pair}: write NAME=NUMBER, such as --set k=16") from None
     return name, number
+
+
+def spec_source(file: Path) -> Source:
+    """The text of a spec; `-` is standard input."""
+    if str(file) == "-":
+        return Source(decode(sys.stdin.buffer.read()), "<stdin>")
+    return read(file)
 
 
 def load(file: Path, settings: Sequence[str] = ()) -> Model:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.ir import Model, Node
 from cnndsl.layers.activation import Activation
-from cnndsl.report.receptive import receptive_fields
+from cnndsl.passes.receptive import receptive_fields
 from cnndsl.shapes import Shape, show
 
 if TYPE_CHECKING:

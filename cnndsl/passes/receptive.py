@@ -12,13 +12,24 @@ Field = tuple[float, float, float, float]  # height, width, and input pixels per
 
 def receptive_fields(model: Model) -> list[tuple[int, ...]]:
     """Height and width seen by each node, at most the input; the features of a vector input."""
-    fields: list[Field] = []
-    for node in model.nodes:
-        fields.append(_field(model, node, fields))
     if len(model.input) < 3:
         return [model.input for _ in model.nodes]
     _, height, width = model.input
-    return [(min(ceil(f[0]), height), min(ceil(f[1]), width)) for f in fields]
+    return [(min(ceil(f[0]), height), min(ceil(f[1]), width)) for f in _fields(model)]
+
+
+def steps(model: Model) -> list[tuple[float, float]]:
+    """Pixels of the picture from one position of each node's input to the next, down and right."""
+    fields = _fields(model)
+    firsts = [node.inputs[0] if node.inputs else 0 for node in model.nodes]
+    return [(fields[i][2], fields[i][3]) for i in firsts]
+
+
+def _fields(model: Model) -> list[Field]:
+    fields: list[Field] = []
+    for node in model.nodes:
+        fields.append(_field(model, node, fields))
+    return fields
 
 
 def _field(model: Model, node: Node, fields: list[Field]) -> Field:

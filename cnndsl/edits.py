@@ -1,0 +1,50 @@
+"""Changing the text of a spec: fixes applied, files rewritten, differences shown."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from cnndsl.files import write_whole
+from cnndsl.source import Fix, Source, UserError
+
+_MARK = b"\xef\xbb\xbf"
+
+
+def apply(source: Source, fixes: Iterable[Fix]) -> tuple[str, int]:
+    """The text with all fixes in it that do not overlap, earlier ones first; and their number."""
+    parts, at, done = list[str](), 0, 0
+    for fix in sorted(fixes, key=lambda f: (f.span.start, f.span.end)):
+        if fix.span.start < at or (done and fix.span.start == at == fix.span.end):
+            continue
+        parts += [source.text[at : fix.span.start], fix.text]
+        at, done = fix.span.end, done + 1
+    return "".join([*parts, source.text[at:]]), done
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Replace a spec's text; line ends, byte-order mark, permissions and links stay as they are.
+
+    UserError where the file is not UTF-8 (what cannot be read would be lost) or not writable.
+    """
+    path = path.resolve()
+    try:
+        before, mode = path.read_bytes(), path.stat().st_mode
+        before.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not UTF-8; it is left as it is") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+    data = text.encode("utf-8")
+    if b"\r\n" in before:
+        data = data.replace(b"\n", b"\r\n")
+    write_whole(path, (_MARK if before.startswith(_MARK) else b"") + data)
+    os.chmod(path, mode & 0o7777)
+
+
+def difference(source: Source, text: str) -> str:
+    """A unified diff from a source to its new text; empty where they are the same."""
+    before, after = (t.splitlines(keepends=True) for t in (source.text, text))
+    name = source.name
+    lines = difflib.unified_diff(before, after, name, name, n=2)
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)

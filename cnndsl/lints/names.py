@@ -1,0 +1,149 @@
+"""W1…: names that nothing uses or that hide others, branches that never run."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cnndsl.layers.merge import Residual
+from cnndsl.lints.base import Found, Subject, lint
+from cnndsl.passes.scope import Scope
+from cnndsl.passes.sink import Complaint, Unknown
+from cnndsl.passes.values import evaluate
+from cnndsl.source import Fix, Span
+from cnndsl.syntax import ast
+from cnndsl.syntax.walk import names, walk
+
+
+def _used_names(s: Subject) -> set[str]:
+    """Words in expressions and the heads of statements, definitions left out."""
+    nodes = list(walk(s.file.body))
+    defined = [n.name for n in nodes if isinstance(n, ast.Let | ast.Block | ast.Param)]
+    defined += [n.label for n in nodes if isinstance(n, ast.Statement) and n.label]
+    places = {name.span.start for name in defined}
+    return {n.id for n in nodes if isinstance(n, ast.Name) and n.span.start not in places}
+
+
+def _without(node: Any) -> Fix:
+    """A fix that removes a statement, and its line where it stands alone."""
+    span: Span = node.span
+    text, start, end = span.source.text, span.start, span.end
+    while end < len(text) and text[end] in " \t":
+        end += 1
+    if end < len(text) and text[end] == ";":
+        end += 1 + (text[end + 1 : end + 2] == " ")
+        return Fix(Span(span.source, start, end), "", "remove it")
+    line = text.rfind("\n", 0, start) + 1
+    if not text[line:start].strip() and text[end : end + 1] in ("", "\n"):
+        return Fix(Span(span.source, line, min(end + 1, len(text))), "", "remove its line")
+    return Fix(span, "", "remove it")
+
+
+@lint("W101")
+def unused_let(s: Subject) -> Iterator[Found]:
+    """`let k = 32` where nothing reads k."""
+    used = _used_names(s)
+    for node in walk(s.file.body):
+        if isinstance(node, ast.Let) and node.name.id not in used:
+            message = f"nothing uses `{node.name.id}`"
+            yield Found(message, node.name.span, "remove it, or use it", fix=_without(node))
+
+
+@lint("W102")
+def unused_block(s: Subject) -> Iterator[Found]:
+    """`block a { … }` that is never called."""
+    heads = {n.head.id for n in walk(s.file.body) if isinstance(n, ast.Statement)}
+    for node in walk(s.file.body):
+        if isinstance(node, ast.Block) and node.name.id not in heads:
+            message = f"nothing calls the block `{node.name.id}`"
+            yield Found(message, node.name.span, f"call it: `{node.name.id} …`, or remove it",
+                        fix=_without(node))  # fmt: skip
+
+
+@lint("W103")
+def idle_label(s: Subject) -> Iterator[Found]:
+    """A label that nothing refers to, on a statement without weights that it would name."""
+    used = _used_names(s)
+    named = _statements_with_weights(s)
+    for node in walk(s.file.body):
+        if isinstance(node, ast.Statement) and node.label and node.label.id not in used:
+            if (node.span.start, node.span.end) in named:
+                continue
+            label = node.label
+            span = Span(label.span.source, label.span.start, node.head.span.start)
+            yield Found(f"nothing uses the label `{label.id}`", label.span,
+                        f"refer to it, as in `add {label.id}`, or remove it",
+                        fix=Fix(span, "", "remove the label"))  # fmt: skip
+
+
+def _statements_with_weights(s: Subject) -> set[tuple[int, int]]:
+    """The spans of all statements that give tensors their names."""
+    spans = list[Span]()
+    for node in s.nodes:
+        if node.params:
+            spans += [frame.span for frame in node.stack]
+            spans += [node.statement] if node.statement else []
+    return {(span.start, span.end) for span in spans if span.source is s.model.source}
+
+
+@lint("W104")
+def shadowed(s: Subject) -> Iterator[Found]:
+    """A name inside of a block that hides one of the file."""
+    outer = {n.name.id: n.name for n in s.file.body if isinstance(n, ast.Let | ast.Block)}
+    for block in walk(s.file.body):
+        if not isinstance(block, ast.Block):
+            continue
+        for node in walk(block.params, block.body):
+            if isinstance(node, ast.Let | ast.Param) and node.name.id in outer:
+                hidden = outer[node.name.id]
+                yield Found(
+                    f"`{node.name.id}` hides the one of line {hidden.span.line}", node.name.span,
+                    f"choose another name inside of `{block.name.id}`",
+                )  # fmt: skip
+
+
+@lint("W105")
+def dead_branch(s: Subject) -> Iterator[Found]:
+    """A condition or a repeat that is the same whatever happens."""
+    for node in walk(s.file.body):
+        match node:
+            case ast.If(_, condition) | ast.Statement(condition=condition) if condition:
+                yield from _constant(condition, s)
+            case ast.Repeat(span, ast.Number(_, 0)):
+                yield Found("repeated 0 times, this never runs", span, "remove the statement")
+            case _:
+                pass
+
+
+def _constant(condition: ast.Expr, s: Subject) -> Iterator[Found]:
+    if names(condition):
+        return
+    try:
+        holds = bool(evaluate(condition, Scope(s.file)))
+    except (Complaint, Unknown):
+        return
+    what = "always holds: what follows `else` never runs" if holds else "never holds"
+    yield Found(f"`{condition.span.text}` {what}", condition.span,
+                "compare with a parameter of the block, a `let` or `ch`")  # fmt: skip
+
+
+@lint("W106")
+def never_adds(s: Subject) -> Iterator[Found]:
+    """`residual auto` whose skip fits at none of its calls."""
+    merges = [n for n in s.nodes if isinstance(n.layer, Residual) and n.layer.mode == "auto"]
+    adding = {n.span for n in merges if _shapes_agree(s, n.inputs)}
+    for node in merges:
+        if node.span not in adding:
+            branch, skip = (s.nodes[i].shape for i in node.inputs)
+            yield Found(
+                "`residual auto` never adds its skip here", node.span,
+                "keep the shape in the branch (`same`, no stride, as many filters), or project "
+                "the skip: `add { … | conv C 1x1 }`",
+                (f"the branch gives {_shown(branch)}, the skip {_shown(skip)}",),
+            )  # fmt: skip
+
+
+def _shapes_agree(s: Subject, inputs: tuple[int, ...]) -> bool:
+    return len({s.nodes[i].shape for i in inputs}) == 1
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,172 @@
+"""W3…: words in an order that wastes or breaks them."""
+
+from collections.abc import Iterator
+
+from cnndsl.ir import Node
+from cnndsl.layers.activation import Activation, Relu, Relu6, Scale, Sigmoid, Softmax, Tanh
+from cnndsl.layers.conv import Conv, Convolution
+from cnndsl.layers.dense import Dense, Flatten
+from cnndsl.layers.dropout import Dropout
+from cnndsl.layers.norm import BatchNorm
+from cnndsl.lints.base import Found, Subject, lint
+from cnndsl.source import Fix, Span
+
+_LINEAR = (BatchNorm, Flatten, Dropout)  # between two linear layers, these keep the whole linear
+_SQUASHING = (Sigmoid, Tanh)
+_DEEP = 5  # squashing activations in a row whose gradients, at most 1/4 or 1 each, multiply
+
+
+@lint("W301")
+def collapsing(s: Subject) -> Iterator[Found]:
+    """Two convolutions or two denses with nothing between them that is not linear."""
+    for i, first in enumerate(s.nodes):
+        if not isinstance(first.layer, Conv | Dense) or not first.inputs:
+            continue
+        behind = _next_layer(s, i)
+        if behind is None or type(behind.layer) is not type(first.layer):
+            continue
+        if _is_bottleneck(s, first, behind) or not _whole(first, behind):
+            continue
+        yield Found(
+            f"nothing but linear layers stands between this `{first.layer.word}` and the next at "
+            f"line {behind.line}: together they can do no more than one", first.span,
+            f"add an activation: `{_text(first)} relu`", fix=_activate(s, i),
+        )  # fmt: skip
+
+
+def _next_layer(s: Subject, i: int) -> Node | None:
+    """What comes behind a node and the linear layers that follow it, where that is one thing."""
+    at = s.only_reader(i)
+    while at is not None and isinstance(s.nodes[at].layer, _LINEAR):
+        at = s.only_reader(at)
+    return None if at is None else s.nodes[at]
+
+
+def _is_bottleneck(s: Subject, first: Node, second: Node) -> bool:
+    """Whether the middle is narrower than both ends: a factorisation, which saves weights."""
+    middle = first.shape[0]
+    return middle < s.source_of(first).shape[0] and middle < second.shape[0]
+
+
+def _whole(first: Node, second: Node) -> bool:
+    """Whether both see all channels, and are not the halves of one kernel (1×7 and 7×1)."""
+    a, b = first.layer, second.layer
+    if not (isinstance(a, Conv) and isinstance(b, Conv)):
+        return True
+    halves = 1 in a.kernel and 1 in b.kernel and a.kernel[0] != b.kernel[0]
+    return a.groups == b.groups == 1 and not (halves and a.kernel != (1, 1) != b.kernel)
+
+
+def _activate(s: Subject, i: int) -> Fix | None:
+    """`relu` behind the last word of the layer's own statement."""
+    node, at = s.nodes[i], i
+    while (nxt := s.only_reader(at)) is not None and s.nodes[nxt].statement == node.statement:
+        at = nxt
+    last = s.nodes[at].span
+    if not _within(last, node.statement):
+        return None
+    return Fix(last.at_end(), " relu", "add `relu`", safe=False)
+
+
+def _within(span: Span, outer: Span | None) -> bool:
+    """Whether a span stands inside of another: not so for words from a `default`."""
+    if outer is None or span.source is not outer.source:
+        return False
+    return outer.start <= span.start and span.end <= outer.end
+
+
+def _text(node: Node) -> str:
+    return " ".join(node.span.text.split())
+
+
+@lint("W302")
+def vanishing(s: Subject) -> Iterator[Found]:
+    """Many sigmoids or tanhs one behind the other, and no way around them."""
+    fewest: list[int] = []
+    for i, node in enumerate(s.nodes):
+        squashes = isinstance(node.layer, _SQUASHING) and not _is_output(s, i)
+        before = min((fewest[x] for x in node.inputs), default=0)
+        fewest.append(0 if isinstance(node.layer, BatchNorm) else before + squashes)
+        if squashes and fewest[-1] == _DEEP:
+            yield Found(
+                f"this is the {_DEEP}th `sigmoid` or `tanh` in a row: gradients shrink at each, so "
+                "the first layers hardly learn", node.span,
+                "take `relu`, which passes gradients whole, or put `bn` between",
+                fix=Fix(node.span, "relu", "write `relu`", safe=False),
+            )  # fmt: skip
+
+
+def _is_output(s: Subject, i: int) -> bool:
+    return i in s.model.outputs.values()
+
+
+@lint("W303")
+def activated_twice(s: Subject) -> Iterator[Found]:
+    """An activation directly on the output of another."""
+    for node in s.nodes:
+        if not isinstance(node.layer, Activation) or isinstance(node.layer, Scale):
+            continue
+        first = s.source_of(node)
+        if not isinstance(first.layer, Activation) or isinstance(first.layer, Scale):
+            continue
+        same = type(first.layer) is type(node.layer) and isinstance(node.layer, Relu | Relu6)
+        effect = "the second does nothing" if same else _loses(first, node)
+        yield Found(
+            f"`{node.layer.word}` directly behind `{first.layer.word}`: {effect}", node.span,
+            "keep one of them", fix=_dropped(node) if same else None,
+        )  # fmt: skip
+
+
+def _loses(first: Node, second: Node) -> str:
+    if isinstance(second.layer, Softmax | Sigmoid) and isinstance(first.layer, Relu | Relu6):
+        return "all negative logits are cut to the same probability"
+    return "one non-linearity a layer is enough"
+
+
+def _dropped(node: Node) -> Fix | None:
+    """Remove a word behind others."""
+    if not node.follows or not _within(node.span, node.statement):
+        return None
+    start = len(node.span.source.text[: node.span.start].rstrip(" \t"))
+    return Fix(Span(node.span.source, start, node.span.end), "", f"remove `{node.span.text}`")
+
+
+@lint("W304")
+def useless_bias(s: Subject) -> Iterator[Found]:
+    """A bias that the batch norm behind it subtracts again."""
+    for i, node in enumerate(s.nodes):
+        layer, at = node.layer, s.only_reader(i)
+        if not isinstance(layer, Convolution | Dense) or at is None:
+            continue
+        bias = next((p for p in node.params if p.name == "bias"), None)
+        if bias is None or not isinstance(s.nodes[at].layer, BatchNorm):
+            continue
+        yield Found(
+            f"the batch norm at line {s.nodes[at].line} subtracts this bias again: "
+            f"{bias.shape[0]:,} parameters do nothing", node.places.get("bias", node.span),
+            "write `nobias`, or `bn` in the same statement", fix=_unbiased(node),
+        )  # fmt: skip
+
+
+def _unbiased(node: Node) -> Fix | None:
+    said = node.places.get("bias")
+    if said is not None:
+        inside = _within(said, node.statement)
+        return Fix(said, "nobias", "write `nobias`") if inside else None
+    return Fix(node.span.at_end(), " nobias", "add `nobias`")
+
+
+@lint("W305")
+def dropout_before_norm(s: Subject) -> Iterator[Found]:
+    """Dropout right before batch norm: its statistics differ between training and use."""
+    for i, node in enumerate(s.nodes):
+        at = s.only_reader(i)
+        if isinstance(node.layer, Dropout) and at is not None:
+            behind = s.nodes[at]
+            if isinstance(behind.layer, BatchNorm):
+                yield Found(
+                    f"`dropout` directly before the batch norm at line {behind.line}: the variance "
+                    "that it learns is that of training, not of use", node.span,
+                    "put `dropout` behind `bn` and its activation, or drop it (Li et al. 2018, "
+                    "arXiv:1801.05134)",
+                )  # fmt: skip

@@ -1,0 +1,119 @@
+"""W2…: recipes that do not fit the network."""
+
+from collections.abc import Iterator
+
+from cnndsl.ir import Node
+from cnndsl.layers.activation import Activation, Sigmoid, Softmax
+from cnndsl.layers.dense import Dense
+from cnndsl.layers.norm import BatchNorm
+from cnndsl.lints.base import Found, Subject, lint
+from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+from cnndsl.source import Fix, Span
+from cnndsl.words import keys
+
+CLASSES = {"cifar10": 10, "mnist": 10, "shapes": 10}
+
+
+def _last(s: Subject) -> Node:
+    """The node whose output is trained for."""
+    name = "output" if "output" in s.model.outputs else list(s.model.outputs)[-1]
+    return s.nodes[s.model.outputs[name]]
+
+
+def _removed(node: Node) -> Fix | None:
+    """A fix that removes a word, or a statement of one word, and what parts it from others."""
+    span, statement = node.span, node.statement
+    if statement is None or not (node.follows or statement == span):
+        return None
+    before = span.source.text[: span.start].rstrip(" \t;\n")
+    return Fix(Span(span.source, len(before), span.end), "", f"remove `{span.text}`")
+
+
+@lint("W201")
+def squashed_twice(s: Subject) -> Iterator[Found]:
+    """A model that ends in softmax or sigmoid before a loss that has it inside."""
+    last = _last(s)
+    loss = s.recipe.loss if s.recipe else None
+    if not isinstance(loss, CrossEntropy | BinaryCrossEntropy):
+        return
+    if not isinstance(last.layer, Softmax | Sigmoid):
+        return
+    inside = "softmax" if isinstance(loss, CrossEntropy) else "sigmoid"
+    yield Found(
+        f"`{last.layer.word}` before `{loss.word}`, which has the {inside} inside: it is applied "
+        "twice", last.span, "end in logits: gradients through two of them nearly vanish",
+        _said(s, "loss"), _removed(last),
+    )  # fmt: skip
+
+
+def _said(s: Subject, setting: str) -> tuple[str, ...]:
+    """Where a setting is given, or that it is the default."""
+    assert s.recipe is not None
+    place = s.recipe.places.get(setting)
+    if place is None:
+        return (f"`{setting} {s.recipe.loss.word}` is the default",) if setting == "loss" else ()
+    return (f"`{place.text}` at line {place.line}",)
+
+
+@lint("W202")
+def wants_probabilities(s: Subject) -> Iterator[Found]:
+    """`mse` on raw logits: its targets are 0 and 1."""
+    last = _last(s)
+    if s.recipe is None or not isinstance(s.recipe.loss, MeanSquaredError):
+        return
+    if isinstance(last.layer, Activation):
+        return
+    at = s.recipe.places.get("loss", last.span)
+    fix = Fix(at, "loss cross_entropy", "write `loss cross_entropy`", safe=False)
+    mend = "end the model in `softmax` or `sigmoid`, or take `cross_entropy`"
+    yield Found("`mse` compares logits of any size with targets of 0 and 1", at, mend, fix=fix)
+
+
+@lint("W203")
+def other_classes(s: Subject) -> Iterator[Found]:
+    """As many outputs as the data set has classes."""
+    wanted = CLASSES.get(s.recipe.data or "") if s.recipe else None
+    last, node = _last(s), _last(s)
+    if wanted is None or s.recipe is None or last.shape[0] == wanted:
+        return
+    while not isinstance(node.layer, Dense) and node.inputs and node.shape == last.shape:
+        node = s.source_of(node)
+    at = node.places.get("units", node.span)
+    literal = isinstance(node.layer, Dense) and at.text == str(node.layer.units)
+    yield Found(
+        f"{s.recipe.data} has {wanted} classes, but the model gives {last.shape[0]} outputs", at,
+        f"end in `dense {wanted}`", _said(s, "data"),
+        Fix(at, str(wanted), f"write `{wanted}`") if literal else None,
+    )  # fmt: skip
+
+
+@lint("W204")
+def far_rate(s: Subject) -> Iterator[Found]:
+    """A learning rate that the optimizer is hardly ever used with."""
+    if s.recipe is None or "optimizer" not in s.recipe.said:
+        return
+    optimizer = s.recipe.optimizer
+    low, high = optimizer.usual
+    default = keys(type(optimizer))["lr"].default
+    if low <= optimizer.lr <= high:
+        return
+    at = s.recipe.places.get("optimizer.lr") or s.recipe.places["optimizer"]
+    size = "small" if optimizer.lr < low else "large"
+    yield Found(
+        f"a learning rate of {optimizer.lr:g} is {size} for `{optimizer.word}`", at,
+        f"it is mostly between {low:g} and {high:g}; `lr={default:g}` is the default",
+    )  # fmt: skip
+
+
+@lint("W205")
+def lone_statistics(s: Subject) -> Iterator[Found]:
+    """Batch norm over a batch of one picture."""
+    if s.recipe is None or s.recipe.batch != 1:
+        return
+    first = next((n for n in s.nodes if isinstance(n.layer, BatchNorm)), None)
+    if first is not None:
+        yield Found(
+            "`bn` normalises over the batch, and the batch is one picture", first.span,
+            "take `gn`, which does not look at the batch, or a batch of 16 or more",
+            _said(s, "batch"),
+        )  # fmt: skip
