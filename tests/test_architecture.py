@@ -22,7 +22,7 @@ LAYERING = """
 __main__
 cli
 api
-lsp report
+highlight lsp report
 train
 data plot
 runtime
