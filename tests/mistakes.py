@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import cnndsl
-from cnndsl.passes.analyse import analyse
+from cnndsl.lints import inspect
 from cnndsl.report.diagnostics import full
 from cnndsl.report.style import PLAIN
 from cnndsl.source import Source
@@ -27,12 +27,12 @@ def examples() -> dict[str, tuple[str, str]]:
 
 def said_of(spec: str) -> str:
     """What `cnndsl check model.cnn` prints."""
-    return full(analyse(Source(spec, "model.cnn"))[1], PLAIN) + "\n"
+    return full(inspect(Source(spec, "model.cnn"))[1], PLAIN) + "\n"
 
 
 def diagnostics_of(spec: str) -> list[cnndsl.Diagnostic]:
     """What is found in a spec called model.cnn."""
-    return analyse(Source(spec, "model.cnn"))[1]
+    return inspect(Source(spec, "model.cnn"))[1]
 
 
 def _rewritten(match: re.Match[str]) -> str:

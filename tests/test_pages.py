@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import cnndsl
-from cnndsl.passes.analyse import analyse
+from cnndsl.lints import inspect
 from cnndsl.passes.includes import read
 from cnndsl.report.manual import PAGES, code_page, code_title, codes
 
@@ -59,7 +59,7 @@ def findings(text: str, files: dict[str, str], folder: Path) -> list[cnndsl.Diag
         (folder / name).write_text(content, encoding="utf-8")
     if len(text) > 200_000:  # too long to be read from a file
         return cnndsl.check(text)
-    return analyse(read(folder / "spec.cnn", "spec.cnn"))[1]
+    return inspect(read(folder / "spec.cnn", "spec.cnn"))[1]
 
 
 def place(diagnostic: cnndsl.Diagnostic) -> str:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import click
 
-from cnndsl.cli.common import load, set_option
+from cnndsl.cli.common import load, set_option, style
+from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
@@ -52,6 +53,7 @@ def command(
     assert spec is not None
     model = load(spec, settings)
     recipe = _recipe(model.recipe or Recipe(), options, _from_project(ctx))
+    _warn(model, recipe)
     trainer = _trainer(model, recipe, options, file, settings)
     _announce(trainer)
     try:
@@ -63,6 +65,16 @@ def command(
     click.echo(f"{trainer.folder.path}: val_accuracy {trainer.scores.accuracy:.4f}, "
                f"val_loss {trainer.scores.loss:.4f} (best weights)")  # fmt: skip
     return 0
+
+
+def _warn(model: Model, recipe: Recipe) -> None:
+    """Say what of the recipe does not fit the model."""
+    from cnndsl.lints.base import training_warnings
+    from cnndsl.report.diagnostics import full
+
+    found = list(training_warnings(model, recipe))
+    if found:
+        click.echo(full(found, style(sys.stderr)), err=True, color=True)
 
 
 def _from_project(ctx: click.Context) -> set[str]:

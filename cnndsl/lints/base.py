@@ -140,6 +140,12 @@ def _ignored(span: Span) -> tuple[str, ...]:
     return tuple(found)
 
 
+def training_warnings(model: Model, recipe: Recipe) -> Iterator[Diagnostic]:
+    """How a recipe, wherever it comes from, does not fit the model."""
+    file = ast.File(model.source, (), frozenset())
+    return (d for d in run_lints(model, file, recipe, "W2") if _wanted(d, ALL))
+
+
 def run_lints(
     model: Model, file: ast.File, recipe: Recipe | None, start: str = "W"
 ) -> Iterator[Diagnostic]:

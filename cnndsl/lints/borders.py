@@ -78,7 +78,7 @@ def meant_to_shrink(s: Subject) -> Iterator[Found]:
         if not isinstance(node.layer, Conv) or node.layer.padding != "same":
             continue
         x, kernel = s.source_of(node).shape, node.layer.kernel
-        if min(kernel) < 3 or min(kernel) < max(x[1:]):
+        if min(kernel) < max(5, *x[1:]):  # 3×3 on a tiny map is the usual end of a deep net
             continue
         at = node.places.get("padding", node.span)
         yield Found(
@@ -134,13 +134,13 @@ def row_dropped(s: Subject) -> Iterator[Found]:
 
 
 def _unseen(node: Node, x: Shape) -> tuple[int, int]:
-    """Rows and columns of the input behind the last window, padding left out."""
+    """Rows and columns of the input behind the last window; none where windows skip by design."""
     layer: Any = node.layer
     (kh, kw), (sh, sw), _ = _geometry(node)
     pads = layer.onnx_pads(x) if isinstance(layer, Pooling) else layer.geometry.onnx_pads(x)
     rows = x[1] + pads[0] - ((node.shape[1] - 1) * sh + kh)
     columns = x[2] + pads[1] - ((node.shape[2] - 1) * sw + kw)
-    return (rows if kh > 1 and rows > 0 else 0), (columns if kw > 1 and columns > 0 else 0)
+    return (rows if kh >= sh and rows > 0 else 0), (columns if kw >= sw and columns > 0 else 0)
 
 
 @lint("W405")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from cnndsl.edits import apply
 from cnndsl.lints.base import ALL, Choice, inspect
+from cnndsl.passes.analyse import analyse
 from cnndsl.source import Fix, Source
 
 _ROUNDS = 20  # a fix may make room for another
@@ -28,14 +29,17 @@ def fixed(
 ) -> Fixed:
     """The spec with all fixes in it; as it was, where it would still have errors."""
     now, total = source, 0
+    checks = _checks(source, settings)
     for _ in range(_ROUNDS):
         fixes = _fixes(now, settings, choice, unsafe)
-        text, count = apply(now, fixes)
-        if not count or text == now.text:
+        after, count = _applied(now, fixes)
+        if checks and count and not _checks(after, settings):
+            after, count = _first_that_checks(now, fixes, settings)
+        if not count:
             break
-        now, total = replace(now, text=text), total + count
-    model, _ = inspect(now, settings, choice)
-    return Fixed(source, 0, total) if model is None else Fixed(now, total)
+        now, total = after, total + count
+    good = _checks(now, settings)
+    return Fixed(now, total) if good else Fixed(source, 0, total)
 
 
 def _fixes(
@@ -45,3 +49,23 @@ def _fixes(
     _, found = inspect(source, settings, choice)
     fixes = [d.fix for d in found if d.fix is not None]
     return [f for f in fixes if f.span.source is source and (f.safe or unsafe)]
+
+
+def _applied(source: Source, fixes: list[Fix]) -> tuple[Source, int]:
+    text, count = apply(source, fixes)
+    return (replace(source, text=text), count) if text != source.text else (source, 0)
+
+
+def _checks(source: Source, settings: Mapping[str, float] | None) -> bool:
+    return analyse(source, settings)[0] is not None
+
+
+def _first_that_checks(
+    source: Source, fixes: list[Fix], settings: Mapping[str, float] | None
+) -> tuple[Source, int]:
+    """The text with the first fix that does not break it."""
+    for fix in fixes:
+        after, count = _applied(source, [fix])
+        if count and _checks(after, settings):
+            return after, count
+    return source, 0

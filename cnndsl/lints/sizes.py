@@ -14,6 +14,7 @@ from cnndsl.shapes import show
 
 _VALUES = 8_000_000  # of one activation a sample: 32 MB in float32, 1 GB in a batch of 32
 _WEIGHTS = 1_000_000
+_DEEP = 4  # convolutions: shorter nets are sketches, whose heads are not meant to see much
 
 
 @lint("W501")
@@ -86,7 +87,8 @@ def large_kernel(s: Subject) -> Iterator[Found]:
 @lint("W504")
 def short_sighted(s: Subject) -> Iterator[Found]:
     """A head that averages over positions which each see less than half of the picture."""
-    if len(s.model.input) != 3:
+    deep = sum(isinstance(n.layer, Convolution) for n in s.nodes) >= _DEEP
+    if len(s.model.input) != 3 or not deep:
         return
     fields = receptive_fields(s.model)
     for node in s.nodes:

@@ -1,0 +1,283 @@
+"""What is said of valid specs, what is not, and what `check --fix` makes of them.
+
+Places and messages of each code stand on its page (see test_pages.py).
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from strategies import nets
+from test_pages import page
+
+import cnndsl
+from cnndsl.cli import main
+from cnndsl.edits import apply
+from cnndsl.lints import Choice, inspect, lint_codes
+from cnndsl.lints.base import training_warnings
+from cnndsl.lints.fixing import fixed
+from cnndsl.report.manual import codes
+from cnndsl.source import Source, UserError
+
+SPECS = Path(__file__).parents[1] / "specs"
+
+
+def found(text: str) -> list[str]:
+    """The codes of everything said, in the order of the text."""
+    return [d.code for d in cnndsl.check(text)]
+
+
+def network(*lines: str) -> str:
+    """A spec whose statements start at line 2 and end in ten outputs."""
+    return "\n".join(["input 3x32x32", *lines, "gap; dense 10", ""])
+
+
+def test_every_warning_has_a_page_and_the_other_way_round() -> None:
+    assert set(lint_codes()) == {code for code in codes() if code.startswith("W")}
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.cnn")), ids=lambda p: p.stem)
+def test_the_published_nets_have_no_warnings_but_those_that_they_own_up_to(path: Path) -> None:
+    assert cnndsl.check(path.read_text(encoding="utf-8")) == []
+
+
+# What is not complained of
+
+QUIET = {
+    "a linear bottleneck (MobileNetV2)": (
+        "conv 96 3x3 relu; conv 24 1x1 bn; conv 144 1x1 bn relu6"
+    ),
+    "depthwise and pointwise": "conv 32 3x3 relu; dwconv 3x3 same; conv 64 1x1 relu",
+    "halves of one kernel": "conv 32 3x3 relu; conv 32 1x7 pad; conv 32 7x1 pad relu",
+    "grouped, then mixed": "conv 32 3x3 relu; conv 32 3x3 same groups=4; conv 32 1x1 relu",
+    "a skip between": "conv 16 3x3 same; residual { conv 16 3x3 same relu }; relu",
+    "the branches of a merge": "add { conv 16 1x1 | conv 16 3x3 same }; relu",
+    "a label on weights": "stem: conv 32 3x3 relu",
+    "a label that is used": "a: relu; conv 3 3x3 same relu; add a",
+    "a label that an output uses": "a: pool 2; conv 8 3x3 relu; output a",
+    "`valid` that is said": "conv 8 3x3 valid relu *9",
+    "tanh with bn between": "conv 8 3x3 same bn tanh *9",
+    "tanh with ways around": "conv 8 3x3 same tanh; residual { conv 8 3x3 same tanh } *9",
+    "a gate of two activations": (
+        "conv 16 3x3 same silu; mul { id | gap; conv 4 1x1 relu; conv 16 1x1 sigmoid }"
+    ),
+    "an even size with `pad`": "conv 16 3x3 pad /2 relu; pool 3 /2 pad",
+    "a stride larger than its kernel": "conv 16 1x1 /2 relu; conv 16 1x1 /2 relu",
+    "`same` beside `same`": "conv 16 3x3 same /2 relu; conv 16 3x3 same /2 relu",
+    "bn in the statement": "conv 16 3x3 same bn relu dropout 0.1",
+    "5x5 in the first layer": "conv 16 5x5 same relu",
+    "5x5 that grows the channels": "conv 8 3x3 same relu; conv 64 5x5 same relu",
+    "a condition on a let": "let k = 3; conv k 3x3 relu if k > 0",
+    "a block parameter of another block": (
+        "block a(c) { conv c 1x1 relu }; block b(c) { a c }; b 8"
+    ),
+    "an auto residual that adds once": (
+        "block r(c) { residual auto { conv c 1x1 relu } }; r 8; r 8"
+    ),
+    "softmax for those who do not train": "gap; dense 10 softmax",
+}
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_what_is_meant_is_not_complained_of(name: str) -> None:
+    body = QUIET[name]
+    assert found(network(body) if "dense" not in body else f"input 3x32x32\n{body}") == []
+
+
+def test_a_spec_with_errors_has_no_warnings() -> None:
+    assert found(network("let a = 3", "cnov 3 3x3")) == ["E101"]
+
+
+def test_a_block_that_is_called_often_is_complained_of_once() -> None:
+    text = network("block b { conv 8 3x3 same relu relu }", "b *3")
+    (only,) = cnndsl.check(text)
+    assert only.code == "W303"
+    assert only.notes[-1] == "and 2 more times, by other calls or turns of a repeat"
+
+
+def test_a_bias_counts_what_is_wasted() -> None:
+    (only,) = cnndsl.check(network("conv 48 3x3 same", "bn; relu"))
+    assert "48 parameters do nothing" in only.message
+
+
+# Which are wanted
+
+NOISY = network("let a = 3", "conv 8 3x3 same relu relu")
+
+
+def codes_of(choice: Choice) -> list[str]:
+    return [d.code for d in inspect(Source(NOISY), choice=choice)[1]]
+
+
+def test_codes_and_their_beginnings_choose() -> None:
+    assert codes_of(Choice()) == ["W101", "W303"]
+    assert codes_of(Choice.of(("W3",), ())) == ["W303"]
+    assert codes_of(Choice.of((), ("W101",))) == ["W303"]
+    assert codes_of(Choice.of(("W1", "W3"), ("W",))) == []
+    with pytest.raises(UserError, match="no warning W77"):
+        Choice.of((), ("W77",))
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("let a = 3  # cnn: ignore[W101]", ["W303"]),
+        ("let a = 3  # cnn: ignore[W1, W2]: by hand", ["W303"]),
+        ("let a = 3  # cnn: ignore[W303]", ["W101", "W303"]),
+        ("let a = 3  # ignore[W101]", ["W101", "W303"]),
+        ("let a = 3\n# cnn: ignore-file[W303]", ["W101"]),
+        ("let a = 3\n# cnn: ignore-file[W]", []),
+    ],
+)
+def test_comments_switch_warnings_off(line: str, left: list[str]) -> None:
+    assert found(NOISY.replace("let a = 3", line)) == left
+
+
+def test_comments_do_not_switch_errors_off() -> None:
+    assert found(network("cnov 3 3x3  # cnn: ignore[E101]")) == ["E101"]
+
+
+# How it will be trained
+
+SOFT = cnndsl.parse("input 3x8x8\ngap; dense 7 softmax\n").ir
+
+
+def test_a_recipe_from_the_command_line_is_looked_at_too() -> None:
+    from dataclasses import replace
+
+    from cnndsl.losses import MeanSquaredError
+    from cnndsl.recipe import Recipe
+
+    recipe = Recipe(data="cifar10")
+    assert [d.code for d in training_warnings(SOFT, recipe)] == ["W201", "W203"]
+    other = replace(recipe, data="my-folder", loss=MeanSquaredError())
+    assert list(training_warnings(SOFT, other)) == []
+
+
+# Fixes
+
+FIXABLE = [c for c in codes() if any(d.fix for t, _ in page(c).wrong for d in cnndsl.check(t))]
+
+
+@pytest.mark.parametrize("code", FIXABLE)
+def test_fixes_mend_what_they_are_for(code: str) -> None:
+    for text, _ in page(code).wrong:
+        result = fixed(Source(text), unsafe=True)
+        model, left = inspect(result.source)
+        assert result.count > 0
+        assert model is not None
+        assert code not in {d.code for d in left}
+
+
+def test_these_can_be_fixed() -> None:
+    mended = {code for code in FIXABLE if code.startswith("W")}
+    assert mended == {
+        "W001", "W101", "W102", "W103", "W201", "W202", "W203", "W301", "W302", "W303", "W304",
+        "W401", "W402", "W403", "W404",
+    }  # fmt: skip
+    assert {"E101", "E103", "E109", "E202"} <= set(FIXABLE)
+
+
+def test_unsafe_fixes_wait_for_their_flag() -> None:
+    text = network("conv 8 3x3 same", "conv 8 3x3 same relu relu")
+    assert fixed(Source(text)).source.text == text.replace("relu relu", "relu")
+    assert fixed(Source(text), unsafe=True).source.text == (
+        network("conv 8 3x3 same relu", "conv 8 3x3 same relu")
+    )
+
+
+def test_comments_and_layout_stay() -> None:
+    text = "# my net\ninput  3x32x32   # pictures\n\n\nconv   8 3x3 relu  relu  # twice\ndense 10\n"
+    assert fixed(Source(text)).source.text == (
+        "# my net\ninput  3x32x32   # pictures\n\n\nconv   8 3x3 relu  # twice\nflatten; dense 10\n"
+    )
+
+
+def test_a_spec_that_would_still_not_check_is_left_alone() -> None:
+    text = network("cnov 8 3x3", "conv 8 99x99")
+    result = fixed(Source(text))
+    assert (result.source.text, result.count, result.refused) == (text, 0, 1)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(nets())
+def test_fixing_never_makes_a_spec_worse(text: str) -> None:
+    for unsafe in (False, True):
+        result = fixed(Source(text), unsafe=unsafe)
+        model, left = inspect(result.source)
+        assert model is not None
+        if result.count:
+            assert len(left) <= len(cnndsl.check(text)) + result.count
+        if unsafe:  # what is left would break the spec
+            fixes = [d.fix for d in left if d.fix]
+            texts = [apply(result.source, [fix])[0] for fix in fixes]
+            assert all(inspect(Source(text))[0] is None for text in texts)
+
+
+# The command
+
+PITFALLS = """input 3x32x32
+conv 32 3x3 same relu relu; pool 2
+dense 10 softmax
+train { data cifar10; loss cross_entropy }
+"""
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(["check", *arguments])
+    return int(left.value.code or 0)
+
+
+def test_fix_writes_the_file_and_keeps_its_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.cnn"
+    file.write_bytes(b"\xef\xbb\xbf" + PITFALLS.replace("\n", "\r\n").encode())
+    os.chmod(file, 0o640)
+    assert run("--fix", str(file)) == 0
+    after = file.read_bytes()
+    assert after.startswith(b"\xef\xbb\xbf")
+    assert after.count(b"\r\n") == after.count(b"\n") == 4
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert after.decode("utf-8-sig").replace("\r\n", "\n") == (
+        PITFALLS.replace(" relu relu", " relu").replace("dense 10 softmax", "flatten; dense 10")
+    )
+    out, err = capsys.readouterr()
+    assert err == f"{file}: 3 fixed\n"
+    assert out.startswith(f"{file}: ok · ")
+
+
+def test_diff_shows_and_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "m.cnn"
+    file.write_text(PITFALLS)
+    assert run("--diff", str(file)) == 1
+    shown = capsys.readouterr().out
+    assert "\n-dense 10 softmax\n" in shown
+    assert "\n+flatten; dense 10\n" in shown
+    assert file.read_text() == PITFALLS
+    file.write_text(network("conv 8 3x3 relu"))
+    assert run("--diff", str(file)) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_not_utf8_is_not_rewritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.cnn"
+    data = PITFALLS.encode() + b"# caf\xe9\n"
+    file.write_bytes(data)
+    assert run("--fix", str(file)) in (1, 2)
+    assert file.read_bytes() == data
+
+
+def test_warnings_are_no_errors_unless_strict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.cnn"
+    file.write_text(NOISY)
+    assert run(str(file)) == 0
+    assert run("--strict", str(file)) == 1
+    assert run("--strict", "--ignore", "W1,W303", str(file)) == 0
+    assert run("--ignore", "X1", str(file)) == 2
