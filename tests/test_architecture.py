@@ -28,7 +28,7 @@ data plot
 runtime
 backend
 lower
-lints
+lints fmt
 passes
 ir
 recipe

@@ -11,6 +11,7 @@ from cnndsl.source import Failed, UserError
 
 COMMANDS = {
     "check": "find every mistake of a spec, count its parameters",
+    "fmt": "bring specs into the one layout; show shapes; unroll blocks",
     "summary": "table of layers: shapes, parameters, MACs, receptive fields",
     "compile": "write an ONNX graph",
     "run": "classify pictures with a compiled model",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 from cnndsl.ir import Model, Node
@@ -76,10 +77,9 @@ def lint(code: str) -> Callable[[Lint], Lint]:
 @cache
 def registry() -> Mapping[str, Lint]:
     """All lints by code; every module of the package is one more place for them."""
-    from cnndsl import lints
-
-    for module in iter_modules(lints.__path__):
-        import_module(f"{lints.__name__}.{module.name}")
+    package = __name__.rpartition(".")[0]
+    for module in iter_modules([str(Path(__file__).parent)]):
+        import_module(f"{package}.{module.name}")
     return dict(sorted(_REGISTRY.items()))
 
 

@@ -16,7 +16,7 @@ from cnndsl import limits, resources
 from cnndsl.source import Diagnostic, Source
 from cnndsl.syntax import ast, complaints
 from cnndsl.syntax.build import Builder
-from cnndsl.syntax.tokens import BAR, CLOSE, OPEN, SEP, arrange, span_of
+from cnndsl.syntax.tokens import BAR, CLOSE, OPEN, SEP, arrange, glue, span_of
 
 
 class Machine(Protocol):
@@ -74,6 +74,11 @@ def _start(source: Source) -> tuple[Machine, list[Token]]:
 def tokens(source: Source) -> list[Token]:
     """The tokens as the parser gets them, with separators thinned and `/ * (` told apart."""
     return arrange(source, _start(source)[1])[0]
+
+
+def raw_tokens(source: Source) -> list[Token]:
+    """The tokens with every separator, and `/ * (` told apart; for texts that parse."""
+    return list(glue(_start(source)[1]))
 
 
 def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:

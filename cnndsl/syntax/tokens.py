@@ -23,10 +23,11 @@ def arrange(source: Source, stream: Iterable[Token]) -> tuple[list[Token], list[
     """The tokens that the parser gets, and what is wrong with their nesting."""
     tokens, errors = _drop_unmatched(source, list(stream))
     errors += [*_unclosed(source, tokens), *_too_deep(source, tokens)]
-    return list(_thin(_glue(_close_quietly(tokens)))), errors
+    return list(_thin(glue(_close_quietly(tokens)))), errors
 
 
-def _glue(tokens: list[Token]) -> Iterator[Token]:
+def glue(tokens: list[Token]) -> Iterator[Token]:
+    """The tokens, with stride, repeat, call and trailing `if` as kinds of their own."""
     depth = 0
     for i, token in enumerate(tokens):
         kind = token.type

@@ -25,3 +25,13 @@ def names(*roots: Any) -> set[str]:
     found = list(walk(*roots))
     called = {id(node.function) for node in found if isinstance(node, ast.Call)}
     return {node.id for node in found if isinstance(node, ast.Name) and id(node) not in called}
+
+
+def signature(node: Any) -> Any:
+    """What a tree says, without its places: equal for texts that mean the same."""
+    if isinstance(node, tuple):
+        return tuple(map(signature, cast("tuple[Any, ...]", node)))
+    if not is_dataclass(node):
+        return node
+    parts = [getattr(node, f.name) for f in fields(node)]
+    return (type(node).__name__, *(signature(p) for p in parts if not isinstance(p, Span)))

@@ -1,0 +1,49 @@
+"""Output shapes as comments at the ends of lines."""
+
+import re
+
+from cnndsl.fmt.render import formatted
+from cnndsl.fmt.tree import COMMENT, lexemes
+from cnndsl.ir import Model
+from cnndsl.shapes import show
+from cnndsl.source import Source, Span
+
+_SHAPES = re.compile(r"\s*# \d+(x\d+)*((, | … )\d+(x\d+)*)*$")
+_FEW = 3
+
+
+def annotated(source: Source, model: Model) -> str:
+    """The text with `# 64x16x16` behind every line that makes a layer; other comments stay.
+
+    Inside of blocks, a line has the shapes of all its calls. `source` is formatted already, and
+    `model` is its own.
+    """
+    lines = source.text.split("\n")
+    for number, shapes in _shapes_by_line(source, model).items():
+        bare = _SHAPES.sub("", lines[number - 1])
+        if not _has_comment(bare):
+            lines[number - 1] = f"{bare}  # {_listed(shapes)}"
+    return formatted(Source("\n".join(lines), source.name))
+
+
+def _has_comment(line: str) -> bool:
+    return any(x.kind == COMMENT for x in lexemes(Source(line)))
+
+
+def _shapes_by_line(source: Source, model: Model) -> dict[int, list[str]]:
+    """The last shape of each line, for each way of calls that leads to it."""
+    last: dict[tuple[int, tuple[Span, ...]], str] = {}
+    for node in model.nodes:
+        spans = [frame.span for frame in node.stack] + ([node.statement] if node.statement else [])
+        for depth, span in enumerate(spans):
+            if span.source is source:
+                last[span.stop[0], tuple(spans[:depth])] = show(node.shape)
+    found: dict[int, list[str]] = {}
+    for (line, _), shape in last.items():
+        shapes = found.setdefault(line, [])
+        shapes += [shape] if shape not in shapes else []
+    return found
+
+
+def _listed(shapes: list[str]) -> str:
+    return ", ".join(shapes) if len(shapes) <= _FEW else f"{shapes[0]} … {shapes[-1]}"

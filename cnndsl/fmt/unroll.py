@@ -1,0 +1,98 @@
+"""A model as a flat spec: blocks, repeats, conditions and values written out."""
+
+from typing import Any, cast
+
+from cnndsl.fmt.render import formatted
+from cnndsl.ir import Model, Node
+from cnndsl.shapes import show
+from cnndsl.source import Source
+from cnndsl.syntax import ast
+from cnndsl.words import Spec, specs
+
+
+def unrolled(model: Model, file: ast.File) -> str:
+    """One line a layer, with the words that follow it; the recipe as it was.
+
+    Tensors that are used again get labels `t1`, `t2` …; weights get names of their own.
+    """
+    return formatted(Source("\n".join(_Writer(model).lines() + _recipe(file)), model.name))
+
+
+def statement(layer: Any) -> str:
+    """A layer as it is written: `conv 64 3x3 same /2`."""
+    values = [(spec, getattr(layer, spec.name)) for spec in specs(type(layer))]
+    written = [_item(s, v) for s, v in values if s.required or v != s.default]
+    return " ".join([layer.word, *(item for item in written if item)])
+
+
+def _item(spec: Spec, value: Any) -> str:
+    text = show(cast("tuple[int, ...]", value)) if isinstance(value, tuple) else _number(value)
+    if spec.role == "word" or (spec.role == "arg" and spec.required):
+        return text
+    if isinstance(value, tuple) and len(set(cast("tuple[int, ...]", value))) == 1:
+        text = _number(value[0])
+    if spec.key == "stride" and "x" not in text:
+        return f"/{text}"
+    return f"{spec.key}={text}" if spec.key else text
+
+
+def _number(value: Any) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+class _Writer:
+    """Walks the nodes; a label is given where a later node reaches back."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._labels: dict[int, str] = {}
+        self._at = 0  # the node whose output is current
+
+    def lines(self) -> list[str]:
+        """The statements."""
+        self._label_all()
+        out = list[str]()
+        for i, node in enumerate(self._model.nodes):
+            if node.follows and node.inputs == (i - 1,) and i - 1 not in self._labels:
+                out[-1] = f"{self._label(i)}{out[-1]} {statement(node.layer)}"
+                self._at = i
+            else:
+                out += self._node(i, node)
+        names = {at: name for name, at in self._model.outputs.items()}
+        for at, name in names.items():
+            if name != "output":
+                out += [*self._from(at), f"output {name}"]
+        return out
+
+    def _label_all(self) -> None:
+        """Tensors that are not just the input of the next node."""
+        nodes = self._model.nodes
+        outputs = [at for name, at in self._model.outputs.items() if name != "output"]
+        wanted = {x for i, n in enumerate(nodes) for j, x in enumerate(n.inputs) if j or x != i - 1}
+        last = len(nodes) - 1
+        for x in sorted(wanted | {at for at in outputs if at != last}):
+            self._labels[x] = f"t{len(self._labels) + 1}"
+
+    def _node(self, i: int, node: Node) -> list[str]:
+        before = self._from(node.inputs[0]) if node.inputs else []
+        others = " ".join(self._labels[x] for x in node.inputs[1:])
+        word = "add" if node.layer.word == "residual" else node.layer.word
+        text = f"{word} {others}" if others else statement(node.layer)
+        self._at = i
+        return [*before, f"{self._label(i)}{text}"]
+
+    def _label(self, i: int) -> str:
+        return f"{self._labels[i]}: " if i in self._labels else ""
+
+    def _from(self, x: int) -> list[str]:
+        if x == self._at:
+            return []
+        self._at = x
+        return [f"from {self._labels[x]}"]
+
+
+def _recipe(file: ast.File) -> list[str]:
+    """The `train` section, and the values of the file that it may read."""
+    sections = [n for n in file.body if isinstance(n, ast.Statement) and n.head.id == "train"]
+    lets = [n.span.text for n in file.body if isinstance(n, ast.Let)] if sections else []
+    return [*lets, *(section.span.text for section in sections)]
