@@ -22,7 +22,7 @@ LAYERING = """
 __main__
 cli
 api
-highlight lsp report
+diagram highlight lsp report
 train
 data plot
 runtime

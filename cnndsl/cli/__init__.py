@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "find every mistake of a spec, count its parameters",
     "fmt": "bring specs into the one layout; show shapes; unroll blocks",
     "summary": "table of layers: shapes, parameters, MACs, receptive fields",
+    "graph": "draw a network: SVG, HTML, PNG, PDF, DOT, Mermaid",
     "compile": "write an ONNX graph",
     "run": "classify pictures with a compiled model",
     "train": "train a spec on stock onnxruntime",
