@@ -13,6 +13,9 @@ from cnndsl.shapes import Shape
 Point = tuple[float, float]
 Move = Callable[[Point], Point]
 
+SHEETS = 6.0
+"""How far the sheets behind a run of equal blocks look out, to the right and below."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -24,6 +27,11 @@ class Box:
     w: float
     h: float
     title: Point | None = None
+
+    @property
+    def behind(self) -> float:
+        """How far the sheets behind it look out."""
+        return SHEETS if len(self.item.paths) > 1 else 0.0
 
     @property
     def middle(self) -> Point:
@@ -81,8 +89,10 @@ class Piece:
         return moved
 
     def upwards(self) -> "Piece":
-        """The piece upside down, for a flow that goes up."""
-        return self._moved(lambda p: (p[0], self.h - p[1]))
+        """The piece upside down, for a flow that goes up; sheets stay below their box."""
+        turned = self._moved(lambda p: (p[0], self.h - p[1]))
+        turned.boxes = [replace(box, y=box.y - box.behind) for box in turned.boxes]
+        return turned
 
     def sideways(self) -> "Piece":
         """The piece with a flow to the right."""

@@ -5,7 +5,7 @@ top and leaves at the bottom.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnndsl.diagram import labels
 from cnndsl.diagram.geometry import Box, Label, Piece, Point, Wire
@@ -14,8 +14,6 @@ from cnndsl.diagram.tree import Item
 
 CAPTION, NOTE, SHAPE = 12.5, 10.5, 10.0
 """Sizes of the texts, in pixels."""
-SHEETS = 6.0
-"""How far the sheets behind a run of equal blocks look out."""
 _PAD, _HEAD, _LANE, _BUS = 14.0, 20.0, 22.0, 12.0
 
 
@@ -94,9 +92,8 @@ def _closed(style: Style, item: Item) -> Piece:
     w, h = style.size(item)
     wide, high = (w, h) if style.down else (h, w)
     room = max(wide, 2 * (labels.width(labels.shape(item.shape), SHAPE) + 10) if style.down else 34)
-    behind = SHEETS if len(item.paths) > 1 else 0.0
     box = Box(item, (room - wide) / 2, 0.0, wide, high)
-    return Piece(room + 2 * behind, high + behind, room / 2, room / 2, [box])
+    return Piece(room + 2 * box.behind, high + box.behind, room / 2, room / 2, [box])
 
 
 def frame(style: Style, item: Item) -> Piece:
@@ -106,13 +103,10 @@ def frame(style: Style, item: Item) -> Piece:
     out = inner.placed(_PAD + side, head + _PAD)
     out.w, out.h = inner.w + 2 * _PAD + side, inner.h + 2 * _PAD + head
     wires = finished(item, out.open, (out.enter, 0.0), (out.leave, out.h))
-    behind = SHEETS if len(item.paths) > 1 else 0.0
     box = Box(item, 0.0, 0.0, out.w, out.h, _title(style, out, item))
     out.boxes.insert(0, box)
-    return Piece(
-        out.w + behind, out.h + behind, out.enter, out.leave, out.boxes, [*out.wires, *wires],
-        out.labels,
-    )  # fmt: skip
+    out.wires += wires
+    return replace(out, w=out.w + box.behind, h=out.h + box.behind, open={})
 
 
 def _title(style: Style, out: Piece, item: Item) -> Point:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cnndsl.diagram import labels
 from cnndsl.diagram.arrange import Layout
 from cnndsl.diagram.geometry import Box, Label, Point, Wire
-from cnndsl.diagram.layout import CAPTION, NOTE, SHAPE, SHEETS, short, weight, weighty
+from cnndsl.diagram.layout import CAPTION, NOTE, SHAPE, short, weight, weighty
 from cnndsl.diagram.tree import Item
 from cnndsl.ir import Model
 
@@ -142,8 +142,8 @@ def told(item: Item) -> str:
 
 def _sheets(box: Box, kind: str, corner: float) -> list[Mark]:
     """The box itself, on two sheets more where it stands for a run."""
-    behind = (SHEETS, SHEETS / 2, 0.0) if len(box.item.paths) > 1 else (0.0,)
-    return [Rect(box.x + d, box.y + d, box.w, box.h, kind, corner) for d in behind]
+    steps = (box.behind, box.behind / 2, 0.0) if box.behind else (0.0,)
+    return [Rect(box.x + d, box.y + d, box.w, box.h, kind, corner) for d in steps]
 
 
 def _frame(box: Box, enter: Iterable[Point]) -> Group:

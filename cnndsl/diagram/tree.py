@@ -133,8 +133,7 @@ class _Folding:
             self.units[self.home[position]].nodes.append(node)
         else:
             self.home[position] = len(self.units)
-            parts = tuple(node.path.split("."))
-            self._add(_Unit(parts, [node], [self._source(i) for i in sources]))
+            self._add(_Unit(_parts(node), [node], [self._source(i) for i in sources]))
 
     def _add(self, unit: _Unit) -> None:
         for source, _, _ in unit.inputs:
@@ -142,7 +141,7 @@ class _Folding:
         self.units.append(unit)
 
     def _folds(self, node: Node, source: int) -> bool:
-        same = self.nodes[source].path.split(".")[:-1] == node.path.split(".")[:-1]
+        same = _parts(self.nodes[source])[:-1] == _parts(node)[:-1]
         alone = self.uses[source] == 1 and source not in self.ends and source in self.home
         silent = isinstance(node.layer, Residual)
         return same and alone and (node.follows or silent) and source != 0
@@ -150,6 +149,12 @@ class _Folding:
     def _source(self, position: int) -> tuple[int, Shape, tuple[str, ...]]:
         first, via = self.through.get(position, (position, ()))
         return self.home[first], self.nodes[first].shape, via
+
+
+def _parts(node: Node) -> tuple[str, ...]:
+    """The path as its blocks and the layer, whose own name may hold dots: `stem.bn_1`."""
+    depth = len(node.stack)
+    return tuple(node.path.split(".", depth))
 
 
 def _used(nodes: Sequence[Node], node: Node) -> tuple[int, ...]:
