@@ -1,6 +1,7 @@
 """What stands in the boxes: captions as the language writes them, families, widths of text."""
 
 import re
+from math import ceil
 from typing import Any, cast
 
 from cnndsl.layers.activation import Activation
@@ -65,16 +66,19 @@ def _value(value: Any, short: bool = False) -> str:
     if isinstance(value, tuple):
         sizes = cast("tuple[int, ...]", value)
         return str(sizes[0]) if short and len(set(sizes)) == 1 else shape(sizes)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
 
 
 _NARROW, _WIDE = set(" .,:;|!'()[]/iljtfrI1·"), set("mwMWGOQ×—%@")
 
 
 def width(text: str, size: float, bold: bool = False) -> float:
-    """About how wide a text is, in pixels: a little more than in the usual sans-serif fonts."""
+    """About how wide a text is: a little more than in the usual sans-serif fonts.
+
+    Whole pixels, so that all places are exact and straight lines are straight.
+    """
     ems = sum(0.4 if c in _NARROW else 0.86 if c in _WIDE else 0.61 for c in text)
-    return size * ems * (1.06 if bold else 1.0)
+    return float(ceil(size * ems * (1.06 if bold else 1.0)))
 
 
 def fitted(text: str, size: float, room: float, bold: bool = False) -> str:

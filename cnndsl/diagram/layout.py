@@ -103,18 +103,22 @@ def frame(style: Style, item: Item) -> Piece:
     out = inner.placed(_PAD + side, head + _PAD)
     out.w, out.h = inner.w + 2 * _PAD + side, inner.h + 2 * _PAD + head
     wires = finished(item, out.open, (out.enter, 0.0), (out.leave, out.h))
-    box = Box(item, 0.0, 0.0, out.w, out.h, _title(style, out, item))
+    title = _title(style, out, item)
+    box = Box(item, 0.0, 0.0, out.w, out.h, title)
     out.boxes.insert(0, box)
     out.wires += wires
     return replace(out, w=out.w + box.behind, h=out.h + box.behind, open={})
 
 
 def _title(style: Style, out: Piece, item: Item) -> Point:
-    """Where the caption starts: left of the entering wire if it fits there, or has more room."""
+    """Where the caption starts: left of the entering wire, else right of it, with room made."""
     if not style.down:
         return _HEAD / 2, 9.0
-    fits = labels.width(item.caption, NOTE, bold=True) < out.enter - 16
-    return (9.0 if fits or 2 * out.enter >= out.w else out.enter + 9.0), _HEAD / 2
+    needed = min(240.0, labels.width(item.caption, NOTE, bold=True) + 17)
+    if needed <= out.enter:
+        return 9.0, _HEAD / 2
+    out.w = max(out.w, out.enter + needed)
+    return out.enter + 9.0, _HEAD / 2
 
 
 def finished(
