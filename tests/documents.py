@@ -1,6 +1,6 @@
 """The pages of documentation: their fences, and the tables that are derived from the code.
 
-python tests/documents.py      writes the present tables and the present output of quick commands
+python tests/documents.py      writes the present tables, diagrams and output of quick commands
 """
 
 import contextlib
@@ -15,7 +15,9 @@ from pathlib import Path
 import click
 
 from cnndsl import limits
+from cnndsl.api import load
 from cnndsl.cli import COMMANDS, group, main
+from cnndsl.diagram import diagram
 from cnndsl.layers import vocabulary
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe
 from cnndsl.report.manual import code_page
@@ -23,7 +25,7 @@ from cnndsl.words import Spec, Word, specs, syntax
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK = ("check", "layers", "explain", "summary", "emit")
+QUICK = ("check", "layers", "explain", "summary", "graph", "emit")
 FENCE = re.compile(r"^```(\w+)[ ]?(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"(<!-- (\w+) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -268,6 +270,12 @@ def _rerun(part: str) -> str:
     return part
 
 
+def diagrams() -> dict[Path, str]:
+    """The diagrams of the pages, as they are drawn now."""
+    files = sorted((ROOT / "docs" / "img").glob("*.svg"))
+    return {file: diagram(load(ROOT / "specs" / f"{file.stem}.cnn").ir) for file in files}
+
+
 if __name__ == "__main__":
     os.environ |= {"NO_COLOR": "1", "COLUMNS": "100"}
     os.environ.pop("FORCE_COLOR", None)
@@ -277,3 +285,5 @@ if __name__ == "__main__":
         if after != before:
             each.write_text(after, encoding="utf-8")
             print(each)
+    for file, drawn in diagrams().items():
+        file.write_text(drawn, encoding="utf-8")

@@ -18,8 +18,10 @@ import cnndsl
 from cnndsl.diagram import FORMATS, Picture, diagram, render
 from cnndsl.diagram.arrange import Layout, arrange
 from cnndsl.diagram.geometry import Box, Point, Wire
+from cnndsl.diagram.labels import width
 from cnndsl.diagram.page import STATES
 from cnndsl.diagram.plan import plan
+from cnndsl.diagram.scene import Rect, Text
 from cnndsl.diagram.text import dot, mermaid
 from cnndsl.diagram.tree import Item, Opening, levels, tree
 from cnndsl.ir import Model
@@ -212,6 +214,21 @@ def test_nothing_stands_on_anything_else(spec: Path, down: bool):
         assert faults(layout) == []
         assert len(layout.piece.boxes) == len(list(inside(root)))
         assert len(layout.piece.wires) == links(root)
+
+
+@every_spec
+@whatever_direction
+def test_shapes_stand_beside_boxes(spec: Path, down: bool):
+    model = model_of(spec)
+    for depth in range(levels(model) + 1):
+        marks = [m for g in Picture(model, depth, down).scene().groups for m in g.marks]
+        boxes = [m for m in marks if isinstance(m, Rect) and m.kind.endswith(" box")]
+        for text in (m for m in marks if isinstance(m, Text) and m.kind == "shape"):
+            long = width(text.text, text.size)
+            left = text.x - (long / 2 if text.anchor == "middle" else 0)
+            for box in boxes:
+                beside = left >= box.x + box.w or left + long <= box.x
+                assert beside or text.y - 8 >= box.y + box.h or text.y + 1 <= box.y
 
 
 @settings(max_examples=60, deadline=None)

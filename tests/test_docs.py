@@ -16,6 +16,7 @@ from documents import (
     ROOT,
     TABLE,
     commands,
+    diagrams,
     fences,
     flags,
     is_quick,
@@ -169,6 +170,17 @@ def test_algorithms_of_training_md_are_those_that_exist():
     rows = re.findall(r"^\| (`[^|]+) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
     assert set(ALGORITHMS) <= named
+
+
+# Diagrams
+
+
+def test_diagrams_are_drawn_as_they_are_now():
+    drawn = diagrams()
+    assert len(drawn) == 3
+    for file, svg in drawn.items():
+        assert file.read_text(encoding="utf-8") == svg, "run python tests/documents.py"
+        assert len(svg) < 60_000
 
 
 # The command line's page
