@@ -1,8 +1,8 @@
 """The diagram as a page whose blocks open and close: one SVG for each, swapped by a few lines."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from html import escape
-from itertools import islice
 
 from cnndsl.diagram.palette import FONT, INK, PAGE
 from cnndsl.diagram.scene import Scene
@@ -10,8 +10,8 @@ from cnndsl.diagram.svg import clean, css, picture
 from cnndsl.diagram.tree import Item, Opening, levels, tree
 from cnndsl.ir import Model
 
-STATES = 120
-"""Most pictures in one page; blocks further inside stay closed."""
+BOXES = 4000
+"""Most boxes in all pictures of a page; blocks further inside or behind stay closed."""
 
 Drawing = Callable[[Item], Scene]
 
@@ -23,7 +23,7 @@ def page(model: Model, depth: int | None, draw: Drawing) -> str:
     shown = {f"depth {d}": tree(model, Opening(d)) for d in range(deepest + 1)}
     same = (name for name, root in shown.items() if root == first)
     start = next(same, f"depth {deepest}")
-    shown |= dict(islice(_opened(model, shown["depth 0"]), STATES))
+    shown |= dict(_opened(model, shown["depth 0"]))
     templates = "".join(
         f'<template data-state="{_attribute(name)}">{picture(draw(root))}</template>\n'
         for name, root in shown.items()
@@ -42,10 +42,13 @@ def _attribute(text: str) -> str:
 
 def _opened(model: Model, root: Item) -> Iterator[tuple[str, Item]]:
     """For each block the model with it opened, and what is around it; outer blocks first."""
-    waiting = [(path, frozenset({path})) for path in _closed(root)]
+    waiting, left = deque((path, frozenset({path})) for path in _closed(root)), BOXES
     while waiting:
-        path, opened = waiting.pop(0)
+        path, opened = waiting.popleft()
         found = tree(model, Opening(0, opened))
+        left -= len(found.boxes)
+        if left < 0:
+            break
         yield path, found
         inner = [p for p in _closed(found) if p.startswith(f"{path}.")]
         waiting += [(p, opened | {p}) for p in inner]
