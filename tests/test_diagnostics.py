@@ -73,7 +73,7 @@ CODES = {
     "E906": ("conv 2100000 1x1", "2:1"),
 }
 
-ELSEWHERE = {"E301", "E303", "W001", "E401", "E403", "E404", "E900", "E904"}
+ELSEWHERE = {"E301", "E303", "E401", "E403", "E404", "E900", "E904"}
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -90,7 +90,8 @@ def test_codes_of_whole_files():
 
 
 def test_no_code_is_without_a_case():
-    assert set(codes()) == {*CODES, *ELSEWHERE}
+    """Warnings have theirs in test_lints.py."""
+    assert {code for code in codes() if not code.startswith("W")} == {*CODES, *ELSEWHERE}
 
 
 # The page of typical mistakes
@@ -474,7 +475,7 @@ def test_nothing_found_is_an_empty_report(style: str):
     ("line", "mended"),
     [
         ("cnov 8 3x3", "conv 8 3x3"),
-        ("conv 8 3x3 strides=2", "conv 8 3x3 stride=2"),
+        ("conv 8 3x3 same strides=2", "conv 8 3x3 same stride=2"),
         ("conv 8 3x3 relu pool 2", "conv 8 3x3 relu ; pool 2"),
     ],
 )

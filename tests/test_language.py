@@ -59,8 +59,9 @@ def spots(text: str) -> list[str]:
 
 
 def codes(*lines: str) -> list[str]:
-    """The codes of what is complained of behind an input."""
-    return [d.code for d in cnndsl.check("\n".join(["input 16x16x16", *lines]))]
+    """The codes of the errors behind an input."""
+    found = cnndsl.check("\n".join(["input 16x16x16", *lines]))
+    return [d.code for d in found if d.severity == "error"]
 
 
 # The grammar

@@ -1,9 +1,12 @@
 """A model as a flat spec: blocks, repeats, conditions and values written out."""
 
+from itertools import count
 from typing import Any, cast
 
 from cnndsl.fmt.render import formatted
 from cnndsl.ir import Model, Node
+from cnndsl.layers.base import Layer, Merge
+from cnndsl.layers.merge import Residual
 from cnndsl.shapes import show
 from cnndsl.source import Source
 from cnndsl.syntax import ast
@@ -15,10 +18,10 @@ def unrolled(model: Model, file: ast.File) -> str:
 
     Tensors that are used again get labels `t1`, `t2` …; weights get names of their own.
     """
-    return formatted(Source("\n".join(_Writer(model).lines() + _recipe(file)), model.name))
+    return formatted(Source("\n".join(_Writer(model, file).lines() + _recipe(file)), model.name))
 
 
-def statement(layer: Any) -> str:
+def statement(layer: Layer) -> str:
     """A layer as it is written: `conv 64 3x3 same /2`."""
     values = [(spec, getattr(layer, spec.name)) for spec in specs(type(layer))]
     written = [_item(s, v) for s, v in values if s.required or v != s.default]
@@ -43,8 +46,9 @@ def _number(value: Any) -> str:
 class _Writer:
     """Walks the nodes; a label is given where a later node reaches back."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, file: ast.File) -> None:
         self._model = model
+        self._taken = {*model.outputs, *(n.name.id for n in file.body if isinstance(n, ast.Let))}
         self._labels: dict[int, str] = {}
         self._at = 0  # the node whose output is current
 
@@ -58,28 +62,37 @@ class _Writer:
                 self._at = i
             else:
                 out += self._node(i, node)
-        names = {at: name for name, at in self._model.outputs.items()}
-        for at, name in names.items():
-            if name != "output":
-                out += [*self._from(at), f"output {name}"]
+            out += [f"output {name}" for name, at in self._outputs() if at == i]
         return out
+
+    def _outputs(self) -> list[tuple[str, int]]:
+        """Those that have a name of their own."""
+        return [(name, at) for name, at in self._model.outputs.items() if name != "output"]
 
     def _label_all(self) -> None:
         """Tensors that are not just the input of the next node."""
         nodes = self._model.nodes
-        outputs = [at for name, at in self._model.outputs.items() if name != "output"]
-        wanted = {x for i, n in enumerate(nodes) for j, x in enumerate(n.inputs) if j or x != i - 1}
-        last = len(nodes) - 1
-        for x in sorted(wanted | {at for at in outputs if at != last}):
-            self._labels[x] = f"t{len(self._labels) + 1}"
+        reads = [(i, j, x) for i, n in enumerate(nodes) for j, x in enumerate(self._inputs(n))]
+        wanted = {x for i, j, x in reads if j or x != i - 1}
+        free = (f"t{n}" for n in count(1) if f"t{n}" not in self._taken)
+        self._labels = dict(zip(sorted(wanted), free, strict=False))
 
     def _node(self, i: int, node: Node) -> list[str]:
-        before = self._from(node.inputs[0]) if node.inputs else []
-        others = " ".join(self._labels[x] for x in node.inputs[1:])
-        word = "add" if node.layer.word == "residual" else node.layer.word
+        inputs = self._inputs(node)
+        before = self._from(inputs[0]) if inputs else []
+        others = " ".join(self._labels[x] for x in inputs[1:])
+        word = "add" if isinstance(node.layer, Residual) else node.layer.word
         text = f"{word} {others}" if others else statement(node.layer)
+        if isinstance(node.layer, Merge) and not others:
+            text = "id"
         self._at = i
         return [*before, f"{self._label(i)}{text}"]
+
+    def _inputs(self, node: Node) -> tuple[int, ...]:
+        """What the node takes: the branch alone where an auto residual does not add."""
+        shapes = {self._model.nodes[x].shape for x in node.inputs}
+        alone = isinstance(node.layer, Residual) and len(shapes) > 1
+        return node.inputs[:1] if alone else node.inputs
 
     def _label(self, i: int) -> str:
         return f"{self._labels[i]}: " if i in self._labels else ""
