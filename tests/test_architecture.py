@@ -22,7 +22,8 @@ LAYERING = """
 __main__
 cli
 api
-diagram highlight lsp report
+lsp
+diagram highlight report
 train
 data plot
 runtime

@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train a spec on stock onnxruntime",
     "eval": "score a trained run",
     "bench": "time inference and the training step",
+    "lsp": "the language server, for editors",
     "layers": "the manual of the language's words",
     "explain": "what a diagnostic means and how to mend it",
     "emit": "print a stage of the compiler",

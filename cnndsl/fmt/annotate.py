@@ -19,10 +19,10 @@ def annotated(source: Source, model: Model) -> str:
     `model` is its own.
     """
     lines = source.text.split("\n")
-    for number, shapes in _shapes_by_line(source, model).items():
+    for number, shapes in shapes_by_line(source, model).items():
         bare = _SHAPES.sub("", lines[number - 1])
         if not _has_comment(bare):
-            lines[number - 1] = f"{bare}  # {_listed(shapes)}"
+            lines[number - 1] = f"{bare}  # {listed(shapes)}"
     return formatted(Source("\n".join(lines), source.name))
 
 
@@ -30,7 +30,7 @@ def _has_comment(line: str) -> bool:
     return any(x.kind == COMMENT for x in lexemes(Source(line)))
 
 
-def _shapes_by_line(source: Source, model: Model) -> dict[int, list[str]]:
+def shapes_by_line(source: Source, model: Model) -> dict[int, list[str]]:
     """The last shape of each line, for each way of calls that leads to it."""
     last: dict[tuple[int, tuple[Span, ...]], str] = {}
     for node in model.nodes:
@@ -45,5 +45,6 @@ def _shapes_by_line(source: Source, model: Model) -> dict[int, list[str]]:
     return found
 
 
-def _listed(shapes: list[str]) -> str:
+def listed(shapes: list[str]) -> str:
+    """A few shapes, or the first and the last of many."""
     return ", ".join(shapes) if len(shapes) <= _FEW else f"{shapes[0]} … {shapes[-1]}"

@@ -7,12 +7,17 @@ from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any, TypeVar
 
 from cnndsl.ir import Model, Node
 from cnndsl.passes.analyse import examine
+from cnndsl.passes.receptive import Field, fields
 from cnndsl.recipe import Recipe
 from cnndsl.source import Diagnostic, Fix, Source, Span, UserError
 from cnndsl.syntax import ast
+from cnndsl.syntax.walk import walk
+
+Syntax = TypeVar("Syntax")
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,26 @@ class Subject:
     file: ast.File
     recipe: Recipe | None
 
+    @cached_property
+    def _by_type(self) -> dict[type, list[Any]]:
+        found: dict[type, list[Any]] = {}
+        for node in walk(self.file.body):
+            found.setdefault(node.__class__, []).append(node)
+        return found
+
+    def all(self, kind: type[Syntax]) -> list[Syntax]:
+        """Every node of a kind in the syntax tree, in the order of the text."""
+        return self._by_type.get(kind, [])
+
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The layers in their order."""
         return self.model.nodes
+
+    @cached_property
+    def fields(self) -> list[Field]:
+        """How much of the picture each node sees, and its step there."""
+        return fields(self.model)
 
     @cached_property
     def readers(self) -> list[list[int]]:
@@ -116,10 +137,18 @@ def inspect(
     source: Source, settings: Mapping[str, float] | None = None, choice: Choice = ALL
 ) -> tuple[Model | None, list[Diagnostic]]:
     """The model and everything that can be said of a spec: errors, or else warnings too."""
+    model, found, _ = inspect_file(source, settings, choice)
+    return model, found
+
+
+def inspect_file(
+    source: Source, settings: Mapping[str, float] | None = None, choice: Choice = ALL
+) -> tuple[Model | None, list[Diagnostic], ast.File]:
+    """As `inspect`, and the syntax tree of all that could be understood."""
     model, found, file = examine(source, settings)
     if model is not None:
         found = sorted((*found, *run_lints(model, file, model.recipe)), key=_place)
-    return model, [d for d in found if d.severity == "error" or _wanted(d, choice)]
+    return model, [d for d in found if d.severity == "error" or _wanted(d, choice)], file
 
 
 def _place(d: Diagnostic) -> tuple[str, int, str]:

@@ -7,11 +7,9 @@ from cnndsl.ir import Node
 from cnndsl.layers.conv import Conv, Convolution
 from cnndsl.layers.pool import Pooling
 from cnndsl.lints.base import Found, Subject, lint
-from cnndsl.passes.receptive import steps
 from cnndsl.shapes import Shape, reach, show
 from cnndsl.source import Fix
 from cnndsl.syntax import ast
-from cnndsl.syntax.walk import walk
 
 _SHARE = 0.25  # of the picture's height or width, lost at borders
 
@@ -40,9 +38,9 @@ def border_lost(s: Subject) -> Iterator[Found]:
         return
     lost: list[float] = []
     cuts: list[int] = []
-    for i, (node, (down, _)) in enumerate(zip(s.nodes, steps(s.model), strict=True)):
+    for i, node in enumerate(s.nodes):
         before = max((lost[x] for x in node.inputs), default=0.0)
-        cut = _cut(node, s, down)
+        cut = _cut(node, s)
         lost.append(before + cut)
         cuts += [i] if cut else []
     total, height = max(lost), s.model.input[1]
@@ -58,13 +56,13 @@ def border_lost(s: Subject) -> Iterator[Found]:
     )  # fmt: skip
 
 
-def _cut(node: Node, s: Subject, down: float) -> float:
+def _cut(node: Node, s: Subject) -> float:
     """Rows of the picture that a convolution without a said padding loses."""
     said = {"padding", "pads"} & node.places.keys()
     if not isinstance(node.layer, Convolution) or said or not _unpadded(node):
         return 0.0
     (rows, _), (stride, _), _ = _geometry(node)
-    return (rows - 1) * down if stride == 1 else 0.0
+    return (rows - 1) * s.fields[node.inputs[0]][2] if stride == 1 else 0.0
 
 
 def _text(node: Node) -> str:
@@ -146,9 +144,7 @@ def _unseen(node: Node, x: Shape) -> tuple[int, int]:
 @lint("W405")
 def strides_every_time(s: Subject) -> Iterator[Found]:
     """`conv 64 3x3 /2 *3` halves three times."""
-    for node in walk(s.file.body):
-        if not isinstance(node, ast.Statement):
-            continue
+    for node in s.all(ast.Statement):
         items = (*node.items, *node.tail)
         stride = next((i for i in items if isinstance(i, ast.Stride)), None)
         repeat = next((i for i in items if isinstance(i, ast.Repeat)), None)

@@ -12,14 +12,15 @@ from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 from cnndsl.syntax.walk import names, walk
 
+_NAMED = (ast.Let, ast.Block)
+
 
 def _used_names(s: Subject) -> set[str]:
     """Words in expressions and the heads of statements, definitions left out."""
-    nodes = list(walk(s.file.body))
-    defined = [n.name for n in nodes if isinstance(n, ast.Let | ast.Block | ast.Param)]
-    defined += [n.label for n in nodes if isinstance(n, ast.Statement) and n.label]
+    defined = [n.name for kind in (ast.Let, ast.Block, ast.Param) for n in s.all(kind)]
+    defined += [n.label for n in s.all(ast.Statement) if n.label]
     places = {name.span.start for name in defined}
-    return {n.id for n in nodes if isinstance(n, ast.Name) and n.span.start not in places}
+    return {n.id for n in s.all(ast.Name) if n.span.start not in places}
 
 
 def _without(node: Any) -> Fix:
@@ -41,8 +42,8 @@ def _without(node: Any) -> Fix:
 def unused_let(s: Subject) -> Iterator[Found]:
     """`let k = 32` where nothing reads k."""
     used = _used_names(s)
-    for node in walk(s.file.body):
-        if isinstance(node, ast.Let) and node.name.id not in used:
+    for node in s.all(ast.Let):
+        if node.name.id not in used:
             message = f"nothing uses `{node.name.id}`"
             yield Found(message, node.name.span, "remove it, or use it", fix=_without(node))
 
@@ -50,9 +51,9 @@ def unused_let(s: Subject) -> Iterator[Found]:
 @lint("W102")
 def unused_block(s: Subject) -> Iterator[Found]:
     """`block a { … }` that is never called."""
-    heads = {n.head.id for n in walk(s.file.body) if isinstance(n, ast.Statement)}
-    for node in walk(s.file.body):
-        if isinstance(node, ast.Block) and node.name.id not in heads:
+    heads = {n.head.id for n in s.all(ast.Statement)}
+    for node in s.all(ast.Block):
+        if node.name.id not in heads:
             message = f"nothing calls the block `{node.name.id}`"
             yield Found(message, node.name.span, f"call it: `{node.name.id} …`, or remove it",
                         fix=_without(node))  # fmt: skip
@@ -63,8 +64,8 @@ def idle_label(s: Subject) -> Iterator[Found]:
     """A label that nothing refers to, on a statement without weights that it would name."""
     used = _used_names(s)
     named = _statements_with_weights(s)
-    for node in walk(s.file.body):
-        if isinstance(node, ast.Statement) and node.label and node.label.id not in used:
+    for node in s.all(ast.Statement):
+        if node.label and node.label.id not in used:
             if (node.span.start, node.span.end) in named:
                 continue
             label = node.label
@@ -87,10 +88,8 @@ def _statements_with_weights(s: Subject) -> set[tuple[int, int]]:
 @lint("W104")
 def shadowed(s: Subject) -> Iterator[Found]:
     """A name inside of a block that hides one of the file."""
-    outer = {n.name.id: n.name for n in s.file.body if isinstance(n, ast.Let | ast.Block)}
-    for block in walk(s.file.body):
-        if not isinstance(block, ast.Block):
-            continue
+    outer = {n.name.id: n.name for n in s.file.body if isinstance(n, _NAMED)}
+    for block in s.all(ast.Block):
         for node in walk(block.params, block.body):
             if isinstance(node, ast.Let | ast.Param) and node.name.id in outer:
                 hidden = outer[node.name.id]
@@ -103,14 +102,13 @@ def shadowed(s: Subject) -> Iterator[Found]:
 @lint("W105")
 def dead_branch(s: Subject) -> Iterator[Found]:
     """A condition or a repeat that is the same whatever happens."""
-    for node in walk(s.file.body):
-        match node:
-            case ast.If(_, condition) | ast.Statement(condition=condition) if condition:
-                yield from _constant(condition, s)
-            case ast.Repeat(span, ast.Number(_, 0)):
-                yield Found("repeated 0 times, this never runs", span, "remove the statement")
-            case _:
-                pass
+    conditions = [n.condition for kind in (ast.If, ast.Statement) for n in s.all(kind)]
+    for condition in conditions:
+        if condition is not None:
+            yield from _constant(condition, s)
+    for node in s.all(ast.Repeat):
+        if isinstance(node.value, ast.Number) and node.value.value == 0:
+            yield Found("repeated 0 times, this never runs", node.span, "remove the statement")
 
 
 def _constant(condition: ast.Expr, s: Subject) -> Iterator[Found]:

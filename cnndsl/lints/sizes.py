@@ -1,7 +1,7 @@
 """W5…: layers that cost more than what they do needs."""
 
 from collections.abc import Iterator
-from math import prod
+from math import ceil, prod
 
 from cnndsl.ir import Node
 from cnndsl.layers.conv import Conv, Convolution
@@ -9,7 +9,6 @@ from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.dropout import Dropout
 from cnndsl.layers.pool import GlobalPooling
 from cnndsl.lints.base import Found, Subject, lint
-from cnndsl.passes.receptive import receptive_fields
 from cnndsl.shapes import show
 
 _VALUES = 8_000_000  # of one activation a sample: 32 MB in float32, 1 GB in a batch of 32
@@ -90,11 +89,11 @@ def short_sighted(s: Subject) -> Iterator[Found]:
     deep = sum(isinstance(n.layer, Convolution) for n in s.nodes) >= _DEEP
     if len(s.model.input) != 3 or not deep:
         return
-    fields = receptive_fields(s.model)
-    for node in s.nodes:
-        if not isinstance(node.layer, GlobalPooling) or not _is_head(s, node):
+    for i, node in enumerate(s.nodes):
+        if not isinstance(node.layer, GlobalPooling) or not _is_head(s, i):
             continue
-        seen, whole = fields[node.inputs[0]], s.model.input[1:]
+        whole = s.model.input[1:]
+        seen = tuple(ceil(f) for f in s.fields[node.inputs[0]][:2])
         if any(2 * a < b for a, b in zip(seen, whole, strict=True)):
             yield Found(
                 f"each position that `{node.layer.word}` averages sees {show(seen)} of the "
@@ -103,9 +102,8 @@ def short_sighted(s: Subject) -> Iterator[Found]:
             )  # fmt: skip
 
 
-def _is_head(s: Subject, node: Node) -> bool:
-    """Whether the node stands on the way to every output, as gates of squeeze layers do not."""
-    at = s.nodes.index(node)
+def _is_head(s: Subject, at: int) -> bool:
+    """Whether a node stands on the way to every output, as gates of squeeze layers do not."""
     while s.readers[at]:
         if len(s.readers[at]) > 1 or len(s.nodes[s.readers[at][0]].inputs) > 1:
             return False

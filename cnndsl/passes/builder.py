@@ -68,7 +68,8 @@ class Builder:
         if len(shapes) < len(xs):
             return UNKNOWN
         inputs = tuple(shapes)
-        doubts = doubts.union(*(self._doubts.get(x.index, SURE) for x in xs))
+        if self._doubts:
+            doubts = doubts.union(*(self._doubts.get(x.index, SURE) for x in xs))
         try:
             shape = layer.infer(inputs)
         except Reject as reject:

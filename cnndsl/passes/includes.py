@@ -23,7 +23,11 @@ def read(path: Path, name: str | None = None) -> Source:
 
 def decode(data: bytes) -> str:
     """UTF-8, with or without a mark; bytes that are not become U+FFFD and are reported there."""
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
+    return normal(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace"))
+
+
+def normal(text: str) -> str:
+    """The text with every line end as `\\n`."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -6,6 +6,7 @@ Source: Araujo et al. 2019, Computing receptive fields of convolutional neural n
 from math import ceil
 
 from cnndsl.ir import Model, Node
+from cnndsl.layers.base import POINT
 
 Field = tuple[float, float, float, float]  # height, width, and input pixels per step of each
 
@@ -15,29 +16,25 @@ def receptive_fields(model: Model) -> list[tuple[int, ...]]:
     if len(model.input) < 3:
         return [model.input for _ in model.nodes]
     _, height, width = model.input
-    return [(min(ceil(f[0]), height), min(ceil(f[1]), width)) for f in _fields(model)]
+    return [(min(ceil(f[0]), height), min(ceil(f[1]), width)) for f in fields(model)]
 
 
-def steps(model: Model) -> list[tuple[float, float]]:
-    """Pixels of the picture from one position of each node's input to the next, down and right."""
-    fields = _fields(model)
-    firsts = [node.inputs[0] if node.inputs else 0 for node in model.nodes]
-    return [(fields[i][2], fields[i][3]) for i in firsts]
-
-
-def _fields(model: Model) -> list[Field]:
-    fields: list[Field] = []
+def fields(model: Model) -> list[Field]:
+    """The field of each node, as if the picture went on forever; for pictures only."""
+    found: list[Field] = []
     for node in model.nodes:
-        fields.append(_field(model, node, fields))
-    return fields
+        found.append(_field(model, node, found))
+    return found
 
 
-def _field(model: Model, node: Node, fields: list[Field]) -> Field:
+def _field(model: Model, node: Node, before: list[Field]) -> Field:
     if not node.inputs:
         return (1, 1, 1, 1)
-    seen = [fields[i] for i in node.inputs]
-    height, width, down, right = (max(column) for column in zip(*seen, strict=True))
     window = node.layer.window(model.nodes[node.inputs[0]].shape)
+    if window is POINT and len(node.inputs) == 1:
+        return before[node.inputs[0]]
+    seen = [before[i] for i in node.inputs]
+    height, width, down, right = (max(column) for column in zip(*seen, strict=True))
     if window is None:
         rows, columns = model.input[-2:] if len(model.input) == 3 else (1, 1)
         return (rows, columns, down, right)

@@ -2,10 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, cast
 
 from cnndsl.source import Span
 from cnndsl.syntax import ast
+
+
+@cache
+def _parts(kind: Any) -> tuple[str, ...] | None:
+    """The names of a node's fields but its place; None for what is no node."""
+    if kind is Span or not is_dataclass(kind):
+        return None
+    return tuple(f.name for f in fields(kind) if f.name != "span")
 
 
 def walk(*roots: Any) -> Iterator[Any]:
@@ -15,9 +24,9 @@ def walk(*roots: Any) -> Iterator[Any]:
         node = waiting.pop()
         if isinstance(node, tuple):
             waiting.extend(reversed(cast("tuple[Any, ...]", node)))
-        elif is_dataclass(node) and not isinstance(node, Span):
+        elif node is not None and (parts := _parts(node.__class__)) is not None:
             yield node
-            waiting.extend(getattr(node, f.name) for f in reversed(fields(node)))
+            waiting.extend([getattr(node, name) for name in reversed(parts)])
 
 
 def names(*roots: Any) -> set[str]:
@@ -31,7 +40,7 @@ def signature(node: Any) -> Any:
     """What a tree says, without its places: equal for texts that mean the same."""
     if isinstance(node, tuple):
         return tuple(map(signature, cast("tuple[Any, ...]", node)))
-    if not is_dataclass(node):
+    parts = _parts(node.__class__)
+    if parts is None:
         return node
-    parts = [getattr(node, f.name) for f in fields(node)]
-    return (type(node).__name__, *(signature(p) for p in parts if not isinstance(p, Span)))
+    return (type(node).__name__, *(signature(getattr(node, name)) for name in parts))

@@ -1,0 +1,63 @@
+"""An open spec at one moment: its text, its model, what is wrong with it, and where things are."""
+
+from functools import cached_property
+from pathlib import Path
+
+from cnndsl.ir import Model, Node
+from cnndsl.lints.base import inspect_file
+from cnndsl.passes.includes import normal
+from cnndsl.source import Diagnostic, Source, Span
+from cnndsl.syntax import ast
+
+
+class Document:
+    """One version of a text. Everything is worked out when it is first asked for."""
+
+    def __init__(self, text: str, path: Path | None) -> None:
+        self.source = Source(normal(text), str(path or "<text>"), path)
+
+    @cached_property
+    def _inspected(self) -> tuple[Model | None, list[Diagnostic], ast.File]:
+        return inspect_file(self.source)
+
+    @property
+    def model(self) -> Model | None:
+        """The network, where the spec has no errors."""
+        return self._inspected[0]
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """Errors, or else warnings, those of included files left out."""
+        return [d for d in self._inspected[1] if d.span.source is self.source]
+
+    @property
+    def file(self) -> ast.File:
+        """The syntax tree of all that can be understood."""
+        return self._inspected[2]
+
+    def offset(self, line: int, units: int) -> int:
+        """The place of a line and a column in UTF-16 units, both from 0, as editors count."""
+        line = min(line, len(self.source.line_starts) - 1)
+        start, text = self.source.line_starts[line], self.source.line(line + 1)
+        at = 0
+        while at < len(text) and units > 0:
+            units -= 1 + (ord(text[at]) > 0xFFFF)
+            at += 1
+        return start + at
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The opposite of `offset`."""
+        line, column = self.source.place(offset)
+        before = self.source.line(line)[: column - 1]
+        return line - 1, sum(1 + (ord(c) > 0xFFFF) for c in before)
+
+    def nodes_at(self, offset: int) -> list[Node]:
+        """The layers whose words stand at a place: several where a block is called often."""
+        if self.model is None:
+            return []
+        found = [n for n in self.model.nodes if self._covers(n.span, offset)]
+        shortest = min((n.span.end - n.span.start for n in found), default=0)
+        return [n for n in found if n.span.end - n.span.start == shortest]
+
+    def _covers(self, span: Span, offset: int) -> bool:
+        return span.source is self.source and span.start <= offset <= span.end

@@ -1,0 +1,56 @@
+"""What is told of a word under the pointer."""
+
+from cnndsl.ir import Node
+from cnndsl.layers import vocabulary
+from cnndsl.lsp.document import Document
+from cnndsl.lsp.names import Definition, Names
+from cnndsl.report.manual import layer_page
+from cnndsl.report.summary import short
+from cnndsl.shapes import show
+from cnndsl.syntax import ast
+from cnndsl.words import flags, keys
+
+_MOST = 6  # calls of a block that are listed
+
+
+def hover(document: Document, offset: int) -> str | None:
+    """Markdown: shape and costs of a layer, the meaning of a word, the manual's page."""
+    names = Names(document.file)
+    name = names.at(offset)
+    nodes = document.nodes_at(offset)
+    parts = [_table(document, nodes)] if nodes else []
+    if name is not None:
+        parts.append(_word(name, nodes, names) or "")
+    shown = [part for part in parts if part]
+    return "\n\n".join(shown) or None
+
+
+def _table(document: Document, nodes: list[Node]) -> str:
+    assert document.model is not None
+    lines = list[str]()
+    for node in nodes[:_MOST]:
+        before = [show(document.model.nodes[i].shape) for i in node.inputs]
+        way = f"{' + '.join(before)} → " if before else ""
+        costs = [f"{node.size:,} parameters"] if node.size else []
+        costs += [f"{short(node.macs)}MACs"] if node.macs else []
+        lines.append(f"`{node.path}`  **{way}{show(node.shape)}**  {' · '.join(costs)}".rstrip())
+    if len(nodes) > _MOST:
+        lines.append(f"and {len(nodes) - _MOST} more")
+    return "  \n".join(lines)
+
+
+def _word(name: ast.Name, nodes: list[Node], names: Names) -> str | None:
+    for node in nodes:
+        cls = type(node.layer)
+        spec = flags(cls).get(name.id) or keys(cls).get(name.id)
+        if spec is not None and name.id != cls.word:
+            return f"`{spec.title}`: {spec.doc}"
+    if name.id in vocabulary():
+        return f"```text\n{layer_page(name.id)}\n```"
+    found = names.definition(name)
+    return _defined(found) if found else None
+
+
+def _defined(found: Definition) -> str:
+    line = found.name.span.source.line(found.name.span.line).strip()
+    return f"{found.kind} of line {found.name.span.line}\n```cnn\n{line}\n```"
