@@ -11,9 +11,11 @@ from cnndsl.source import Failed, UserError
 
 COMMANDS = {
     "check": "find every mistake of a spec, count its parameters",
+    "init": "start from a published network",
     "fmt": "bring specs into the one layout; show shapes; unroll blocks",
     "summary": "table of layers: shapes, parameters, MACs, receptive fields",
     "graph": "draw a network: SVG, HTML, PNG, PDF, DOT, Mermaid",
+    "diff": "what changes from one spec to another",
     "compile": "write an ONNX graph",
     "run": "classify pictures with a compiled model",
     "train": "train a spec on stock onnxruntime",
@@ -23,6 +25,7 @@ COMMANDS = {
     "layers": "the manual of the language's words",
     "explain": "what a diagnostic means and how to mend it",
     "emit": "print a stage of the compiler",
+    "completion": "complete commands and options in bash, zsh, fish",
     "doctor": "what of the runtime is installed and works",
 }
 ALIASES = {"predict": "run"}

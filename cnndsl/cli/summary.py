@@ -1,12 +1,14 @@
 """`cnndsl summary FILE`."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cnndsl.cli.common import load, set_option, spec_argument
-from cnndsl.report.summary import summarise, table
+from cnndsl.report.summary import summarise
 
 
 @click.command("summary")
@@ -14,14 +16,29 @@ from cnndsl.report.summary import summarise, table
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @click.option("--depth", type=click.IntRange(min=1), help="Show blocks below this depth as a row.")
-def command(file: Path, settings: tuple[str, ...], as_json: bool, depth: int | None) -> None:
+@click.option("--by", type=click.Choice(["layer", "block", "type"]), default="layer",
+              show_default=True, help="What a row stands for.")  # fmt: skip
+@click.option("--sort", type=click.Choice(["params", "macs", "memory"]),
+              help="The most expensive rows first.")  # fmt: skip
+@click.option("--bars/--no-bars", default=None,
+              help="Where the costs are; by default where there is room.")  # fmt: skip
+def command(
+    file: Path, settings: tuple[str, ...], as_json: bool, depth: int | None, by: Any, sort: Any,
+    bars: bool | None,
+) -> None:  # fmt: skip
     """Layers with output shape, parameters, multiply-accumulates and receptive field."""
-    summary = summarise(load(file, settings))
+    summary = summarise(load(file, settings)).by(by)
     if depth:
         summary = summary.at_depth(depth)
+    if sort:
+        summary = summary.sorted_by(sort)
     if as_json:
         click.echo(json.dumps(summary.as_dict(), indent=2))
         return
     from rich.console import Console
 
-    Console().print(table(summary))
+    from cnndsl.report.table import ROOMY, table
+
+    console = Console(no_color=bool(os.environ.get("NO_COLOR")))
+    wide = console.width >= ROOMY and console.encoding.startswith("utf")
+    console.print(table(summary, wide if bars is None else bars))

@@ -1,16 +1,16 @@
-"""The summary: what each layer gives and costs, as rows, as a table and as JSON."""
+"""The summary: what each layer gives and costs, as rows and as JSON."""
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from cnndsl.ir import Model, Node
 from cnndsl.layers.activation import Activation
 from cnndsl.passes.receptive import receptive_fields
 from cnndsl.shapes import Shape, show
 
-if TYPE_CHECKING:
-    from rich.table import Table
+By = Literal["layer", "block", "type"]
+Cost = Literal["params", "macs", "memory"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Row:
     macs: int
     receptive_field: tuple[int, ...]
     line: int
+    memory: int
+    """Bytes of the outputs that training keeps of one sample, float32."""
     activation: str | None = None
 
 
@@ -68,8 +70,24 @@ class Summary:
             merged[key] = _joined(merged.get(key), row, key)
         return replace(self, rows=tuple(merged.values()))
 
+    def by(self, what: By) -> "Summary":
+        """A row for each layer, for each block at the top, or for each type of layer."""
+        if what != "type":
+            return self.at_depth(1) if what == "block" else self
+        merged: dict[str, Row] = {}
+        for row in self.rows:
+            merged[row.type] = _joined(merged.get(row.type), row, row.type)
+        return replace(self, rows=tuple(merged.values()))
+
+    def sorted_by(self, cost: Cost) -> "Summary":
+        """The most expensive rows first."""
+        rows = sorted(self.rows, key=lambda row: getattr(row, cost), reverse=True)
+        return replace(self, rows=tuple(rows))
+
     def __str__(self) -> str:
         from rich.console import Console
+
+        from cnndsl.report.table import table
 
         console = Console(width=100, color_system=None)
         with console.capture() as captured:
@@ -87,6 +105,7 @@ def summarise(model: Model) -> Summary:
                 activation=node.layer.word,
                 text=f"{rows[-1].text} {_text(node)}",
                 receptive_field=field,
+                memory=rows[-1].memory + 4 * prod(node.shape),
             )
         else:
             rows.append(_row(node, field))
@@ -100,7 +119,7 @@ def _folds(node: Node) -> bool:
 def _row(node: Node, field: tuple[int, ...]) -> Row:
     return Row(
         node.path, node.layer.word, _text(node), node.shape, node.size, node.statistics,
-        node.macs, field, node.line,
+        node.macs, field, node.line, 4 * prod(node.shape),
     )  # fmt: skip
 
 
@@ -111,6 +130,7 @@ def _text(node: Node) -> str:
 def _row_dict(row: Row) -> dict[str, Any]:
     shown = {"path": row.path, "type": row.type, "output": list(row.output)}
     shown |= {"params": row.params, "statistics": row.statistics, "macs": row.macs}
+    shown |= {"memory": row.memory}
     shown |= {"receptive_field": list(row.receptive_field), "line": row.line}
     return {**shown, "activation": row.activation}
 
@@ -130,43 +150,9 @@ def _joined(before: Row | None, row: Row, path: str) -> Row:
         params=before.params + row.params,
         statistics=before.statistics + row.statistics,
         macs=before.macs + row.macs,
+        memory=before.memory + row.memory,
         line=before.line,
     )
-
-
-def table(summary: Summary) -> "Table":
-    """A table for the terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
-    out = Table(title=summary.model.name, caption=_caption(summary), caption_justify="left")
-    for title in ("path", "layer", "output"):
-        out.add_column(title, overflow="fold")
-    for title in ("params", "MACs", "sees", "line"):
-        out.add_column(title, justify="right", no_wrap=True)
-    out.add_row(
-        "input", "", show(summary.model.input), "", "", "", str(summary.model.nodes[0].line)
-    )
-    for row in summary.rows:
-        out.add_row(
-            Text(row.path), Text(row.text), show(row.output), f"{row.params:,}",
-            short(row.macs) if row.macs else "0", show(row.receptive_field), str(row.line),
-        )  # fmt: skip
-    return out
-
-
-def _caption(summary: Summary) -> str:
-    model = summary.model
-    outputs = ", ".join(f"{name} {show(s)}" for name, s in model.output_shapes().items())
-    lines = [
-        f"outputs      {outputs}",
-        f"parameters   {model.params:,}"
-        + (f" (and {model.statistics:,} running statistics)" if model.statistics else ""),
-        f"MACs         {short(model.macs)} a sample",
-        f"memory       {mib(summary.weight_bytes)} of weights, "
-        f"{mib(summary.activation_bytes)} of activations a sample (float32)",
-    ]
-    return "\n".join(lines)
 
 
 def short(number: float) -> str:
@@ -178,7 +164,9 @@ def short(number: float) -> str:
 
 
 def mib(count: int) -> str:
-    """Bytes in MiB or KiB."""
+    """Bytes in MiB, KiB or B."""
+    if count < 2**10:
+        return f"{count} B"
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
 
 

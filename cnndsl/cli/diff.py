@@ -1,0 +1,29 @@
+"""`cnndsl diff A B`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from cnndsl.cli.common import load, set_option, style
+
+
+@click.command("diff")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def command(before: Path, after: Path, settings: tuple[str, ...], as_json: bool) -> int:
+    """What changes from one spec to another: layers, shapes, parameters, MACs.
+
+    `--set` holds for both. Exit 0: the same network · 1: they differ.
+    """
+    from cnndsl.report import changes
+
+    models = load(before, settings), load(after, settings)
+    if as_json:
+        click.echo(json.dumps(changes.as_dict(*models), indent=2))
+    else:
+        click.echo(changes.as_text(*models, style(sys.stdout)), color=True)
+    return int(bool(changes.changes(*models)))

@@ -1,0 +1,117 @@
+"""What differs between two models: structure, shapes, parameters, costs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from cnndsl.ir import Model
+from cnndsl.report.style import Style
+from cnndsl.report.summary import Row, short, summarise
+from cnndsl.shapes import show
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row that is only before, only after, or (both) the same layer with other sizes."""
+
+    before: Row | None
+    after: Row | None
+
+
+def changes(before: Model, after: Model) -> list[Change]:
+    """The layers that are not the same, in order. Layers are matched by what is written."""
+    rows = summarise(before).rows, summarise(after).rows
+    texts = [[(row.type, row.text) for row in side] for side in rows]
+    found = list[Change]()
+    for op, i, ii, j, jj in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        found += _changed(op, rows[0][i:ii], rows[1][j:jj])
+    return found
+
+
+def _changed(op: str, before: tuple[Row, ...], after: tuple[Row, ...]) -> Iterator[Change]:
+    if op == "equal":
+        pairs = zip(before, after, strict=True)
+        yield from (Change(a, b) for a, b in pairs if _sizes(a) != _sizes(b))
+        return
+    same = 0
+    while same < min(len(before), len(after)) and before[same].type == after[same].type:
+        yield Change(before[same], after[same])
+        same += 1
+    yield from (Change(row, None) for row in before[same:])
+    yield from (Change(None, row) for row in after[same:])
+
+
+def _sizes(row: Row) -> tuple[Any, ...]:
+    return row.output, row.params, row.macs
+
+
+def as_dict(before: Model, after: Model) -> dict[str, Any]:
+    """The JSON form: totals of both, and every change."""
+    totals = {
+        name: {"before": a, "after": b} for name, a, b in _totals(before, after)
+    } | {
+        "outputs": {"before": _outputs(before), "after": _outputs(after)},
+    }  # fmt: skip
+    return {"schema_version": 1, **totals, "changes": [
+        {"before": _brief(c.before), "after": _brief(c.after)} for c in changes(before, after)
+    ]}  # fmt: skip
+
+
+def _totals(before: Model, after: Model) -> list[tuple[str, int, int]]:
+    memory = summarise(before).activation_bytes, summarise(after).activation_bytes
+    return [
+        ("params", before.params, after.params),
+        ("macs", before.macs, after.macs),
+        ("activation_bytes", *memory),
+    ]
+
+
+def _outputs(model: Model) -> dict[str, list[int]]:
+    return {name: list(shape) for name, shape in model.output_shapes().items()}
+
+
+def _brief(row: Row | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "path": row.path, "text": row.text, "output": list(row.output), "params": row.params,
+        "macs": row.macs, "line": row.line,
+    }  # fmt: skip
+
+
+def as_text(before: Model, after: Model, style: Style) -> str:
+    """Lines as in a diff, then the totals."""
+    lines = list[str]()
+    for change in changes(before, after):
+        lines += _lines(change, style)
+    if not lines:
+        lines.append("the same layers with the same sizes")
+    names = {"params": "parameters", "macs": "MACs", "activation_bytes": "activation bytes"}
+    for name, a, b in _totals(before, after):
+        share = f" ({(b - a) / a:+.1%})" if a and a != b else ""
+        lines.append(f"{names[name]:<17} {a:,} → {b:,}{share}" if a != b else
+                     f"{names[name]:<17} {a:,}, the same")  # fmt: skip
+    shapes = [", ".join(f"{n} {show(s)}" for n, s in m.output_shapes().items())
+              for m in (before, after)]  # fmt: skip
+    if shapes[0] != shapes[1]:
+        lines.append(f"{'outputs':<17} {shapes[0]} → {shapes[1]}")
+    return "\n".join(lines)
+
+
+def _lines(change: Change, style: Style) -> list[str]:
+    a, b = change.before, change.after
+    if a and b and a.text == b.text:
+        sizes = f"{_costs(a)} → {_costs(b)}"
+        return [f"~ {b.path:<24} {b.text:<28} {sizes}"]
+    found = list[str]()
+    if a:
+        found.append(style.severity("error", f"- {a.path:<24} {a.text:<28} {_costs(a)}"))
+    if b:
+        found.append(style.good(f"+ {b.path:<24} {b.text:<28} {_costs(b)}"))
+    return found
+
+
+def _costs(row: Row) -> str:
+    macs = f", {short(row.macs)}MACs" if row.macs else ""
+    return show(row.output) + (f", {row.params:,} parameters" if row.params else "") + macs
