@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 export MPLBACKEND := Agg
 
-.PHONY: demo test quick lint clean
+.PHONY: demo test quick harden lint clean
 
 demo: $(READY)
 	@mkdir -p demo
@@ -39,6 +39,10 @@ CORE := architecture batches compile data_files diagnostics docs init language p
 
 quick: $(READY_TEST)
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(CORE:%=tests/test_%.py)
+
+# The long forms: what `make test` tries a few hundred times is tried here up to 100,000 times.
+harden: $(READY_TEST)
+	CNNDSL_HARDEN=long $(BIN)/python -m pytest tests/hardening -n 2 -s --durations=10
 
 lint: $(READY_TEST)
 	$(BIN)/ruff check .
