@@ -1,25 +1,56 @@
 """Writing files so that none is ever half-written."""
 
+import errno
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnndsl.source import UserError
+
+PART = ".part"  # ending of a file that is being written; what a killed process leaves behind
+
+_MENDS = {
+    errno.ENOSPC: "free some space on that disk, or choose a folder on another",
+    errno.EDQUOT: "free some space of your quota, or choose a folder elsewhere",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.EACCES: "choose a folder that you may write, or change its rights",
+    errno.EPERM: "choose a folder that you may write, or change its rights",
+    errno.EIO: "the disk reports a fault: choose a folder on another",
+    errno.ENOENT: "make its folder first",
+    errno.ENOTDIR: "make its folder first",
+}
+
+
+class CannotWrite(UserError):  # noqa: N818
+    """A file could not be written; says which, why, and what to do."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        mend = _MENDS.get(error.errno or 0, "choose another folder")
+        super().__init__(f"{path}: cannot be written: {error.strerror or error}\n  {mend}")
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """What goes wrong with the system inside is told as CannotWrite of this path."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(path, error) from None
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file in one piece: temporary file, fsync, rename, fsync of the folder.
 
-    UserError where the folder cannot be written; the old file, if any, is then untouched.
+    CannotWrite where that fails; under the name is then the old file, if any, or the whole new one.
     """
-    try:
+    with writing(path):
         _write(path, data)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -28,10 +59,24 @@ def _write(path: Path, data: bytes) -> None:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
-        os.unlink(name)
+        with suppress(OSError):
+            os.unlink(name)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network disks cannot, and need not
+            raise
     finally:
         os.close(folder)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed writers have left in a folder that is ours alone."""
+    for part in folder.glob(f".*{PART}"):
+        part.unlink(missing_ok=True)

@@ -122,6 +122,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Failed as failed:
         _show_failed(failed)
         sys.exit(1)
+    except (OSError, MemoryError) as error:
+        _leave(f"error: {str(error) or 'there is not enough memory'}", 2)
     except Exception as error:
         if debug:
             raise

@@ -13,6 +13,8 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
 
+_STORED = ("epochs", "batch", "seed", "lr", "device", "threads", "conv", "micro_batch")
+
 
 @click.command("train")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
@@ -28,7 +30,7 @@ from cnndsl.source import UserError
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/trainN by default.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
-@click.option("--force", is_flag=True, help="Resume though spec, data or recipe have changed.")
+@click.option("--force", is_flag=True, help="Resume though spec, data, recipe or version changed.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Start from a .safetensors file.")
 @click.option("--conv", default="auto", show_default=True,
               help="auto, direct, im2col, winograd: how convolutions are computed.")  # fmt: skip
@@ -43,16 +45,18 @@ def command(
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.train.signals import Interrupted
 
-    spec, run = file, options["resume"]
+    spec, run, weak = file, options["resume"], _from_project(ctx)
     if (file is None) == (run is None):
         raise click.UsageError("give a spec to train, or --resume RUN")
     if run is not None:
         spec, stored = run / "model.cnn", stored_arguments(run)
         settings = settings or tuple(stored.get("set", ()))
-        options |= {k: v for k, v in stored.items() if k in options and options[k] is None}
+        options |= {k: v for k, v in stored.items() if k in options and not _is_said(ctx, k)}
+        weak = set()
     assert spec is not None
     model = load(spec, settings)
-    recipe = _recipe(model.recipe or Recipe(), options, _from_project(ctx))
+    options = _above(model.recipe or Recipe(), options, weak)
+    recipe = _recipe(model.recipe or Recipe(), options)
     _warn(model, recipe)
     trainer = _trainer(model, recipe, options, file, settings)
     _announce(trainer)
@@ -83,14 +87,26 @@ def _from_project(ctx: click.Context) -> set[str]:
     return {name for name in ctx.params if ctx.get_parameter_source(name) is source}
 
 
-def _recipe(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> Recipe:
-    """The spec's recipe under the command line's options, over the project's."""
-    said = set(recipe.said)
-    if "optimizer" in said:
-        said.add("lr")
-    given = {k: v for k, v in options.items() if v is not None and not (k in weak and k in said)}
+def _is_said(ctx: click.Context, name: str) -> bool:
+    """Whether an option is given for this very call: it stands above what a run has stored."""
+    source = click.core.ParameterSource
+    return ctx.get_parameter_source(name) in (source.COMMANDLINE, source.ENVIRONMENT)
+
+
+def _above(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> dict[str, Any]:
+    """The options without those of the project that the spec itself decides."""
+    said = recipe.said | ({"lr"} if "optimizer" in recipe.said else set[str]())
+    return {k: None if k in weak & said else v for k, v in options.items()}
+
+
+def _recipe(recipe: Recipe, options: dict[str, Any]) -> Recipe:
+    """The spec's recipe under the options; data that are a file are known by their whole path."""
+    from cnndsl.data.registry import located
+
+    given = {k: v for k, v in options.items() if v is not None}
     changes = {k: given[k] for k in ("data", "epochs", "batch", "seed") if k in given}
     recipe = replace(recipe, **changes)
+    recipe = replace(recipe, data=recipe.data and located(recipe.data))
     if "lr" in given:
         optimizer: Any = replace(cast(Any, recipe.optimizer), lr=given["lr"])  # a dataclass
         recipe = replace(recipe, optimizer=optimizer)
@@ -130,10 +146,13 @@ def _trainer(
         progress=options["progress"],
     )  # fmt: skip
     if options["resume"]:
-        return run.resume(model, recipe, settings, _path(options["data_dir"]), options["force"])
-    stored = {k: options[k] for k in ("data", "epochs", "batch", "seed", "lr")}
-    folder = options["data_dir"]
-    stored |= {"file": str(file), "set": list(lets), "data_dir": folder and str(folder.resolve())}
+        return run.resume(
+            model, recipe, settings, _path(options["data_dir"]), options["force"],
+            weights=_path(options["weights"]),
+        )  # fmt: skip
+    stored: dict[str, Any] = {key: options[key] for key in _STORED}
+    stored |= {"file": str(file), "set": list(lets), "data": recipe.data}
+    stored |= {k: options[k] and str(options[k].resolve()) for k in ("data_dir", "weights")}
     return run.start(model, recipe, settings, options["data_dir"], options["weights"], stored)
 
 

@@ -1,5 +1,6 @@
 """What a data set is, and the checks that every one goes through."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,17 @@ class Dataset:
             for n, m in zip(counts, means, strict=True)
         ]
         return tuple(means), tuple(max(s, 1e-3) for s in stds)
+
+    def fingerprint(self) -> str:
+        """What the data are: counts, and the start of a hash of all pictures, labels and names."""
+        found = hashlib.sha256("\n".join(self.classes).encode())
+        for split in (self.train, self.test):
+            found.update(np.ascontiguousarray(split.x))
+            found.update(np.ascontiguousarray(split.y))
+        return (
+            f"{len(self.train):,} + {len(self.test):,} pictures, "
+            f"{len(self.classes)} classes, sha256 {found.hexdigest()[:16]}"
+        )
 
 
 def checked(name: str, train: Split, test: Split, classes: tuple[str, ...]) -> Dataset:

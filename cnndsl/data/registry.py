@@ -10,6 +10,11 @@ from cnndsl.words import nearest
 NAMES = ("cifar10", "mnist", "shapes")
 
 
+def located(name: str) -> str:
+    """The name of a data set as it is, a path as a whole path."""
+    return name if name in NAMES or not Path(name).exists() else str(Path(name).resolve())
+
+
 def open_dataset(
     name: str, size: tuple[int, ...], folder: Path | None = None, strict: bool = False
 ) -> Dataset:

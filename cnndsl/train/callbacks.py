@@ -1,7 +1,11 @@
 """Hooks into a run, for Python users. Override what you need."""
 
 from importlib import import_module
+from pathlib import Path
+from time import time
 from typing import Any
+
+from cnndsl.files import writing
 
 
 class Callback:
@@ -21,29 +25,40 @@ class Callback:
 
 
 class TensorBoard(Callback):
-    """Writes event files beside the results, where tensorboardX is installed."""
+    """Writes event files beside the results, where tensorboardX is installed.
+
+    By its plain writer: that of `SummaryWriter` is a thread, and where the disk is full it dies and
+    the run waits for it without end.
+    """
 
     def on_start(self, run: Any) -> None:
         """Open the event file."""
+        self._path: Path = run.folder.path
         try:
-            writer: Any = import_module("tensorboardX").SummaryWriter
+            writer: Any = import_module("tensorboardX.event_file_writer").EventsWriter
         except ImportError:
             self._writer = None
             return
-        self._writer = writer(str(run.folder.path))
+        with writing(self._path):
+            self._writer = writer(str(self._path / "events"))
 
     def on_epoch(self, run: Any, row: dict[str, Any]) -> None:
         """Loss, accuracy and learning rate."""
         if self._writer is None:
             return
-        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "lr"):
-            self._writer.add_scalar(name, row[name], row["epoch"])
-        self._writer.flush()
+        scalar: Any = import_module("tensorboardX.summary").scalar
+        event: Any = import_module("tensorboardX.proto.event_pb2").Event
+        with writing(self._path):
+            for name in ("loss", "accuracy", "val_loss", "val_accuracy", "lr"):
+                said = scalar(name, row[name])
+                self._writer.write_event(event(wall_time=time(), step=row["epoch"], summary=said))
+            self._writer.flush()
 
     def on_end(self, run: Any) -> None:
         """Close the event file."""
         if self._writer is not None:
-            self._writer.close()
+            with writing(self._path):
+                self._writer.close()
 
 
 class Plots(Callback):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.files import write_whole
+from cnndsl.files import write_whole, writing
 from cnndsl.source import UserError
 
 _KEPT = 2
@@ -33,14 +33,28 @@ def save(
     """Write `name`, then remove all but the last two."""
     from safetensors.numpy import save as pack
 
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     data = pack({k: np.ascontiguousarray(v) for k, v in tensors.items()})
     write_whole(folder / f"{name}.safetensors", data)
     entry = {**manifest, "sha256": hashlib.sha256(data).hexdigest()}
     write_whole(folder / f"{name}.json", json.dumps(entry, indent=1).encode())
-    for old in sorted(folder.glob("*.json"))[:-_KEPT]:
-        old.unlink()
-        old.with_suffix(".safetensors").unlink(missing_ok=True)
+    with writing(folder):
+        _remove_old(folder)
+
+
+def _remove_old(folder: Path) -> None:
+    """All but the last two, and tensors that a killed process left without their manifest."""
+    for manifest in sorted(folder.glob("*.json"))[:-_KEPT]:
+        manifest.unlink()
+    for tensors in folder.glob("*.safetensors"):
+        if not tensors.with_suffix(".json").exists():
+            tensors.unlink()
+
+
+def any_in(folder: Path) -> bool:
+    """Whether a checkpoint has ever been finished there."""
+    return any(folder.glob("*.json"))
 
 
 def newest(folder: Path) -> Checkpoint:

@@ -1,5 +1,6 @@
 """Loss, accuracy and confusion of a model's weights on a split."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,14 +49,17 @@ class Evaluator:
     mirror: bool = False
     _losses: dict[int, Session] = field(default_factory=dict[int, Session])
 
-    def score(self, weights: Weights, split: Split) -> Scores:
-        """Loss and accuracy of the weights on all pictures."""
+    def score(
+        self, weights: Weights, split: Split, between: Callable[[], None] = lambda: None
+    ) -> Scores:
+        """Loss and accuracy of the weights on all pictures; `between` is called at each batch."""
         graph = inference_model(self.model, weights, self.options).SerializeToString()
         session = open_session(graph, self.device, self.threads)
         wanted = [main_output(self.model)]
         total, classes = 0.0, self.model.output_shapes()[wanted[0]][0]
         confusion = np.zeros((classes, classes), np.int64)
         for start in range(0, len(split), _BATCH):
+            between()
             x, y = split.x[start : start + _BATCH], split.y[start : start + _BATCH]
             feed = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if self.options.uint8 else x
             (out,) = session.run(wanted, {"input": feed})

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
-from cnndsl.files import write_whole
+from cnndsl.files import remove_parts, write_whole, writing
 from cnndsl.source import UserError
 
 _PACKAGES = ("cnndsl", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
@@ -30,11 +30,12 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with writing(path):
             (path / "weights").mkdir(parents=True, exist_ok=True)
             self._lock = _locked(path / ".lock")
-        except OSError as error:
-            raise UserError(f"{path}: cannot be used: {error.strerror or error}") from None
+        with self, writing(path):
+            for part in (path, path / "weights", self.checkpoints):
+                remove_parts(part)
 
     @property
     def checkpoints(self) -> Path:
@@ -44,24 +45,28 @@ class RunFolder:
     def begin(
         self, arguments: Mapping[str, Any], spec: str, used: Mapping[str, str] | None = None
     ) -> None:
-        """Write what the run is, with the files that the spec uses; refuses a folder with a run."""
+        """Write what the run is, with the files that the spec uses; refuses a folder with a run.
+
+        `args.yaml` comes last: where it stands, the run can be resumed.
+        """
         if (self.path / "results.csv").exists() or self.checkpoints.exists():
             raise UserError(
                 f"{self.path}: has a run already\n"
                 f"  go on with `cnndsl train --resume {self.path}`, or choose another --out"
             )
         lines = [f"{key}: {json.dumps(value)}" for key, value in arguments.items()]
-        self.write("args.yaml", "\n".join(lines) + "\n")
         for name, text in (used or {}).items():
             self._include(name, text)
         self.write("model.cnn", spec)
         self.write("env.json", json.dumps(_environment(), indent=1) + "\n")
+        self.write("args.yaml", "\n".join(lines) + "\n")
 
     def _include(self, name: str, text: str) -> None:
         """A file that the spec uses, at the same place beside `model.cnn`."""
         if Path(name).suffix != ".cnn" or name == "model.cnn":
             raise UserError(f"{name}: a run folder keeps included files; name it like blocks.cnn")
-        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        with writing(self.path / name):
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         self.write(name, text)
 
     def write(self, name: str, text: str) -> None:
@@ -78,7 +83,8 @@ class RunFolder:
 
     def log(self, line: str) -> None:
         """Append to `log.txt`."""
-        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+        path = self.path / "log.txt"
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def close(self) -> None:

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnndsl.backend.inference import Options, inference_model
 from cnndsl.backend.training import StepOptions
 from cnndsl.backend.weights import Weights
 from cnndsl.data.dataset import Dataset
-from cnndsl.files import write_whole
+from cnndsl.files import CannotWrite, write_whole
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
@@ -24,6 +26,7 @@ from cnndsl.train.compiled import Compiled, calibrate, compile_step
 from cnndsl.train.display import Display, display, epoch_line
 from cnndsl.train.evaluate import Evaluator, Scores
 from cnndsl.train.folder import RunFolder
+from cnndsl.train.identity import identity
 from cnndsl.train.progress import Progress, learning_rate
 from cnndsl.train.settings import Settings
 from cnndsl.train.signals import Interrupted, Stop, listening
@@ -45,6 +48,10 @@ class Trainer:
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)
     show: Display = field(init=False)
+
+    @cached_property
+    def _identity(self) -> dict[str, str]:
+        return identity(self.model, self.recipe, self.data)
 
     def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
@@ -89,6 +96,8 @@ class Trainer:
         """Train to the end; Interrupted where a signal came, UserError where the loss broke."""
         try:
             return self._fit()
+        except CannotWrite as error:
+            raise UserError(f"{error}\n  then {self._way_on()}") from None
         finally:
             self.folder.close()
 
@@ -97,7 +106,7 @@ class Trainer:
             callback.on_start(self)
         with listening() as stop:
             try:
-                if not self.folder.checkpoints.exists():
+                if not checkpoint.any_in(self.folder.checkpoints):
                     self.save()  # so that a run killed in its first epoch can go on
                 while not self.progress.is_over(self.recipe):
                     self._epoch(stop)
@@ -119,8 +128,9 @@ class Trainer:
             start = perf_counter()
             if stop.signal is not None:
                 feeds.close()
-                self._interrupt(stop.signal)
-        self._end_epoch(waiting)
+                self._leave_if_asked(stop)
+        self._end_epoch(waiting, stop)
+        self._leave_if_asked(stop)
 
     def _step(self, feed: Feed, start: float) -> None:
         progress, stepper = self.progress, self.compiled.stepper
@@ -128,7 +138,7 @@ class Trainer:
         stepper.step({**feed, "lr": np.array(rate, np.float32)})
         loss = stepper.loss
         if not isfinite(loss):
-            self._broken(feed)
+            self._broken(f"the loss is {loss}", feed["x"])
         progress.note_step(loss, stepper.correct, perf_counter() - start)
         seen = progress.step * self.recipe.batch
         self.show.step(
@@ -138,11 +148,11 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_step(self, loss)
 
-    def _end_epoch(self, waiting: float) -> None:
+    def _end_epoch(self, waiting: float, stop: Stop) -> None:
         progress = self.progress
         seen = progress.step * self.recipe.batch
-        weights = self.weights()
-        scores = self.evaluator.score(weights, self.data.test)
+        weights = self._sound_weights()
+        scores = self.evaluator.score(weights, self.data.test, lambda: self._leave_if_asked(stop))
         row = {
             "epoch": progress.epoch + 1,
             "loss": round(progress.loss / progress.step, 6),
@@ -170,6 +180,13 @@ class Trainer:
         slot = "ema" if self.recipe.ema else None
         return self.compiled.step.weights(self.compiled.stepper.state(), slot)
 
+    def _sound_weights(self) -> dict[str, Any]:
+        """The weights, all of them numbers: no file ever gets others."""
+        weights = self.weights()
+        if not nan.all_finite(weights):
+            self._broken("a weight is not a number", self.data.train.x[:1])
+        return weights
+
     def _keep(self, name: str, weights: Weights) -> None:
         from safetensors.numpy import save
 
@@ -178,13 +195,11 @@ class Trainer:
 
     def save(self) -> None:
         """A checkpoint of where the run is, and `last.safetensors`."""
-        progress, options = self.progress, self.compiled.options
+        progress, options, weights = self.progress, self.compiled.options, self._sound_weights()
         tensors = self.compiled.step.restored(self.compiled.stepper.state())
         manifest = {
             "progress": progress.as_dict(),
-            "spec": whole_spec(self.model),
-            "data": self.data.name,
-            "recipe": repr(self.recipe),
+            **self._identity,
             "options": {
                 "pieces": options.pieces, "conv": options.plan.conv,
                 "chunk_bytes": options.plan.chunk_bytes, "mean": options.mean, "std": options.std,
@@ -192,29 +207,32 @@ class Trainer:
         }  # fmt: skip
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
         checkpoint.save(self.folder.checkpoints, name, tensors, manifest)
-        self._keep("last", self.weights())
+        self._keep("last", weights)
 
-    def _interrupt(self, signal: int) -> None:
-        self.save()
-        raise Interrupted(
-            128 + signal,
-            f"saved at epoch {self.progress.epoch + 1}, step {self.progress.step}\n"
-            f"  go on with `cnndsl train --resume {self.folder.path}`",
-        )
+    def _leave_if_asked(self, stop: Stop) -> None:
+        if stop.signal is not None:
+            self.save()
+            where = f"epoch {self.progress.epoch + 1}, step {self.progress.step}"
+            raise Interrupted(128 + stop.signal, f"saved at {where}\n  {self._way_on()}")
 
-    def _broken(self, feed: Feed) -> None:
-        """Say where the loss stopped being a number; the weights before this step are kept."""
+    def _way_on(self) -> str:
+        return f"go on with `cnndsl train --resume {self.folder.path}`"
+
+    def _broken(self, what: str, pictures: NDArray[Any]) -> None:
+        """Say where numbers stopped being some; the weights before this step are kept."""
         step, stepper, options = self.compiled.step, self.compiled.stepper, self.compiled.options
         before, after = step.weights(stepper.state_before()), step.weights(stepper.state())
         mean, std = (np.reshape(v, (-1, 1, 1)) for v in (options.mean, options.std))
-        x = feed["x"] if feed["x"].dtype != np.uint8 else (feed["x"] / 255.0 - mean) / std
+        x = pictures if pictures.dtype != np.uint8 else (pictures / 255.0 - mean) / std
         place = nan.where_it_began(self.model, before, after, np.asarray(x, np.float32))
-        if all(np.isfinite(a).all() for a in before.values()):
+        kept = "of the last checkpoint"
+        if nan.all_finite(before):
             self._keep("last", before)
+            kept = "before"
         raise UserError(
-            f"the loss is {stepper.loss} at epoch {self.progress.epoch + 1}, step "
-            f"{self.progress.step + 1}; it began {place}\n"
-            f"  the weights before are in {self.folder.path / 'weights' / 'last.safetensors'}\n"
+            f"{what} at epoch {self.progress.epoch + 1}, step {self.progress.step + 1}; "
+            f"it began {place}\n"
+            f"  the weights {kept} are in {self.folder.path / 'weights' / 'last.safetensors'}\n"
             "  lower the learning rate, add `bn`, or clip the gradient: `clip 1.0` in `train`"
         )
 
@@ -233,10 +251,3 @@ class Trainer:
         write_whole(target, graph.SerializeToString(deterministic=True))
         for callback in self.callbacks:
             callback.on_end(self)
-
-
-def whole_spec(model: Model) -> str:
-    """The spec's text and, behind it, the texts of the files that it uses."""
-    return "\n".join(
-        [model.source.text, *(f"# {name}\n{text}" for name, text in model.used.items())]
-    )

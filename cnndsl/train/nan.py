@@ -14,6 +14,11 @@ from cnndsl.ir import Model
 from cnndsl.runtime.session import open_session
 
 
+def all_finite(tensors: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether every number of every tensor is one."""
+    return all(bool(np.isfinite(array).all()) for array in tensors.values())
+
+
 def where_it_began(
     model: Model, before: Weights, after: Mapping[str, NDArray[Any]], x: NDArray[np.float32]
 ) -> str:

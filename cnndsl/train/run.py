@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.backend.training import StepOptions, main_output
-from cnndsl.backend.weights import initial_weights, read_weights
+from cnndsl.backend.weights import Weights, initial_weights, read_weights
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.ir import Model
@@ -15,7 +15,8 @@ from cnndsl.source import UserError
 from cnndsl.train import checkpoint
 from cnndsl.train.callbacks import Callback, Plots, TensorBoard
 from cnndsl.train.folder import RunFolder
-from cnndsl.train.loop import Trainer, whole_spec
+from cnndsl.train.identity import check_same, identity
+from cnndsl.train.loop import Trainer
 from cnndsl.train.progress import Progress
 from cnndsl.train.settings import Settings
 
@@ -34,11 +35,21 @@ def start(
     recipe = recipe.fitted(data.counts())
     with RunFolder(settings.out) as folder:
         folder.begin(arguments or {}, model.source.text, model.used)
-        first = read_weights(weights, model) if weights else initial_weights(model, recipe.seed)
-        hooks = [Plots(), TensorBoard(), *callbacks]
-        trainer = Trainer(model, recipe, data, settings, folder, hooks)
-        trainer.prepare(first)
+        trainer = _trainer(model, recipe, data, settings, folder, callbacks)
+        trainer.prepare(_first_weights(model, recipe, weights))
         return trainer
+
+
+def _trainer(
+    model: Model, recipe: Recipe, data: Dataset, settings: Settings, folder: RunFolder,
+    callbacks: Sequence[Callback],
+) -> Trainer:  # fmt: skip
+    hooks = [Plots(), TensorBoard(), *callbacks]
+    return Trainer(model, recipe, data, settings, folder, hooks)
+
+
+def _first_weights(model: Model, recipe: Recipe, file: Path | None) -> Weights:
+    return read_weights(file, model) if file else initial_weights(model, recipe.seed)
 
 
 def resume(
@@ -48,17 +59,23 @@ def resume(
     data_dir: Path | None = None,
     force: bool = False,
     callbacks: Sequence[Callback] = (),
+    weights: Path | None = None,
 ) -> Trainer:
-    """A run from its newest checkpoint; UserError where spec, data or recipe have changed."""
+    """A run from its newest checkpoint; UserError where version, spec, data or recipe changed.
+
+    A run that was stopped before its first checkpoint starts from the beginning.
+    """
     with RunFolder(settings.out) as folder:
-        found = checkpoint.newest(folder.checkpoints)
         data = _data(model, recipe, data_dir)
         recipe = recipe.fitted(data.counts())
+        trainer = _trainer(model, recipe, data, settings, folder, callbacks)
+        if not checkpoint.any_in(folder.checkpoints):
+            trainer.prepare(_first_weights(model, recipe, weights))
+            return trainer
+        found = checkpoint.newest(folder.checkpoints)
         if not force:
-            _check_same(found.manifest, model, recipe, data)
-        hooks = [Plots(), TensorBoard(), *callbacks]
-        progress = Progress(**found.manifest["progress"])
-        trainer = Trainer(model, recipe, data, settings, folder, hooks, progress)
+            check_same(found.manifest, identity(model, recipe, data))
+        trainer.progress = Progress(**found.manifest["progress"])
         first = initial_weights(model, recipe.seed)
         trainer.prepare(first, _options(found.manifest["options"], recipe))
         trainer.compiled.stepper.load(trainer.compiled.step.stored(found.tensors))
@@ -84,19 +101,3 @@ def _data(model: Model, recipe: Recipe, data_dir: Path | None) -> Dataset:
             f"  end the spec with `dense {len(data.classes)}`"
         )
     return data
-
-
-def _check_same(manifest: dict[str, Any], model: Model, recipe: Recipe, data: Dataset) -> None:
-    now = {"spec": whole_spec(model), "data": data.name, "recipe": repr(recipe)}
-    before = dict(manifest)
-    changed = [key for key in now if before[key] != now[key]]
-    if changed:
-        shown = "\n".join(f"  {key}: was {_brief(before[key])}\n  {key}: now {_brief(now[key])}"
-                          for key in changed)  # fmt: skip
-        raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
-                        "  --force resumes all the same")  # fmt: skip
-
-
-def _brief(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 300 else flat[:297] + "…"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -31,13 +32,40 @@ def listening() -> Generator[Stop]:
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if stop.signal is not None and number == signal.SIGINT:
-            os._exit(130)
-        stop.signal = number
+        stop.signal = stop.signal or number
 
     before = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        with _leaving_at_once():
+            yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _leaving_at_once() -> Generator[None]:
+    """A SIGINT behind another signal ends the process, even within a long step of the runtime.
+
+    Python's own handlers wait until the runtime returns; a thread told by a socket does not.
+    """
+    told, teller = socket.socketpair()
+    teller.setblocking(False)
+    before = signal.set_wakeup_fd(teller.fileno())
+
+    def watch() -> None:
+        seen = 0
+        while number := told.recv(1):
+            seen += number[0] in (signal.SIGINT, signal.SIGTERM)
+            if seen > 1 and number[0] == signal.SIGINT:
+                os._exit(130)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        teller.close()
+        watcher.join()
+        told.close()
