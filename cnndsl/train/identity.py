@@ -1,0 +1,52 @@
+"""What a run must have in common with its checkpoint, so that going on means what it says."""
+
+import difflib
+from dataclasses import fields
+from typing import Any
+
+from cnndsl.data.dataset import Dataset
+from cnndsl.ir import Model
+from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
+from cnndsl.version import version
+
+_LINES = 12
+
+
+def identity(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
+    """Version, spec, data and each setting of the recipe, as the manifest keeps them.
+
+    The data are known by their content: the same ones at another place are the same.
+    """
+    settings = [f.name for f in fields(recipe) if f.name not in ("data", "said")]
+    return {
+        "version": version(),
+        "spec": whole_spec(model),
+        "data": data.fingerprint(),
+        **{name: repr(getattr(recipe, name)) for name in settings},
+    }
+
+
+def whole_spec(model: Model) -> str:
+    """The spec's text and, behind it, the texts of the files that it uses."""
+    return "\n".join(
+        [model.source.text, *(f"# {name}\n{text}" for name, text in model.used.items())]
+    )
+
+
+def check_same(before: dict[str, Any], now: dict[str, str]) -> None:
+    """UserError with every difference, where there is one."""
+    changed = [key for key in now if before.get(key) != now[key]]
+    if changed:
+        shown = "\n".join(_difference(key, before.get(key, "unknown"), now[key]) for key in changed)
+        raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
+                        "  --force resumes all the same")  # fmt: skip
+
+
+def _difference(key: str, before: str, now: str) -> str:
+    if "\n" not in before + now:
+        return f"  {key}: was {before}\n  {key}: now {now}"
+    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), "was", "now", "", "", 0, "")
+    shown = list(lines)[2:]
+    more = [f"  {key}: … and more"] if len(shown) > _LINES else []
+    return "\n".join([*(f"  {key}: {line}" for line in shown[:_LINES]), *more])
