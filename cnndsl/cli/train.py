@@ -45,14 +45,14 @@ def command(
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.train.signals import Interrupted
 
-    spec, run, weak = file, options["resume"], _from_project(ctx)
+    spec, run = file, options["resume"]
+    weak = set[str]() if run else _from_project(ctx)
     if (file is None) == (run is None):
         raise click.UsageError("give a spec to train, or --resume RUN")
     if run is not None:
         spec, stored = run / "model.cnn", stored_arguments(run)
         settings = settings or tuple(stored.get("set", ()))
         options |= {k: v for k, v in stored.items() if k in options and not _is_said(ctx, k)}
-        weak = set()
     assert spec is not None
     model = load(spec, settings)
     options = _above(model.recipe or Recipe(), options, weak)

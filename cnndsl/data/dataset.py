@@ -54,8 +54,8 @@ class Dataset:
         """What the data are: counts, and the start of a hash of all pictures, labels and names."""
         found = hashlib.sha256("\n".join(self.classes).encode())
         for split in (self.train, self.test):
-            found.update(np.ascontiguousarray(split.x))
-            found.update(np.ascontiguousarray(split.y))
+            found.update(np.ascontiguousarray(split.x).data)
+            found.update(np.ascontiguousarray(split.y).data)
         return (
             f"{len(self.train):,} + {len(self.test):,} pictures, "
             f"{len(self.classes)} classes, sha256 {found.hexdigest()[:16]}"
