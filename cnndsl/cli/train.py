@@ -45,7 +45,7 @@ def command(
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.train.signals import Interrupted
 
-    spec, run = file, options["resume"]
+    spec, run, stored = file, options["resume"], dict[str, Any]()
     weak = set[str]() if run else _from_project(ctx)
     if (file is None) == (run is None):
         raise click.UsageError("give a spec to train, or --resume RUN")
@@ -55,6 +55,8 @@ def command(
         options |= {k: v for k, v in stored.items() if k in options and not _is_said(ctx, k)}
     assert spec is not None
     model = load(spec, settings)
+    if run is not None:  # its copy of the spec has another name than the spec had
+        model = replace(model, name=Path(stored.get("file") or "model.cnn").stem)
     options = _above(model.recipe or Recipe(), options, weak)
     recipe = _recipe(model.recipe or Recipe(), options)
     _warn(model, recipe)
