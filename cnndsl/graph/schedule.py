@@ -65,3 +65,22 @@ _SEVERAL = 1 << 30
 def _splits_input(tape: Tape, node: Node) -> bool:
     """Whether a node cuts the batch."""
     return node.op == "Split" and node.inputs[0] in tape.inputs
+
+
+def runtime_order(tape: Tape) -> list[Node]:
+    """The order in which onnxruntime runs the nodes as they stand: its walk back, in full."""
+    makers = {value: node for node in tape.nodes for value in node.outputs}
+    place = {id(node): at for at, node in enumerate(tape.nodes)}
+    read = {value for node in tape.nodes for value in node.inputs}
+    waiting = [(n, False) for n in tape.nodes if not any(v in read for v in n.outputs)]
+    seen, order = set[int](), list[Node]()
+    while waiting:
+        node, inputs_done = waiting.pop()
+        if inputs_done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting.append((node, True))
+            before = sorted(_makers(node, makers), key=lambda n: place[id(n)])
+            waiting += [(n, False) for n in before if id(n) not in seen]
+    return order

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "cuda"]
 DEVICES = ("auto", "cpu", "cuda")
 _CUDA = "CUDAExecutionProvider"
-_CPU = "CPUExecutionProvider"
+CPU = "CPUExecutionProvider"
 
 
 class Port(Protocol):
@@ -103,13 +103,13 @@ def providers(device: str) -> list[str]:
     ort = runtime()
     available: list[str] = ort.get_available_providers()
     if device == "cpu" or (device == "auto" and _CUDA not in available):
-        return [_CPU]
+        return [CPU]
     if _CUDA not in available:
         raise UserError(
             "CUDA was asked for, but this onnxruntime runs on the CPU only\n"
             "  pip uninstall -y onnxruntime && pip install 'cnndsl[gpu]'"
         )
-    return [_CUDA, _CPU]
+    return [_CUDA, CPU]
 
 
 def open_session(

@@ -14,7 +14,10 @@ from cnndsl.graph.export import export
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
+from cnndsl.runtime.session import CPU, providers
 from cnndsl.runtime.stepper import Stepper
+from cnndsl.source import UserError
+from cnndsl.train.memory import TooLarge, check_activations, check_step
 from cnndsl.train.settings import Settings
 
 _TRIALS = 4
@@ -35,8 +38,13 @@ class Compiled:
 def compile_step(
     model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
 ) -> Compiled:
-    """Build the step and open a session with its initial state."""
+    """Build the step and open a session with its initial state; TooLarge where it will not fit."""
+    on_cpu = providers(settings.device) == [CPU]
+    if on_cpu:
+        check_activations(model, options)
     step = training_step(model, recipe, options)
+    if on_cpu:
+        check_step(model, step, options, weights)
     graph = export(step.tape, model.name, OPSET).SerializeToString()
     state = step.initial_state(weights)
     return Compiled(step, Stepper(graph, state, settings.device, settings.threads), options)
@@ -65,8 +73,15 @@ def calibrate(
     """
     trials = list[Trial]()
     best: Compiled | None = None
+    refused: TooLarge | None = None
     for candidate in _candidates(model, options):
-        compiled = compile_step(model, recipe, candidate, weights, settings)
+        try:
+            compiled = compile_step(model, recipe, candidate, weights, settings)
+        except TooLarge as error:
+            refused = error
+            if best is not None or sees_whole_batch(model):  # chunks need no less
+                break
+            continue
         trials.append(Trial(candidate, _time(compiled)))
         if best is None or trials[-1].ms < min(t.ms for t in trials[:-1]):
             best = compiled
@@ -74,7 +89,8 @@ def calibrate(
         gc.collect()  # the loser's threads go with it
         if trials[0].ms > 1e3 * _SLOW:
             break
-    assert best is not None
+    if best is None:
+        raise refused or UserError("there is no way to compute this step")
     best.stepper.load(best.step.initial_state(weights))
     return best, sorted(trials, key=lambda t: t.ms)
 

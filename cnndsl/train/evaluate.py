@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import Session, open_session
 
 _BATCH = 250
+_LARGEST = 1 << 24  # values in an activation of the whole batch: 64 MiB
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ class Evaluator:
         wanted = [main_output(self.model)]
         total, classes = 0.0, self.model.output_shapes()[wanted[0]][0]
         confusion = np.zeros((classes, classes), np.int64)
-        for start in range(0, len(split), _BATCH):
+        batch = self._batch()
+        for start in range(0, len(split), batch):
             between()
-            x, y = split.x[start : start + _BATCH], split.y[start : start + _BATCH]
+            x, y = split.x[start : start + batch], split.y[start : start + batch]
             feed = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if self.options.uint8 else x
             (out,) = session.run(wanted, {"input": feed})
             if self.mirror:
@@ -71,6 +74,11 @@ class Evaluator:
             np.add.at(confusion, (y, logits.argmax(1)), 1)
         right = int(np.diag(confusion).sum())
         return Scores(total / len(split), right / len(split), confusion)
+
+    def _batch(self) -> int:
+        """As many pictures as are fast, fewer where activations are large."""
+        largest = max(prod(node.shape) for node in self.model.nodes)
+        return max(1, min(_BATCH, _LARGEST // largest))
 
     def _mirrored(self, x: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(x[:, :, ::-1] if self.options.uint8 else x[..., ::-1])

@@ -18,7 +18,7 @@ def identity(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
 
     The data are known by their content: the same ones at another place are the same.
     """
-    settings = [f.name for f in fields(recipe) if f.name not in ("data", "said")]
+    settings = [f.name for f in fields(recipe) if f.compare and f.name != "data"]
     return {
         "version": version(),
         "spec": whole_spec(model),

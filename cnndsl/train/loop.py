@@ -194,7 +194,10 @@ class Trainer:
         write_whole(self.folder.path / "weights" / f"{name}.safetensors", packed)
 
     def save(self) -> None:
-        """A checkpoint of where the run is, and `last.safetensors`."""
+        """`last.safetensors`, and a checkpoint of where the run is.
+
+        The checkpoint comes last: a run that goes on from it has all that stands before.
+        """
         progress, options, weights = self.progress, self.compiled.options, self._sound_weights()
         tensors = self.compiled.step.restored(self.compiled.stepper.state())
         manifest = {
@@ -206,8 +209,8 @@ class Trainer:
             },
         }  # fmt: skip
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
-        checkpoint.save(self.folder.checkpoints, name, tensors, manifest)
         self._keep("last", weights)
+        checkpoint.save(self.folder.checkpoints, name, tensors, manifest)
 
     def _leave_if_asked(self, stop: Stop) -> None:
         if stop.signal is not None:

@@ -17,6 +17,7 @@ from cnndsl.train.callbacks import Callback, Plots, TensorBoard
 from cnndsl.train.folder import RunFolder
 from cnndsl.train.identity import check_same, identity
 from cnndsl.train.loop import Trainer
+from cnndsl.train.memory import check_weights
 from cnndsl.train.progress import Progress
 from cnndsl.train.settings import Settings
 
@@ -49,6 +50,7 @@ def _trainer(
 
 
 def _first_weights(model: Model, recipe: Recipe, file: Path | None) -> Weights:
+    check_weights(model)
     return read_weights(file, model) if file else initial_weights(model, recipe.seed)
 
 
@@ -76,7 +78,7 @@ def resume(
         if not force:
             check_same(found.manifest, identity(model, recipe, data))
         trainer.progress = Progress(**found.manifest["progress"])
-        first = initial_weights(model, recipe.seed)
+        first = _first_weights(model, recipe, None)
         trainer.prepare(first, _options(found.manifest["options"], recipe))
         trainer.compiled.stepper.load(trainer.compiled.step.stored(found.tensors))
         return trainer

@@ -39,7 +39,9 @@ class Faults:
     def meets(self, path: object) -> bool:
         """Whether a path or descriptor belongs to the watched folder."""
         try:
-            name = os.readlink(f"/proc/self/fd/{path}") if isinstance(path, int) else os.fspath(path)
+            name = (
+                os.readlink(f"/proc/self/fd/{path}") if isinstance(path, int) else os.fspath(path)
+            )
         except OSError:
             return False
         return str(name).startswith(self.folder)

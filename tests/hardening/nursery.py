@@ -1,8 +1,9 @@
 """Children that run the command line, forked from a process that has imported everything once.
 
 The nursery is a process of its own: it opens no session, so that its children start as fresh ones
-do, only faster. `python nursery.py` reads jobs, a JSON line each, and answers with the child's id
-and, once it has ended, with its exit code (negative: the signal that ended it).
+do, only faster: without plots, which take longer than the training. `python nursery.py` reads jobs,
+a JSON line each, and answers with the child's id and, once it has ended, with its exit code
+(negative: the signal that ended it).
 """
 
 import json
@@ -13,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,8 @@ class Nursery:
         self._children: dict[int, Child] = {}
         self._born: list[Child] = []
         self._news = threading.Condition()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._server.stdout
@@ -100,16 +103,16 @@ class Nursery:
         assert self._server.stdout
         self._server.stdin.close()
         self._server.wait(60)
+        self._listener.join(60)
+        self._server.stdout.close()
 
 
 def _serve() -> None:
-    import matplotlib.figure  # noqa: F401
-    import onnxruntime  # noqa: F401
-
-    import cnndsl.cli.eval
-    import cnndsl.cli.train
-    import cnndsl.plot.curves
-    import cnndsl.train.run  # noqa: F401
+    sys.modules["torch"] = None  # type: ignore[assignment]  # tensorboardX would load it
+    for name in ("onnxruntime", "tensorboardX.event_file_writer", "cnndsl.cli.train",
+                 "cnndsl.train.run", "cnndsl.plot.curves", "requests", "pooch"):  # fmt: skip
+        import_module(name)
+    sys.modules["cnndsl.plot.curves"].available = lambda: False  # type: ignore[attr-defined]
 
     lock = threading.Lock()
 
@@ -154,8 +157,6 @@ def _work(job: Mapping[str, Any]) -> None:
 
     if "cwd" in job:
         os.chdir(job["cwd"])
-    if "uid" in job:
-        os.setuid(job["uid"])
     if "version" in job:
         import cnndsl.train.identity
 
