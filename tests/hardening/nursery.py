@@ -6,14 +6,17 @@ a JSON line each, and answers with the child's id and, once it has ended, with i
 (negative: the signal that ended it).
 """
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -105,6 +108,16 @@ class Nursery:
         self._server.wait(60)
         self._listener.join(60)
         self._server.stdout.close()
+
+
+@cache
+def shared() -> Nursery:
+    """One for all tests of this process; it ends with it."""
+    folder = tempfile.TemporaryDirectory(prefix="nursery-")
+    nursery = Nursery(Path(folder.name))
+    atexit.register(folder.cleanup)
+    atexit.register(nursery.close)
+    return nursery
 
 
 def _serve() -> None:

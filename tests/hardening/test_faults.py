@@ -5,13 +5,12 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from budget import count
-from nursery import Child, Nursery
+from nursery import Child, Nursery, shared
 from processes import Ended, run
 from runs import again, arguments, check_tidy, check_whole, result, some_data
 
@@ -26,12 +25,9 @@ MENDS = {
 
 
 @pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
+def nursery(tmp_path: Path) -> Nursery:
     some_data(tmp_path / "some.npz", 60)
-    tmp_path.chmod(0o755)
-    opened = Nursery(tmp_path)
-    yield opened
-    opened.close()
+    return shared()
 
 
 def check_told(child: Child | Ended, folder: Path, kind: str) -> None:

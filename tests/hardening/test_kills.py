@@ -3,22 +3,19 @@
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from budget import count
-from nursery import Child, Nursery
+from nursery import Child, Nursery, shared
 from runs import again, arguments, check_tidy, check_whole, result, some_data
 
 
 @pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
+def nursery(tmp_path: Path) -> Nursery:
     some_data(tmp_path / "some.npz")
-    opened = Nursery(tmp_path)
-    yield opened
-    opened.close()
+    return shared()
 
 
 def timed(nursery: Nursery, args: list[object], **job: Any) -> tuple[Child, float]:
