@@ -1,5 +1,6 @@
 """Hooks into a run, for Python users. Override what you need."""
 
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from time import time
@@ -23,6 +24,9 @@ class Callback:
     def on_end(self, run: Any) -> None:
         """After the last epoch."""
 
+    def close(self) -> None:
+        """At the end of the run, however it ended."""
+
 
 class TensorBoard(Callback):
     """Writes event files beside the results, where tensorboardX is installed.
@@ -31,13 +35,14 @@ class TensorBoard(Callback):
     the run waits for it without end.
     """
 
+    _writer: Any = None
+
     def on_start(self, run: Any) -> None:
         """Open the event file."""
         self._path: Path = run.folder.path
         try:
             writer: Any = import_module("tensorboardX.event_file_writer").EventsWriter
         except ImportError:
-            self._writer = None
             return
         with writing(self._path):
             self._writer = writer(str(self._path / "events"))
@@ -54,10 +59,10 @@ class TensorBoard(Callback):
                 self._writer.write_event(event(wall_time=time(), step=row["epoch"], summary=said))
             self._writer.flush()
 
-    def on_end(self, run: Any) -> None:
-        """Close the event file."""
+    def close(self) -> None:
+        """Close the event file; each epoch is in it already."""
         if self._writer is not None:
-            with writing(self._path):
+            with suppress(OSError):
                 self._writer.close()
 
 

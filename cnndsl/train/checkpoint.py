@@ -39,17 +39,17 @@ def save(
     write_whole(folder / f"{name}.safetensors", data)
     entry = {**manifest, "sha256": hashlib.sha256(data).hexdigest()}
     write_whole(folder / f"{name}.json", json.dumps(entry, indent=1).encode())
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Remove all but the last two, and tensors that a killed process left without a manifest."""
     with writing(folder):
-        _remove_old(folder)
-
-
-def _remove_old(folder: Path) -> None:
-    """All but the last two, and tensors that a killed process left without their manifest."""
-    for manifest in sorted(folder.glob("*.json"))[:-_KEPT]:
-        manifest.unlink()
-    for tensors in folder.glob("*.safetensors"):
-        if not tensors.with_suffix(".json").exists():
-            tensors.unlink()
+        for manifest in sorted(folder.glob("*.json"))[:-_KEPT]:
+            manifest.unlink()
+        for tensors in folder.glob("*.safetensors"):
+            if not tensors.with_suffix(".json").exists():
+                tensors.unlink()
 
 
 def any_in(folder: Path) -> bool:

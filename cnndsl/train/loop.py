@@ -99,6 +99,8 @@ class Trainer:
         except CannotWrite as error:
             raise UserError(f"{error}\n  then {self._way_on()}") from None
         finally:
+            for callback in self.callbacks:
+                callback.close()
             self.folder.close()
 
     def _fit(self) -> list[dict[str, Any]]:
@@ -108,6 +110,7 @@ class Trainer:
             try:
                 if not checkpoint.any_in(self.folder.checkpoints):
                     self.save()  # so that a run killed in its first epoch can go on
+                checkpoint.tidy(self.folder.checkpoints)
                 while not self.progress.is_over(self.recipe):
                     self._epoch(stop)
                 if self.progress.should_stop(self.recipe):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import onnx
 from safetensors.numpy import load_file
 
 from cnndsl.data import synthetic
+from cnndsl.data.dataset import Dataset
 from cnndsl.train import checkpoint
 
 SPEC = """input 3x32x32
@@ -21,9 +23,15 @@ train {{ batch 20; epochs {epochs}; optimizer adam; augment flip crop=2; ema 0.9
 TIMES = {"seconds", "images_per_s"}
 
 
+@cache
+def pictures() -> Dataset:
+    """The shapes, drawn once."""
+    return synthetic.load()
+
+
 def some_data(path: Path, count: int = 200) -> Path:
     """Some of the shapes in a file."""
-    data = synthetic.load()
+    data = pictures()
     arrays = {"x": data.train.x[:count], "y": data.train.y[:count]}
     tests = {"x_test": data.test.x[:50], "y_test": data.test.y[:50]}
     np.savez(path, **arrays, **tests, classes=np.array(synthetic.CLASSES))

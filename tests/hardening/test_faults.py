@@ -54,9 +54,9 @@ def test_a_fault_at_every_operation(nursery: Nursery, tmp_path: Path, figure: An
     """A single EIO at each; a full disk, a read-only one and a forbidden folder from it on."""
     total, chosen = operations(nursery, tmp_path), random.Random(9)
     wanted = result(tmp_path / "whole")
-    tried = [(at, "EIO", False) for at in chosen.sample(range(1, total + 1), count(3, total))]
+    tried = [(at, "EIO", False) for at in chosen.sample(range(1, total + 1), count(3, 80))]
     for kind in ("ENOSPC", "EROFS", "EACCES"):
-        tried += [(at, kind, True) for at in chosen.sample(range(1, total + 1), count(1, 30))]
+        tried += [(at, kind, True) for at in chosen.sample(range(1, total + 1), count(1, 15))]
     survived = 0
     for number, (at, kind, lasting) in enumerate(tried):
         out = tmp_path / f"run{number}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nursery import Nursery, shared
-from runs import arguments, some_data
+from runs import arguments, pictures, some_data
 
 from cnndsl.cli.train import stored_arguments
 from cnndsl.data import synthetic
@@ -26,7 +26,7 @@ def epochs(run: Path) -> int:
 
 def other_data(path: Path) -> None:
     """As many pictures, with one of them changed by one level of one colour."""
-    data = synthetic.load()
+    data = pictures()
     x = data.train.x[:60].copy()
     x[7, 0, 0, 0] ^= 1
     np.savez(path, x=x, y=data.train.y[:60], x_test=data.test.x[:50], y_test=data.test.y[:50],
