@@ -141,7 +141,7 @@ class Trainer:
         stepper.step({**feed, "lr": np.array(rate, np.float32)})
         loss = stepper.loss
         if not isfinite(loss):
-            self._broken(f"the loss is {loss}", feed["x"])
+            self._broken(f"the loss is {loss}", progress.step + 1, feed["x"])
         progress.note_step(loss, stepper.correct, perf_counter() - start)
         seen = progress.step * self.recipe.batch
         self.show.step(
@@ -187,7 +187,8 @@ class Trainer:
         """The weights, all of them numbers: no file ever gets others."""
         weights = self.weights()
         if not nan.all_finite(weights):
-            self._broken("a weight is not a number", self.data.train.x[:1])
+            x = self.data.train.x[:1]
+            self._broken("a weight is not a number", self.progress.step, x)
         return weights
 
     def _keep(self, name: str, weights: Weights) -> None:
@@ -224,7 +225,7 @@ class Trainer:
     def _way_on(self) -> str:
         return f"go on with `cnndsl train --resume {self.folder.path}`"
 
-    def _broken(self, what: str, pictures: NDArray[Any]) -> None:
+    def _broken(self, what: str, at: int, pictures: NDArray[Any]) -> None:
         """Say where numbers stopped being some; the weights before this step are kept."""
         step, stepper, options = self.compiled.step, self.compiled.stepper, self.compiled.options
         before, after = step.weights(stepper.state_before()), step.weights(stepper.state())
@@ -236,8 +237,7 @@ class Trainer:
             self._keep("last", before)
             kept = "before"
         raise UserError(
-            f"{what} at epoch {self.progress.epoch + 1}, step {self.progress.step + 1}; "
-            f"it began {place}\n"
+            f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}\n"
             f"  the weights {kept} are in {self.folder.path / 'weights' / 'last.safetensors'}\n"
             "  lower the learning rate, add `bn`, or clip the gradient: `clip 1.0` in `train`"
         )

@@ -76,7 +76,8 @@ def check_activations(model: Model, options: StepOptions) -> None:
     if needed > free:
         fits = int(free / 3 / (_FLOAT * kept))  # as a rule
         raise TooLarge(f"{_told(options)} needs more than {_size(needed)} of memory; "
-                       f"{_size(free)} are free\n  try a smaller --batch: {fits:,} may fit")  # fmt: skip
+                       f"{_size(free)} are free\n"
+                       f"  try a smaller --batch: {fits:,} may fit")  # fmt: skip
 
 
 def free_bytes() -> float:

@@ -73,11 +73,13 @@ def test_many_steps_take_no_more(
     monkeypatch.setattr(run, "Plots", Callback)
     watch, epochs = Watch(), count(5, 40)
     trainer(tmp_path, "shapes", watch, epochs=epochs).fit()
-    grown = watch.megabytes[-1] - watch.megabytes[1]
+    warm = watch.megabytes[3]  # after 1,000 steps each allocator has its working set
+    grown = watch.megabytes[-1] - warm
     assert grown < 20
     assert len(set(watch.files)) == 1
     figure(
-        f"{epochs * 250:,} steps: memory {grown:+.1f} MB, {watch.files[-1]} files open all along"
+        f"{epochs * 250:,} steps: memory {grown:+.1f} MB behind the first 1,000 "
+        f"({warm - watch.megabytes[0]:+.1f} in these), {watch.files[-1]} files open all along"
     )
 
 
@@ -116,7 +118,7 @@ def test_numbers_that_break_name_the_layer_and_keep_the_last_good_weights(
         with pytest.raises(UserError) as broken:
             begun.fit()
         told = str(broken.value)
-        assert "`conv_2` (`conv 8 3x3 relu`, line 3)" in told, told
+        assert "`conv_2` (`conv 8 3x3`, line 3)" in told, told
         last = folder / "run" / "weights" / "last.safetensors"
         assert f"are in {last}" in told
         kept = {path.stem: load_file(path) for path in last.parent.glob("*.safetensors")}
