@@ -15,6 +15,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -41,7 +42,8 @@ class Child:
     def kill(self, number: int) -> None:
         """Send it a signal, if it is still there."""
         if not self.ended.is_set():
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended just now
+                os.kill(self.pid, number)
 
     @property
     def err(self) -> str:
