@@ -43,7 +43,7 @@ def command(
     ctx: click.Context, file: Path | None, settings: tuple[str, ...], **options: Any
 ) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
-    from cnndsl.train.signals import Interrupted
+    from cnndsl.train.signals import terminable
 
     spec, run, stored = file, options["resume"], dict[str, Any]()
     weak = set[str]() if run else _from_project(ctx)
@@ -60,7 +60,14 @@ def command(
     options = _above(model.recipe or Recipe(), options, weak)
     recipe = _recipe(model.recipe or Recipe(), options)
     _warn(model, recipe)
-    trainer = _trainer(model, recipe, options, file, settings)
+    with terminable():
+        trainer = _trainer(model, recipe, options, file, settings)
+        return _fit(trainer)
+
+
+def _fit(trainer: Any) -> int:
+    from cnndsl.train.signals import Interrupted
+
     _announce(trainer)
     try:
         trainer.fit()

@@ -24,6 +24,23 @@ class Stop:
 
 
 @contextmanager
+def terminable() -> Generator[None]:
+    """Outside of the loop SIGTERM ends the process as SIGINT does: tidily, with its code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def listening() -> Generator[Stop]:
     """Catch the two signals while inside; only the main thread can."""
     stop = Stop()
