@@ -18,7 +18,6 @@ from runs import again, arguments, check_tidy, check_whole, result, rows, some_d
 
 from cnndsl.train import checkpoint
 
-SLACK = 0.05  # seconds: a step may have begun while the signal was on its way
 WIDE = "input 3x32x32\nconv 64 3x3 same relu\nconv 256 3x3 same relu\nconv 256 3x3 same relu\n" + (
     "conv 256 3x3 same relu\ngap; flatten; dense 10\n"
 )
@@ -55,6 +54,7 @@ def test_signals_at_random_instants(nursery: Nursery, tmp_path: Path, figure: An
         time.sleep(draw.uniform(0, 0.3))
         kind, now = draw.choice((signal.SIGINT, signal.SIGTERM)), time.monotonic()
         child.kill(kind)
+        sent = time.monotonic()
         code = child.wait()
         if code == 0:  # it was at its end
             number += 1
@@ -66,11 +66,15 @@ def test_signals_at_random_instants(nursery: Nursery, tmp_path: Path, figure: An
         assert code == 128 + kind, child.err
         hint = f"go on with `cnndsl train --resume {tmp_path / out}`"
         assert hint in child.err or len(rows(tmp_path / out)) == 40  # all steps are done
-        late = max(late, sum(t > now + SLACK for t in times(steps)))
-        assert late == 0, f"{late} steps began after the signal"
+        begun = sum(t > sent for t in times(steps))  # one, if it came while a batch was awaited
+        assert begun <= 1, f"{begun} steps began after the signal"
+        late += begun
         check_whole(tmp_path / out)
         assert checkpoint.any_in(tmp_path / out / "checkpoints")
-    figure(f"signals: {left}, no step began after one; saved and left in {slowest:.2f} s at most")
+    figure(
+        f"signals: {left}; {late} of them were followed by a step, none by two; "
+        f"saved and left in {slowest:.2f} s at most"
+    )
 
 
 def test_a_second_interrupt_leaves_at_once(nursery: Nursery, tmp_path: Path, figure: Any) -> None:
