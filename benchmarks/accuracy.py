@@ -18,9 +18,7 @@ from pathlib import Path
 import numpy as np
 
 SPECS = Path(__file__).parent.parent / "specs"
-TUTORIAL = (
-    "train { data cifar10; batch 32; epochs 10; loss cross_entropy; optimizer adam lr=1e-3 }"
-)
+TUTORIAL = "train { data cifar10; batch 32; epochs 10; loss cross_entropy; optimizer adam lr=1e-3 }"
 CASES = {  # name: spec, its recipe (None: the spec's own), bar
     "tutorial": ("cifar10", TUTORIAL, 0.719),
     "cifar10": ("cifar10", None, 0.795),
