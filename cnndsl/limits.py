@@ -1,6 +1,7 @@
 """The limits of the language, each named in its error (see docs/limits.md)."""
 
 SPEC_BYTES = 256 * 1024
+TOKENS = 40_000  # words, numbers and signs of one file
 INCLUDE_DEPTH = 8
 NESTING = 64
 LAYERS = 10_000

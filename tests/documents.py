@@ -175,6 +175,7 @@ def _option(option: click.Option) -> list[str]:
 
 _NAMES: dict[str, tuple[str, str]] = {
     "SPEC_BYTES": ("E900", "bytes in one file"),
+    "TOKENS": ("E900", "words, numbers, signs and line ends in one file"),
     "INCLUDE_DEPTH": ("E904", "files that include one another, one behind the other"),
     "NESTING": ("E901", "braces, parentheses and block calls inside one another"),
     "LAYERS": ("E903", "layers, counted before they are made"),
@@ -182,7 +183,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "DIGITS": ("E902", "digits of a whole number"),
     "NAME": ("E902", "characters of a name"),
     "PARAMETERS": ("E905", "parameters"),
-    "ELEMENTS": ("E906", "values of one activation, for one sample"),
+    "ELEMENTS": ("E906", "values of one activation, for one sample; places that one window spans"),
     "ERRORS": ("-", "errors reported in one run; what comes behind them is not worked out"),
 }
 

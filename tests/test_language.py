@@ -670,6 +670,7 @@ def test_steps_are_counted_where_there_are_no_layers():
 def test_digits_and_names():
     assert codes("conv 8 1 l2=1234567890") == []
     assert codes("conv 8 1 l2=12345678901") == ["E902"]
+    assert codes("conv 8 1 l2=1e400") == ["E902"]
     assert codes("let a = 99999*99999", "let b = a*100", "relu") == ["E902"]
     assert codes(f"let {'n' * 64} = 1", "relu") == []
     assert codes(f"let {'n' * 65} = 1", "relu") == ["E902"]

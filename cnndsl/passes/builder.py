@@ -115,6 +115,8 @@ class Builder:
     ) -> Tensor:
         params = layer.params(inputs[0]) if inputs else ()
         self._check_size(shape, params, slot.span)
+        if inputs:
+            _check_window(layer, inputs[0], slot.span)
         macs = layer.macs(inputs[0], shape) if inputs else 0
         positions = tuple(x.index for x in xs)
         node = Node(
@@ -183,6 +185,14 @@ class Builder:
     def restore(self, state: dict[str, Any]) -> None:
         """Back to a snapshot."""
         self.stack, self.prefix = state["stack"], state["prefix"]
+
+
+def _check_window(layer: Layer, x: Shape, span: Span) -> None:
+    """Padding and dilation let a window pass that is far larger than what it slides over."""
+    window = layer.window(x)
+    if window is not None and prod(window.reach) > limits.ELEMENTS:
+        message = f"a window of {window.reach[0]:.0f}x{window.reach[1]:.0f} places"
+        raise TooBig("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
 
 
 def _written(node: Node) -> str:

@@ -6,6 +6,7 @@ the parser stopped and says how the same thing is written here, or nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isinf
 from unicodedata import name as unicode_name
 
 from lark import Token
@@ -76,7 +77,9 @@ def too_long(token: Token) -> list[tuple[str, str | None]]:
         if len(token) <= limits.NAME:
             return []
         return [(f"a name of {len(token)} characters; the limit is {limits.NAME}", "shorten it")]
-    if max(map(len, token.split("x"))) <= limits.DIGITS or not token.replace("x", "").isdigit():
+    if not token.replace("x", "").isdigit():
+        return [("a number too large for 64 bits", None)] if isinf(float(token)) else []
+    if max(map(len, token.split("x"))) <= limits.DIGITS:
         return []
     return [(f"a number of more than {limits.DIGITS} digits", None)]
 

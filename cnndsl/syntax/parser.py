@@ -6,6 +6,7 @@ at the next `;`, newline or brace: every independent error of a file is reported
 
 import threading
 from functools import cache
+from itertools import islice
 from typing import Any, Protocol
 
 from lark import Lark, Token
@@ -66,9 +67,10 @@ def _lark() -> Any:
 
 
 def _start(source: Source) -> tuple[Machine, list[Token]]:
-    """A parser at its start, and all tokens as they are written."""
+    """A parser at its start, and all tokens as they are written, but one over the limit at most."""
     parser = _lark().parse_interactive(source.text, start="start")
-    return parser, list(parser.lexer_thread.lex(parser.parser_state))
+    found = parser.lexer_thread.lex(parser.parser_state)
+    return parser, list(islice(found, limits.TOKENS + 1))
 
 
 def tokens(source: Source) -> list[Token]:
@@ -87,6 +89,8 @@ def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:
     Returns the tree of all that could be understood, and the syntax errors.
     """
     parser, raw = _start(source)
+    if len(raw) > limits.TOKENS:
+        return ast.File(source, (), frozenset(), unclear=True), [_too_many(source, raw[-1])]
     errors = _overlong(source, raw)
     arranged, unbalanced = arrange(source, raw)
     if any(e.code.startswith("E9") for e in errors + unbalanced):
@@ -97,6 +101,11 @@ def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:
         body = run.feed_all()
     found = sorted(errors + unbalanced + run.errors, key=lambda e: e.span.start)
     return ast.File(source, body, frozenset(run.broken), run.unclear or bool(unbalanced)), found
+
+
+def _too_many(source: Source, token: Token) -> Diagnostic:
+    message = f"the text has more than {limits.TOKENS:,} words, numbers and signs"
+    return Diagnostic("E900", message, span_of(source, token), help="split it with `use`")
 
 
 def _overlong(source: Source, tokens: list[Token]) -> list[Diagnostic]:

@@ -7,10 +7,21 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
-from typing import IO, Any
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
+
+# A child's peak counts the memory that it shared with its parent before `exec`. So the child is
+# started by a parent of 9 MB, which waits for it and writes down code, seconds and kilobytes.
+_PARENT = """\
+import os, sys, time
+start = time.perf_counter()
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+seconds = time.perf_counter() - start
+with open(sys.argv[1], "w") as file:
+    print(os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss, file=file)
+"""
 
 
 @dataclass(frozen=True)
@@ -35,24 +46,14 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Ended:
-    """Run to the end; output goes through files, so that no pipe can fill."""
+    """Run a program (its full path and arguments) to its end."""
     path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out:
-        with tempfile.TemporaryFile() as err:
-            given.write(stdin)
-            given.seek(0)
-            start = perf_counter()
-            process = subprocess.Popen(
-                command, stdin=given, stdout=out, stderr=err, cwd=cwd,
-                env={**os.environ, "PYTHONPATH": path, **(env or {})},
-            )  # fmt: skip
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            seconds = perf_counter() - start
-            said = [_text(file) for file in (out, err)]
-    return Ended(process.returncode, *said, seconds, usage.ru_maxrss / 1024)
-
-
-def _text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode("utf-8", "replace")
+    with tempfile.NamedTemporaryFile() as usage:
+        ended = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _PARENT, usage.name, *command], input=stdin,
+            capture_output=True, check=True, cwd=cwd,
+            env={**os.environ, "PYTHONPATH": path, **(env or {})},
+        )  # fmt: skip
+        code, seconds, peak = usage.read().split()
+    out, err = (text.decode("utf-8", "replace") for text in (ended.stdout, ended.stderr))
+    return Ended(int(code), out, err, float(seconds), int(peak) / 1024)
