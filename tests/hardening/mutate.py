@@ -8,16 +8,16 @@ from random import Random
 
 SPECS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "specs").glob("*.cnn"))]
 _TOKEN = re.compile(r"\s+|#[^\n]*|\"[^\"\n]*\"|[A-Za-z_]\w*|[\d.]\w*(?:[+-]\d+)?|==|!=|<=|>=|//|.")
+_STRANGE_WORDS = """0 -1 1e400 0.5 99999999999 0x0 3x3x3x3 1x99999999 *0 *-1 *100000 /0 /0x1
+ch ch//0 ch%0 1/0 ( ) { } | {} {|} " "../x" é if else not min( round8() plain = ; default use from
+output same=1 k= true 1e-3 _ x2 [ ] ' ` ~ @ $ && || ! ? -> :"""
 _STRANGE = (
-    *"0 -1 1e400 0.5 99999999999 0x0 3x3x3x3 1x99999999 *0 *-1 *100000 /0 /0x1 ch ch//0".split(),
-    *"ch%0 1/0 ( ) { } | {} {|} \" \"../x\" \0 \u202e é if else not min( round8() plain = ;".split(),
-    *"default use from output same=1 k= true 1e-3 _ x2 [ ] ' ` ~ @ $ && || ! ? -> :".split(),
-    "if true", "let x = x", "block a { a }", "input 3x3x3", "train {", "\n", "# ", "cnn 2", "\u2028",
-    "x" * 70, "1" * 30,
+    *_STRANGE_WORDS.split(), "\0", "\u202e", "\u2028", "if true", "let x = x", "block a { a }",
+    "input 3x3x3", "train {", "\n", "# ", "cnn 2", "x" * 70, "1" * 30,
 )  # fmt: skip
 _BYTES = (
-    b"\0", b"\xff", b"\xc3", b"\xef\xbb\xbf", b"\r\n", b"\r", b"\xe2\x80\xa8", b"\xe2\x80\xae", b"9",
-    b"\xf0\x9f\x92\xa9", b"\x1b[31m", b"{", b"}", b"(", b'"', b"#", b"\n", b" ",
+    b"\0", b"\xff", b"\xc3", b"\xef\xbb\xbf", b"\r\n", b"\r", b"\xe2\x80\xa8", b"\xe2\x80\xae",
+    b"9", b"\xf0\x9f\x92\xa9", b"\x1b[31m", b"{", b"}", b"(", b'"', b"#", b"\n", b" ",
 )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def random_bytes(rng: Random) -> bytes:
 
 
 _WORDS = """conv conv pool relu bn dense flatten gap add concat input residual train default from
-output same k ch a b max id data optimizer sgd upconv dwconv stride mul if_ reshape ceil""".split()
+output same k ch a b max id data optimizer sgd upconv dwconv stride mul if_ reshape ceil"""
 _SIGNS = {
     "LBRACE": "{ ", "RBRACE": " }", "_CALL": "(", "LPAR": " (", "RPAR": ")", "LET": " let ",
     "BLOCK": " block ", "USE": " use ", "IF": " if ", "_WHEN": " if ", "_ELSE": " else ",
@@ -99,9 +99,9 @@ _SIGNS = {
     "INTDIV": " // ", "VBAR": " | ", "EQUAL": "=", "COLON": ": ", "COMMA": ", ",
 }  # fmt: skip
 _TERMINALS: dict[str, Sequence[str]] = {
-    "NAME": _WORDS,
-    "NUMBER": "1 2 3 8 0 64 0.5 1e9 12345678".split(),
-    "DIMS": "3x3 3x8x8 1x1 0x2 9x99x999 1x2x3x4".split(),
+    "NAME": _WORDS.split(),
+    "NUMBER": ("1", "2", "3", "8", "0", "64", "0.5", "1e9", "12345678"),
+    "DIMS": ("3x3", "3x8x8", "1x1", "0x2", "9x99x999", "1x2x3x4"),
     "STRING": ('""', '"a.cnn"', '"../b"', '"shapes"'),
     "COMPARE": ("==", "!=", "<", ">="),
     "_SEP": ("\n", ";"),

@@ -1,12 +1,13 @@
-"""Small texts that mean enormous things: an error that names the limit, at once, in little memory."""
+"""Small texts that mean enormous things: an error that names the limit, at once."""
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from budget import count
 from conftest import Figure
-from processes import Ended, cnndsl, run
+from processes import Ended, run
 
 ONCE = str(Path(__file__).with_name("check_once.py"))
 INPUT = "input 3x32x32\n"
@@ -47,7 +48,7 @@ def _all_call_all(count: int) -> str:
 def _includes(count: int, last: str) -> Files:
     """A chain of files; the last one includes `last`."""
     names = [f"f{i}.cnn" for i in range(count)] + [last]
-    chain = {a: f'use "{b}"\n' for a, b in zip(names, names[1:], strict=False)}
+    chain = {a: f'use "{b}"\n' for a, b in pairwise(names)}
     return {"bomb.cnn": f'use "f0.cnn"\n{INPUT}relu', **chain}
 
 
@@ -129,7 +130,7 @@ def test_bombs_do_not_go_off(tmp_path: Path, figure: Figure) -> None:
         if seconds > 0.5 or ended.peak > 100:
             wrong.append(f"{name}: {seconds:.2f} s, {ended.peak:.0f} MB")
     figure(
-        f"bombs: {len(chosen)}, slowest {slowest[1]:.2f} s of the processor ({slowest[0]}; without the "
-        f"interpreter's start), peak {largest[1]:.0f} MB ({largest[0]})"
+        f"bombs: {len(chosen)}, slowest {slowest[1]:.2f} s of the processor without "
+        f"the interpreter's start ({slowest[0]}), peak {largest[1]:.0f} MB ({largest[0]})"
     )
     assert not wrong, "\n".join(wrong)
