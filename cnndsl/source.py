@@ -118,3 +118,8 @@ class Failed(Exception):  # noqa: N818  (read as: the spec failed)
 
 class UserError(Exception):
     """Something outside the spec is wrong (a file, an option, the runtime): exit code 2."""
+
+
+def printable(text: str) -> str:
+    """A text without control and direction-changing characters, which may steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)

@@ -42,8 +42,21 @@ class ConvTranspose(OpRun):
         return (full[:, :, top : h - bottom, left : w_ - last].numpy(),)
 
 
+class LRN(OpRun):
+    """ONNX's reference goes over as many channels as the batch has samples."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, **attrs: Any) -> tuple[Array]:
+        size, channels = attrs["size"], x.shape[1]
+        before = (size - 1) // 2
+        squares = np.pad(x**2, ((0, 0), (before, size - 1 - before), (0, 0), (0, 0)))
+        sums = sum(squares[:, i : i + channels] for i in range(size))
+        return (x / (attrs["bias"] + attrs["alpha"] / size * sums) ** attrs["beta"],)
+
+
 def evaluate(tape: Tape, feed: dict[str, Array]) -> dict[str, Array]:
     """Every output of a tape by its name."""
-    found = ReferenceEvaluator(export(tape, "test", OPSET), new_ops=[Erf, ConvTranspose])
+    found = ReferenceEvaluator(export(tape, "test", OPSET), new_ops=[Erf, ConvTranspose, LRN])
     names = list(tape.outputs)
     return dict(zip(names, found.run(names, feed), strict=True))

@@ -693,7 +693,7 @@ def test_parameters_and_activations():
 def test_every_limit_is_met_here():
     """A limit added to `cnndsl.limits` needs its test above."""
     assert {name for name in vars(limits) if name.isupper()} == {
-        "SPEC_BYTES", "INCLUDE_DEPTH", "NESTING", "LAYERS", "STEPS", "DIGITS", "NAME",
+        "SPEC_BYTES", "TOKENS", "INCLUDE_DEPTH", "NESTING", "LAYERS", "STEPS", "DIGITS", "NAME",
         "PARAMETERS", "ELEMENTS", "ERRORS",
     }  # fmt: skip
 

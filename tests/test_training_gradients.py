@@ -90,7 +90,7 @@ def evaluator(text, plan, pieces=1):
     return state, lambda s: dict(zip(names, run.run(None, {**feed, **s}), strict=True))
 
 
-def directional_error(text, plan, pieces=1):
+def directional_error(text, plan, pieces=1, e=1e-5):
     """|g·d − numeric| over |g·d|, for a random direction d of all learned tensors at once."""
     state, run = evaluator(text, plan, pieces)
     first = run(state)
@@ -102,7 +102,6 @@ def directional_error(text, plan, pieces=1):
     def loss(e):
         return float(run({**state, **{n: state[n] + e * along[n] for n in learned}})["loss"])
 
-    e = 1e-5
     numeric = (8 * (loss(e) - loss(-e)) - (loss(2 * e) - loss(-2 * e))) / (12 * e)
     return abs(exact - numeric) / abs(exact)
 

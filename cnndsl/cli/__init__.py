@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
-from cnndsl.source import Failed, UserError
+from cnndsl.source import Failed, UserError, printable
 
 COMMANDS = {
     "check": "find every mistake of a spec, count its parameters",
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _leave(message: str, code: int) -> NoReturn:
     """The message without control characters, which a name from a spec may hold."""
-    click.echo("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in message), err=True)
+    click.echo(printable(message), err=True)
     sys.exit(code)
 
 

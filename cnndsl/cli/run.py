@@ -8,6 +8,7 @@ import click
 
 from cnndsl.runtime.predict import Predictor, open_predictor, top
 from cnndsl.runtime.session import DEVICES
+from cnndsl.source import UserError, printable
 
 
 @click.command("run")
@@ -20,20 +21,34 @@ from cnndsl.runtime.session import DEVICES
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--raw", is_flag=True, help="Print the outputs themselves, as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
+@click.option("--strict", is_flag=True, help="End at a picture that cannot be read.")
 def command(
     model: Path, pictures: tuple[Path, ...], k: int, device: str, threads: int | None,
-    raw: bool, as_json: bool,
+    raw: bool, as_json: bool, strict: bool,
 ) -> None:  # fmt: skip
-    """Classify PNG or JPEG pictures (or .npy arrays) with a compiled model."""
-    predictor = open_predictor(model, device, threads)
+    """Classify PNG or JPEG pictures (or .npy arrays) with a compiled model.
+
+    A picture that cannot be read is named on stderr and left out.
+    """
+    predictor, left_out = open_predictor(model, device, threads), 0
     for path in pictures:
-        outputs = predictor.run(predictor.picture(path))
+        try:
+            batch = predictor.picture(path)
+        except UserError as error:
+            if strict or len(pictures) == 1:
+                raise
+            click.echo(f"left out: {error}", err=True)
+            left_out += 1
+            continue
+        outputs = predictor.run(batch)
         if raw:
             named = zip(predictor.session.get_outputs(), outputs, strict=True)
             click.echo(json.dumps({"file": str(path)} | {o.name: y.tolist() for o, y in named}))
             continue
-        for logits in outputs[-1].reshape(len(outputs[-1]), -1):
+        for logits in predictor.scores(outputs):
             _print(path, top(logits, k), predictor, as_json)
+    if left_out == len(pictures):
+        raise UserError("none of the pictures can be read")
 
 
 def _print(path: Path, best: list[tuple[int, float]], predictor: Predictor, as_json: bool) -> None:
@@ -51,4 +66,4 @@ def _print(path: Path, best: list[tuple[int, float]], predictor: Predictor, as_j
 
 def _name(predictor: Predictor, index: int) -> str:
     known = index < len(predictor.classes)
-    return predictor.classes[index] if known else f"class {index}"
+    return printable(predictor.classes[index]) if known else f"class {index}"

@@ -36,6 +36,8 @@ _STORED = ("epochs", "batch", "seed", "lr", "device", "threads", "conv", "micro_
               help="auto, direct, im2col, winograd: how convolutions are computed.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1),
               help="Pictures computed at once; calibrated by default.")  # fmt: skip
+@click.option("--strict", is_flag=True,
+              help="End at a picture that cannot be read, instead of leaving it out.")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto",
               show_default=True, help="auto: a bar on a terminal, else lines.")  # fmt: skip
 @click.pass_context
@@ -152,7 +154,7 @@ def _trainer(
     out = options["resume"] or options["out"] or next_free()
     settings = Settings(
         out, options["device"], options["threads"], Plan(options["conv"]), pieces,
-        progress=options["progress"],
+        progress=options["progress"], strict=options["strict"],
     )  # fmt: skip
     if options["resume"]:
         return run.resume(

@@ -37,8 +37,8 @@ def _round8(number: float) -> int:
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], int | None]] = {
-    "min": (min, None),
-    "max": (max, None),
+    "min": (lambda *numbers: min(numbers), None),  # of one number, too
+    "max": (lambda *numbers: max(numbers), None),
     "ceil": (math.ceil, 1),
     "floor": (math.floor, 1),
     "round8": (_round8, 1),

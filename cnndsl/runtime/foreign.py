@@ -1,15 +1,19 @@
 """A look at an ONNX file before a session opens it: size, external data, domains, dimensions."""
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from collections.abc import Iterable
+
+    from onnx import AttributeProto, GraphProto, ModelProto, ValueInfoProto
 
 _MAX_DIM = 2**31
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+_TYPES = (1, 2)  # float32 and uint8
 
 
 def load_checked(path: Path) -> "ModelProto":
@@ -24,39 +28,70 @@ def load_checked(path: Path) -> "ModelProto":
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError:
-        raise UserError(f"{path}: is no ONNX file") from None
-    problem = _problem(model, model.graph)
+        raise UserError(f"{path}: is no ONNX file, or one nested too deeply") from None
+    problem = _problem(model) or _inferred_problem(path, model)
     if problem:
         raise UserError(f"{path}: refused, {problem}")
-    try:
-        cast(Any, onnx.checker).check_model(model)
-    except Exception as error:  # the checker raises several unrelated types
-        raise UserError(f"{path}: is no valid ONNX model: {error}") from None
     return model
 
 
-def _problem(model: "ModelProto", graph: "GraphProto") -> str | None:
+def _problem(model: "ModelProto") -> str | None:
+    graph = model.graph
+    attributes = [a for n in graph.node for a in n.attribute]
     foreign = sorted({n.domain for n in graph.node if n.domain not in _DOMAINS})
     if foreign:
         return f"it uses operators of the domain {foreign[0]}"
-    if any(a.g.node or a.graphs for n in graph.node for a in n.attribute):
+    if any(a.HasField("g") or a.graphs for a in attributes):
         return "it has subgraphs (If, Loop, Scan), which cnndsl never writes"
-    if model.functions:
-        return "it has functions, which cnndsl never writes"
-    return _data_problem(graph) or _shape_problem(graph)
+    if model.functions or model.training_info:
+        return "it has functions or a training graph, which cnndsl never writes"
+    return (
+        _data_problem(graph, attributes)
+        or _input_problem(graph)
+        or _shape_problem((*graph.input, *graph.output, *graph.value_info))
+    )
 
 
-def _data_problem(graph: "GraphProto") -> str | None:
-    tensors = [*graph.initializer, *(a.t for n in graph.node for a in n.attribute)]
-    if any(t.external_data or t.data_location for t in tensors) or graph.sparse_initializer:
+def _data_problem(graph: "GraphProto", attributes: "list[AttributeProto]") -> str | None:
+    tensors = [*graph.initializer, *(t for a in attributes for t in (a.t, *a.tensors))]
+    sparse = any(a.HasField("sparse_tensor") or a.sparse_tensors for a in attributes)
+    if any(t.external_data or t.data_location for t in tensors):
         return "it keeps tensors in other files"
-    return None
-
-
-def _shape_problem(graph: "GraphProto") -> str | None:
-    values = (*graph.input, *graph.output, *graph.value_info)
-    dims = [d.dim_value for v in values for d in v.type.tensor_type.shape.dim]
-    dims += [d for t in graph.initializer for d in t.dims]
-    if any(d < 0 or d >= _MAX_DIM for d in dims):
+    if sparse or graph.sparse_initializer:
+        return "it has sparse tensors, which cnndsl never writes"
+    if any(d < 0 or d >= _MAX_DIM for t in tensors for d in t.dims):
         return "it has impossible dimensions"
     return None
+
+
+def _input_problem(graph: "GraphProto") -> str | None:
+    """One batch of pictures or vectors of a fixed size is all that `run` can give."""
+    constants = {t.name for t in graph.initializer}
+    inputs = [i for i in graph.input if i.name not in constants]
+    if len(inputs) != 1 or not graph.output:
+        return f"it has {len(inputs)} inputs and {len(graph.output)} outputs, not one and some"
+    kind = inputs[0].type.tensor_type
+    sizes = [d.dim_value for d in kind.shape.dim]
+    if kind.elem_type not in _TYPES or len(sizes) not in (2, 4) or 0 in sizes[1:]:
+        return "its input is no batch of float32 or uint8 pictures or vectors of a fixed size"
+    return None
+
+
+def _shape_problem(values: "Iterable[ValueInfoProto]") -> str | None:
+    for value in values:
+        dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
+        if any(d < 0 for d in dims) or prod(d or 1 for d in dims) >= _MAX_DIM:
+            return f"`{value.name[:80]}` has impossible dimensions: {dims[:8]}"
+    return None
+
+
+def _inferred_problem(path: Path, model: "ModelProto") -> str | None:
+    """What onnx itself finds: inputs from nowhere, circles, wrong types, sizes on the way."""
+    import onnx
+
+    try:
+        cast(Any, onnx.checker).check_model(model)
+        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+    except Exception as error:  # several unrelated types
+        raise UserError(f"{path}: is no valid ONNX model: {error}") from None
+    return _shape_problem(inferred.graph.value_info)

@@ -49,8 +49,18 @@ class Predictor:
         return np.ascontiguousarray(array, np.uint8 if self.uint8 else np.float32)
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
-        """All outputs for a batch."""
-        return self.session.run(None, {self.session.get_inputs()[0].name: batch})
+        """All outputs for a batch; UserError where the model cannot be run."""
+        try:
+            return self.session.run(None, {self.session.get_inputs()[0].name: batch})
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            raise UserError(f"onnxruntime cannot run the model: {error}") from None
+
+    def scores(self, outputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The last output as pictures x classes."""
+        last: Any = outputs[-1]
+        if getattr(last, "ndim", 0) < 2 or last.dtype.kind != "f":  # it may be a list of maps
+            raise UserError("the model's last output is no row of scores for each picture")
+        return last.reshape(len(last), -1)
 
 
 def open_predictor(path: Path, device: str = "auto", threads: int | None = None) -> Predictor:
@@ -63,8 +73,11 @@ def open_predictor(path: Path, device: str = "auto", threads: int | None = None)
     dims = tuple(d if isinstance(d, int) else 0 for d in first.shape[1:])
     if uint8:
         dims = (dims[-1], *dims[:-1])
-    mean, std = _normalisation(entries)
-    classes = tuple(json.loads(entries.get("cnndsl_classes", "[]")))
+    try:
+        mean, std = _normalisation(entries)
+        classes = tuple(map(str, json.loads(entries.get("cnndsl_classes", "[]"))))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: its metadata cannot be read: {error}") from None
     return Predictor(session, uint8, dims, mean, std, classes)
 
 

@@ -32,7 +32,7 @@ def start(
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """A fresh run, compiled and ready to `fit`."""
-    data = _data(model, recipe, data_dir)
+    data = _data(model, recipe, data_dir, settings.strict)
     recipe = recipe.fitted(data.counts())
     with RunFolder(settings.out) as folder:
         folder.begin(arguments or {}, model.source.text, model.used)
@@ -68,7 +68,7 @@ def resume(
     A run that was stopped before its first checkpoint starts from the beginning.
     """
     with RunFolder(settings.out) as folder:
-        data = _data(model, recipe, data_dir)
+        data = _data(model, recipe, data_dir, settings.strict)
         recipe = recipe.fitted(data.counts())
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         if not checkpoint.any_in(folder.checkpoints):
@@ -92,10 +92,10 @@ def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
     )
 
 
-def _data(model: Model, recipe: Recipe, data_dir: Path | None) -> Dataset:
+def _data(model: Model, recipe: Recipe, data_dir: Path | None, strict: bool) -> Dataset:
     if recipe.data is None:
         raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
-    data = open_dataset(recipe.data, model.input, data_dir)
+    data = open_dataset(recipe.data, model.input, data_dir, strict)
     outputs = model.output_shapes()[main_output(model)][0]
     if outputs != len(data.classes):
         raise UserError(

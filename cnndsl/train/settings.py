@@ -21,3 +21,4 @@ class Settings:
     pieces: int | None = None
     every: int = 1  # epochs between checkpoints
     progress: str = "auto"  # auto, bar, lines, none
+    strict: bool = False  # whether a picture that cannot be read ends the run

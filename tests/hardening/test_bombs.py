@@ -70,6 +70,8 @@ BOMBS: dict[str, tuple[str | Files, str, str]] = {
     "200,000 bad characters": (INPUT + "?" * 200_000, "E900", "40,000"),
     "repeat": (INPUT + "relu *1000000000", "E903", "10,000"),
     "repeat of nothing": ("block a { }\n" + INPUT + "a *1000000000", "E903", "10,000"),
+    "repeats of mistakes": (INPUT + "block a { conv 8 1x7; conv 8 k=a }\na *9999", "E903", ""),
+    "repeats of nothings": ("block a { }\nblock b { a *9999 }\n" + INPUT + "b *999", "E903", ""),
     "repeats of repeats": (INPUT + "add { relu *9999 | relu *9999 } *9999", "E903", "10,000"),
     "repeats in repeats": (INPUT + "add {" * 20 + "relu *99" + "} *99" * 20, "E903", "10,000"),
     "a tower of 60 blocks": (_tower(60, 9), "E903", "10,000"),

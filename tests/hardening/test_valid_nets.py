@@ -8,7 +8,7 @@ import pytest
 from budget import count
 from conftest import Figure
 from hypothesis import HealthCheck, Phase, given, settings
-from reference import ConvTranspose, Erf
+from reference import LRN, ConvTranspose, Erf
 from running import Arrays, largest_error, random_input, random_tensors, run
 from strategies import PIECES, nets
 from test_generated import check_counts, check_shapes
@@ -37,7 +37,7 @@ def by_definition(text: str, tensors: Arrays, x: np.ndarray) -> Arrays:
     from onnx.reference import ReferenceEvaluator
 
     graph = cnndsl.parse(text).to_onnx(tensors, fold=False)
-    found = ReferenceEvaluator(graph, new_ops=[Erf, ConvTranspose])
+    found = ReferenceEvaluator(graph, new_ops=[Erf, ConvTranspose, LRN])
     return dict(zip(found.output_names, found.run(None, {"input": x}), strict=True))
 
 
@@ -59,6 +59,16 @@ def test_shapes_counts_and_values(family: str, figure: Figure) -> None:
     figure(f"valid nets, {family}: {len(errors):,}, largest error {max(errors):.1e}")
 
 
+def slope_error(text: str) -> float:
+    """A step may cross the kink of a ReLU or a pool: then a shorter one does not."""
+    best = np.inf
+    for step in (1e-5, 1e-6, 1e-7):
+        best = min(best, directional_error(text, Plan(), e=step))
+        if best < 1e-7:
+            break
+    return best
+
+
 def test_gradients(figure: Figure) -> None:
     errors = list[float]()
 
@@ -66,7 +76,7 @@ def test_gradients(figure: Figure) -> None:
         whole = text + HEAD
         if "output" in text or any(d.severity == "error" for d in cnndsl.check(whole)):
             return
-        errors.append(directional_error(whole, Plan()))
+        errors.append(slope_error(whole))
         assert errors[-1] < 1e-6, whole
 
     every(partial(nets, pieces=4), count(8, 600), check)
