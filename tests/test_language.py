@@ -642,6 +642,12 @@ def test_size_of_a_spec(tmp_path: Path):
         read(tmp_path / "long.cnn")
 
 
+def test_words_and_signs():
+    statements = "block b { }\n" * ((limits.TOKENS - 8) // 5)
+    assert codes(statements, "relu") == ["E110"] * limits.ERRORS
+    assert codes(statements * 2, "relu") == ["E900"]
+
+
 def test_nesting():
     assert codes("add { " * limits.NESTING + "}" * limits.NESTING) == []
     assert codes("add { " * 65 + "}" * 65) == ["E901"]

@@ -1,5 +1,7 @@
 """The tensors of a model: drawn from a seed, or read from a safetensors file."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +16,7 @@ from cnndsl.source import UserError
 
 Weights = Mapping[str, NDArray[np.float32]]
 _SHOWN = 5
+_KEY = "cnndsl"  # of the hash in the metadata
 
 
 def initial_weights(model: Model, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -30,10 +33,44 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
     from safetensors import numpy as storage
 
     try:
-        tensors: dict[str, NDArray[Any]] = cast(Any, storage).load_file(path)
+        data = path.read_bytes()
+        tensors: dict[str, NDArray[Any]] = cast(Any, storage).load(data)
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read as safetensors: {error}") from None
+        raise UserError(
+            f"{path}: cannot be read as safetensors: {error}\n  take another copy of the file"
+        ) from None
+    if _is_damaged(data, tensors):
+        raise UserError(
+            f"{path}: is damaged: its tensors are not those that were written\n"
+            "  take another copy of the file, or train anew"
+        )
     return fit_weights(tensors, model, str(path))
+
+
+def pack_weights(tensors: Weights) -> bytes:
+    """The tensors as a safetensors file that carries their hash; `read_weights` looks at it."""
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    return save(whole, metadata=_signature(whole))
+
+
+def _is_damaged(data: bytes, tensors: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether a file of ours (key and value both say so) has other tensors than were written."""
+    size = int.from_bytes(data[:8], "little")
+    said: dict[str, str] = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    ours = _KEY in said or any(value.startswith(_KEY) for value in said.values())
+    return ours and said != _signature(tensors)
+
+
+def _signature(tensors: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """A hash of names, types, shapes and values; one entry, as safetensors orders them anyhow."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        array = tensors[name]
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return {_KEY: f"{_KEY} sha256 {found.hexdigest()}"}
 
 
 def fit_weights(
@@ -52,7 +89,8 @@ def fit_weights(
         "not float": [f"{n} is {t.dtype}" for n, t in tensors.items() if t.dtype.kind != "f"],
     }
     _refuse(origin, problems)
-    found = {name: np.asarray(tensors[name], np.float32) for name in wanted}
+    with np.errstate(over="ignore"):  # what is too large for float32 is refused below
+        found = {name: np.asarray(tensors[name], np.float32) for name in wanted}
     broken = [name for name, array in found.items() if not np.isfinite(array).all()]
     _refuse(origin, {"not finite (NaN or infinity)": broken})
     return found

@@ -3,8 +3,8 @@
 import sys
 import zlib
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, BinaryIO
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from cnndsl.source import UserError
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 _MOST_CLASSES = 100_000
+_LARGE = 256 * 2**20  # bytes up to which a part of an archive may be packed in any way
 _TEST_SHARE = 5  # every fifth picture, where there is no test folder
 
 
@@ -39,12 +40,23 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of the archive, none of them of Python objects."""
     try:
         with path.open("rb") as file:
+            _check_bomb(file)
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds one array without a name")
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, MemoryError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
+
+
+def _check_bomb(file: BinaryIO) -> None:
+    """Pictures of the world pack to a half, not to a hundredth."""
+    if file.read(2) == b"PK":
+        with ZipFile(file) as archive:
+            for part in archive.infolist():
+                if part.file_size > max(_LARGE, 100 * part.compress_size):
+                    raise ValueError(f"{part.filename} unpacks to {part.file_size:,} bytes")
+    file.seek(0)
 
 
 def _images(x: NDArray[Any], path: Path) -> Images:

@@ -5,6 +5,7 @@ The last two are kept; the newest whose hash agrees is resumed.
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ def save(
     data = pack({k: np.ascontiguousarray(v) for k, v in tensors.items()})
     write_whole(folder / f"{name}.safetensors", data)
     entry = {**manifest, "sha256": hashlib.sha256(data).hexdigest()}
+    entry["manifest_sha256"] = _digest(entry)
     write_whole(folder / f"{name}.json", json.dumps(entry, indent=1).encode())
     tidy(folder)
 
@@ -63,7 +65,11 @@ def newest(folder: Path) -> Checkpoint:
         found = _read(manifest)
         if found is not None:
             return found
-    raise UserError(f"{folder}: holds no whole checkpoint to resume from")
+        print(f"left out: {manifest}: the checkpoint is damaged", file=sys.stderr)
+    raise UserError(
+        f"{folder}: holds no whole checkpoint to resume from\n"
+        "  start anew: `cnndsl train SPEC --weights RUN/weights/last.safetensors`"
+    )
 
 
 def _read(path: Path) -> Checkpoint | None:
@@ -73,8 +79,13 @@ def _read(path: Path) -> Checkpoint | None:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         data = path.with_suffix(".safetensors").read_bytes()
-        if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+        said = manifest.pop("manifest_sha256"), manifest["sha256"]
+        if said != (_digest(manifest), hashlib.sha256(data).hexdigest()):
             return None
         return Checkpoint(load(data), manifest)
-    except (OSError, ValueError, KeyError, SafetensorError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         return None
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

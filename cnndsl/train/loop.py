@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnndsl.backend.inference import Options, inference_model
 from cnndsl.backend.training import StepOptions
-from cnndsl.backend.weights import Weights
+from cnndsl.backend.weights import Weights, pack_weights
 from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite, write_whole
 from cnndsl.ir import Model
@@ -192,10 +192,7 @@ class Trainer:
         return weights
 
     def _keep(self, name: str, weights: Weights) -> None:
-        from safetensors.numpy import save
-
-        packed = save({k: np.ascontiguousarray(v) for k, v in weights.items()})
-        write_whole(self.folder.path / "weights" / f"{name}.safetensors", packed)
+        write_whole(self.folder.path / "weights" / f"{name}.safetensors", pack_weights(weights))
 
     def save(self) -> None:
         """`last.safetensors`, and a checkpoint of where the run is.
