@@ -12,7 +12,7 @@ from mistakes import diagnostics_of, examples, said_of
 
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
-from cnndsl.report.diagnostics import FORMATS, WIDTH, full
+from cnndsl.report.diagnostics import FORMATS, full
 from cnndsl.report.manual import codes
 from cnndsl.report.style import PLAIN, Style
 from cnndsl.source import Source
@@ -379,7 +379,7 @@ def test_control_characters_never_reach_the_terminal():
 def test_long_lines_are_shown_in_part():
     line = "relu; " * 1000 + "rleu; " + "relu; " * 1000
     shown = said_of(f"input 3x8x8\n{line}").splitlines()
-    assert max(map(len, shown)) < WIDTH + 20
+    assert max(map(len, shown)) <= Style.width
     assert shown[1][shown[2].index("^") :].startswith("rleu; ")
 
 

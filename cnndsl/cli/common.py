@@ -1,6 +1,7 @@
 """What several commands share: colours, the spec argument, settings."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +18,12 @@ from cnndsl.source import Failed, Source, UserError
 
 def style(stream: TextIO) -> Style:
     """Colours if the stream is a terminal; NO_COLOR and FORCE_COLOR decide before that."""
+    width = shutil.get_terminal_size((Style.width, 24)).columns
     if os.environ.get("NO_COLOR"):
-        return Style(False)
+        return Style(False, width)
     if os.environ.get("FORCE_COLOR"):
-        return Style(True)
-    return Style(stream.isatty() and os.environ.get("TERM") != "dumb")
+        return Style(True, width)
+    return Style(stream.isatty() and os.environ.get("TERM") != "dumb", width)
 
 
 spec_argument = click.argument("file", type=click.Path(path_type=Path))

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from cnndsl.report.style import Style
 from cnndsl.source import Diagnostic, Fix, Severity, Span
 
-WIDTH = 160  # characters that are shown of a line
 Render = Callable[[Sequence[Diagnostic], Style], str]
 
 
@@ -19,8 +18,8 @@ def full(found: Sequence[Diagnostic], style: Style) -> str:
 
 
 def _full(d: Diagnostic, style: Style) -> str:
-    shown, carets = _excerpt(d.span)
     margin = " " * len(f"{d.span.line}")
+    shown, carets = _excerpt(d.span, style.width - len(f"  {margin} | "))
     lines = [
         _header(d, style),
         f"  {style.dim(f'{d.span.line} |')} {shown}".rstrip(),
@@ -47,13 +46,14 @@ def _width(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _excerpt(span: Span) -> tuple[str, str]:
+def _excerpt(span: Span, columns: int) -> tuple[str, str]:
     """The line, cut around the span where it is long, and carets under the span's part of it."""
     line = span.source.line(span.line)
+    room = max(10, columns // (1 if _width(line) == len(line) else 2) - 2)  # characters
     start = span.column - 1
     end = span.stop[1] - 1 if span.stop[0] == span.line else len(line)
-    first = max(0, start - WIDTH // 2) if len(line) > WIDTH else 0
-    last = min(len(line), first + WIDTH)
+    first = max(0, start - room // 2) if len(line) > room else 0
+    last = min(len(line), first + room)
     before = ("…" if first else "") + _visible(line[first:start])
     marked = _visible(line[start : min(end, last)])
     behind = _visible(line[min(end, last) : last]) + ("…" if last < len(line) else "")

@@ -1,13 +1,14 @@
-"""Colours of messages, or none."""
+"""Colours of messages, or none, and how wide they may be."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Style:
-    """Wraps text in ANSI codes where `color` is on."""
+    """Wraps text in ANSI codes where `color` is on; lines of a spec are cut to `width` columns."""
 
     color: bool = False
+    width: int = 160
 
     def _wrap(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.color else text

@@ -189,8 +189,10 @@ def test_bad_pictures_end_nothing(tmp_path: Path, figure: Figure) -> None:
     strict = cnndsl(*train, "--strict", "--out", tmp_path / "strict")
     assert strict.code == 2, strict.err
     assert "cannot be read as a picture" in strict.err
-    figure(f"bad pictures among good: {len(bad)} of {number + len(bad):,} named and left out, "
-           f"training went on; --strict ends with exit code 2; peak {ended.peak:.0f} MB")  # fmt: skip
+    figure(
+        f"bad pictures: {len(bad)} of {number + len(bad):,} named and left out by train and run; "
+        f"--strict ends with exit code 2; peak {ended.peak:.0f} MB"
+    )
     check_run(tmp_path, bad)
 
 

@@ -80,5 +80,5 @@ def test_gradients(figure: Figure) -> None:
         errors.append(slope_error(whole))
         assert errors[-1] < 1e-6, whole
 
-    every(partial(nets, pieces=4), count(8, 600), check)
+    every(partial(nets, pieces=4), count(8, 1300), check)
     figure(f"gradients: {len(errors)} nets, largest error {max(errors):.1e}")
