@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib import import_module
-from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
@@ -106,8 +105,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; exit 0 ok, 1 diagnostics, 2 usage, 70 internal error, 130 SIGINT."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
-    if isinstance(sys.stdout, TextIOWrapper):  # what a terminal cannot show becomes `?`
-        sys.stdout.reconfigure(errors="replace")
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="replace")  # what a terminal cannot show becomes `?`
     try:
         code = group.main(given, prog_name="cnndsl", standalone_mode=False)
         sys.stdout.flush()
