@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from budget import Figure
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # strategies, reference, running
-
-Figure = Callable[[str], None]
 
 
 @pytest.fixture

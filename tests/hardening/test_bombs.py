@@ -5,8 +5,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-from budget import count
-from conftest import Figure
+from budget import Figure, count
 from processes import Ended, run
 
 ONCE = str(Path(__file__).with_name("check_once.py"))

@@ -7,8 +7,7 @@ from random import Random
 
 import mutate
 import pytest
-from budget import count
-from conftest import Figure
+from budget import Figure, count
 from processes import cnndsl, run
 
 PROGRAM = str(Path(__file__).with_name("fuzz_specs.py"))

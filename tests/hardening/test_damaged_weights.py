@@ -7,8 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from budget import count
-from conftest import Figure
+from budget import Figure, count
 from safetensors.numpy import load, save
 
 import cnndsl

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from budget import LONG
-from conftest import Figure
+from budget import LONG, Figure
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from processes import cnndsl
 

@@ -9,8 +9,7 @@ from random import Random
 import hostile
 import numpy as np
 import pytest
-from budget import count
-from conftest import Figure
+from budget import Figure, count
 from PIL import Image
 from processes import Ended, cnndsl, run
 

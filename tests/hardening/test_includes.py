@@ -5,8 +5,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from budget import LONG
-from conftest import Figure
+from budget import LONG, Figure
 from processes import cnndsl
 
 from cnndsl.passes.analyse import analyse

@@ -10,8 +10,7 @@ from unicodedata import combining, east_asian_width
 
 import mutate
 import pytest
-from budget import count
-from conftest import Figure
+from budget import Figure, count
 from jsonschema import Draft202012Validator
 from processes import ROOT, Ended, cnndsl, run
 

@@ -5,8 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from budget import count
-from conftest import Figure
+from budget import Figure, count
 from hypothesis import HealthCheck, Phase, given, settings
 from reference import LRN, ConvTranspose, Erf
 from running import Arrays, largest_error, random_input, random_tensors, run
