@@ -25,7 +25,7 @@ from cnndsl.words import Spec, Word, specs, syntax
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK = ("check", "layers", "explain", "summary", "graph", "emit")
+QUICK = ("check", "fmt", "init", "diff", "layers", "explain", "summary", "graph", "emit")
 FENCE = re.compile(r"^```(\w+)[ ]?(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"(<!-- (\w+) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

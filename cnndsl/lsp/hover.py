@@ -5,7 +5,7 @@ from cnndsl.layers import vocabulary
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Definition, Names
 from cnndsl.report.manual import layer_page
-from cnndsl.report.summary import short
+from cnndsl.report.summary import in_macs
 from cnndsl.shapes import show
 from cnndsl.syntax import ast
 from cnndsl.words import flags, keys
@@ -32,7 +32,7 @@ def _table(document: Document, nodes: list[Node]) -> str:
         before = [show(document.model.nodes[i].shape) for i in node.inputs]
         way = f"{' + '.join(before)} → " if before else ""
         costs = [f"{node.size:,} parameters"] if node.size else []
-        costs += [f"{short(node.macs)}MACs"] if node.macs else []
+        costs += [in_macs(node.macs)] if node.macs else []
         lines.append(f"`{node.path}`  **{way}{show(node.shape)}**  {' · '.join(costs)}".rstrip())
     if len(nodes) > _MOST:
         lines.append(f"and {len(nodes) - _MOST} more")

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnndsl.ir import Model
 from cnndsl.report.style import Style
-from cnndsl.report.summary import Row, short, summarise
+from cnndsl.report.summary import Row, in_macs, summarise
 from cnndsl.shapes import show
 
 
@@ -113,5 +113,5 @@ def _lines(change: Change, style: Style) -> list[str]:
 
 
 def _costs(row: Row) -> str:
-    macs = f", {short(row.macs)}MACs" if row.macs else ""
+    macs = f", {in_macs(row.macs)}" if row.macs else ""
     return show(row.output) + (f", {row.params:,} parameters" if row.params else "") + macs

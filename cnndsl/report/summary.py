@@ -163,6 +163,12 @@ def short(number: float) -> str:
     return f"{number:g}"
 
 
+def in_macs(number: int) -> str:
+    """`4.09 GMACs`, `320 MACs`."""
+    text = short(number)
+    return f"{text}MACs" if text[-1].isalpha() else f"{text} MACs"
+
+
 def mib(count: int) -> str:
     """Bytes in MiB, KiB or B."""
     if count < 2**10:
@@ -174,6 +180,6 @@ def one_line(model: Model, file: str) -> str:
     """What `check` prints on success."""
     outputs = " · ".join(show(s) for s in model.output_shapes().values())
     return (
-        f"{file}: ok · {model.params:,} parameters · {short(model.macs)}MACs · "
+        f"{file}: ok · {model.params:,} parameters · {in_macs(model.macs)} · "
         f"{show(model.input)} → {outputs}"
     )
