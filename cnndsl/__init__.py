@@ -34,6 +34,7 @@ __all__ = [  # noqa: RUF022  (by subject)
 _HOMES = {
     **dict.fromkeys(("Model", "check", "load", "parse", "train"), "cnndsl.api"),
     "Callback": "cnndsl.train.callbacks",
+    "load_ipython_extension": "cnndsl.notebook",
     **dict.fromkeys(("Diagnostic", "Failed", "UserError"), "cnndsl.source"),
 }
 

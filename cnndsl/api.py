@@ -8,6 +8,7 @@ from cnndsl import ir
 from cnndsl.lints import inspect
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
+from cnndsl.report.html import Findings, History
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.shapes import Shape
 from cnndsl.source import Diagnostic, Failed, Source, UserError
@@ -56,6 +57,18 @@ class Model:
     def summary(self) -> Summary:
         """Rows, totals and JSON; `print(model.summary())` shows the table."""
         return summarise(self.ir)
+
+    def diagram(self, depth: int | None = None) -> str:
+        """A picture of the network as SVG; `depth` is how many levels of blocks are opened."""
+        from cnndsl.diagram import diagram
+
+        return diagram(self.ir, depth)
+
+    def _repr_html_(self) -> str:
+        from cnndsl.report.html import summary_html
+
+        picture = f"<details><summary>diagram</summary>{self.diagram()}</details>"
+        return summary_html(self.summary()) + picture
 
     def initial_weights(self, seed: int = 0) -> "dict[str, NDArray[np.float32]]":
         """Fresh tensors by name, as the layers' initialisers draw them."""
@@ -113,9 +126,9 @@ def _whole(model: ir.Model | None, found: list[Diagnostic]) -> Model:
     return Model(model)
 
 
-def check(text: str) -> list[Diagnostic]:
+def check(text: str) -> Findings:
     """All errors of a spec given as text, or else its warnings; raises nothing for any text."""
-    return inspect(Source(text))[1]
+    return Findings(inspect(Source(text))[1])
 
 
 def train(
@@ -129,7 +142,7 @@ def train(
     callbacks: "Sequence[Callback]" = (),
     progress: str = "auto",
     **recipe: Any,
-) -> "list[dict[str, Any]]":
+) -> History:
     """Train on a data set and return a row an epoch: loss, accuracy, val_loss, val_accuracy …
 
     `recipe` overrides the spec's: `epochs=`, `batch=`, `seed=`, `optimizer=`, `loss=`, `schedule=`,
@@ -152,4 +165,4 @@ def train(
     folder = Path(data_dir) if data_dir else None
     said = {"data": chosen.data, "data_dir": str(folder.resolve()) if folder else None}
     trainer = run.start(model.ir, chosen, settings, folder, arguments=said, callbacks=callbacks)
-    return trainer.fit()
+    return History(trainer.fit())

@@ -20,7 +20,7 @@ PACKAGE = Path(cnndsl.__file__).parent
 # themselves. A part is a package or a module of `cnndsl`.
 LAYERING = """
 __main__
-cli
+cli notebook
 api
 lsp
 diagram highlight report

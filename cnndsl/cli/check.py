@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import parse_settings, set_option, spec_source, style
+from cnndsl.cli.common import set_option, spec_source, style
 from cnndsl.lints import Choice, inspect
+from cnndsl.passes.settings import parse_settings
 from cnndsl.report.diagnostics import FORMATS
 from cnndsl.report.summary import one_line
 from cnndsl.source import Diagnostic, Source

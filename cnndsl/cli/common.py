@@ -12,8 +12,9 @@ import click
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import decode, read
+from cnndsl.passes.settings import parse_settings
 from cnndsl.report.style import Style
-from cnndsl.source import Failed, Source, UserError
+from cnndsl.source import Failed, Source
 
 
 def style(stream: TextIO) -> Style:
@@ -30,21 +31,6 @@ spec_argument = click.argument("file", type=click.Path(path_type=Path))
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a file-level `let`."
 )
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, float]:
-    """`k=16` to a number by name."""
-    return dict(_setting(pair) for pair in pairs)
-
-
-def _setting(pair: str) -> tuple[str, float]:
-    name, _, text = pair.partition("=")
-    words: dict[str, float] = {"true": True, "false": False}
-    try:
-        number = words[text] if text in words else int(text) if text.isdigit() else float(text)
-    except ValueError:
-        raise UserError(f"--set {pair}: write NAME=NUMBER, such as --set k=16") from None
-    return name, number
 
 
 def spec_source(file: Path) -> Source:

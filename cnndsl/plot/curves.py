@@ -24,14 +24,19 @@ def _figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: Any, path: Path) -> None:
+def _png(figure: Any) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=120)
-    write_whole(path, out.getvalue())
+    return out.getvalue()
 
 
 def save_curves(rows: list[dict[str, Any]], path: Path) -> None:
     """Loss and accuracy of training and validation over the epochs."""
+    write_whole(path, curves_png(rows))
+
+
+def curves_png(rows: list[dict[str, Any]]) -> bytes:
+    """The picture of `save_curves`."""
     figure = _figure(9, 3.6)
     epochs = [row["epoch"] for row in rows]
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
@@ -44,7 +49,7 @@ def save_curves(rows: list[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    _save(figure, path)
+    return _png(figure)
 
 
 def save_confusion(confusion: NDArray[np.int64], classes: tuple[str, ...], path: Path) -> None:
@@ -63,4 +68,4 @@ def save_confusion(confusion: NDArray[np.int64], classes: tuple[str, ...], path:
         color = "white" if shares[i, j] > 0.5 else "#333333"
         axes.text(j, i, f"{confusion[i, j]}", ha="center", va="center", fontsize=8, color=color)
     figure.colorbar(picture, ax=axes, label="share of the true class")
-    _save(figure, path)
+    write_whole(path, _png(figure))

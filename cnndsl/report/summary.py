@@ -84,6 +84,11 @@ class Summary:
         rows = sorted(self.rows, key=lambda row: getattr(row, cost), reverse=True)
         return replace(self, rows=tuple(rows))
 
+    def _repr_html_(self) -> str:
+        from cnndsl.report.html import summary_html
+
+        return summary_html(self)
+
     def __str__(self) -> str:
         from rich.console import Console
 

@@ -1,0 +1,61 @@
+"""Jupyter: `%load_ext cnndsl`, then a spec in a cell behind `%%cnn`.
+
+    %%cnn small --set width=16
+    input 3x32x32
+    let width = 8
+    conv width 3x3 same relu; gap; dense 10
+
+The cell's mistakes and warnings are shown at their places; a network without errors is bound to the
+name (`model` where none is given) and drawn.
+"""
+
+import shlex
+from typing import Any
+
+from cnndsl.api import Model
+from cnndsl.lints import inspect
+from cnndsl.passes.settings import parse_settings
+from cnndsl.report.html import Findings
+from cnndsl.source import Source, UserError
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext cnndsl` calls."""
+
+    def magic(line: str, cell: str) -> Model | Findings | None:
+        return cnn(shell, line, cell)
+
+    shell.register_magic_function(magic, "cell", "cnn")
+
+
+def cnn(shell: Any, line: str, cell: str) -> Model | Findings | None:
+    """Check the cell; bind and return the model, or return what is wrong with it."""
+    try:
+        name, settings = _arguments(line)
+        model, found = inspect(Source(cell, name), settings)
+    except UserError as error:
+        print(error)
+        return None
+    findings = Findings(found)
+    if model is None:
+        return findings
+    if found:
+        from IPython.display import display  # pyright: ignore  (only where there is IPython)
+
+        display(findings)
+    shell.user_ns[name] = Model(model)
+    return shell.user_ns[name]
+
+
+def _arguments(line: str) -> tuple[str, dict[str, float]]:
+    """`NAME --set k=16`: both may be missing."""
+    words, pairs, name = shlex.split(line), list[str](), "model"
+    while words:
+        word = words.pop(0)
+        if word == "--set" and words:
+            pairs.append(words.pop(0))
+        elif word.isidentifier():
+            name = word
+        else:
+            raise UserError(f"%%cnn {line}: write %%cnn NAME --set k=16")
+    return name, parse_settings(pairs)
