@@ -47,13 +47,12 @@ def test_sorting_puts_the_most_expensive_first() -> None:
     assert [r.macs for r in rows] == sorted((r.macs for r in rows), reverse=True)
 
 
-def test_bars_are_shares_in_eighths() -> None:
-    assert bar(8, 8) == "████████"
-    assert bar(4, 8) == "████    "
-    assert bar(1, 64) == "▏       "
-    assert bar(1, 10_000) == "▏       "  # something is more than nothing
-    assert bar(0, 8) == " " * 8
-    assert bar(0, 0) == " " * 8
+def test_bars_are_shares_in_halves() -> None:
+    assert bar(8, 8) == "━━━━━━━━"
+    assert bar(4, 8) == "━━━━····"
+    assert bar(5, 16) == "━━╸·····"
+    assert bar(1, 10_000) == "╸·······"  # something is more than nothing
+    assert bar(0, 8) == bar(0, 0) == "········"
 
 
 def printed(bars: bool, **how: Any) -> str:
@@ -64,13 +63,13 @@ def printed(bars: bool, **how: Any) -> str:
 
 
 def test_bars_add_a_column_for_memory() -> None:
-    assert "█" not in printed(False)
+    assert "·····" not in printed(False)
     lines = printed(True).splitlines()
     (dense,) = [line for line in lines if "dense" in line]
     (conv,) = [line for line in lines if "conv" in line]
-    assert "325 ████████" in dense
-    assert "112 ██▊" in conv
-    assert "2.0 KiB ████████" in conv  # conv and relu
+    assert "325 ━━━━━━━━" in dense
+    assert "112 ━━━·" in conv
+    assert "2.0 KiB ━━━━━━━━" in conv  # conv and relu
 
 
 def test_sizes_have_their_unit() -> None:
@@ -83,7 +82,7 @@ def test_the_command_sorts_and_cuts(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(capsys.readouterr().out)["layers"]
     assert [row["type"] for row in rows][:2] == ["conv", "dense"]
     assert run("summary", spec, "--bars") == 0
-    assert "█" in capsys.readouterr().out
+    assert "·····" in capsys.readouterr().out
 
 
 # diff

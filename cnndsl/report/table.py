@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 ROOMY = 110  # columns from which bars fit
 _WIDTH = 8  # columns of a bar
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _COSTS = (("params", "cyan"), ("macs", "magenta"), ("memory", "blue"))
 
 
@@ -48,10 +47,9 @@ def _cells(row: Row, most: dict[str, int], bars: bool) -> list[Any]:
 
 
 def bar(part: int, whole: int) -> str:
-    """A share of the largest, in eighths of a column; nothing is shorter than something."""
-    eighths = max(round(8 * _WIDTH * part / whole), 1 if part else 0) if whole else 0
-    full, rest = divmod(eighths, 8)
-    return (_EIGHTHS[8] * full + (_EIGHTHS[rest] if rest else "")).ljust(_WIDTH)
+    """A share of the largest, in halves of a column; nothing is shorter than something."""
+    halves = max(round(2 * _WIDTH * part / whole), 1 if part else 0) if whole else 0
+    return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(_WIDTH, "·")
 
 
 def _caption(summary: Summary) -> str:
