@@ -9,8 +9,9 @@ from rich.console import Console
 
 import cnndsl
 from cnndsl.cli import main
-from cnndsl.report.summary import Summary, mib, summarise
+from cnndsl.report.summary import Summary, summarise
 from cnndsl.report.table import bar, table
+from cnndsl.report.units import mib
 
 SPECS = Path(__file__).parents[1] / "specs"
 SMALL = "input 3x8x8\nconv 4 3x3 same relu; pool 2\nflatten; dense 5\n"

@@ -5,7 +5,7 @@ from cnndsl.layers import vocabulary
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Definition, Names
 from cnndsl.report.manual import layer_page
-from cnndsl.report.summary import in_macs
+from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
 from cnndsl.syntax import ast
 from cnndsl.words import flags, keys

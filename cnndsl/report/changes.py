@@ -7,7 +7,8 @@ from typing import Any
 
 from cnndsl.ir import Model
 from cnndsl.report.style import Style
-from cnndsl.report.summary import Row, in_macs, summarise
+from cnndsl.report.summary import Row, summarise
+from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
 
 

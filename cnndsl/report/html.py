@@ -2,13 +2,16 @@
 
 from base64 import b64encode
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.report.diagnostics import full
 from cnndsl.report.style import PLAIN
-from cnndsl.report.summary import Row, Summary, mib, short
+from cnndsl.report.units import mib, short
 from cnndsl.shapes import show
 from cnndsl.source import Diagnostic
+
+if TYPE_CHECKING:
+    from cnndsl.report.summary import Row, Summary
 
 _CELL = "padding:2px 10px;text-align:right;white-space:nowrap"
 _COLORS = {"params": "#2a9fb5", "macs": "#b5489a", "memory": "#5476c4"}
@@ -61,7 +64,7 @@ def findings_html(found: list[Diagnostic]) -> str:
     )
 
 
-def summary_html(summary: Summary) -> str:
+def summary_html(summary: "Summary") -> str:
     """A table with bars behind the costs, and the totals."""
     most = {name: max((getattr(r, name) for r in summary.rows), default=0) for name in _COLORS}
     heads = ("path", "layer", "output", "params", "MACs", "memory", "sees", "line")
@@ -80,7 +83,7 @@ def summary_html(summary: Summary) -> str:
     )
 
 
-def _outputs(summary: Summary) -> str:
+def _outputs(summary: "Summary") -> str:
     return ", ".join(map(show, summary.model.output_shapes().values()))
 
 
@@ -89,7 +92,7 @@ def _align(head: str) -> str:
     return _CELL.replace("right", "left") if left else _CELL
 
 
-def _row(row: Row, most: dict[str, int]) -> str:
+def _row(row: "Row", most: dict[str, int]) -> str:
     texts = [row.path, row.text, show(row.output)]
     left = "".join(f'<td style="{_align("path")}">{escape(text)}</td>' for text in texts)
     costs = f"{row.params:,}", short(row.macs), mib(row.memory)

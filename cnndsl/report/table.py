@@ -2,18 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.report.summary import Row, Summary, mib, short
+from cnndsl.report.units import mib, short
 from cnndsl.shapes import show
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from cnndsl.report.summary import Row, Summary
 
 ROOMY = 110  # columns from which bars fit
 _WIDTH = 8  # columns of a bar
 _COSTS = (("params", "cyan"), ("macs", "magenta"), ("memory", "blue"))
 
 
-def table(summary: Summary, bars: bool = False) -> "Table":
+def table(summary: "Summary", bars: bool = False) -> "Table":
     """A row a layer; with `bars`, where parameters, MACs and memory are."""
     from rich.table import Table
 
@@ -32,7 +34,7 @@ def table(summary: Summary, bars: bool = False) -> "Table":
     return out
 
 
-def _cells(row: Row, most: dict[str, int], bars: bool) -> list[Any]:
+def _cells(row: "Row", most: dict[str, int], bars: bool) -> list[Any]:
     from rich.text import Text
 
     costs = [f"{row.params:,}", short(row.macs) if row.macs else "0"]
@@ -52,7 +54,7 @@ def bar(part: int, whole: int) -> str:
     return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(_WIDTH, "·")
 
 
-def _caption(summary: Summary) -> str:
+def _caption(summary: "Summary") -> str:
     model = summary.model
     outputs = ", ".join(f"{name} {show(s)}" for name, s in model.output_shapes().items())
     lines = [
