@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 _PARENT = """\
 import os, sys, time
 start = time.perf_counter()
-child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
 _, status, usage = os.wait4(child, 0)
 seconds = time.perf_counter() - start
 with open(sys.argv[1], "w") as file:
@@ -46,7 +46,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Ended:
-    """Run a program (its full path and arguments) to its end."""
+    """Run a program (found on the path) to its end."""
     path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
     with tempfile.NamedTemporaryFile() as usage:
         ended = subprocess.run(

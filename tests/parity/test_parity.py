@@ -134,10 +134,10 @@ def test_outputs_agree_at_full_size(name):
         ("squeezenet1_1", "ceil", "same"),
         ("mobilenet_v2", "relu6", "relu"),
         ("mobilenet_v3_small", "eps=1e-3", "eps=1e-5"),
-        ("mobilenet_v3_small", "hswish if hs", "silu if hs"),
+        ("mobilenet_v3_small", "hswish  if hs", "silu  if hs"),
         ("convnext_tiny", "eps=1e-6", "eps=1e-5"),
         ("convnext_tiny", "gelu", "silu"),
-        ("unet", "from e1 | up  64", "up 64 | from e1"),
+        ("unet", "from e1 | up 64", "up 64 | from e1"),
     ],
 )
 def test_the_comparison_notices_a_wrong_spec(name, right, wrong):
