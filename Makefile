@@ -34,7 +34,7 @@ test: $(READY_TEST)
 	$(BIN)/python -m pytest -n 2
 
 # The core in seconds: language, messages, shapes of the house, gradients.
-CORE := architecture batches compile data_files diagnostics docs init language pages rules \
+CORE := architecture batches compile data_files diagnostics docs fmt init language lints pages rules \
         simplify training_gradients
 
 quick: $(READY_TEST)

@@ -120,6 +120,7 @@ def model_bytes(text: str) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(messy())
 def test_layout_is_idempotent_and_keeps_everything(texts: tuple[str, str]) -> None:
@@ -214,6 +215,7 @@ def test_the_specs_unrolled_are_the_same_networks(path: Path) -> None:
     assert same_network(text, unrolled(model, file))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(nets())
 def test_nets_unrolled_are_the_same_networks(text: str) -> None:

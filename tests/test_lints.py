@@ -200,6 +200,7 @@ def test_a_spec_that_would_still_not_check_is_left_alone() -> None:
     assert (result.source.text, result.count, result.refused) == (text, 0, 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(nets())
 def test_fixing_never_makes_a_spec_worse(text: str) -> None:
