@@ -9,6 +9,7 @@
 From these the binder, the manual pages, completion and "did you mean" are all derived.
 """
 
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
@@ -105,17 +106,20 @@ def _filled(name: str, spec: Spec, default: Any) -> Spec:
     return replace(spec, name=name, key=written, required=needed, default=given)
 
 
-def arguments(cls: type[Word]) -> list[Spec]:
+@cache
+def arguments(cls: type[Word]) -> tuple[Spec, ...]:
     """The positional fields in their order."""
-    return [spec for spec in specs(cls) if spec.role == "arg"]
+    return tuple(spec for spec in specs(cls) if spec.role == "arg")
 
 
-def keys(cls: type[Word]) -> dict[str, Spec]:
+@cache
+def keys(cls: type[Word]) -> Mapping[str, Spec]:
     """The fields that can be written `name=value`, by that name."""
     return {spec.key: spec for spec in specs(cls) if spec.key}
 
 
-def flags(cls: type[Word]) -> dict[str, Spec]:
+@cache
+def flags(cls: type[Word]) -> Mapping[str, Spec]:
     """The fields that bare words set, by word."""
     return {w: spec for spec in specs(cls) if spec.role == "word" for w in spec.words}
 

@@ -63,12 +63,11 @@ def unused_block(s: Subject) -> Iterator[Found]:
 def idle_label(s: Subject) -> Iterator[Found]:
     """A label that nothing refers to, on a statement without weights that it would name."""
     used = _used_names(s)
-    named = _statements_with_weights(s)
-    for node in s.all(ast.Statement):
-        if node.label and node.label.id not in used:
-            if (node.span.start, node.span.end) in named:
-                continue
-            label = node.label
+    idle = [n for n in s.all(ast.Statement) if n.label and n.label.id not in used]
+    named = _statements_with_weights(s) if idle else set[tuple[int, int]]()
+    for node in idle:
+        label = node.label
+        if label is not None and (node.span.start, node.span.end) not in named:
             span = Span(label.span.source, label.span.start, node.head.span.start)
             yield Found(f"nothing uses the label `{label.id}`", label.span,
                         f"refer to it, as in `add {label.id}`, or remove it",
