@@ -57,9 +57,20 @@ def command(
             good.append(one_line(model, source.name))
     if found or output_format in ("json", "sarif"):
         click.echo(FORMATS[output_format](found, style(sys.stdout)), color=True)
+    if sys.stdout.isatty() and not fix:
+        _tell_of_fixes(found)
     for line in good if output_format in ("full", "concise") and not quiet else ():
         click.echo(line)
     return int(len(good) < len(files) or (strict and bool(found)))
+
+
+def _tell_of_fixes(found: list[Diagnostic]) -> None:
+    """To people at a terminal: how many of these `--fix` can mend."""
+    fixes = [d.fix for d in found if d.fix is not None]
+    safe = sum(fix.safe for fix in fixes)
+    if fixes:
+        rest = f", {len(fixes) - safe} more with --unsafe-fixes" if safe < len(fixes) else ""
+        click.echo(f"\n{safe} of {len(found)} can be mended by --fix{rest}", err=True)
 
 
 @dataclass(frozen=True)
