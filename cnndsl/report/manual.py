@@ -23,8 +23,13 @@ def layer_page(name: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def fields_of(cls: type[Word]) -> list[tuple[str, str]]:
+    """Each field of a word as it is written, with what it means and its default."""
+    return [(spec.title, _describe(spec)) for spec in specs(cls)]
+
+
 def _fields(cls: type[Word]) -> str:
-    rows = [(spec.title, _describe(spec)) for spec in specs(cls)]
+    rows = fields_of(cls)
     width = max((len(title) for title, _ in rows), default=0)
     return "\n".join(f"  {title:<{width}}  {text}" for title, text in rows)
 
