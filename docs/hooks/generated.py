@@ -49,6 +49,7 @@ MENDS = {"safe": "`--fix`", "unsafe": "`--fix --unsafe-fixes`", "": ""}
 WRONG = re.compile(r"^```cnn wrong (\S+)( times \d+)?\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 
 
+@cache
 def pages() -> dict[str, str]:
     """Every generated page by its place in the site."""
     found = {uri: (ROOT / path).read_text(encoding="utf-8") for uri, path in SOURCES.items()}
@@ -58,6 +59,13 @@ def pages() -> dict[str, str]:
     found |= {f"diagnostics/{code}.md": _code(code) for code in codes()}
     found |= {"examples/index.md": _example_index()}
     return found | {f"examples/{spec.stem}.md": _example(spec) for spec in _specs()}
+
+
+@cache
+def title(uri: str) -> str:
+    """The heading of a page of the site."""
+    text = pages().get(uri) or (ROOT / "docs" / uri).read_text(encoding="utf-8")
+    return text.partition("\n")[0].lstrip("# ")
 
 
 def _table(titles: str, rows: Iterator[list[str]]) -> str:

@@ -88,6 +88,8 @@ def _link(match: re.Match[str], uri: str, origin: str) -> str:
     place = _place(normpath(f"{Path(origin).parent.as_posix()}/{target}"))
     if place is None:
         return label[1:-1]
+    if label.endswith((".md]", "/]")):  # a path says nothing to those who see no files
+        label = f"[{generated.title(place)}]"
     return f"{label}({relpath(place, Path(uri).parent.as_posix())}{anchor})"
 
 
