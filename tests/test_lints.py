@@ -187,6 +187,13 @@ def test_unsafe_fixes_wait_for_their_flag() -> None:
     )
 
 
+def test_borders_are_kept_by_all_convolutions_or_by_none() -> None:
+    text = network("conv 8 3x3 relu *2; pool 2", "conv 8 3x3", "relu; conv 8 3x3 relu; pool 2")
+    result = fixed(Source(text), unsafe=True)
+    assert result.source.text == text.replace("8 3x3", "8 3x3 same")
+    assert result.count == 1
+
+
 def test_comments_and_layout_stay() -> None:
     text = "# my net\ninput  3x32x32   # pictures\n\n\nconv   8 3x3 relu  relu  # twice\ndense 10\n"
     assert fixed(Source(text)).source.text == (

@@ -1,6 +1,7 @@
 """W4…: paddings and strides that lose or invent pixels."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from cnndsl.ir import Node
@@ -8,7 +9,7 @@ from cnndsl.layers.conv import Conv, Convolution
 from cnndsl.layers.pool import Pooling
 from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.shapes import Shape, reach, show
-from cnndsl.source import Fix
+from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 
 _SHARE = 0.25  # of the picture's height or width, lost at borders
@@ -52,8 +53,17 @@ def border_lost(s: Subject) -> Iterator[Found]:
         "off at the borders", first.span,
         "write `same` to keep the size, or `valid` where that is meant",
         tuple(f"line {s.nodes[i].line}: `{_text(s.nodes[i])}`" for i in cuts[1:6]),
-        Fix(first.span.at_end(), " same", "add `same`", safe=False),
+        _all_same([s.nodes[i] for i in cuts]),
     )  # fmt: skip
+
+
+def _all_same(nodes: list[Node]) -> Fix:
+    """`same` behind all of the nodes in one: behind a few, the sizes would suit nobody."""
+    source = nodes[0].span.source
+    ends = sorted({n.span.end for n in nodes if n.span.source is source})
+    parts = [source.text[a:b] for a, b in pairwise(ends)]
+    text = " same".join(["", *parts, ""])
+    return Fix(Span(source, ends[0], ends[-1]), text, "add `same`", safe=False)
 
 
 def _cut(node: Node, s: Subject) -> float:
