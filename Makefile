@@ -1,4 +1,5 @@
 # Two commands are enough: `make demo` and `make test`. Each sets up what it needs.
+# `make docs` builds the documentation as a site.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 export MPLBACKEND := Agg
 
-.PHONY: demo test quick harden lint clean
+.PHONY: demo test quick harden lint docs clean
 
 demo: $(READY)
 	@mkdir -p demo
@@ -49,6 +50,10 @@ lint: $(READY_TEST)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+docs: $(READY_TEST)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "== done: site/index.html; $(BIN)/mkdocs serve shows it"
+
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]'
@@ -60,4 +65,4 @@ $(READY_TEST): $(READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo runs dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo runs site dist build .pytest_cache .ruff_cache .hypothesis

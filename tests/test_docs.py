@@ -221,6 +221,32 @@ def _exit_code(*words: str) -> object:
     return left.value.code
 
 
+def test_the_configuration_of_lints_md_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (block,) = fences(page("lints.md"), "toml")
+    (tmp_path / "w.cnn").write_text("input 3x32x32\nconv 32 3x3 same relu\nconv 32 5x5 same\n")
+    monkeypatch.chdir(tmp_path)
+    assert _exit_code("check", "w.cnn", "--strict") == 1
+    (tmp_path / "pyproject.toml").write_text(block.text)
+    assert _exit_code("check", "w.cnn") == 0
+    assert _exit_code("check", "w.cnn", "--ignore", "W504") == 1
+
+
+# Coming from
+
+
+CONV2D = (  # keras.layers.Conv2D.__init__, and what every layer takes
+    "filters kernel_size strides padding data_format dilation_rate groups activation use_bias "
+    "kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
+    "activity_regularizer kernel_constraint bias_constraint input_shape name trainable dtype"
+)
+
+
+def test_every_parameter_of_keras_conv2d_is_translated():
+    text = (DOCS / "coming-from.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)=", text, re.MULTILINE)
+    assert rows[: len(CONV2D.split())] == CONV2D.split()
+
+
 # Tables
 
 

@@ -155,9 +155,7 @@ def _code_index() -> str:
         "E is an error, W a warning; [which warnings you want](../lints.md) is yours to say.\n",
     ]
     for start, members in _groups().items():
-        rows = (
-            [f"[`{c}`]({c}.md)", _prose(code_title(c)), MENDS[_mend(c)]] for c in members
-        )
+        rows = ([f"[`{c}`]({c}.md)", _prose(code_title(c)), MENDS[_mend(c)]] for c in members)
         title = f"## {GROUPS[start]} ({start}…) {{ #{start.lower()} }}\n"
         parts += [title, _table("code | says | mended by `check`", rows)]
     return "\n".join(parts)
@@ -207,9 +205,7 @@ def _about(spec: Path) -> str:
 
 
 def _example_index() -> str:
-    rows = (
-        [f"[`{s.stem}`]({s.stem}.md)", _about(s), f"{_model(s).params:,}"] for s in _specs()
-    )
+    rows = ([f"[`{s.stem}`]({s.stem}.md)", _about(s), f"{_model(s).params:,}"] for s in _specs())
     return (
         "# Examples\n\nPublished networks, held by tests to their published parameter counts. "
         "`cnndsl check specs/resnet50.cnn` checks one.\n\n" + _table("spec | is | parameters", rows)
@@ -220,7 +216,7 @@ def _example(spec: Path) -> str:
     picture = ROOT / "docs" / "img" / f"{spec.stem}.svg"
     parts = [
         f"# {spec.stem}",
-        f'```cnn {spec.name}\n{spec.read_text(encoding="utf-8").rstrip()}\n```',
+        f"```cnn {spec.name}\n{spec.read_text(encoding='utf-8').rstrip()}\n```",
         *([f"![diagram of {spec.stem}](../img/{spec.stem}.svg)"] if picture.exists() else []),
     ]
     return "\n\n".join(parts)

@@ -1,23 +1,20 @@
 """What MkDocs asks of us while it builds the site: pages, navigation, fences, links, colours."""
 
 import re
-import sys
 from pathlib import Path
 from posixpath import normpath, relpath
 from typing import Any
 
+import generated
+from generated import HOME, ROOT, SOURCES
 from mkdocs.structure.files import File
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import generated  # noqa: E402
-from generated import HOME, ROOT, SOURCES  # noqa: E402
 
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```(cnn|python) (.+)$", re.MULTILINE)
 LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\])\(([^)#\s]*)(#[^)]*)?\)")
 TABLE_CODE = re.compile(r"^\|.*\|$", re.MULTILINE)
 CODE = re.compile(r"(<a [^>]*>)?<code>([EW]\d{3})</code>")
+SECTIONS = {"specs": "examples/index.md", "cnndsl/pages": "diagnostics/index.md"}
 OUTPUT = re.compile(r"<pre>.*?</pre>", re.DOTALL)
 
 
@@ -97,8 +94,8 @@ def _place(path: str) -> str | None:
     """Where a file of the repository stands in the site."""
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    if path == "specs":
-        return "examples/index.md"
+    if path in SECTIONS:
+        return SECTIONS[path]
     if path.startswith("specs/"):
         return f"examples/{Path(path).stem}.md"
     return next((uri for uri, source in SOURCES.items() if source == path), None)
@@ -132,7 +129,9 @@ def _coloured(block: str, address: Any) -> str:
 
     found, count = re.subn(r"\b(error|warning)\[([EW]\d{3})\]", head, block)
     if count:
-        found = re.sub(r"(?m)(^|>)(  (?:help|note):)", r'\1<span class="said-word">\2</span>', found)
+        found = re.sub(
+            r"(?m)(^|>)(  (?:help|note):)", r'\1<span class="said-word">\2</span>', found
+        )
         found = re.sub(r"\^+", r'<span class="said-place">\g<0></span>', found)
     if re.search(r"(?m)(?:^|>)@@ ", found):
         for sign, name in (("-", "minus"), (r"\+", "plus")):
