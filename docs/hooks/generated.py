@@ -30,6 +30,7 @@ HOME = """
 [The language](language.md){ .md-button }
 
 """
+ORDER = ("input", "conv", "upconv", "pool", "norm", "activation", "dense", "merge")
 GROUPS = {
     "E0": "Reading the text",
     "E1": "Names and values",
@@ -70,7 +71,8 @@ def title(uri: str) -> str:
 
 def _table(titles: str, rows: Iterator[list[str]]) -> str:
     lines = [titles, "|".join("---" for _ in titles.split("|")), *map(" | ".join, rows)]
-    return "\n".join(f"| {line} |" for line in lines) + "\n"
+    table = "\n".join(f"| {line} |" for line in lines)
+    return f'<div class="index" markdown>\n\n{table}\n\n</div>\n'
 
 
 # Layers
@@ -82,7 +84,7 @@ def _families() -> dict[str, list[str]]:
     found = dict[str, list[str]]()
     for word, cls in sorted(vocabulary().items()):
         found.setdefault(cls.__module__.rpartition(".")[2], []).append(word)
-    return {name: found[name] for name in sorted(found, key=lambda n: (n != "input", n))}
+    return {name: found[name] for name in sorted(found, key=(*ORDER, *sorted(found)).index)}
 
 
 def _family_title(family: str) -> str:

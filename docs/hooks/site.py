@@ -14,6 +14,7 @@ FENCE = re.compile(r"^```(cnn|python) (.+)$", re.MULTILINE)
 LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\])\(([^)#\s]*)(#[^)]*)?\)")
 TABLE_CODE = re.compile(r"^\|.*\|$", re.MULTILINE)
 CODE = re.compile(r"(<a [^>]*>)?<code>([EW]\d{3})</code>")
+LINE = re.compile(r'(?m)((?:^|<span class="go">))(?:(---|\+\+\+|@@) |([-+]))([^<\n]*)')
 SECTIONS = {"specs": "examples/index.md", "cnndsl/pages": "diagnostics/index.md"}
 OUTPUT = re.compile(r"<pre>.*?</pre>", re.DOTALL)
 
@@ -56,7 +57,7 @@ def on_page_markdown(text: str, page: Any, **_: Any) -> str:
     if uri == "index.md":
         page.meta["hide"] = ["navigation"]
         page.meta["title"] = "cnndsl"
-        parts[0] = parts[0].rstrip() + HOME
+        parts[0] = f"{parts[0].rstrip()}\n{{ .lead }}{HOME}"
     return "".join(parts)
 
 
@@ -133,8 +134,13 @@ def _coloured(block: str, address: Any) -> str:
             r"(?m)(^|>)(  (?:help|note):)", r'\1<span class="said-word">\2</span>', found
         )
         found = re.sub(r"\^+", r'<span class="said-place">\g<0></span>', found)
-    if re.search(r"(?m)(?:^|>)@@ ", found):
-        for sign, name in (("-", "minus"), (r"\+", "plus")):
-            line = rf'(?m)((?:^|<span class="go">))({sign}[^<\n]*)'
-            found = re.sub(line, rf'\1<span class="said-{name}">\2</span>', found)
-    return found
+    return _coloured_difference(found) if "@@ -" in found else found
+
+
+def _coloured_difference(block: str) -> str:
+    def line(match: re.Match[str]) -> str:
+        name = "file" if match[2] else "minus" if match[3] == "-" else "plus"
+        text = match[0].removeprefix(match[1])
+        return f'{match[1]}<span class="said-{name}">{text}</span>'
+
+    return LINE.sub(line, block)
