@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/cnndsl
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
+READY_DOCS := $(VENV)/.ready-docs
 export MPLBACKEND := Agg
 
 .PHONY: demo test quick harden lint docs clean
@@ -50,7 +51,7 @@ lint: $(READY_TEST)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-docs: $(READY_TEST)
+docs: $(READY_DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "== done: site/index.html; $(BIN)/mkdocs serve shows it"
 
@@ -62,6 +63,10 @@ $(READY): pyproject.toml
 $(READY_TEST): $(READY)
 	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(READY_DOCS): $(READY)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
 	@touch $@
 
 clean:
