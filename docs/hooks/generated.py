@@ -127,7 +127,8 @@ def _paragraph(text: str) -> str:
     if text.startswith("    "):
         return f"```cnn\n{cleandoc(text)}\n```"
     if re.match(r"\w+: \(", text):
-        return f"``` {{ .text .formula }}\n{text.replace('`', '')}\n```"
+        formula, named, source = text.replace("`", "").partition(" Source:")
+        return f"``` {{ .text .formula }}\n{formula}\n```\n\n{_prose((named + source).strip())}"
     return _prose(text)
 
 
