@@ -289,3 +289,15 @@ def test_warnings_are_no_errors_unless_strict(
     assert run("--strict", str(file)) == 1
     assert run("--strict", "--ignore", "W1,W303", str(file)) == 0
     assert run("--ignore", "X1", str(file)) == 2
+
+
+@pytest.mark.parametrize("ignored", ['"W1, W303"', '["W1", "W303"]'])
+def test_a_project_chooses_too(
+    ignored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.cnndsl.check]\nignore = {ignored}\n")
+    file = tmp_path / "m.cnn"
+    file.write_text(NOISY)
+    monkeypatch.chdir(tmp_path)
+    assert run("--strict", str(file)) == 0
+    assert run("--strict", "--ignore", "W2", str(file)) == 1

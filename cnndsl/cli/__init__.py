@@ -97,8 +97,17 @@ def _project_defaults() -> dict[str, Any]:
                 tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
             except (OSError, ValueError) as error:
                 raise UserError(f"{file}: cannot be read: {error}") from None
-            return tools.get("cnndsl", {})
+            return _listed(tools.get("cnndsl", {}))
     return {}
+
+
+def _listed(defaults: dict[str, Any]) -> dict[str, Any]:
+    """`ignore = "W503"` means the same as `ignore = ["W503"]`."""
+    check = defaults.get("check", {})
+    for name in ("select", "ignore"):
+        if isinstance(check.get(name), str):
+            check[name] = [check[name]]
+    return defaults
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
