@@ -1,10 +1,12 @@
 """A model as a flat spec: blocks, repeats, conditions and values written out."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
 
 from cnndsl.fmt.render import formatted
-from cnndsl.ir import Model, Node
+from cnndsl.ir import Model
 from cnndsl.layers.base import Layer, Merge
 from cnndsl.layers.merge import Residual
 from cnndsl.shapes import show
@@ -18,7 +20,34 @@ def unrolled(model: Model, file: ast.File) -> str:
 
     Tensors that are used again get labels `t1`, `t2` …; weights get names of their own.
     """
-    return formatted(Source("\n".join(_Writer(model, file).lines() + _recipe(file)), model.name))
+    lets = [n.name.id for n in file.body if isinstance(n, ast.Let)]
+    lines = flat(_steps(model), model.outputs, lets)
+    return formatted(Source("\n".join(lines + _recipe(file)), model.name))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer of a flat spec. `inputs` are positions of earlier steps; the first is the input."""
+
+    layer: Layer
+    inputs: tuple[int, ...]
+    follows: bool = False
+    """Whether it may stand in the statement of the step before."""
+
+
+def flat(steps: Sequence[Step], outputs: Mapping[str, int], taken: Iterable[str]) -> list[str]:
+    """The statements of layers in order; labels avoid the names of outputs and those `taken`."""
+    return _Writer(steps, outputs, taken).lines()
+
+
+def _steps(model: Model) -> list[Step]:
+    """The layers of a model; an auto residual that does not add takes the branch alone."""
+    steps = list[Step]()
+    for node in model.nodes:
+        shapes = {model.nodes[x].shape for x in node.inputs}
+        alone = isinstance(node.layer, Residual) and len(shapes) > 1
+        steps.append(Step(node.layer, node.inputs[:1] if alone else node.inputs, node.follows))
+    return steps
 
 
 def statement(layer: Layer) -> str:
@@ -44,55 +73,50 @@ def _number(value: Any) -> str:
 
 
 class _Writer:
-    """Walks the nodes; a label is given where a later node reaches back."""
+    """Walks the steps; a label is given where a later step reaches back."""
 
-    def __init__(self, model: Model, file: ast.File) -> None:
-        self._model = model
-        self._taken = {*model.outputs, *(n.name.id for n in file.body if isinstance(n, ast.Let))}
+    def __init__(
+        self, steps: Sequence[Step], outputs: Mapping[str, int], taken: Iterable[str]
+    ) -> None:
+        self._steps = steps
+        self._outputs = outputs
+        self._taken = {*outputs, *taken}
         self._labels: dict[int, str] = {}
-        self._at = 0  # the node whose output is current
+        self._at = 0  # the step whose output is current
 
     def lines(self) -> list[str]:
         """The statements."""
         self._label_all()
         out = list[str]()
-        for i, node in enumerate(self._model.nodes):
-            if node.follows and node.inputs == (i - 1,) and i - 1 not in self._labels:
-                out[-1] = f"{self._label(i)}{out[-1]} {statement(node.layer)}"
+        for i, step in enumerate(self._steps):
+            if step.follows and step.inputs == (i - 1,) and i - 1 not in self._labels:
+                out[-1] = f"{self._label(i)}{out[-1]} {statement(step.layer)}"
                 self._at = i
             else:
-                out += self._node(i, node)
-            out += [f"output {name}" for name, at in self._outputs() if at == i]
+                out += self._statement(i, step)
+            out += [f"output {name}" for name, at in self._named() if at == i]
         return out
 
-    def _outputs(self) -> list[tuple[str, int]]:
-        """Those that have a name of their own."""
-        return [(name, at) for name, at in self._model.outputs.items() if name != "output"]
+    def _named(self) -> list[tuple[str, int]]:
+        """Outputs that have a name of their own."""
+        return [(name, at) for name, at in self._outputs.items() if name != "output"]
 
     def _label_all(self) -> None:
-        """Tensors that are not just the input of the next node."""
-        nodes = self._model.nodes
-        reads = [(i, j, x) for i, n in enumerate(nodes) for j, x in enumerate(self._inputs(n))]
+        """Tensors that are not just the input of the next step."""
+        reads = [(i, j, x) for i, s in enumerate(self._steps) for j, x in enumerate(s.inputs)]
         wanted = {x for i, j, x in reads if j or x != i - 1}
         free = (f"t{n}" for n in count(1) if f"t{n}" not in self._taken)
         self._labels = dict(zip(sorted(wanted), free, strict=False))
 
-    def _node(self, i: int, node: Node) -> list[str]:
-        inputs = self._inputs(node)
-        before = self._from(inputs[0]) if inputs else []
-        others = " ".join(self._labels[x] for x in inputs[1:])
-        word = "add" if isinstance(node.layer, Residual) else node.layer.word
-        text = f"{word} {others}" if others else statement(node.layer)
-        if isinstance(node.layer, Merge) and not others:
+    def _statement(self, i: int, step: Step) -> list[str]:
+        before = self._from(step.inputs[0]) if step.inputs else []
+        others = " ".join(self._labels[x] for x in step.inputs[1:])
+        word = "add" if isinstance(step.layer, Residual) else step.layer.word
+        text = f"{word} {others}" if others else statement(step.layer)
+        if isinstance(step.layer, Merge) and not others:
             text = "id"
         self._at = i
         return [*before, f"{self._label(i)}{text}"]
-
-    def _inputs(self, node: Node) -> tuple[int, ...]:
-        """What the node takes: the branch alone where an auto residual does not add."""
-        shapes = {self._model.nodes[x].shape for x in node.inputs}
-        alone = isinstance(node.layer, Residual) and len(shapes) > 1
-        return node.inputs[:1] if alone else node.inputs
 
     def _label(self, i: int) -> str:
         return f"{self._labels[i]}: " if i in self._labels else ""
