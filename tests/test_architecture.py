@@ -25,7 +25,7 @@ api
 lsp
 diagram highlight report
 train
-data plot
+data decompile plot
 runtime
 backend
 lower
@@ -48,6 +48,7 @@ ONNX = {
     "backend.check": "onnx.checker",
     "report.stages": "onnx.printer",
     "runtime.foreign": "reads models of others",
+    "decompile.graph": "reads their operators; onnx.reference, to fold constants",
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -17,6 +17,7 @@ COMMANDS = {
     "graph": "draw a network: SVG, HTML, PNG, PDF, DOT, Mermaid",
     "diff": "what changes from one spec to another",
     "compile": "write an ONNX graph",
+    "decompile": "an ONNX graph back to a spec",
     "run": "classify pictures with a compiled model",
     "train": "train a spec on stock onnxruntime",
     "eval": "score a trained run",

@@ -41,7 +41,7 @@ class TransposedConv(Layer, word="upconv"):
     init: str = key("choice", default="he_normal", choices=init.NAMES, doc="initialiser")
     l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
 
-    def _axis(self, axis: int) -> tuple[Pair, int]:
+    def axis(self, axis: int) -> tuple[Pair, int]:
         """Pads before and after, and the output padding, of one axis."""
         k, s = self.kernel[axis], self.stride[axis]
         if self.pads is not None:
@@ -57,7 +57,7 @@ class TransposedConv(Layer, word="upconv"):
         _, *size = image(x, "upconv")
         sole_padding(self, x)
         self._check_extra(x)
-        axes = [self._axis(i) for i in range(2)]
+        axes = [self.axis(i) for i in range(2)]
         out = [
             transposed_1d(size[i], self.kernel[i], self.stride[i], axes[i][0], 1, axes[i][1])
             for i in range(2)
@@ -106,7 +106,7 @@ class TransposedConv(Layer, word="upconv"):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One ConvTranspose."""
-        (rows, below), (columns, beside) = self._axis(0), self._axis(1)
+        (rows, below), (columns, beside) = self.axis(0), self.axis(1)
         weights = [e.param("weight"), *([] if self.bias == "nobias" else [e.param("bias")])]
         return e.op(
             "ConvTranspose", x, *weights, kernel_shape=self.kernel, strides=self.stride,

@@ -1,0 +1,41 @@
+"""`cnndsl decompile MODEL.onnx`."""
+
+from pathlib import Path
+
+import click
+
+from cnndsl.source import printable
+
+
+@click.command("decompile")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A .cnn file; else printed.")
+@click.option("--weights", type=click.Path(path_type=Path),
+              help="Write the weights, too: a .safetensors file.")  # fmt: skip
+@click.option("--graph", "from_graph", is_flag=True,
+              help="Read the operators, though the file carries its source.")  # fmt: skip
+def command(model: Path, output: Path | None, weights: Path | None, from_graph: bool) -> None:
+    """An ONNX classifier back to a spec that means the same.
+
+    A file that `compile` or `train` wrote carries its source, which is printed.
+    """
+    from cnndsl import decompile
+    from cnndsl.backend.weights import pack_weights
+    from cnndsl.files import write_whole
+    from cnndsl.runtime.foreign import load_checked
+
+    proto = load_checked(model)
+    text = None if from_graph else decompile.from_metadata(proto)
+    if text is None:
+        found = decompile.from_graph(proto)
+        text, tensors = found.text, found.tensors
+    else:
+        tensors = decompile.named_tensors(proto) if weights else {}
+    if weights:
+        write_whole(weights, pack_weights(tensors))
+        click.echo(f"{weights}: {len(tensors)} tensors", err=True)
+    if output is None:
+        click.echo(printable(text.replace("\r\n", "\n").expandtabs()), nl=not text.endswith("\n"))
+    else:
+        write_whole(output, text.encode())
+        click.echo(f"{output}\n  cnndsl check {output}", err=True)

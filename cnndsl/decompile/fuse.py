@@ -1,0 +1,223 @@
+"""Several operators that are one word: `x · sigmoid(x)` is silu. Patterns are data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from math import isclose, sqrt
+from typing import Any
+
+import numpy as np
+
+from cnndsl.decompile.graph import Array, Graph, Op
+
+Pattern = tuple[Any, ...]
+"""An operator's kind, its inputs (a pattern, a number, or a name that stands for a tensor) and
+perhaps a dict of attributes."""
+
+_HARD = {"alpha": 1 / 6, "beta": 0.5}
+_SIX = ("Div", ("Clip", ("Add", "x", 3.0), 0.0, 6.0), 6.0)
+_CDF = ("Add", ("Erf", ("Div", "x", sqrt(2))), 1.0)
+_GROUPS = ("Reshape", ("InstanceNormalization", ("Reshape", "x", "s"), "one", "zero"), "t")
+
+
+@dataclass
+class Match:
+    """What a pattern's names stand for, and the inner operators by kind (the innermost wins)."""
+
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    ops: dict[str, Op] = field(default_factory=dict[str, Op])
+
+
+Rule = Callable[[Graph, Op, Match], Op | None]
+
+
+def _named(kind: str) -> Rule:
+    def rule(graph: Graph, op: Op, match: Match) -> Op:
+        return replace(op, kind=kind, inputs=(match.names["x"],), attrs={})
+
+    return rule
+
+
+def _biased(graph: Graph, op: Op, match: Match) -> Op | None:
+    """A constant for each channel behind a product without bias."""
+    inner = next(iter(o for k, o in match.ops.items() if k != "Add"))
+    weight, bias = (graph.constants.get(match.names[name]) for name in "wb")
+    if weight is None or bias is None:
+        return None
+    rank = len(graph.shapes.get(op.output, ()))
+    flat = per_channel(bias, graph.shapes.get(op.output, (0, 0))[1], rank)
+    if flat is None:
+        return None
+    name = f"{op.output}/bias"
+    graph.constants[name] = flat
+    kind = "Gemm" if inner.kind == "MatMul" else inner.kind
+    return replace(inner, kind=kind, inputs=(*inner.inputs[:2], name), outputs=op.outputs)
+
+
+def _normed_last(graph: Graph, op: Op, match: Match) -> Op | None:
+    """LayerNormalization over the channels of an image."""
+    inner, first = match.ops["LayerNormalization"], match.ops["Transpose"]
+    turns = first.attrs.get("perm"), op.attrs.get("perm")
+    if turns != ((0, 2, 3, 1), (0, 3, 1, 2)) or inner.attrs.get("axis", -1) not in (-1, 3):
+        return None
+    inputs = (match.names["x"], *inner.inputs[1:])
+    return Op("ChannelNormalization", inner.name, inputs, op.outputs, inner.attrs)
+
+
+def _grouped(graph: Graph, op: Op, match: Match) -> Op | None:
+    """Group normalisation as the instance normalisation of its groups."""
+    inner = match.ops["InstanceNormalization"]
+    x, one, zero = (match.names[name] for name in ("x", "one", "zero"))
+    shape, within = graph.shapes.get(x, ()), graph.shapes.get(inner.inputs[0], ())
+    scale, shift = graph.constants.get(one), graph.constants.get(zero)
+    plain = scale is not None and shift is not None and bool((scale == 1).all())
+    if not plain or shift is None or shift.any() or len(shape) != 4 or len(within) != 3:
+        return None
+    if within[0] != shape[0] or graph.shapes.get(op.output) != shape:
+        return None
+    attrs = {**inner.attrs, "num_groups": within[1]}
+    inputs = (x, match.names["w"], match.names["b"])
+    return Op("GroupNormalization", inner.name, inputs, op.outputs, attrs)
+
+
+def _shuffled(graph: Graph, op: Op, match: Match) -> Op | None:
+    """The channels as a table, turned."""
+    shape, turn = graph.shapes.get(match.names["x"], ()), match.ops["Transpose"]
+    table, perm = graph.shapes.get(turn.inputs[0], ()), turn.attrs.get("perm", ())
+    if perm[:3] != (0, 2, 1) or perm[3:] != tuple(range(3, len(perm))) or len(shape) != 4:
+        return None
+    if table[0] != shape[0] or table[1] * table[2] != shape[1]:
+        return None
+    return replace(op, kind="Shuffle", inputs=(match.names["x"],), attrs={"groups": table[1]})
+
+
+def _counted(graph: Graph, op: Op, match: Match) -> Op | None:
+    """Zeros that count in an average."""
+    pads = zero_pads(graph, match.ops["Pad"])
+    if pads is None or op.attrs.get("count_include_pad") and any(op.attrs.get("pads", ())):
+        return None
+    return replace(op, inputs=(match.names["x"],), attrs={**op.attrs, "counted": pads})
+
+
+RULES: tuple[tuple[Pattern, Rule], ...] = (
+    (("Mul", "x", ("Sigmoid", "x")), _named("Silu")),
+    (("Mul", "x", ("HardSigmoid", "x", _HARD)), _named("HardSwish")),
+    (("Mul", "x", _SIX), _named("HardSwish")),
+    (("Div", ("Mul", "x", ("Clip", ("Add", "x", 3.0), 0.0, 6.0)), 6.0), _named("HardSwish")),
+    (_SIX, _named("HardSigmoid6")),
+    (("HardSigmoid", "x", _HARD), _named("HardSigmoid6")),
+    (("Mul", "x", ("Tanh", ("Softplus", "x"))), _named("Mish")),
+    (("Mul", "x", ("Add", ("Mul", ("Erf", ("Mul", "x", sqrt(0.5))), 0.5), 0.5)), _named("Gelu")),
+    (("Mul", ("Mul", "x", _CDF), 0.5), _named("Gelu")),
+    (("Mul", "x", ("Mul", _CDF, 0.5)), _named("Gelu")),
+    (("Add", ("MatMul", "y", "w"), "b"), _biased),
+    (("Add", ("Conv", "y", "w"), "b"), _biased),
+    (("Add", ("ConvTranspose", "y", "w"), "b"), _biased),
+    (("Transpose", ("LayerNormalization", ("Transpose", "x"), "...")), _normed_last),
+    (("Add", ("Mul", _GROUPS, "w"), "b"), _grouped),
+    (("Reshape", ("Transpose", ("Reshape", "x", "s")), "t"), _shuffled),
+    (("AveragePool", ("Pad", "x", "...")), _counted),
+)
+
+
+def fuse(graph: Graph) -> None:
+    """Rewrite in place, the last operators first; then drop what no output needs."""
+    producers = {name: op for op in graph.ops for name in op.outputs}
+    for i in reversed(range(len(graph.ops))):
+        made = _fused(graph, producers, graph.ops[i])
+        if made is not None:
+            graph.ops[i] = made
+    needed, kept = set(graph.outputs), list[Op]()
+    for op in reversed(graph.ops):
+        if not needed.isdisjoint(op.outputs):
+            kept.append(op)
+            needed.update(op.inputs)
+    graph.ops[:] = kept[::-1]
+
+
+def _fused(graph: Graph, producers: Mapping[str, Op], op: Op) -> Op | None:
+    for pattern, rule in RULES:
+        if pattern[0] == op.kind:
+            match = Match()
+            if _fits_op(graph, producers, pattern, op, match):
+                made = rule(graph, op, match)
+                if made is not None:
+                    return made
+    return None
+
+
+def _fits_op(
+    graph: Graph, producers: Mapping[str, Op], pattern: Pattern, op: Op | None, match: Match
+) -> bool:
+    kind, *wanted = pattern
+    if op is None or op.kind != kind:
+        return False
+    match.ops[kind] = op
+    if wanted and isinstance(wanted[-1], dict):
+        if not _fits_attributes(wanted.pop(), op):
+            return False
+    given = [name for name in op.inputs if name]
+    if wanted and wanted[-1] == "...":
+        wanted, given = wanted[:-1], given[: len(wanted) - 1]
+    if len(wanted) != len(given):
+        return kind == "Clip" and _fits_clip(graph, producers, pattern, op, match)
+    orders = [given, given[::-1]] if kind in ("Add", "Mul") else [given]
+    for order in orders:
+        trial = Match(dict(match.names), dict(match.ops))
+        pairs = zip(wanted, order, strict=True)
+        if all(_fits(graph, producers, part, name, trial) for part, name in pairs):
+            match.names, match.ops = trial.names, trial.ops
+            return True
+    return False
+
+
+def _fits(
+    graph: Graph, producers: Mapping[str, Op], pattern: Any, name: str, match: Match
+) -> bool:
+    if isinstance(pattern, float):
+        return (found := scalar(graph, name)) is not None and isclose(found, pattern, rel_tol=1e-5)
+    if isinstance(pattern, str):
+        return match.names.setdefault(pattern, name) == name
+    return _fits_op(graph, producers, pattern, producers.get(name), match)
+
+
+def _fits_attributes(wanted: Mapping[str, float], op: Op) -> bool:
+    defaults = {"alpha": 0.2, "beta": 0.5}  # of HardSigmoid
+    found = {name: op.attrs.get(name, defaults[name]) for name in wanted}
+    return all(isclose(found[name], wanted[name], rel_tol=1e-5) for name in wanted)
+
+
+def _fits_clip(
+    graph: Graph, producers: Mapping[str, Op], pattern: Pattern, op: Op, match: Match
+) -> bool:
+    """Bounds as attributes, of old operator sets."""
+    bounds = op.attrs.get("min"), op.attrs.get("max")
+    return bounds == pattern[2:] and _fits(graph, producers, pattern[1], op.inputs[0], match)
+
+
+def scalar(graph: Graph, name: str) -> float | None:
+    """The number that a constant holds, if it is one."""
+    value = graph.constants.get(name)
+    return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
+
+
+def per_channel(value: Array, channels: int, rank: int) -> Array | None:
+    """A constant as (channels,), where it broadcasts over axis 1 of a tensor of that rank only."""
+    shape = (*(1 for _ in range(rank - value.ndim)), *value.shape)
+    if len(shape) != rank or any(d != 1 for i, d in enumerate(shape) if i != 1):
+        return None
+    if shape[1] not in (1, channels):
+        return None
+    return np.array(np.broadcast_to(value.reshape(-1), (channels,)), np.float32)
+
+
+def zero_pads(graph: Graph, op: Op) -> tuple[int, int, int, int] | None:
+    """Rows and columns of zeros of a Pad of images, in ONNX's order; else None."""
+    if op.attrs.get("mode", "constant") != "constant" or len(op.inputs) > 3 and op.inputs[3]:
+        return None
+    filled = scalar(graph, op.inputs[2]) if len(op.inputs) > 2 and op.inputs[2] else 0.0
+    filled = op.attrs.get("value", filled)
+    given = graph.constants.get(op.inputs[1]) if len(op.inputs) > 1 else op.attrs.get("pads")
+    pads = [] if given is None else [int(n) for n in given]
+    if filled != 0 or len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
+        return None
+    return pads[2], pads[3], pads[6], pads[7]

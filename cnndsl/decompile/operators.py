@@ -1,0 +1,246 @@
+"""All operators but the windows: products, norms, activations, merges, and what only renames."""
+
+from math import inf, isclose
+from typing import Any
+
+import numpy as np
+
+from cnndsl.decompile.graph import Op, shortest
+from cnndsl.decompile.reader import Reader, reads
+from cnndsl.layers import activation as act
+from cnndsl.layers.base import Layer
+from cnndsl.layers.dense import Dense, Flatten
+from cnndsl.layers.merge import Add, Concat, Mul
+from cnndsl.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from cnndsl.layers.pool import GlobalAveragePool, GlobalMaxPool
+from cnndsl.layers.rearrange import Reshape, Shuffle, Upsample
+
+_PLAIN: dict[str, type[Layer]] = {
+    "Relu": act.Relu, "Sigmoid": act.Sigmoid, "Tanh": act.Tanh, "Softplus": act.Softplus,
+    "Mish": act.Mish, "HardSwish": act.HardSwish, "Silu": act.Silu, "HardSigmoid6": act.HardSigmoid,
+    "GlobalAveragePool": GlobalAveragePool, "GlobalMaxPool": GlobalMaxPool,
+}  # fmt: skip
+
+
+@reads(*_PLAIN)
+def _plain(r: Reader, op: Op) -> int:
+    return r.add(op, _PLAIN[op.kind](), r.x(op))
+
+
+# Products
+
+
+@reads("Gemm", "MatMul")
+def _dense(r: Reader, op: Op) -> int:
+    x, weight, bias = r.x(op), r.weight(op, 1), r.array(op, 2)
+    if op.attrs.get("transA") or not r.is_flat(x) or weight.ndim != 2:
+        op.refuse("`dense` takes rows of features and one matrix")
+    rows = (weight if op.attrs.get("transB") else weight.T) * op.attrs.get("alpha", 1.0)
+    if bias is None:
+        return r.add(op, Dense(len(rows), bias="nobias"), x, weight=rows)
+    flat = bias.reshape(-1) * op.attrs.get("beta", 1.0)
+    full = np.array(np.broadcast_to(flat, (len(rows),))) if flat.size == 1 else flat
+    return r.add(op, Dense(len(rows), bias="bias"), x, weight=rows, bias=full)
+
+
+# Norms
+
+
+@reads("BatchNormalization")
+def _batch_norm(r: Reader, op: Op) -> int:
+    if op.attrs.get("training_mode"):
+        op.refuse("works with the statistics of the batch; export the model for inference")
+    names = ("weight", "bias", "running_mean", "running_var")
+    tensors = {name: r.weight(op, i) for i, name in enumerate(names, 1)}
+    return r.add(op, BatchNorm(_eps(op)), r.x(op), **tensors)
+
+
+def _eps(op: Op) -> float:
+    return op.attrs.get("epsilon", 1e-5)
+
+
+@reads("LayerNormalization", "ChannelNormalization")
+def _layer_norm(r: Reader, op: Op) -> int:
+    """As it stands for vectors; over the channels of an image between two transpositions."""
+    x = r.x(op)
+    if r.is_flat(x) != (op.kind == "LayerNormalization") or any(op.outputs[1:]):
+        op.refuse("`ln` works over the channels of each position, and gives one result")
+    weight, bias = r.weight(op, 1), r.array(op, 2)
+    shift = np.zeros_like(weight) if bias is None else bias
+    return r.add(op, LayerNorm(_eps(op)), x, weight=weight, bias=shift)
+
+
+@reads("InstanceNormalization")
+def _instance_norm(r: Reader, op: Op) -> int:
+    x, _ = r.image(op)
+    return r.add(op, InstanceNorm(_eps(op)), x, weight=r.weight(op, 1), bias=r.weight(op, 2))
+
+
+@reads("GroupNormalization")
+def _group_norm(r: Reader, op: Op) -> int:
+    """Scale and shift are by channel, in the oldest form of the operator by group."""
+    x, (channels, _, _) = r.image(op)
+    groups = op.attrs.get("num_groups", 1)
+    tensors = [r.weight(op, i).reshape(-1) for i in (1, 2)]
+    weight, bias = [np.repeat(t, channels // max(1, len(t))) for t in tensors]
+    return r.add(op, GroupNorm(groups, _eps(op)), x, weight=weight, bias=bias)
+
+
+@reads("LRN")
+def _lrn(r: Reader, op: Op) -> int:
+    x, _ = r.image(op)
+    named = {"alpha": op.attrs.get("alpha", 1e-4), "beta": op.attrs.get("beta", 0.75)}
+    layer = LocalResponseNorm(op.attrs.get("size", 1), k=op.attrs.get("bias", 1.0), **named)
+    return r.add(op, layer, x)
+
+
+# Activations
+
+
+@reads("LeakyRelu")
+def _leaky(r: Reader, op: Op) -> int:
+    return r.add(op, act.LeakyRelu(op.attrs.get("alpha", 0.01)), r.x(op))
+
+
+@reads("Elu")
+def _elu(r: Reader, op: Op) -> int:
+    return r.add(op, act.Elu(op.attrs.get("alpha", 1.0)), r.x(op))
+
+
+@reads("Selu")
+def _selu(r: Reader, op: Op) -> int:
+    alpha, gamma = op.attrs.get("alpha", 1.67326319), op.attrs.get("gamma", 1.05070102)
+    if not isclose(alpha, 1.67326324, rel_tol=1e-6) or not isclose(gamma, 1.0507010, rel_tol=1e-6):
+        op.refuse("`selu` has the factors of the paper only")
+    return r.add(op, act.Selu(), r.x(op))
+
+
+@reads("PRelu")
+def _prelu(r: Reader, op: Op) -> int:
+    x = r.x(op)
+    return r.add(op, act.PRelu(), x, weight=r.channels(op, r.weight(op, 1), x))
+
+
+@reads("Gelu")
+def _gelu(r: Reader, op: Op) -> int:
+    if op.attrs.get("approximate", "none") != "none":
+        op.refuse("`gelu` is the exact form, not the approximation by tanh")
+    return r.add(op, act.Gelu(), r.x(op))
+
+
+@reads("HardSigmoid")
+def _hard_sigmoid(r: Reader, op: Op) -> int:
+    """What `fuse` has not taken for the word's own slope of 1/6."""
+    op.refuse("`hsigmoid` has a slope of 1/6")
+
+
+@reads("Clip")
+def _clip(r: Reader, op: Op) -> int:
+    low = op.attrs.get("min", r.number(op, 1, -inf))
+    high = op.attrs.get("max", r.number(op, 2, inf))
+    if low != 0 or not (high == 6 or high > 3e38):
+        op.refuse(f"there are `relu` and `relu6`, but no cut at {low:g} and {high:g}")
+    return r.add(op, act.Relu6() if high == 6 else act.Relu(), r.x(op))
+
+
+@reads("Softmax")
+def _softmax(r: Reader, op: Op) -> int:
+    x = r.x(op)
+    rank = len(r.shapes[x]) + 1
+    if op.attrs.get("axis", -1) % rank != 1:
+        op.refuse("`softmax` is over the channels")
+    return r.add(op, act.Softmax(), x)
+
+
+# Merges
+
+
+@reads("Add", "Sum", "Mul", "Concat")
+def _merge(r: Reader, op: Op) -> int:
+    if len(op.inputs) == 1:
+        return r.x(op)
+    constant = [i for i, name in enumerate(op.inputs) if name in r.graph.constants]
+    if op.kind == "Mul" and len(constant) == 1:
+        return _scale(r, op, constant[0])
+    if constant:
+        op.refuse("the language has no word for a constant here")
+    inputs = tuple(r.x(op, i) for i in range(len(op.inputs)))
+    if op.kind == "Concat" and op.attrs.get("axis") not in (1, -len(r.shapes[inputs[0]])):
+        op.refuse("`concat` joins channels")
+    layer = {"Concat": Concat, "Mul": Mul}.get(op.kind, Add)()
+    return r.add(op, layer, *inputs)
+
+
+def _scale(r: Reader, op: Op, constant: int) -> int:
+    x = r.x(op, 1 - constant)
+    factors = r.channels(op, r.weight(op, constant), x)
+    first = factors.reshape(-1)[0]
+    value = shortest(first) if bool((factors == first).all()) else 1.0
+    return r.add(op, act.Scale(value), x, weight=factors)
+
+
+# Positions
+
+
+@reads("Identity", "Dropout")
+def _nothing(r: Reader, op: Op) -> int:
+    if any(op.outputs[1:]) or r.number(op, 2, 0.0):
+        op.refuse("works in training; export the model for inference")
+    return r.x(op)
+
+
+@reads("Flatten", "Reshape", "Squeeze", "Unsqueeze")
+def _renamed(r: Reader, op: Op) -> int:
+    """The same values in the same order; which shape, onnx says."""
+    x = r.x(op)
+    shape = r.same_values(x, op)
+    if shape == r.shapes[x]:
+        return x
+    return r.add(op, Flatten() if len(shape) == 1 else Reshape(shape), x)
+
+
+@reads("Shuffle")
+def _shuffle(r: Reader, op: Op) -> int:
+    return r.add(op, Shuffle(op.attrs["groups"]), r.x(op))
+
+
+@reads("ReduceMean", "ReduceMax")
+def _global(r: Reader, op: Op) -> int:
+    x, _ = r.image(op)
+    axes: Any = op.attrs.get("axes", r.array(op, 1))
+    if axes is None or {int(a) % 4 for a in axes} != {2, 3}:
+        op.refuse("`gap` and `gmp` are over height and width")
+    whole = r.add(op, GlobalAveragePool() if op.kind == "ReduceMean" else GlobalMaxPool(), x)
+    return whole if op.attrs.get("keepdims", 1) else r.add(op, Flatten(), whole)
+
+
+@reads("Resize")
+def _resize(r: Reader, op: Op) -> int:
+    """Integer factors; several spellings of ONNX mean the same for these."""
+    x, (channels, height, width) = r.image(op)
+    made = r.graph.shapes.get(op.output, (0, 0, 0, 0))
+    factor = made[2] // height, made[3] // width
+    if made != (r.graph.batch, channels, height * factor[0], width * factor[1]) or 0 in factor:
+        op.refuse("`upsample` enlarges height and width by whole factors")
+    scales = r.array(op, 2)
+    if scales is not None and scales.size and tuple(scales) != (1, 1, *factor):
+        op.refuse("`upsample` enlarges by whole factors")
+    return r.add(op, Upsample(factor, _mode(op)), x)
+
+
+_NEAREST = {
+    ("asymmetric", "floor"),
+    *((c, n) for c in ("half_pixel", "pytorch_half_pixel")
+      for n in ("round_prefer_floor", "round_prefer_ceil")),
+}  # fmt: skip
+
+
+def _mode(op: Op) -> str:
+    mode = op.attrs.get("mode", "nearest")
+    where = op.attrs.get("coordinate_transformation_mode", "half_pixel")
+    rounding = op.attrs.get("nearest_mode", "round_prefer_floor")
+    if mode == "nearest" and (where, rounding) in _NEAREST:
+        return "nearest"
+    if mode == "linear" and where in ("half_pixel", "pytorch_half_pixel"):
+        return "bilinear"
+    op.refuse(f"`upsample` has no {mode} of {where} ({rounding})")
