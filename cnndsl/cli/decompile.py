@@ -19,18 +19,19 @@ def command(model: Path, output: Path | None, weights: Path | None, from_graph: 
 
     A file that `compile` or `train` wrote carries its source, which is printed.
     """
-    from cnndsl import decompile
     from cnndsl.backend.weights import pack_weights
+    from cnndsl.decompile import from_graph as read_graph
+    from cnndsl.decompile import stored
     from cnndsl.files import write_whole
     from cnndsl.runtime.foreign import load_checked
 
     proto = load_checked(model)
-    text = None if from_graph else decompile.from_metadata(proto)
+    text = None if from_graph else stored.source(proto)
     if text is None:
-        found = decompile.from_graph(proto)
+        found = read_graph(proto)
         text, tensors = found.text, found.tensors
     else:
-        tensors = decompile.named_tensors(proto) if weights else {}
+        tensors = stored.tensors(proto) if weights else {}
     if weights:
         write_whole(weights, pack_weights(tensors))
         click.echo(f"{weights}: {len(tensors)} tensors", err=True)

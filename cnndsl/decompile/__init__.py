@@ -5,20 +5,17 @@
 Each layer's shape is compared with onnx's; what has no word is refused, never guessed.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cnndsl.decompile import operators as operators
 from cnndsl.decompile import windows as windows
 from cnndsl.decompile.fuse import fuse
 from cnndsl.decompile.graph import read
 from cnndsl.decompile.reader import Reader, joined
+from cnndsl.decompile.stored import Tensors
 from cnndsl.fmt.render import formatted
 from cnndsl.fmt.unroll import Step, flat
 from cnndsl.ir import Model
@@ -29,8 +26,6 @@ from cnndsl.source import Source, UserError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-Tensors = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -93,56 +88,3 @@ def _compare(spec: Model, steps: list[Step], reader: Reader) -> None:
 def _tensors(spec: Model, reader: Reader) -> Tensors:
     named = zip(spec.nodes, reader.tensors, strict=True)
     return {f"{node.path}.{name}": t for node, tensors in named for name, t in tensors.items()}
-
-
-def from_metadata(model: "ModelProto") -> str | None:
-    """The source that a file of ours carries, its settings as a comment; None for other files."""
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    if "cnndsl_source" not in entries:
-        return None
-    settings = _settings(entries.get("cnndsl_settings", "{}"))
-    said = " ".join(f"--set {name}={_shown(value)}" for name, value in settings.items())
-    return (f"# compiled with {said}\n" if said else "") + entries["cnndsl_source"]
-
-
-def named_tensors(model: "ModelProto") -> Tensors:
-    """The constants of a file of ours under their own names, for the spec that it carries."""
-    graph = read(model)
-    text = from_metadata(model) or ""
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    settings = _settings(entries.get("cnndsl_settings", "{}"))
-    spec, found = analyse(Source(text, "decompiled"), settings)
-    if spec is None:
-        raise UserError(
-            f"the source in the file does not stand by itself: {found[0].message}\n{_INSTEAD}"
-        )
-    wanted = spec.tensors()
-    tensors = {name: graph.constants[name] for name in wanted if name in graph.constants}
-    missing = next((n for n in wanted if n not in tensors), None)
-    bad = next((n for n, p in wanted.items() if n in tensors and tensors[n].shape != p.shape), None)
-    if missing or bad:
-        raise UserError(
-            f"`{missing or bad}` of the source is not in the graph as it was: "
-            f"batch norms are folded\n{_INSTEAD}"
-        )
-    return {name: np.asarray(t, np.float32) for name, t in tensors.items()}
-
-
-_INSTEAD = "  --graph reads the operators instead, with their weights"
-
-
-def _settings(text: str) -> dict[str, float]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"its metadata cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise UserError("its metadata cannot be read: the settings are no table")
-    named = {str(k): v for k, v in found.items()}
-    if not all(k.isidentifier() and isinstance(v, int | float) for k, v in named.items()):
-        raise UserError("its metadata cannot be read: the settings are no numbers by name")
-    return named
-
-
-def _shown(value: float) -> str:
-    return str(value).lower()

@@ -43,8 +43,8 @@ def _biased(graph: Graph, op: Op, match: Match) -> Op | None:
     weight, bias = (graph.constants.get(match.names[name]) for name in "wb")
     if weight is None or bias is None:
         return None
-    rank = len(graph.shapes.get(op.output, ()))
-    flat = per_channel(bias, graph.shapes.get(op.output, (0, 0))[1], rank)
+    shape = graph.shapes.get(op.output, ())
+    flat = per_channel(bias, shape[1], len(shape)) if len(shape) > 1 else None
     if flat is None:
         return None
     name = f"{op.output}/bias"
@@ -85,7 +85,7 @@ def _shuffled(graph: Graph, op: Op, match: Match) -> Op | None:
     table, perm = graph.shapes.get(turn.inputs[0], ()), turn.attrs.get("perm", ())
     if perm[:3] != (0, 2, 1) or perm[3:] != tuple(range(3, len(perm))) or len(shape) != 4:
         return None
-    if table[0] != shape[0] or table[1] * table[2] != shape[1]:
+    if len(table) < 3 or table[0] != shape[0] or table[1] * table[2] != shape[1]:
         return None
     return replace(op, kind="Shuffle", inputs=(match.names["x"],), attrs={"groups": table[1]})
 
@@ -93,7 +93,7 @@ def _shuffled(graph: Graph, op: Op, match: Match) -> Op | None:
 def _counted(graph: Graph, op: Op, match: Match) -> Op | None:
     """Zeros that count in an average."""
     pads = zero_pads(graph, match.ops["Pad"])
-    if pads is None or op.attrs.get("count_include_pad") and any(op.attrs.get("pads", ())):
+    if pads is None or (op.attrs.get("count_include_pad") and any(op.attrs.get("pads", ()))):
         return None
     return replace(op, inputs=(match.names["x"],), attrs={**op.attrs, "counted": pads})
 
@@ -152,9 +152,8 @@ def _fits_op(
     if op is None or op.kind != kind:
         return False
     match.ops[kind] = op
-    if wanted and isinstance(wanted[-1], dict):
-        if not _fits_attributes(wanted.pop(), op):
-            return False
+    if wanted and isinstance(wanted[-1], dict) and not _fits_attributes(wanted.pop(), op):
+        return False
     given = [name for name in op.inputs if name]
     if wanted and wanted[-1] == "...":
         wanted, given = wanted[:-1], given[: len(wanted) - 1]
@@ -170,9 +169,7 @@ def _fits_op(
     return False
 
 
-def _fits(
-    graph: Graph, producers: Mapping[str, Op], pattern: Any, name: str, match: Match
-) -> bool:
+def _fits(graph: Graph, producers: Mapping[str, Op], pattern: Any, name: str, match: Match) -> bool:
     if isinstance(pattern, float):
         return (found := scalar(graph, name)) is not None and isclose(found, pattern, rel_tol=1e-5)
     if isinstance(pattern, str):
@@ -212,7 +209,7 @@ def per_channel(value: Array, channels: int, rank: int) -> Array | None:
 
 def zero_pads(graph: Graph, op: Op) -> tuple[int, int, int, int] | None:
     """Rows and columns of zeros of a Pad of images, in ONNX's order; else None."""
-    if op.attrs.get("mode", "constant") != "constant" or len(op.inputs) > 3 and op.inputs[3]:
+    if op.attrs.get("mode", "constant") != "constant" or (len(op.inputs) > 3 and op.inputs[3]):
         return None
     filled = scalar(graph, op.inputs[2]) if len(op.inputs) > 2 and op.inputs[2] else 0.0
     filled = op.attrs.get("value", filled)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 Array = NDArray[Any]
+_FLOAT = 1  # TensorProto.FLOAT
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_LIMIT = 1 << 16  # elements: constants are folded, not inflated
 _FOLDED = {
@@ -58,13 +59,20 @@ class Graph:
         return self.shapes[self.input][0]
 
 
-def read(model: "ModelProto") -> Graph:
-    """The graph of a checked model of one input; its symbolic batch becomes a number."""
+def initializers(model: "ModelProto") -> dict[str, Array]:
+    """The constants of a model, by name."""
     import onnx
 
     to_array = cast(Any, onnx).numpy_helper.to_array
-    constants: dict[str, Array] = {t.name: to_array(t) for t in model.graph.initializer}
+    return {t.name: to_array(t) for t in model.graph.initializer}
+
+
+def read(model: "ModelProto") -> Graph:
+    """The graph of a checked model of one input; its symbolic batch becomes a number."""
+    constants = initializers(model)
     (given,) = [i for i in model.graph.input if i.name not in constants]
+    if given.type.tensor_type.elem_type != _FLOAT:
+        raise UserError("its input is uint8; a spec describes what comes behind the scaling")
     shapes = _inferred(model, given.name)
     outputs = [o.name for o in model.graph.output]
     graph = Graph([], constants, shapes, given.name, outputs)
@@ -118,7 +126,7 @@ def _plain(value: Any) -> Any:
         return value.decode("utf-8", "replace")
     if isinstance(value, float):
         return shortest(value)
-    return value if isinstance(value, int | str) else tuple(value)
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def shortest(value: float) -> float:

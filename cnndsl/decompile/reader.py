@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import inf, isfinite, prod
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from cnndsl.fmt.unroll import Step
 from cnndsl.layers.base import Layer, Reject
 from cnndsl.layers.input import Input
 from cnndsl.shapes import Shape, show
+from cnndsl.words import Spec, specs
 
 Rule = Callable[["Reader", Op], int]
 RULES: dict[str, Rule] = {}
@@ -58,6 +60,7 @@ class Reader:
 
     def add(self, op: Op, layer: Layer, *inputs: int, **tensors: Array) -> int:
         """One more step; its position. UserError where the layer cannot take its input."""
+        _check_bounds(op, layer)
         given = tuple(self.shapes[i] for i in inputs)
         try:
             shape = layer.infer(given)
@@ -97,12 +100,15 @@ class Reader:
             return None
         if op.inputs[i] not in self.graph.constants:
             op.refuse(f"its input {i + 1} is computed; the language has constants there only")
-        return self.graph.constants[op.inputs[i]]
+        found = self.graph.constants[op.inputs[i]]
+        return found if found.dtype.kind in "fi" else op.refuse(f"its input {i + 1} is no numbers")
 
-    def weight(self, op: Op, i: int) -> Array:
+    def weight(self, op: Op, i: int, rank: int | None = None) -> Array:
         """A constant input that must be there."""
         found = self.array(op, i)
-        return op.refuse(f"has no input {i + 1}") if found is None else found
+        if found is None or found.ndim != (found.ndim if rank is None else rank):
+            op.refuse(f"its input {i + 1} is missing, or not for images")
+        return found
 
     def number(self, op: Op, i: int, default: float) -> float:
         """A constant input that is one number."""
@@ -131,6 +137,21 @@ class Reader:
         if prod(theirs[1:]) != prod(self.shapes[x]) or len(theirs) not in (2, 4):
             op.refuse(f"makes {show(theirs[1:])} of {show(self.shapes[x])}")
         return theirs[1:]
+
+
+def _check_bounds(op: Op, layer: Layer) -> None:
+    """The numbers are some that the language lets one write."""
+    for spec in specs(type(layer)):
+        value: Any = getattr(layer, spec.name)
+        for number in np.ravel(value).tolist():
+            if isinstance(number, int | float) and not _is_within(spec, number):
+                op.refuse(f"as `{layer.word}` it would have {spec.title} {number}")
+
+
+def _is_within(spec: Spec, number: float) -> bool:
+    low = -inf if spec.low is None else spec.low
+    high = inf if spec.high is None else spec.high
+    return low <= number <= high and isfinite(number)
 
 
 def _rule(op: Op) -> Rule:

@@ -18,7 +18,7 @@ _NONE: Pads = (0, 0, 0, 0)
 
 def _pair(op: Op, name: str, default: tuple[int, ...] = (1, 1)) -> Pair:
     values = op.attrs.get(name, default)
-    if len(values) != 2:
+    if len(values) != 2 or min(values) < (name != "output_padding"):
         op.refuse(f"{name} {values} is not for images")
     return values[0], values[1]
 
@@ -49,7 +49,7 @@ def _spellings(layer: Any, pads: Pads) -> Iterator[Any]:
 @reads("Conv")
 def _conv(r: Reader, op: Op) -> int:
     x, shape = r.image(op)
-    weight, bias = r.weight(op, 1), r.array(op, 2)
+    weight, bias = r.weight(op, 1, 4), r.array(op, 2)
     groups = op.attrs.get("group", 1)
     kernel = _pair(op, "kernel_shape", weight.shape[2:])
     stride, dilation = _pair(op, "strides"), _pair(op, "dilations")
@@ -76,7 +76,7 @@ def _tensors(weight: Array, bias: Array | None) -> dict[str, Array]:
 @reads("ConvTranspose")
 def _upconv(r: Reader, op: Op) -> int:
     x, _ = r.image(op)
-    weight, bias = r.weight(op, 1), r.array(op, 2)
+    weight, bias = r.weight(op, 1, 4), r.array(op, 2)
     stride, extra = _pair(op, "strides"), _pair(op, "output_padding", (0, 0))
     auto = op.attrs.get("auto_pad", "NOTSET")
     if op.attrs.get("group", 1) != 1 or _pair(op, "dilations") != (1, 1):
@@ -132,7 +132,8 @@ def _spelt(
     kinds: list[Any] = [MaxPool(**given)]
     if op.kind == "AveragePool":
         kinds = [AveragePool(**given), AveragePool(**given, counting="nocount")]
-    for plain in [*kinds, *(replace(kind, rounding="ceil") for kind in kinds)]:
+    rounded = [replace(kind, rounding="ceil") for kind in kinds]
+    for plain in [*rounded, *kinds] if op.attrs.get("ceil_mode", 0) else [*kinds, *rounded]:
         for each in _spellings(plain, counted if any(counted) else free):
             if _zeros_of(each, shape) == (counted, free):
                 return each
@@ -169,30 +170,31 @@ def _pad(r: Reader, op: Op) -> int:
 
 
 def _zeros(pads: Pads) -> ZeroPad:
-    top, left, bottom, right = pads
-    if (top, left) == (bottom, right):
-        return ZeroPad((top, left))
-    named = {"top": top, "left": left, "bottom": bottom, "right": right}
-    return ZeroPad(**{side: n for side, n in named.items() if n})
+    return ZeroPad(*_sides(pads))
+
+
+def _sides(pads: Pads) -> tuple[Pair, int | None, int | None, int | None, int | None]:
+    """The fields of a border: one size where it will do, else the sides that are not 0."""
+    if pads[:2] == pads[2:]:
+        return pads[:2], None, None, None, None
+    top, left, bottom, right = (n or None for n in pads)
+    return (0, 0), top, left, bottom, right
 
 
 @reads("Slice")
 def _slice(r: Reader, op: Op) -> int:
     """A cut of the borders."""
     x, shape = r.image(op)
-    starts, ends = r.weight(op, 1), r.weight(op, 2)
+    starts, ends = r.weight(op, 1, 1), r.weight(op, 2, 1)
     axes, steps = r.array(op, 3), r.array(op, 4)
     along = range(len(starts)) if axes is None else [int(a) % 4 for a in axes]
     sides = dict[int, Pair]()
     for axis, start, end in zip(along, starts.tolist(), ends.tolist(), strict=True):
-        if axis < 2:
+        if axis not in (2, 3):
             op.refuse("only the borders of images can be cut, with `crop`")
         first, last, _ = slice(start, end).indices(shape[axis - 1])
         sides[axis] = first, shape[axis - 1] - last
     if steps is not None and any(s != 1 for s in steps):
         op.refuse("takes every second row or column; `crop` takes all")
     (top, bottom), (left, right) = sides.get(2, (0, 0)), sides.get(3, (0, 0))
-    named = {"top": top, "left": left, "bottom": bottom, "right": right}
-    if (top, left) == (bottom, right):
-        return r.add(op, Crop((top, left)), x)
-    return r.add(op, Crop(**{side: n for side, n in named.items() if n}), x)
+    return r.add(op, Crop(*_sides((top, left, bottom, right))), x)

@@ -65,7 +65,9 @@ def _item(spec: Spec, value: Any) -> str:
         text = _number(value[0])
     if spec.key == "stride" and "x" not in text:
         return f"/{text}"
-    return f"{spec.key}={text}" if spec.key else text
+    if spec.key:
+        return f"{spec.key}={text}"
+    return f"({text})" if text.startswith("-") else text
 
 
 def _number(value: Any) -> str:

@@ -1,0 +1,79 @@
+"""What a file of ours says of its origin: the source text, and tensors under their own names."""
+
+import json
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.decompile.graph import initializers
+from cnndsl.ir import Model, Node
+from cnndsl.layers.norm import BatchNorm
+from cnndsl.passes.analyse import analyse
+from cnndsl.source import Source, UserError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Tensors = dict[str, NDArray[np.float32]]
+_INSTEAD = "  --graph reads the operators instead, with their weights"
+
+
+def source(model: "ModelProto") -> str | None:
+    """The source that a file of ours carries, its settings as a comment; None for other files."""
+    entries = _entries(model)
+    if "cnndsl_source" not in entries:
+        return None
+    said = " ".join(f"--set {name}={str(n).lower()}" for name, n in _settings(entries).items())
+    return (f"# compiled with {said}\n" if said else "") + entries["cnndsl_source"]
+
+
+def tensors(model: "ModelProto") -> Tensors:
+    """Every tensor of the spec that the file carries, by its name there.
+
+    A batch norm that was folded comes back as one that only adds. UserError where something else
+    of the spec is missing.
+    """
+    entries = _entries(model)
+    spec, found = analyse(Source(entries.get("cnndsl_source", "")), _settings(entries))
+    if spec is None:
+        raise UserError(f"the source in the file is not whole: {found[0].message}\n{_INSTEAD}")
+    there: dict[str, NDArray[Any]] = dict(initializers(model))
+    for node in spec.nodes:
+        if isinstance(node.layer, BatchNorm) and f"{node.path}.running_var" not in there:
+            _unfold(spec, node, node.layer.eps, there)
+    wanted = spec.tensors()
+    for name, param in wanted.items():
+        if name not in there or there[name].shape != param.shape:
+            raise UserError(f"`{name}` of the source is not among the constants\n{_INSTEAD}")
+    return {name: np.asarray(there[name], np.float32) for name in wanted}
+
+
+def _unfold(spec: Model, norm: Node, eps: float, there: "dict[str, NDArray[Any]]") -> None:
+    """The norm keeps the bias where the layer before has none of its own."""
+    before = spec.nodes[norm.inputs[0]].path
+    shift = there.get(f"{before}.bias")
+    if shift is None:
+        return
+    if f"{before}.bias" in spec.tensors():
+        shift = np.zeros_like(shift)
+    ones = np.ones_like(shift)
+    made = {"weight": ones * sqrt(1 + eps), "bias": shift, "running_mean": ones * 0,
+            "running_var": ones}  # fmt: skip
+    there.update({f"{norm.path}.{name}": array for name, array in made.items()})
+
+
+def _entries(model: "ModelProto") -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _settings(entries: dict[str, str]) -> dict[str, float]:
+    try:
+        found = json.loads(entries.get("cnndsl_settings", "{}"))
+        named = {str(name): number for name, number in found.items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise UserError(f"its metadata cannot be read: {error}") from None
+    if not all(n.isidentifier() and isinstance(v, int | float) for n, v in named.items()):
+        raise UserError("its metadata cannot be read: the settings are no numbers by name")
+    return named
