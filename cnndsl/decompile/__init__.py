@@ -60,11 +60,16 @@ def _outputs(names: list[str], reader: Reader) -> dict[str, int]:
     """Where the outputs are made, by names that the language can write; a single one needs none."""
     if any(name not in reader.at for name in names):
         raise UserError("an output is a constant, or a second result of an operator")
+    if len(reader.steps) == 1:
+        raise UserError("the model has no layers")
+    at = [reader.at[name] for name in names]
+    last = len(reader.steps) - 1
     if len(names) == 1:
-        return {"output": reader.at[names[0]]}
+        return {"output": last}
     found = dict[str, int]()
-    for name in names:
-        found[_free(name, found)] = reader.at[name]
+    for name, index in zip(names, at, strict=True):
+        is_unsaid = name == "output" and index == last and at.count(last) == 1
+        found[name if is_unsaid else _free(name, found)] = index
     return found
 
 
@@ -74,7 +79,8 @@ def _free(name: str, taken: Mapping[str, int]) -> str:
     forbidden = {*RESERVED, *WORDS, *reserved_words(), "input", "output", *taken}
     if plain[:1].isalpha() and plain not in forbidden:
         return plain
-    return next(n for n in (f"out_{plain}", *(f"out_{i}" for i in range(10**6))) if n not in taken)
+    others = (f"out_{n}" for n in (plain, *range(len(taken) + 1)))
+    return next(n for n in others if n not in taken)
 
 
 def _compare(spec: Model, steps: list[Step], reader: Reader) -> None:

@@ -158,7 +158,7 @@ def _fits_op(
     if wanted and wanted[-1] == "...":
         wanted, given = wanted[:-1], given[: len(wanted) - 1]
     if len(wanted) != len(given):
-        return kind == "Clip" and _fits_clip(graph, producers, pattern, op, match)
+        return False
     orders = [given, given[::-1]] if kind in ("Add", "Mul") else [given]
     for order in orders:
         trial = Match(dict(match.names), dict(match.ops))
@@ -183,14 +183,6 @@ def _fits_attributes(wanted: Mapping[str, float], op: Op) -> bool:
     return all(isclose(found[name], wanted[name], rel_tol=1e-5) for name in wanted)
 
 
-def _fits_clip(
-    graph: Graph, producers: Mapping[str, Op], pattern: Pattern, op: Op, match: Match
-) -> bool:
-    """Bounds as attributes, of old operator sets."""
-    bounds = op.attrs.get("min"), op.attrs.get("max")
-    return bounds == pattern[2:] and _fits(graph, producers, pattern[1], op.inputs[0], match)
-
-
 def scalar(graph: Graph, name: str) -> float | None:
     """The number that a constant holds, if it is one."""
     value = graph.constants.get(name)
@@ -212,8 +204,7 @@ def zero_pads(graph: Graph, op: Op) -> tuple[int, int, int, int] | None:
     if op.attrs.get("mode", "constant") != "constant" or (len(op.inputs) > 3 and op.inputs[3]):
         return None
     filled = scalar(graph, op.inputs[2]) if len(op.inputs) > 2 and op.inputs[2] else 0.0
-    filled = op.attrs.get("value", filled)
-    given = graph.constants.get(op.inputs[1]) if len(op.inputs) > 1 else op.attrs.get("pads")
+    given = graph.constants.get(op.inputs[1])
     pads = [] if given is None else [int(n) for n in given]
     if filled != 0 or len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
         return None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 _FLOAT = 1  # TensorProto.FLOAT
+_OLDEST = 13  # opset since which all operators here mean what they mean today
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_LIMIT = 1 << 16  # elements: constants are folded, not inflated
 _FOLDED = {
@@ -73,15 +74,18 @@ def read(model: "ModelProto") -> Graph:
     (given,) = [i for i in model.graph.input if i.name not in constants]
     if given.type.tensor_type.elem_type != _FLOAT:
         raise UserError("its input is uint8; a spec describes what comes behind the scaling")
-    shapes = _inferred(model, given.name)
-    outputs = [o.name for o in model.graph.output]
-    graph = Graph([], constants, shapes, given.name, outputs)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
+    if opsets.get("", _OLDEST) < _OLDEST:
+        raise UserError(f"its operators are of opset {opsets['']}, of which some mean other things"
+                        f"\n  onnx.version_converter brings it to {_OLDEST} or newer")  # fmt: skip
+    outputs = [o.name for o in model.graph.output]
+    graph = Graph([], constants, _inferred(model, given.name), given.name, outputs)
     sizes = set[str]()  # constants that hold a size, perhaps the batch
     for node in model.graph.node:
         value = _constant(graph, node, opsets, sizes)
         if value is None:
             graph.ops.append(_op(node))
+            _reshape(graph, graph.ops[-1])
         else:
             graph.constants[node.output[0]] = value
     return graph
@@ -109,6 +113,18 @@ def _inferred(model: "ModelProto", given: str) -> dict[str, tuple[int, ...]]:
         if v.type.tensor_type.HasField("shape")
         and all(d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)
     }
+
+
+def _reshape(graph: Graph, op: Op) -> None:
+    """The shape behind a Reshape whose target onnx has not followed, but that is constant here."""
+    target = graph.constants.get(op.inputs[1]) if op.kind == "Reshape" else None
+    before = graph.shapes.get(op.inputs[0]) if target is not None else None
+    if target is None or before is None or op.output in graph.shapes or op.attrs.get("allowzero"):
+        return
+    sizes = [before[i] if d == 0 and i < len(before) else d for i, d in enumerate(target.tolist())]
+    known = prod(d for d in sizes if d != -1)
+    if known > 0 and min(sizes) >= -1:
+        graph.shapes[op.output] = tuple(prod(before) // known if d == -1 else d for d in sizes)
 
 
 def _op(node: "NodeProto") -> Op:

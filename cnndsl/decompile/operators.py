@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cnndsl.decompile.fuse import per_channel
 from cnndsl.decompile.graph import Op, shortest
 from cnndsl.decompile.reader import Reader, reads
 from cnndsl.layers import activation as act
@@ -38,9 +39,11 @@ def _dense(r: Reader, op: Op) -> int:
     rows = (weight if op.attrs.get("transB") else weight.T) * op.attrs.get("alpha", 1.0)
     if bias is None:
         return r.add(op, Dense(len(rows), bias="nobias"), x, weight=rows)
-    flat = bias.reshape(-1) * op.attrs.get("beta", 1.0)
-    full = np.array(np.broadcast_to(flat, (len(rows),))) if flat.size == 1 else flat
-    return r.add(op, Dense(len(rows), bias="bias"), x, weight=rows, bias=full)
+    shift = per_channel(bias, len(rows), 2)
+    if shift is None:
+        op.refuse("its bias is no number for each output")
+    shift = shift * op.attrs.get("beta", 1.0)
+    return r.add(op, Dense(len(rows), bias="bias"), x, weight=rows, bias=shift)
 
 
 # Norms
@@ -136,8 +139,7 @@ def _hard_sigmoid(r: Reader, op: Op) -> int:
 
 @reads("Clip")
 def _clip(r: Reader, op: Op) -> int:
-    low = op.attrs.get("min", r.number(op, 1, -inf))
-    high = op.attrs.get("max", r.number(op, 2, inf))
+    low, high = r.number(op, 1, -inf), r.number(op, 2, inf)
     if low != 0 or not (high == 6 or high > 3e38):
         op.refuse(f"there are `relu` and `relu6`, but no cut at {low:g} and {high:g}")
     return r.add(op, act.Relu6() if high == 6 else act.Relu(), r.x(op))
@@ -218,14 +220,16 @@ def _global(r: Reader, op: Op) -> int:
 def _resize(r: Reader, op: Op) -> int:
     """Integer factors; several spellings of ONNX mean the same for these."""
     x, (channels, height, width) = r.image(op)
+    mode = _mode(op)
     made = r.graph.shapes.get(op.output, (0, 0, 0, 0))
     factor = made[2] // height, made[3] // width
     if made != (r.graph.batch, channels, height * factor[0], width * factor[1]) or 0 in factor:
         op.refuse("`upsample` enlarges height and width by whole factors")
     scales = r.array(op, 2)
-    if scales is not None and scales.size and tuple(scales) != (1, 1, *factor):
+    plain = op.attrs.get("keep_aspect_ratio_policy", "stretch") == "stretch"
+    if not plain or (scales is not None and scales.size and tuple(scales) != (1, 1, *factor)):
         op.refuse("`upsample` enlarges by whole factors")
-    return r.add(op, Upsample(factor, _mode(op)), x)
+    return r.add(op, Upsample(factor, mode), x)
 
 
 _NEAREST = {

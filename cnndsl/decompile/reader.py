@@ -53,9 +53,9 @@ class Reader:
 
     def _compare(self, op: Op, index: int) -> None:
         """The language and ONNX agree on the shape, and the batch stays the batch."""
-        theirs = self.graph.shapes.get(op.output)
         ours = (self.graph.batch, *self.shapes[index])
-        if theirs is not None and theirs != ours:
+        theirs = self.graph.shapes.setdefault(op.output, ours)
+        if theirs != ours:
             op.refuse(f"gives {show(theirs[1:])}, as a layer it would give {show(ours[1:])}")
 
     def add(self, op: Op, layer: Layer, *inputs: int, **tensors: Array) -> int:
@@ -101,7 +101,7 @@ class Reader:
         if op.inputs[i] not in self.graph.constants:
             op.refuse(f"its input {i + 1} is computed; the language has constants there only")
         found = self.graph.constants[op.inputs[i]]
-        return found if found.dtype.kind in "fi" else op.refuse(f"its input {i + 1} is no numbers")
+        return found if found.dtype.kind in "fib" else op.refuse(f"its input {i + 1} is no numbers")
 
     def weight(self, op: Op, i: int, rank: int | None = None) -> Array:
         """A constant input that must be there."""

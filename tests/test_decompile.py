@@ -1,0 +1,451 @@
+"""ONNX back to specs: the same outputs again, or a refusal that names the operator."""
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from running import Arrays, error, random_array, random_input, random_tensors, run, session
+from strategies import nets
+
+import cnndsl
+from cnndsl.backend.inference import Options, inference_model
+from cnndsl.cli import group, main
+from cnndsl.decompile import Decompiled, from_graph
+from cnndsl.source import UserError
+
+SPECS = Path(__file__).parents[1] / "specs"
+SMALL = [
+    "cifar10", "lenet5", "resnet8", "resnet20", "mobilenet_v2", "mobilenet_v3_small",
+    "squeezenet1_0", "efficientnet_b0", "googlenet",
+]  # fmt: skip
+LARGE = ["densenet121", "unet", "inception_v3", "convnext_tiny", "resnet50", "resnext50_32x4d"]
+
+
+def stripped(model: cnndsl.Model, tensors: Arrays, fold: bool) -> ModelProto:
+    """A compiled model that does not say where it comes from."""
+    made = inference_model(model.ir, tensors, Options(fold=fold))
+    del made.metadata_props[:]
+    return made
+
+
+def moderate(model: cnndsl.Model) -> Arrays:
+    """Fresh weights with statistics that are not the identity."""
+    drawn = random_tensors(model)
+    fresh = model.initial_weights()
+    return {
+        name: drawn[name] if name.endswith(("running_var", "bias")) else array
+        for name, array in fresh.items()
+    }
+
+
+def again(found: Decompiled) -> ModelProto:
+    """The decompiled spec with its tensors, compiled."""
+    model = cnndsl.parse(found.text)
+    assert model.params == found.model.params
+    return inference_model(model.ir, found.tensors, Options())
+
+
+def there_and_back(model: cnndsl.Model, tensors: Arrays, fold: bool) -> Decompiled:
+    """Compile, decompile, compile; the outputs are the same."""
+    first = stripped(model, tensors, fold)
+    found = from_graph(first)
+    x = random_input(model)
+    before, after = run(first, x), run(again(found), x)
+    assert sorted(before) == sorted(after)
+    assert all(np.isfinite(y).all() for y in before.values())
+    assert max(error(after[name], before[name]) for name in before) <= 1e-5
+    return found
+
+
+both = pytest.mark.parametrize("fold", [False, True], ids=["plain", "folded"])
+
+
+@both
+@pytest.mark.parametrize("name", SMALL)
+def test_a_spec_comes_back(name: str, fold: bool) -> None:
+    model = cnndsl.load(SPECS / f"{name}.cnn")
+    found = there_and_back(model, moderate(model), fold)
+    if not fold:
+        assert found.model.params == model.params
+        assert found.model.macs == model.macs
+
+
+@pytest.mark.slow
+@both
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_spec_comes_back(name: str, fold: bool) -> None:
+    test_a_spec_comes_back(name, fold)
+
+
+def test_the_text_is_what_one_would_write() -> None:
+    text = """input 3x8x8
+t1: conv 4 3x3 pad bn relu
+conv 4 3x3 pad bias relu bn relu
+add t1 relu
+dwconv 3x3 same nobias /2
+pool 2x2
+flatten
+dense 10
+"""
+    model = cnndsl.parse(text)
+    assert from_graph(stripped(model, moderate(model), False)).text == text
+
+
+WORDS = """input 4x12x12
+conv 8 3x3 same leaky alpha=0.1; bn eps=1e-3; prelu; elu alpha=0.5; selu; gelu; silu; hswish
+conv 8 3x3 groups=2 dilation=2 pad hsigmoid sigmoid tanh softplus mish bias bn; dwconv 3x3 same /2
+upconv 6 3x3 same /2; scale (-0.5); ln; gn 2; in; lrn 3; softmax; relu6; shuffle 3
+upsample 2; avgpool 3 /2 pad ceil nocount; avgpool 3 /2 pad ceil; upsample 2x3 bilinear
+zeropad top=1 right=2; crop 1; pool 3 /2 same; upconv 4 3x3 /2 pad=1 extra=1
+a: conv 4 1x1; concat { conv 4 1x1 | id }; conv 4 3x3 same; add a; add a; mul { id | gmp sigmoid }
+output features
+reshape 8x2x1000 if false
+flatten; dense 12 bn relu; reshape 3x2x2; gap; dense 5 nobias
+"""
+
+
+@both
+def test_every_word_comes_back(fold: bool) -> None:
+    model = cnndsl.parse(WORDS)
+    found = there_and_back(model, moderate(model), fold)
+    assert list(found.model.outputs) == ["features", "output"]
+    if not fold:
+        assert found.model.params == model.params
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(nets())
+def test_random_nets_come_back(text: str) -> None:
+    model = cnndsl.parse(text)
+    first = stripped(model, random_tensors(model), False)
+    x = random_input(model)
+    before = run(first, x)
+    after = run(again(from_graph(first)), x)
+    assert sorted(before) == sorted(after)
+    for name, array in before.items():
+        assert np.allclose(after[name], array, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+# Exports of torch
+
+
+def exported(net: Any, *shape: int, opset: int = 17, symbolic: bool = True) -> ModelProto:
+    """A module as torch writes it."""
+    torch = pytest.importorskip("torch")
+    out = io.BytesIO()
+    axes = {"x": {0: "batch"}} if symbolic else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls its own exporter old
+        torch.onnx.export(net.eval(), (torch.zeros(1, *shape),), out, dynamo=False,
+                          input_names=["x"], opset_version=opset, dynamic_axes=axes)  # fmt: skip
+    return onnx.load_from_string(out.getvalue())
+
+
+def modules() -> dict[str, Callable[[], Any]]:
+    torch = pytest.importorskip("torch")
+    nn, F = torch.nn, torch.nn.functional
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Sequential(nn.Conv2d(4, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8))
+            self.b = nn.Conv2d(4, 8, 1, 2)
+            self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.Sigmoid())
+            self.head = nn.Linear(16 * 36, 5)
+
+        def forward(self, x: Any) -> Any:
+            x = F.relu(self.a(x) + self.b(x))
+            x = x * self.gate(x)
+            x = torch.cat([x, F.silu(x)], 1)
+            return self.head(x.view(x.size(0), -1))
+
+    class Mean(nn.Module):
+        def forward(self, x: Any) -> Any:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear")
+            x = F.interpolate(x, scale_factor=2)[:, :, 1:-1, 2:]
+            return x.mean((2, 3)) + x.amax((2, 3))
+
+    class Shuffled(nn.Module):
+        def forward(self, x: Any) -> Any:
+            n, c, h, w = x.shape
+            return x.view(n, 3, c // 3, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+    acts = [nn.GELU(), nn.Hardswish(), nn.ReLU6(), nn.Mish(), nn.Hardsigmoid(), nn.SELU(),
+            nn.ELU(0.3), nn.LeakyReLU(0.2), nn.PReLU(), nn.SiLU(), nn.Softplus()]  # fmt: skip
+    return {
+        "residual": Residual,
+        "resizing": Mean,
+        "activations": lambda: nn.Sequential(*acts, nn.Softmax(1)),
+        "norms": lambda: nn.Sequential(
+            nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4, affine=True),
+            nn.Flatten(), nn.LayerNorm(576), nn.Linear(576, 3),
+        ),
+        "pools": lambda: nn.Sequential(
+            nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+            nn.Upsample(scale_factor=4), nn.AvgPool2d(3, 2, ceil_mode=True),
+            nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AdaptiveMaxPool2d(1), nn.Flatten(),
+        ),
+        "convolutions": lambda: nn.Sequential(
+            nn.Conv2d(4, 8, 3, groups=4), nn.Conv2d(8, 8, (3, 5), padding=(1, 2), groups=2),
+            nn.ConvTranspose2d(8, 6, 3, 2, 1, 1), nn.ZeroPad2d((1, 0, 2, 1)), nn.Dropout(),
+            nn.Conv2d(6, 6, 3, padding=2, dilation=2), nn.BatchNorm2d(6), Shuffled(),
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("opset", [13, 17, 20])
+@pytest.mark.parametrize("symbolic", [True, False])
+@pytest.mark.parametrize("name", ["residual", "resizing", "activations", "norms", "pools",
+                                  "convolutions"])  # fmt: skip
+def test_a_module_of_torch_comes_back(name: str, symbolic: bool, opset: int) -> None:
+    torch = pytest.importorskip("torch")
+    if name == "norms" and opset < 17:
+        pytest.skip("LayerNormalization is an operator since opset 17")
+    torch.manual_seed(0)
+    net = modules()[name]()
+    for part in net.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2.0)
+    theirs = exported(net, 4, 12, 12, opset=opset, symbolic=symbolic)
+    x = random_array(1, 4, 12, 12)
+    (before,) = session(theirs).run(None, {"x": x})
+    assert error(run(again(from_graph(theirs)), x)["output"], before) <= 1e-5
+
+
+# Graphs by hand
+
+
+def graph_of(
+    *nodes: onnx.NodeProto, shape: tuple[int | str, ...] = ("N", 4, 8, 8), opset: int = 17,
+    **constants: Any,
+) -> ModelProto:  # fmt: skip
+    """From `x` to the output of the last node."""
+    tensors = [
+        numpy_helper.from_array(np.asarray(v, None if np.asarray(v).dtype.kind == "i" else "f"), k)
+        for k, v in constants.items()
+    ]
+    made = helper.make_graph(
+        list(nodes), "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)], tensors,
+    )  # fmt: skip
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def node(kind: str, *inputs: str, to: str = "y", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(kind, list(inputs), [to], name=f"my{kind}", **attributes)
+
+
+def w(*shape: int) -> Any:
+    return random_array(*shape, seed=3)
+
+
+WRITTEN: dict[str, tuple[ModelProto, str]] = {
+    "odd pads": (
+        graph_of(node("Conv", "x", "w", pads=[0, 1, 2, 1]), w=w(5, 4, 3, 3)),
+        "zeropad left=1 bottom=2 right=1\nconv 5 3x3 nobias\n",
+    ),
+    "SAME_UPPER": (
+        graph_of(node("Conv", "x", "w", auto_pad="SAME_UPPER", strides=[2, 2]), w=w(5, 4, 3, 3)),
+        "conv 5 3x3 same nobias /2\n",
+    ),
+    "SAME_LOWER": (
+        graph_of(node("Conv", "x", "w", auto_pad="SAME_LOWER", strides=[2, 2]), w=w(5, 4, 3, 3)),
+        "zeropad top=1 left=1\nconv 5 3x3 nobias /2\n",
+    ),
+    "a bias added": (
+        graph_of(node("Conv", "x", "w", to="c"), node("Add", "b", "c"), w=w(5, 4, 1, 1),
+                 b=w(5, 1, 1)),
+        "conv 5 1x1\n",
+    ),
+    "MatMul and Add": (
+        graph_of(node("MatMul", "x", "w", to="m"), node("Add", "m", "b"), shape=("N", 6),
+                 w=w(6, 3), b=w(3)),
+        "dense 3\n",
+    ),
+    "Gemm with factors": (
+        graph_of(node("Gemm", "x", "w", "b", alpha=0.5, beta=2.0), shape=(1, 6), w=w(6, 3), b=w(1)),
+        "dense 3\n",
+    ),
+    "a factor": (graph_of(node("Mul", "k", "x"), k=-0.5), "scale (-0.5)\n"),
+    "hard swish by hand": (
+        graph_of(node("Add", "x", "three", to="a"), node("Clip", "a", "zero", "six", to="c"),
+                 node("Mul", "x", "c", to="m"), node("Div", "m", "six"), three=3.0, zero=0.0,
+                 six=6.0),
+        "hswish\n",
+    ),
+    "the tensor twice": (graph_of(node("Add", "x", "x")), "add t1\n"),
+    "a mean over axes": (
+        graph_of(node("ReduceMean", "x", axes=[-1, -2], keepdims=0)), "gap\nflatten\n",
+    ),
+    "group norm by channel": (
+        graph_of(node("GroupNormalization", "x", "w", "b", num_groups=2), opset=21, w=w(4), b=w(4)),
+        "gn 2\n",
+    ),
+    "what nobody reads": (
+        graph_of(node("Einsum", "x", to="e", equation="abcd->ab"), node("Relu", "x")), "relu\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_graph_is_written_as(name: str) -> None:
+    model, text = WRITTEN[name]
+    found = from_graph(model)
+    assert found.text.partition("\n")[2].replace("t1: input", "input") == text
+    size = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    x = random_array(1, *size[1:])
+    (before,) = session(model).run(None, {"x": x})
+    assert error(run(again(found), x)["output"], before) <= 1e-6
+
+
+REFUSED: dict[str, tuple[ModelProto, str]] = {
+    "an operator": (graph_of(node("DepthToSpace", "x", blocksize=2)), "no word"),
+    "what is supported": (graph_of(node("Sin", "x")), "supported are: Add, AveragePool, Batch"),
+    "a constant added": (graph_of(node("Add", "x", "k"), k=w(4, 1, 1)), "constant"),
+    "a bias of rows": (graph_of(node("Mul", "x", "k"), k=w(8, 1)), "each channel"),
+    "another slope": (graph_of(node("HardSigmoid", "x", alpha=0.2)), "slope of 1/6"),
+    "another cut": (graph_of(node("Clip", "x", "", "k"), k=1.0), "relu6"),
+    "the other gelu": (graph_of(node("Gelu", "x", approximate="tanh"), opset=20), "exact"),
+    "softmax of rows": (graph_of(node("Softmax", "x", axis=-1)), "channels"),
+    "rows joined": (graph_of(node("Concat", "x", "x", axis=2)), "joins channels"),
+    "positions turned": (graph_of(node("Transpose", "x", perm=[0, 2, 3, 1])), "no word"),
+    "the batch undone": (
+        graph_of(node("Reshape", "x", "k"), k=np.array([4, -1])), "batch by batch",
+    ),
+    "half a pixel": (
+        graph_of(node("Resize", "x", "", "k", mode="cubic"), k=[1.0, 1, 2, 2]), "no cubic",
+    ),
+    "another scale": (
+        graph_of(node("Resize", "x", "", "k", mode="nearest"), k=[1, 1, 1.5, 1.5]), "whole factors",
+    ),
+    "a reflection": (
+        graph_of(node("Pad", "x", "k", mode="reflect"), k=np.array([0, 0, 1, 1, 0, 0, 1, 1])),
+        "zeros",
+    ),
+    "ones around": (
+        graph_of(node("Pad", "x", "k", "v"), k=np.array([0, 0, 1, 1, 0, 0, 1, 1]), v=1.0), "zeros",
+    ),
+    "odd pads of a pool": (
+        graph_of(node("MaxPool", "x", kernel_shape=[3, 3], pads=[0, 1, 1, 0])), "no spelling",
+    ),
+    "dilated pool": (
+        graph_of(node("MaxPool", "x", kernel_shape=[3, 3], dilations=[2, 2])), "dilation",
+    ),
+    "every second row": (
+        graph_of(node("Slice", "x", "a", "b", "c", "d"), a=np.array([0]), b=np.array([8]),
+                 c=np.array([2]), d=np.array([2])),
+        "every second",
+    ),
+    "grouped upconv": (
+        graph_of(node("ConvTranspose", "x", "w", group=2), w=w(4, 3, 3, 3)), "groups",
+    ),
+    "a computed weight": (
+        graph_of(node("GlobalAveragePool", "x", to="g"), node("Conv", "x", "g"),
+                 shape=(1, 4, 8, 8)),
+        "computed",
+    ),
+    "an old opset": (graph_of(node("Relu", "x"), opset=11), "opset 11"),
+    "the batch as a number": (
+        graph_of(node("Shape", "x", to="s"), node("Gather", "s", "i", to="g"),
+                 helper.make_node("Cast", ["g"], ["c"], name="myCast", to=1),
+                 node("Mul", "x", "c"), i=np.array(0)),
+        "Cast",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_word_is_refused(name: str) -> None:
+    model, said = REFUSED[name]
+    with pytest.raises(UserError) as refused:
+        from_graph(model)
+    assert said in str(refused.value)
+    assert "`my" in str(refused.value) or name == "an old opset"
+
+
+# The command
+
+
+def called(*arguments: object) -> None:
+    """The command line, with its errors as exceptions."""
+    group.main(list(map(str, arguments)), standalone_mode=False)
+
+
+def compiled(folder: Path, text: str, *options: str) -> Path:
+    (folder / "net.cnn").write_text(text, encoding="utf-8")
+    called("compile", folder / "net.cnn", "-o", folder / "net.onnx", *options)
+    return folder / "net.onnx"
+
+
+TEXT = """# mine
+input 3x8x8
+let c = 4
+conv c 3x3 same bn relu; conv c 3x3 bias bn; upconv c 2x2 bn
+gap; dense 10
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--no-fold",), ("--uint8",)])
+def test_the_source_in_a_file_comes_back(tmp_path: Path, options: tuple[str, ...]) -> None:
+    path = compiled(tmp_path, TEXT, "--set", "c=6", *options)
+    out, weights = tmp_path / "back.cnn", tmp_path / "w.safetensors"
+    called("decompile", path, "-o", out, "--weights", weights)
+    assert out.read_text(encoding="utf-8") == f"# compiled with --set c=6\n{TEXT}"
+    called("compile", out, "--set", "c=6", "--weights", weights, "-o", tmp_path / "again.onnx",
+           *options)  # fmt: skip
+    x = random_array(2, 3, 8, 8)
+    if options == ("--uint8",):
+        x = (np.abs(x.transpose(0, 2, 3, 1)) * 60).astype(np.uint8)
+    before, after = (run(onnx.load(tmp_path / n), x)["output"] for n in ("net.onnx", "again.onnx"))
+    assert error(after, before) <= 1e-5
+
+
+def test_the_graph_is_read_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = compiled(tmp_path, TEXT)
+    called("decompile", path)
+    assert capsys.readouterr().out == TEXT
+    called("decompile", path, "--graph")
+    text = capsys.readouterr().out
+    assert text.splitlines()[1:3] == ["conv 4 3x3 pad relu", "conv 4 3x3"]
+    (tmp_path / "back.cnn").write_text(text, encoding="utf-8")
+    called("check", tmp_path / "back.cnn")
+
+
+def test_a_refusal_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.onnx"
+    model = onnx.shape_inference.infer_shapes(REFUSED["an operator"][0])
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(SystemExit) as left:
+        main(["decompile", str(path), "-o", str(tmp_path / "net.cnn")])
+    assert left.value.code == 2
+    assert "`myDepthToSpace` (DepthToSpace): the language has no word" in capsys.readouterr().err
+    assert not (tmp_path / "net.cnn").exists()
+
+
+@pytest.mark.parametrize("settings_", ["[", "3", '{"a b": 1}', '{"a": "x"}', "[" * 100_000])
+def test_settings_that_cannot_be_read(tmp_path: Path, settings_: str) -> None:
+    path = compiled(tmp_path, TEXT)
+    model = onnx.load(path)
+    next(p for p in model.metadata_props if p.key == "cnndsl_settings").value = settings_
+    onnx.save(model, path)
+    with pytest.raises(UserError, match="metadata"):
+        called("decompile", path)
+
+
+def test_a_source_without_its_tensors(tmp_path: Path) -> None:
+    path = compiled(tmp_path, TEXT)
+    model = onnx.load(path)
+    next(p for p in model.metadata_props if p.key == "cnndsl_source").value = "input 8; dense 3"
+    onnx.save(model, path)
+    with pytest.raises(UserError, match=r"(?s)not among the constants.*--graph"):
+        called("decompile", path, "--weights", tmp_path / "w.safetensors")
