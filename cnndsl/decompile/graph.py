@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 _FLOAT = 1  # TensorProto.FLOAT
 _OLDEST = 13  # opset since which all operators here mean what they mean today
+_IR = 4  # version since which constants are no inputs
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_LIMIT = 1 << 16  # elements: constants are folded, not inflated
 _FOLDED = {
@@ -70,40 +71,58 @@ def initializers(model: "ModelProto") -> dict[str, Array]:
 
 def read(model: "ModelProto") -> Graph:
     """The graph of a checked model of one input; its symbolic batch becomes a number."""
-    constants = initializers(model)
-    (given,) = [i for i in model.graph.input if i.name not in constants]
-    if given.type.tensor_type.elem_type != _FLOAT:
-        raise UserError("its input is uint8; a spec describes what comes behind the scaling")
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     if opsets.get("", _OLDEST) < _OLDEST:
         raise UserError(f"its operators are of opset {opsets['']}, of which some mean other things"
                         f"\n  onnx.version_converter brings it to {_OLDEST} or newer")  # fmt: skip
-    outputs = [o.name for o in model.graph.output]
-    graph = Graph([], constants, _inferred(model, given.name), given.name, outputs)
-    sizes = set[str]()  # constants that hold a size, perhaps the batch
-    for node in model.graph.node:
-        value = _constant(graph, node, opsets, sizes)
-        if value is None:
-            graph.ops.append(_op(node))
-            _reshape(graph, graph.ops[-1])
-        else:
-            graph.constants[node.output[0]] = value
+    constants = initializers(model)
+    (given,) = [i.name for i in model.graph.input if i.name not in constants]
+    copy, sizes = _prepared(model, given), set[str]()
+    while True:
+        graph = Graph([], initializers(copy), _inferred(copy), given, [])
+        left = [node for node in copy.graph.node if not _fold(graph, node, opsets, sizes)]
+        is_clear = all(node.output[0] in graph.shapes for node in left)
+        if is_clear or len(left) == len(copy.graph.node):
+            break
+        _replace(copy, left, graph.constants)
+    graph.ops, graph.outputs = [_op(node) for node in left], [o.name for o in model.graph.output]
     return graph
 
 
-def _inferred(model: "ModelProto", given: str) -> dict[str, tuple[int, ...]]:
-    """Every shape that onnx can tell once the batch has a number."""
-    import onnx
-
+def _prepared(model: "ModelProto", given: str) -> "ModelProto":
+    """A copy whose batch is a number, without what the file says of later shapes."""
     copy = type(model)()
     copy.CopyFrom(model)
+    copy.ir_version = max(copy.ir_version, _IR)
     del copy.graph.value_info[:]
     for output in copy.graph.output:
         output.type.tensor_type.ClearField("shape")
-    first = next(i for i in copy.graph.input if i.name == given).type.tensor_type.shape.dim[0]
-    first.dim_value = first.dim_value or _BATCH
+    source = next(i for i in copy.graph.input if i.name == given).type.tensor_type
+    if source.elem_type != _FLOAT:
+        raise UserError("its input is uint8; a spec describes what comes behind the scaling")
+    source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
+    return copy
+
+
+def _replace(model: "ModelProto", left: "list[NodeProto]", constants: dict[str, Array]) -> None:
+    """Computed constants in the place of their operators: onnx finds more shapes then."""
+    import onnx
+
+    from_array = cast(Any, onnx).numpy_helper.from_array
+    kept = {tensor.name for tensor in model.graph.initializer}
+    nodes = [type(node).FromString(node.SerializeToString()) for node in left]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    added = [from_array(array, name) for name, array in constants.items() if name not in kept]
+    model.graph.initializer.extend(added)
+
+
+def _inferred(model: "ModelProto") -> dict[str, tuple[int, ...]]:
+    """Every shape that onnx can tell."""
+    import onnx
+
     try:
-        found = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+        found = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except Exception as error:  # several unrelated types
         raise UserError(f"onnx finds no shapes for this model: {error}") from None
     values = (*found.input, *found.value_info, *found.output)
@@ -113,18 +132,6 @@ def _inferred(model: "ModelProto", given: str) -> dict[str, tuple[int, ...]]:
         if v.type.tensor_type.HasField("shape")
         and all(d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)
     }
-
-
-def _reshape(graph: Graph, op: Op) -> None:
-    """The shape behind a Reshape whose target onnx has not followed, but that is constant here."""
-    target = graph.constants.get(op.inputs[1]) if op.kind == "Reshape" else None
-    before = graph.shapes.get(op.inputs[0]) if target is not None else None
-    if target is None or before is None or op.output in graph.shapes or op.attrs.get("allowzero"):
-        return
-    sizes = [before[i] if d == 0 and i < len(before) else d for i, d in enumerate(target.tolist())]
-    known = prod(d for d in sizes if d != -1)
-    if known > 0 and min(sizes) >= -1:
-        graph.shapes[op.output] = tuple(prod(before) // known if d == -1 else d for d in sizes)
 
 
 def _op(node: "NodeProto") -> Op:
@@ -150,36 +157,37 @@ def shortest(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _constant(
-    graph: Graph, node: "NodeProto", opsets: dict[str, int], sizes: set[str]
-) -> Array | None:
-    """The value of an operator that computes the same for every picture."""
+def _fold(graph: Graph, node: "NodeProto", opsets: dict[str, int], sizes: set[str]) -> bool:
+    """Whether an operator computes the same for every picture; the value is then a constant.
+
+    `sizes` are constants made of sizes, perhaps of the batch: none becomes a number of the net.
+    """
     if node.op_type == "Shape" and node.input[0] in graph.shapes:
-        return _sizes(graph, node, sizes)
-    is_folded = node.op_type == "Constant" or (
-        node.op_type in _FOLDED
-        and all(not x or x in graph.constants for x in node.input)
-        and _is_small(graph, node)
-    )
-    if not is_folded:
-        return None
-    value = _evaluated(graph, node, opsets)
-    if not sizes.isdisjoint(node.input):
+        value = _size(graph, node)
+    elif _is_constant(graph, node):
+        value = _evaluated(graph, node, opsets)
+    else:
+        return False
+    if node.op_type == "Shape" or not sizes.isdisjoint(node.input):
         if value.dtype.kind == "f":
-            return None  # a number made of sizes may hold the batch
+            return False
         sizes.add(node.output[0])
-    return value
+    graph.constants[node.output[0]] = value
+    return True
 
 
-def _sizes(graph: Graph, node: "NodeProto", sizes: set[str]) -> Array:
+def _size(graph: Graph, node: "NodeProto") -> Array:
     ends = {a.name: a.i for a in node.attribute}
-    sizes.add(node.output[0])
     shape = graph.shapes[node.input[0]][ends.get("start", 0) : ends.get("end")]
     return np.array(shape, np.int64)
 
 
-def _is_small(graph: Graph, node: "NodeProto") -> bool:
-    """Whether the result is about as large as what is there already, at most."""
+def _is_constant(graph: Graph, node: "NodeProto") -> bool:
+    """Whether all is known, and the result about as large as what is there already, at most."""
+    if node.op_type == "Constant":
+        return True
+    if node.op_type not in _FOLDED or any(x and x not in graph.constants for x in node.input):
+        return False
     shape = graph.shapes.get(node.output[0])
     there = sum(graph.constants[x].size for x in node.input if x)
     return shape is not None and prod(shape) <= max(_FOLD_LIMIT, there)
