@@ -201,10 +201,11 @@ def per_channel(value: Array, channels: int, rank: int) -> Array | None:
 
 def zero_pads(graph: Graph, op: Op) -> tuple[int, int, int, int] | None:
     """Rows and columns of zeros of a Pad of images, in ONNX's order; else None."""
-    if op.attrs.get("mode", "constant") != "constant" or (len(op.inputs) > 3 and op.inputs[3]):
+    _, sizes, fill, axes, *_ = (*op.inputs, "", "", "")
+    if op.attrs.get("mode", "constant") != "constant" or axes:
         return None
-    filled = scalar(graph, op.inputs[2]) if len(op.inputs) > 2 and op.inputs[2] else 0.0
-    given = graph.constants.get(op.inputs[1])
+    filled = scalar(graph, fill) if fill else 0.0
+    given = graph.constants.get(sizes)
     pads = [] if given is None else [int(n) for n in given]
     if filled != 0 or len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
         return None

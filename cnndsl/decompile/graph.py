@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 _FLOAT = 1  # TensorProto.FLOAT
 _OLDEST = 13  # opset since which all operators here mean what they mean today
+_ROUNDS = 10  # of constants that give shapes that give constants
 _IR = 4  # version since which constants are no inputs
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_LIMIT = 1 << 16  # elements: constants are folded, not inflated
+_FOLD_TOTAL = 1 << 25  # elements besides those of the file
 _FOLDED = {
     "Add", "Cast", "Concat", "ConstantOfShape", "Div", "Expand", "Gather", "Identity", "Mul",
     "Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze",
@@ -54,6 +56,8 @@ class Graph:
     shapes: dict[str, tuple[int, ...]]
     input: str
     outputs: list[str]
+    room: int
+    """Elements that computed constants may still have."""
 
     @property
     def batch(self) -> int:
@@ -78,15 +82,24 @@ def read(model: "ModelProto") -> Graph:
     constants = initializers(model)
     (given,) = [i.name for i in model.graph.input if i.name not in constants]
     copy, sizes = _prepared(model, given), set[str]()
-    while True:
-        graph = Graph([], initializers(copy), _inferred(copy), given, [])
-        left = [node for node in copy.graph.node if not _fold(graph, node, opsets, sizes)]
+    graph, left = _folded(copy, given, sizes)
+    for _ in range(_ROUNDS):
         is_clear = all(node.output[0] in graph.shapes for node in left)
         if is_clear or len(left) == len(copy.graph.node):
             break
         _replace(copy, left, graph.constants)
+        graph, left = _folded(copy, given, sizes)
     graph.ops, graph.outputs = [_op(node) for node in left], [o.name for o in model.graph.output]
     return graph
+
+
+def _folded(model: "ModelProto", given: str, sizes: set[str]) -> "tuple[Graph, list[NodeProto]]":
+    """A graph without operators, and those that are no constants."""
+    constants = initializers(model)
+    room = _FOLD_TOTAL + 2 * sum(array.size for array in constants.values())
+    graph = Graph([], constants, _inferred(model), given, [], room)
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    return graph, [node for node in model.graph.node if not _fold(graph, node, opsets, sizes)]
 
 
 def _prepared(model: "ModelProto", given: str) -> "ModelProto":
@@ -173,6 +186,9 @@ def _fold(graph: Graph, node: "NodeProto", opsets: dict[str, int], sizes: set[st
             return False
         sizes.add(node.output[0])
     graph.constants[node.output[0]] = value
+    graph.room -= value.size
+    if graph.room < 0:
+        raise UserError("its constants would fill the memory when they are computed")
     return True
 
 

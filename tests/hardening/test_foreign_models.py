@@ -12,6 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from processes import cnndsl
 
 import cnndsl as package
+from cnndsl.cli import group
 from cnndsl.runtime import predict
 from cnndsl.source import UserError
 
@@ -224,6 +225,40 @@ def test_the_good_model_runs(tmp_path: Path) -> None:
     assert ended.code == 0, ended.err
     assert "blue" in ended.out
     assert not {"\x1b", "\u202e"} & set(ended.out)
+
+
+def decompiled(path: Path, *options: str) -> None:
+    """Read back by the command line, its errors as exceptions."""
+    group.main(["decompile", str(path), *options], standalone_mode=False)
+
+
+def test_decompile_refuses_the_same_models(tmp_path: Path) -> None:
+    for name in REFUSED.keys() - AFTER_OPENING:
+        change, said = REFUSED[name]
+        for options in ((), ("--graph",)):
+            with pytest.raises(UserError, match=said.replace("^", r"\^")):
+                decompiled(changed(tmp_path / "model.onnx", change), *options)
+    with pytest.raises(UserError, match="nested too deeply"):
+        decompiled(deep_file(tmp_path / "model.onnx", 10_000))
+
+
+def test_damaged_models_are_decompiled_or_refused(tmp_path: Path, figure: Figure) -> None:
+    """Bytes changed anywhere but in the weights: a spec, or a reason."""
+    model = good()
+    del model.metadata_props[:]
+    data, rng, read = model.SerializeToString(), np.random.default_rng(0), 0
+    rounds = count(300, 20_000)
+    for _ in range(rounds):
+        broken = bytearray(data)
+        for place in rng.integers(0, len(data), rng.integers(1, 4)):
+            broken[place] = rng.integers(0, 256)
+        (tmp_path / "broken.onnx").write_bytes(broken)
+        try:
+            decompiled(tmp_path / "broken.onnx", "--graph")
+            read += 1
+        except UserError:
+            continue
+    figure(f"damaged models: {rounds - read:,} of {rounds:,} refused by decompile, the rest read")
 
 
 def test_truncated_models(tmp_path: Path, figure: Figure) -> None:
