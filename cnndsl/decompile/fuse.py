@@ -206,7 +206,7 @@ def zero_pads(graph: Graph, op: Op) -> tuple[int, int, int, int] | None:
         return None
     filled = scalar(graph, fill) if fill else 0.0
     given = graph.constants.get(sizes)
-    pads = [] if given is None else [int(n) for n in given]
+    pads = [] if given is None else [int(n) for n in given.reshape(-1)]
     if filled != 0 or len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
         return None
     return pads[2], pads[3], pads[6], pads[7]

@@ -209,7 +209,7 @@ def _shuffle(r: Reader, op: Op) -> int:
 @reads("ReduceMean", "ReduceMax")
 def _global(r: Reader, op: Op) -> int:
     x, _ = r.image(op)
-    axes: Any = op.attrs.get("axes", r.array(op, 1))
+    axes: Any = op.attrs.get("axes", r.array(op, 1, 1))
     if axes is None or {int(a) % 4 for a in axes} != {2, 3}:
         op.refuse("`gap` and `gmp` are over height and width")
     whole = r.add(op, GlobalAveragePool() if op.kind == "ReduceMean" else GlobalMaxPool(), x)

@@ -94,21 +94,21 @@ class Reader:
         channels, height, width = self.shapes[x]
         return channels, height, width
 
-    def array(self, op: Op, i: int) -> Array | None:
-        """A constant input; None where it is left out."""
+    def array(self, op: Op, i: int, rank: int | None = None) -> Array | None:
+        """A constant input, of that many dimensions if it is said; None where it is left out."""
         if i >= len(op.inputs) or not op.inputs[i]:
             return None
         if op.inputs[i] not in self.graph.constants:
             op.refuse(f"its input {i + 1} is computed; the language has constants there only")
         found = self.graph.constants[op.inputs[i]]
-        return found if found.dtype.kind in "fib" else op.refuse(f"its input {i + 1} is no numbers")
+        if found.dtype.kind not in "fib" or (rank is not None and found.ndim != rank):
+            op.refuse(f"its input {i + 1} is of the wrong kind")
+        return found
 
     def weight(self, op: Op, i: int, rank: int | None = None) -> Array:
         """A constant input that must be there."""
-        found = self.array(op, i)
-        if found is None or found.ndim != (found.ndim if rank is None else rank):
-            op.refuse(f"its input {i + 1} is missing, or not for images")
-        return found
+        found = self.array(op, i, rank)
+        return op.refuse(f"has no input {i + 1}") if found is None else found
 
     def number(self, op: Op, i: int, default: float) -> float:
         """A constant input that is one number."""

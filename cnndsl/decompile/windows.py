@@ -186,8 +186,10 @@ def _slice(r: Reader, op: Op) -> int:
     """A cut of the borders."""
     x, shape = r.image(op)
     starts, ends = r.weight(op, 1, 1), r.weight(op, 2, 1)
-    axes, steps = r.array(op, 3), r.array(op, 4)
+    axes, steps = r.array(op, 3, 1), r.array(op, 4, 1)
     along = range(len(starts)) if axes is None else [int(a) % 4 for a in axes]
+    if not len(along) == len(starts) == len(ends):
+        op.refuse("has more starts, ends or axes than others")
     sides = dict[int, Pair]()
     for axis, start, end in zip(along, starts.tolist(), ends.tolist(), strict=True):
         if axis not in (2, 3):
