@@ -225,7 +225,7 @@ def _resize(r: Reader, op: Op) -> int:
     factor = made[2] // height, made[3] // width
     if made != (r.graph.batch, channels, height * factor[0], width * factor[1]) or 0 in factor:
         op.refuse("`upsample` enlarges height and width by whole factors")
-    scales = r.array(op, 2)
+    scales = r.array(op, 2, 1)
     plain = op.attrs.get("keep_aspect_ratio_policy", "stretch") == "stretch"
     if not plain or (scales is not None and scales.size and tuple(scales) != (1, 1, *factor)):
         op.refuse("`upsample` enlarges by whole factors")
