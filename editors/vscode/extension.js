@@ -5,7 +5,7 @@ const { execFile } = require("node:child_process");
 const vscode = require("vscode");
 const { LanguageClient } = require("vscode-languageclient/node");
 
-const HOW_TO = "Install it with `pip install cnndsl`, or say where it is in the setting `cnndsl.path`.";
+const HOW_TO = "Install it with `pip install 'cnndsl[lsp]'`, or say where it is in the setting `cnndsl.path`.";
 let client; // the server that runs, if any
 let turn = Promise.resolve(); // starts and stops happen one after the other
 
