@@ -105,7 +105,10 @@ def test_bad_members_of_the_archive(
         open_dataset("cifar10", CIFAR, tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(b"no tar" * 200)])
+NO_ARCHIVES = {"nothing": b"", "no gzip": b"no gzip", "no tar": gzip.compress(b"no tar" * 200)}
+
+
+@pytest.mark.parametrize("data", NO_ARCHIVES.values(), ids=NO_ARCHIVES)
 def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(data)
     with pytest.raises(UserError, match="is no CIFAR-10 archive"):
