@@ -6,28 +6,22 @@
 `unfolded` is our graph with batch norm left in (`--no-fold`).
 """
 
-from pathlib import Path
-
 import numpy as np
-from turns import options, run_all
+from turns import options, run_all, spec_model
 
 CASES = (
     "cifar10:1 cifar10:32 resnet18_cifar:1 resnet18_cifar:32 resnet20:32 vgg11_bn_cifar:32 "
     "mobilenet_v2:32"
 )
 RIVALS = ("eager", "channels_last", "unfolded")
-SPECS = Path(__file__).parent.parent / "specs"
 
 
 def our_run(name, batch, threads, fold):
-    from cnndsl.api import parse
     from cnndsl.backend.inference import Options, inference_model
     from cnndsl.backend.weights import initial_weights
     from cnndsl.runtime.session import open_session
 
-    text = (SPECS / f"{name}.cnn").read_text()
-    text = text.replace("3x224x224", "3x32x32").replace("dense 1000", "dense 10")
-    model = parse(text).ir
+    model = spec_model(name)
     graph = inference_model(model, initial_weights(model), Options(fold=fold)).SerializeToString()
     session = open_session(graph, "cpu", threads)
     x = np.random.default_rng(0).random((batch, *model.input), np.float32)

@@ -8,20 +8,18 @@ Keras runs the tutorial's network only (cifar10), in PYTHON, which has keras and
 
 from pathlib import Path
 
-from turns import options, run_all
+from turns import options, run_all, spec_model
 
 CASES = (
     "cifar10:32:adam cifar10:128:adam resnet18_cifar:32:sgd resnet18_cifar:128:sgd resnet8:128:sgd "
     "resnet20:128:sgd vgg11_bn_cifar:64:sgd mobilenet_v2:64:sgd"
 )
 RIVALS = ("eager", "channels_last", "compile")
-SPECS = Path(__file__).parent.parent / "specs"
 
 
 def our_step(name, batch, optimizer, threads):
     from dataclasses import replace
 
-    from cnndsl.api import parse
     from cnndsl.backend.training import StepOptions
     from cnndsl.backend.weights import initial_weights
     from cnndsl.optim import Adam, Sgd
@@ -29,9 +27,7 @@ def our_step(name, batch, optimizer, threads):
     from cnndsl.train.compiled import calibrate, sample_feed
     from cnndsl.train.settings import Settings
 
-    text = (SPECS / f"{name}.cnn").read_text()
-    text = text.replace("3x224x224", "3x32x32").replace("dense 1000", "dense 10")
-    model = parse(text).ir
+    model = spec_model(name)
     rule = Adam() if optimizer == "adam" else Sgd(lr=0.01, momentum=0.9, decay=5e-4)
     recipe = replace(Recipe(), optimizer=rule)
     weights, settings = initial_weights(model), Settings(Path(), "cpu", threads)

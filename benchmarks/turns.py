@@ -9,11 +9,13 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 START = perf_counter()
+SPECS = Path(__file__).parent.parent / "specs"
 
 
 def report(step):
@@ -58,6 +60,14 @@ def compare(case, programs, rounds, command_of):
         print(f"  {program:<16} {np.median(ms):8.2f} ms   ratio of medians "
               f"{np.median(ms) / np.median(ours):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})   "
               f"first step {first:.1f} s   peak {memory:.2f} GiB", flush=True)  # fmt: skip
+
+
+def spec_model(name):
+    """The model of a spec, for pictures of 32x32 in ten classes."""
+    from cnndsl.api import parse
+
+    text = (SPECS / f"{name}.cnn").read_text()
+    return parse(text.replace("3x224x224", "3x32x32").replace("dense 1000", "dense 10")).ir
 
 
 def options(cases, rivals):

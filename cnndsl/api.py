@@ -8,7 +8,7 @@ from cnndsl import ir
 from cnndsl.lints import inspect
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
-from cnndsl.report.html import Findings, History
+from cnndsl.report.html import Findings, History, summary_html
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.shapes import Shape
 from cnndsl.source import Diagnostic, Failed, Source, UserError
@@ -65,8 +65,6 @@ class Model:
         return diagram(self.ir, depth)
 
     def _repr_html_(self) -> str:
-        from cnndsl.report.html import summary_html
-
         picture = f"<details><summary>diagram</summary>{self.diagram()}</details>"
         return summary_html(self.summary()) + picture
 

@@ -52,6 +52,11 @@ class Node:
         return sum(prod(p.shape) for p in self.params if not p.learned)
 
     @property
+    def text(self) -> str:
+        """The word with its own items, as it is written, on one line."""
+        return " ".join(self.span.text.split())
+
+    @property
     def line(self) -> int:
         """Line of the spec."""
         return self.span.line
@@ -89,6 +94,11 @@ class Model:
     def macs(self) -> int:
         """Multiply-accumulates for one sample."""
         return sum(node.macs for node in self.nodes)
+
+    @property
+    def main_output(self) -> str:
+        """The output that is trained for: `output`, or the last one named."""
+        return "output" if "output" in self.outputs else list(self.outputs)[-1]
 
     def output_shapes(self) -> dict[str, Shape]:
         """Shape of each output, by name."""

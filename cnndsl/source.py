@@ -66,6 +66,10 @@ class Span:
         """Line and column just behind the last character."""
         return self.source.place(self.end)
 
+    def holds(self, other: "Span") -> bool:
+        """Whether another span stands inside of this one, or is it."""
+        return other.source is self.source and self.start <= other.start and other.end <= self.end
+
     def at_start(self) -> "Span":
         """The empty place before the first character."""
         return Span(self.source, self.start, self.start)

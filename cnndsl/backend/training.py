@@ -274,12 +274,12 @@ def _losses(
 
 
 def main_output(model: Model) -> str:
-    """The output that is trained for: `output`, or the last one named; UserError if some differ."""
+    """The model's main output; UserError where its outputs have different numbers of classes."""
     sizes = {name: shape[0] for name, shape in model.output_shapes().items()}
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise UserError(f"outputs that are trained have the same number of classes, not {shown}")
-    return "output" if "output" in model.outputs else list(model.outputs)[-1]
+    return model.main_output
 
 
 def _targets(tape: Tape, options: StepOptions, classes: int) -> Value:

@@ -71,10 +71,14 @@ class Subject:
                 found[x].append(i)
         return found
 
+    def is_output(self, i: int) -> bool:
+        """Whether node i gives an output of the model."""
+        return i in self.model.outputs.values()
+
     def only_reader(self, i: int) -> int | None:
         """The one node that takes the output of node i, where nobody else does."""
-        is_output = i in self.model.outputs.values()
-        return None if is_output or len(self.readers[i]) != 1 else self.readers[i][0]
+        alone = len(self.readers[i]) == 1 and not self.is_output(i)
+        return self.readers[i][0] if alone else None
 
     def source_of(self, node: Node) -> Node:
         """The node before one with a single input."""

@@ -8,7 +8,7 @@ from cnndsl.ir import Node
 from cnndsl.layers.conv import Conv, Convolution
 from cnndsl.layers.pool import Pooling
 from cnndsl.lints.base import Found, Subject, lint
-from cnndsl.shapes import Shape, reach, show
+from cnndsl.shapes import Pads, Shape, reach, show
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 
@@ -22,6 +22,11 @@ def _geometry(node: Node) -> tuple[tuple[int, int], tuple[int, int], Any]:
         return layer.kernel, layer.step, layer.padding
     spans = [reach(k, d) for k, d in zip(layer.kernel, layer.dilation, strict=True)]
     return (spans[0], spans[1]), layer.stride, layer.padding
+
+
+def _pads(layer: Any, x: Shape) -> Pads:
+    """Explicit pads of a window on an input of this shape."""
+    return layer.onnx_pads(x) if isinstance(layer, Pooling) else layer.geometry.onnx_pads(x)
 
 
 def _unpadded(node: Node) -> bool:
@@ -52,7 +57,7 @@ def border_lost(s: Subject) -> Iterator[Found]:
         f"{len(cuts)} convolutions without padding cut {total:.0f} of the picture's {height} rows "
         "off at the borders", first.span,
         "write `same` to keep the size, or `valid` where that is meant",
-        tuple(f"line {s.nodes[i].line}: `{_text(s.nodes[i])}`" for i in cuts[1:6]),
+        tuple(f"line {s.nodes[i].line}: `{s.nodes[i].text}`" for i in cuts[1:6]),
         _all_same([s.nodes[i] for i in cuts]),
     )  # fmt: skip
 
@@ -73,10 +78,6 @@ def _cut(node: Node, s: Subject) -> float:
         return 0.0
     (rows, _), (stride, _), _ = _geometry(node)
     return (rows - 1) * s.fields[node.inputs[0]][2] if stride == 1 else 0.0
-
-
-def _text(node: Node) -> str:
-    return " ".join(node.span.text.split())
 
 
 @lint("W402")
@@ -116,7 +117,7 @@ def lopsided(s: Subject) -> Iterator[Found]:
 
 
 def _one_sided(layer: Any, x: Shape) -> bool:
-    pads = layer.onnx_pads(x) if isinstance(layer, Pooling) else layer.geometry.onnx_pads(x)
+    pads = _pads(layer, x)
     odd = all(k % 2 for k in layer.kernel)
     return odd and pads[:2] != pads[2:]
 
@@ -145,7 +146,7 @@ def _unseen(node: Node, x: Shape) -> tuple[int, int]:
     """Rows and columns of the input behind the last window; none where windows skip by design."""
     layer: Any = node.layer
     (kh, kw), (sh, sw), _ = _geometry(node)
-    pads = layer.onnx_pads(x) if isinstance(layer, Pooling) else layer.geometry.onnx_pads(x)
+    pads = _pads(layer, x)
     rows = x[1] + pads[0] - ((node.shape[1] - 1) * sh + kh)
     columns = x[2] + pads[1] - ((node.shape[2] - 1) * sw + kw)
     return (rows if kh >= sh and rows > 0 else 0), (columns if kw >= sw and columns > 0 else 0)

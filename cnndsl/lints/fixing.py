@@ -1,11 +1,10 @@
 """Applying the fixes of diagnostics, again and again until none is left."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cnndsl.edits import apply
 from cnndsl.lints.base import ALL, Choice, inspect
-from cnndsl.passes.analyse import analyse
 from cnndsl.source import Fix, Source
 
 _ROUNDS = 20  # a fix may make room for another
@@ -21,6 +20,15 @@ class Fixed:
     """Fixes that were not enough to make the spec check, and so were not made."""
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A text, whether it checks, and the fixes that are wanted for it."""
+
+    source: Source
+    checks: bool
+    fixes: list[Fix]
+
+
 def fixed(
     source: Source,
     settings: Mapping[str, float] | None = None,
@@ -28,44 +36,28 @@ def fixed(
     unsafe: bool = False,
 ) -> Fixed:
     """The spec with all fixes in it; as it was, where it would still have errors."""
-    now, total = source, 0
-    checks = _checks(source, settings)
+
+    def see(text: Source) -> _Seen:
+        model, found = inspect(text, settings, choice)
+        fixes = [d.fix for d in found if d.fix is not None and d.fix.span.source is text]
+        return _Seen(text, model is not None, [f for f in fixes if f.safe or unsafe])
+
+    start = now = see(source)
+    total = 0
     for _ in range(_ROUNDS):
-        fixes = _fixes(now, settings, choice, unsafe)
-        after, count = _applied(now, fixes)
-        if checks and count and not _checks(after, settings):
-            after, count = _first_that_checks(now, fixes, settings)
-        if not count:
+        # all at once; where that breaks a spec that checks, the first that does not
+        ways = [now.fixes, *([fix] for fix in now.fixes if start.checks)]
+        tried = ((see(text), count) for text, count in _changed(now.source, ways))
+        step = next(((s, n) for s, n in tried if s.checks or not start.checks), None)
+        if step is None:
             break
-        now, total = after, total + count
-    good = _checks(now, settings)
-    return Fixed(now, total) if good else Fixed(source, 0, total)
+        now, total = step[0], total + step[1]
+    return Fixed(now.source, total) if now.checks else Fixed(source, 0, total)
 
 
-def _fixes(
-    source: Source, settings: Mapping[str, float] | None, choice: Choice, unsafe: bool
-) -> list[Fix]:
-    """The fixes that concern this very text."""
-    _, found = inspect(source, settings, choice)
-    fixes = [d.fix for d in found if d.fix is not None]
-    return [f for f in fixes if f.span.source is source and (f.safe or unsafe)]
-
-
-def _applied(source: Source, fixes: list[Fix]) -> tuple[Source, int]:
-    text, count = apply(source, fixes)
-    return (replace(source, text=text), count) if text != source.text else (source, 0)
-
-
-def _checks(source: Source, settings: Mapping[str, float] | None) -> bool:
-    return analyse(source, settings)[0] is not None
-
-
-def _first_that_checks(
-    source: Source, fixes: list[Fix], settings: Mapping[str, float] | None
-) -> tuple[Source, int]:
-    """The text with the first fix that does not break it."""
-    for fix in fixes:
-        after, count = _applied(source, [fix])
-        if count and _checks(after, settings):
-            return after, count
-    return source, 0
+def _changed(source: Source, ways: list[list[Fix]]) -> Iterator[tuple[Source, int]]:
+    """The text after each list of fixes that changes it, and how many of them are in it."""
+    for fixes in ways:
+        text, count = apply(source, fixes)
+        if text != source.text:
+            yield replace(source, text=text), count

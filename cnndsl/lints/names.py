@@ -8,6 +8,7 @@ from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.sink import Complaint, Unknown
 from cnndsl.passes.values import evaluate
+from cnndsl.shapes import show
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 from cnndsl.syntax.walk import names, walk
@@ -134,13 +135,9 @@ def never_adds(s: Subject) -> Iterator[Found]:
                 "`residual auto` never adds its skip here", node.span,
                 "keep the shape in the branch (`same`, no stride, as many filters), or project "
                 "the skip: `add { … | conv C 1x1 }`",
-                (f"the branch gives {_shown(branch)}, the skip {_shown(skip)}",),
+                (f"the branch gives {show(branch)}, the skip {show(skip)}",),
             )  # fmt: skip
 
 
 def _shapes_agree(s: Subject, inputs: tuple[int, ...]) -> bool:
     return len({s.nodes[i].shape for i in inputs}) == 1
-
-
-def _shown(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

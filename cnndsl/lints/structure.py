@@ -30,7 +30,7 @@ def collapsing(s: Subject) -> Iterator[Found]:
         yield Found(
             f"nothing but linear layers stands between this `{first.layer.word}` and the next at "
             f"line {behind.line}: together they can do no more than one", first.span,
-            f"add an activation: `{_text(first)} relu`", fix=_activate(s, i),
+            f"add an activation: `{first.text} relu`", fix=_activate(s, i),
         )  # fmt: skip
 
 
@@ -63,20 +63,9 @@ def _activate(s: Subject, i: int) -> Fix | None:
     while (nxt := s.only_reader(at)) is not None and s.nodes[nxt].statement == node.statement:
         at = nxt
     last = s.nodes[at].span
-    if not _within(last, node.statement):
-        return None
+    if node.statement is None or not node.statement.holds(last):
+        return None  # a word from a `default`
     return Fix(last.at_end(), " relu", "add `relu`", safe=False)
-
-
-def _within(span: Span, outer: Span | None) -> bool:
-    """Whether a span stands inside of another: not so for words from a `default`."""
-    if outer is None or span.source is not outer.source:
-        return False
-    return outer.start <= span.start and span.end <= outer.end
-
-
-def _text(node: Node) -> str:
-    return " ".join(node.span.text.split())
 
 
 @lint("W302")
@@ -84,7 +73,7 @@ def vanishing(s: Subject) -> Iterator[Found]:
     """Many sigmoids or tanhs one behind the other, and no way around them."""
     fewest: list[int] = []
     for i, node in enumerate(s.nodes):
-        squashes = isinstance(node.layer, _SQUASHING) and not _is_output(s, i)
+        squashes = isinstance(node.layer, _SQUASHING) and not s.is_output(i)
         before = min((fewest[x] for x in node.inputs), default=0)
         fewest.append(0 if isinstance(node.layer, BatchNorm) else before + squashes)
         if squashes and fewest[-1] == _DEEP:
@@ -94,10 +83,6 @@ def vanishing(s: Subject) -> Iterator[Found]:
                 "take `relu`, which passes gradients whole, or put `bn` between",
                 fix=Fix(node.span, "relu", "write `relu`", safe=False),
             )  # fmt: skip
-
-
-def _is_output(s: Subject, i: int) -> bool:
-    return i in s.model.outputs.values()
 
 
 @lint("W303")
@@ -125,7 +110,7 @@ def _loses(first: Node, second: Node) -> str:
 
 def _dropped(node: Node) -> Fix | None:
     """Remove a word behind others."""
-    if not node.follows or not _within(node.span, node.statement):
+    if not node.follows or node.statement is None or not node.statement.holds(node.span):
         return None
     start = len(node.span.source.text[: node.span.start].rstrip(" \t"))
     return Fix(Span(node.span.source, start, node.span.end), "", f"remove `{node.span.text}`")
@@ -151,7 +136,7 @@ def useless_bias(s: Subject) -> Iterator[Found]:
 def _unbiased(node: Node) -> Fix | None:
     said = node.places.get("bias")
     if said is not None:
-        inside = _within(said, node.statement)
+        inside = node.statement is not None and node.statement.holds(said)
         return Fix(said, "nobias", "write `nobias`") if inside else None
     return Fix(node.span.at_end(), " nobias", "add `nobias`")
 

@@ -16,8 +16,7 @@ CLASSES = {"cifar10": 10, "mnist": 10, "shapes": 10}
 
 def _last(s: Subject) -> Node:
     """The node whose output is trained for."""
-    name = "output" if "output" in s.model.outputs else list(s.model.outputs)[-1]
-    return s.nodes[s.model.outputs[name]]
+    return s.nodes[s.model.outputs[s.model.main_output]]
 
 
 def _removed(node: Node) -> Fix | None:

@@ -41,7 +41,7 @@ def complete(document: Document, offset: int) -> list[Proposal]:
     words = re.sub(r"^\s*\w+\s*:\s*", "", before[start:]).split()
     if before[-1:].isalnum() or before[-1:] in ("_", "="):
         words = words[:-1]
-    names = Names(document.file)
+    names = document.names
     if _TRAIN.search(before):
         return list(_settings(words))
     return list(_statement(words, names, offset))

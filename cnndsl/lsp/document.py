@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cnndsl.ir import Model, Node
 from cnndsl.lints.base import inspect_file
+from cnndsl.lsp.names import Names
 from cnndsl.passes.includes import normal
 from cnndsl.source import Diagnostic, Source, Span
 from cnndsl.syntax import ast
@@ -34,6 +35,11 @@ class Document:
     def file(self) -> ast.File:
         """The syntax tree of all that can be understood."""
         return self._inspected[2]
+
+    @cached_property
+    def names(self) -> Names:
+        """Who defines and who uses the names of the file."""
+        return Names(self.file)
 
     def offset(self, line: int, units: int) -> int:
         """The place of a line and a column in UTF-16 units, both from 0, as editors count."""

@@ -15,7 +15,7 @@ _MOST = 6  # calls of a block that are listed
 
 def hover(document: Document, offset: int) -> str | None:
     """Markdown: shape and costs of a layer, the meaning of a word, the manual's page."""
-    names = Names(document.file)
+    names = document.names
     name = names.at(offset)
     nodes = document.nodes_at(offset)
     parts = [_table(document, nodes)] if nodes else []

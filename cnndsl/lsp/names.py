@@ -118,9 +118,7 @@ class Names:
 
 def _within(span: Span | None, outer: Span) -> bool:
     """Whether a span is part of another, but not the other itself."""
-    if span is None or span == outer:
-        return False
-    return outer.start <= span.start and span.end <= outer.end
+    return span is not None and span != outer and outer.holds(span)
 
 
 @cache

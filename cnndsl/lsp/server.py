@@ -108,8 +108,10 @@ def actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     for d in document.diagnostics:
         if d.fix is not None and d.span.start <= last and first <= d.span.end:
             found.append(_action(uri, document, d, d.fix))
-    whole = fixed(document.source)
-    if whole.count:
+    # asked for at every move of the cursor: tried out only where there is something to fix
+    some = any(d.fix and d.fix.safe for d in document.diagnostics)
+    whole = fixed(document.source) if some else None
+    if whole is not None and whole.count:
         edit = _rewritten(uri, document, whole.source.text)
         kind = lsp.CodeActionKind.SourceFixAll
         found.append(lsp.CodeAction("Fix all that can safely be fixed", kind, edit=edit))
@@ -187,7 +189,7 @@ def _end(document: Document, line: int) -> lsp.Position:
 
 def _definition(params: Any) -> tuple[Document, Names, Definition | None]:
     document = _document(params.text_document.uri)
-    names = Names(document.file)
+    names = document.names
     name = names.at(_offset(document, params.position))
     return document, names, names.definition(name) if name else None
 
@@ -214,7 +216,7 @@ def used(params: lsp.ReferenceParams) -> list[lsp.Location]:
 def can_rename(params: lsp.PrepareRenameParams) -> lsp.Range | None:
     """The name under the cursor, if it is the file's own."""
     document = _document(params.text_document.uri)
-    names = Names(document.file)
+    names = document.names
     name = names.at(_offset(document, params.position))
     own = name is not None and names.definition(name) is not None
     return _range(document, name.span) if name and own else None
@@ -247,5 +249,5 @@ def outline(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
             found.name.id, _SYMBOLS[found.kind], _range(document, found.node.span),
             _range(document, found.name.span), found.kind,
         )
-        for found in Names(document.file).top.known.values()
+        for found in document.names.top.known.values()
     ]  # fmt: skip

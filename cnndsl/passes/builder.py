@@ -196,6 +196,5 @@ def _check_window(layer: Layer, x: Shape, span: Span) -> None:
 
 
 def _written(node: Node) -> str:
-    text = " ".join(node.span.text.split())
-    text = text if len(text) <= 40 else text[:37] + "…"
+    text = node.text if len(node.text) <= 40 else node.text[:37] + "…"
     return f"from `{text}` at line {node.line}"

@@ -1,5 +1,6 @@
 """The summary: what each layer gives and costs, as rows and as JSON."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal
@@ -65,19 +66,20 @@ class Summary:
 
     def at_depth(self, depth: int) -> "Summary":
         """Blocks below a depth as one row each."""
-        merged: dict[str, Row] = {}
-        for row in self.rows:
-            key = ".".join(row.path.split(".")[:depth])
-            merged[key] = _joined(merged.get(key), row, key)
-        return replace(self, rows=tuple(merged.values()))
+        return self._merged(lambda row: ".".join(row.path.split(".")[:depth]))
 
     def by(self, what: By) -> "Summary":
         """A row for each layer, for each block at the top, or for each type of layer."""
-        if what != "type":
-            return self.at_depth(1) if what == "block" else self
+        if what == "layer":
+            return self
+        return self.at_depth(1) if what == "block" else self._merged(lambda row: row.type)
+
+    def _merged(self, key_of: Callable[[Row], str]) -> "Summary":
+        """Rows of equal keys as one, under that name."""
         merged: dict[str, Row] = {}
         for row in self.rows:
-            merged[row.type] = _joined(merged.get(row.type), row, row.type)
+            key = key_of(row)
+            merged[key] = _joined(merged.get(key), row, key)
         return replace(self, rows=tuple(merged.values()))
 
     def sorted_by(self, cost: Cost) -> "Summary":
@@ -109,7 +111,7 @@ def summarise(model: Model) -> Summary:
             rows[-1] = replace(
                 rows[-1],
                 activation=node.layer.word,
-                text=f"{rows[-1].text} {_text(node)}",
+                text=f"{rows[-1].text} {node.text}",
                 receptive_field=field,
                 memory=rows[-1].memory + 4 * prod(node.shape),
             )
@@ -124,13 +126,9 @@ def _folds(node: Node) -> bool:
 
 def _row(node: Node, field: tuple[int, ...]) -> Row:
     return Row(
-        node.path, node.layer.word, _text(node), node.shape, node.size, node.statistics,
+        node.path, node.layer.word, node.text, node.shape, node.size, node.statistics,
         node.macs, field, node.line, 4 * prod(node.shape),
     )  # fmt: skip
-
-
-def _text(node: Node) -> str:
-    return " ".join(node.span.text.split())
 
 
 def _row_dict(row: Row) -> dict[str, Any]:
