@@ -17,44 +17,11 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from rivals import keras_fit
 
 SPEC = Path(__file__).parent.parent / "specs" / "cifar10.cnn"
 
 RECIPE = "train { data cifar10; batch 32; loss cross_entropy; optimizer adam lr=1e-3; seed 0 }"
-
-KERAS = """
-import json, os, sys, time
-threads, epochs, data = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-import numpy as np
-import keras
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-def read(name):
-    r = np.fromfile(f"{data}/cifar-10-batches-bin/{name}", np.uint8).reshape(-1, 3073)
-    return r[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype("float32") / 255, r[:, 0]
-parts = [read(f"data_batch_{i}.bin") for i in range(1, 6)]
-x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-test = read("test_batch.bin")
-L = keras.layers
-net = keras.Sequential([keras.Input((32, 32, 3))])
-for filters in (32, 64, 128):
-    net.add(L.Conv2D(filters, 3, padding="same", activation="relu"))
-    net.add(L.MaxPooling2D(2))
-for layer in (L.Flatten(), L.Dense(128, activation="relu"), L.Dense(10)):
-    net.add(layer)
-loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-net.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
-class Watch(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None): self.start = time.perf_counter()
-    def on_test_begin(self, logs=None): self.seconds = time.perf_counter() - self.start
-watch = Watch()
-history = net.fit(
-    x, y, batch_size=32, epochs=epochs, validation_data=test, verbose=0, callbacks=[watch]
-)
-print(json.dumps({"epoch": watch.seconds, "accuracy": history.history["val_accuracy"][-1]}))
-"""
 
 
 def ours(arguments):
@@ -73,8 +40,8 @@ def ours(arguments):
 
 def keras(arguments):
     done = subprocess.run(
-        [arguments.keras_python, "-c", KERAS, str(arguments.threads), str(arguments.epochs),
-         arguments.data_dir],
+        [arguments.keras_python, __file__, "--work", "--threads", str(arguments.threads),
+         "--epochs", str(arguments.epochs), "--data-dir", arguments.data_dir],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -83,11 +50,18 @@ def keras(arguments):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--keras-python", required=True)
+    parser.add_argument("--keras-python")
+    parser.add_argument("--work", action="store_true", help="be the Keras process")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
+    if arguments.work:
+        fit = keras_fit(arguments.threads, arguments.epochs, arguments.data_dir)
+        print(json.dumps(fit))
+        return
+    if not arguments.keras_python:
+        parser.error("--keras-python is missing: an interpreter that has keras and its backend")
     rows = {"ours": [], "keras": []}
     for _ in range(arguments.rounds):
         for name, run in (("ours", ours), ("keras", keras)):

@@ -123,6 +123,27 @@ def torch_run(name, batch, threads, variant):
     return once
 
 
+def keras_net(threads):
+    """The tutorial's network with Adam in Keras, on the backend that KERAS_BACKEND names."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    layers = keras.layers
+    net = keras.Sequential([keras.Input((32, 32, 3))])
+    for filters in (32, 64, 128):
+        net.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        net.add(layers.MaxPooling2D(2))
+    for layer in (layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10)):
+        net.add(layer)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+    return net
+
+
 def keras_step(name, batch, threads, backend):
     """A function that trains one step of the tutorial's network in Keras on a backend."""
     import os
@@ -132,23 +153,37 @@ def keras_step(name, batch, threads, backend):
     os.environ["KERAS_BACKEND"] = backend
     import numpy as np
 
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    import keras
-
-    layers = keras.layers
-    net = keras.Sequential([keras.Input((32, 32, 3))])
-    for filters in (32, 64, 128):
-        net.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
-        net.add(layers.MaxPooling2D(2))
-    for layer in (layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10)):
-        net.add(layer)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    net.compile(optimizer="adam", loss=loss)
+    net = keras_net(threads)
     rng = np.random.default_rng(0)
     x = rng.random((batch, 32, 32, 3), np.float32)
     y = rng.integers(0, 10, batch)
     return lambda: net.train_on_batch(x, y)
+
+
+def keras_fit(threads, epochs, data):
+    """Keras's `fit` on CIFAR-10: seconds of the last epoch's steps, and its test accuracy."""
+    from pathlib import Path
+    from time import perf_counter
+
+    import keras
+    import numpy as np
+
+    def read(*names):
+        folder = Path(data) / "cifar-10-batches-bin"
+        rows = np.concatenate([np.fromfile(folder / name, np.uint8) for name in names])
+        rows = rows.reshape(-1, 3073)
+        pictures = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        return pictures.astype(np.float32) / 255, rows[:, 0]
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = perf_counter()
+
+        def on_test_begin(self, logs=None):
+            self.seconds = perf_counter() - self.start
+
+    x, y = read(*(f"data_batch_{i}.bin" for i in range(1, 6)))
+    watch, net = Watch(), keras_net(threads)
+    history = net.fit(x, y, batch_size=32, epochs=epochs, verbose=0, callbacks=[watch],
+                      validation_data=read("test_batch.bin"))  # fmt: skip
+    return {"epoch": watch.seconds, "accuracy": history.history["val_accuracy"][-1]}

@@ -13,10 +13,12 @@ from test_pages import page
 
 import cnndsl
 from cnndsl.cli import main
+from cnndsl.data import cifar10, registry, synthetic
 from cnndsl.edits import apply
 from cnndsl.lints import Choice, inspect, lint_codes
 from cnndsl.lints.base import training_warnings
 from cnndsl.lints.fixing import fixed
+from cnndsl.lints.training import CLASSES
 from cnndsl.report.manual import codes
 from cnndsl.source import Source, UserError
 
@@ -35,6 +37,13 @@ def network(*lines: str) -> str:
 
 def test_every_warning_has_a_page_and_the_other_way_round() -> None:
     assert set(lint_codes()) == {code for code in codes() if code.startswith("W")}
+
+
+def test_the_classes_of_every_known_data_set_are_known() -> None:
+    digits = 10
+    sizes = {"cifar10": len(cifar10.CLASSES), "mnist": digits, "shapes": len(synthetic.CLASSES)}
+    assert sizes == CLASSES
+    assert set(sizes) == set(registry.NAMES)
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.cnn")), ids=lambda p: p.stem)
