@@ -9,7 +9,7 @@ from cnndsl.source import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from onnx import AttributeProto, GraphProto, ModelProto, ValueInfoProto
+    from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 _MAX_DIM = 2**31
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -53,7 +53,8 @@ def _problem(model: "ModelProto") -> str | None:
 
 
 def _data_problem(graph: "GraphProto", attributes: "list[AttributeProto]") -> str | None:
-    tensors = [*graph.initializer, *(t for a in attributes for t in (a.t, *a.tensors))]
+    inside = (t for a in attributes for t in (*([a.t] if a.HasField("t") else ()), *a.tensors))
+    tensors = [*graph.initializer, *inside]
     sparse = any(a.HasField("sparse_tensor") or a.sparse_tensors for a in attributes)
     if any(t.external_data or t.data_location for t in tensors):
         return "it keeps tensors in other files"
@@ -61,7 +62,18 @@ def _data_problem(graph: "GraphProto", attributes: "list[AttributeProto]") -> st
         return "it has sparse tensors, which cnndsl never writes"
     if any(d < 0 or d >= _MAX_DIM for t in tensors for d in t.dims):
         return "it has impossible dimensions"
-    return None
+    broken = next((t.name for t in tensors if not _is_whole(t)), None)
+    return None if broken is None else f"the numbers of `{broken[:80]}` do not fit its shape"
+
+
+def _is_whole(tensor: "TensorProto") -> bool:
+    import onnx
+
+    try:
+        cast(Any, onnx).numpy_helper.to_array(tensor)
+    except Exception:  # several unrelated types
+        return False
+    return True
 
 
 def _input_problem(graph: "GraphProto") -> str | None:

@@ -133,6 +133,9 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "2^40 in the input": (dims("input", 1, 3, 2**40, 8), "impossible dimensions"),
     "2^40 in the output": (dims("output", 1, 2**40), "impossible dimensions"),
     "2^40 in a weight": (initializer_dims, "impossible dimensions"),
+    "numbers of another type": (
+        lambda m: setattr(m.graph.initializer[0], "data_type", TensorProto.INT8), "do not fit",
+    ),
     "2^20 times 2^20": (dims("input", 1, 3, 2**20, 2**20), "impossible dimensions"),
     "negative": (dims("input", 1, 3, -8, 8), "impossible dimensions"),
     "2^40 on the way": (expanded(2**40), "impossible dimensions"),
