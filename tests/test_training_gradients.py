@@ -13,7 +13,6 @@ from cnndsl.graph.export import export
 from cnndsl.lower.driver import Plan
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError
 
 
 class Erf(OpRun):
@@ -66,10 +65,11 @@ BODIES = {
 }
 
 
-def evaluator(text, plan, pieces=1):
+def evaluator(text, plan, pieces=1, batch=None):
     model = parse(text).ir
     recipe = Recipe(optimizer=Sgd(lr=1.0))
-    options = StepOptions(BATCH * pieces, pieces, plan, dtype="float64", fast=False)
+    batch = batch or BATCH * pieces
+    options = StepOptions(batch, pieces, plan, dtype="float64", fast=False)
     step = training_step(model, recipe, options)
     rng = np.random.default_rng(1)
     weights = {
@@ -80,8 +80,8 @@ def evaluator(text, plan, pieces=1):
     }
     state = {k: np.asarray(v, np.float64) for k, v in step.initial_state(weights).items()}
     feed = {
-        "x": rng.integers(0, 256, (BATCH * pieces, *model.input)).astype(np.uint8),
-        "y": rng.integers(0, 5, BATCH * pieces),
+        "x": rng.integers(0, 256, (batch, *model.input)).astype(np.uint8),
+        "y": rng.integers(0, 5, batch),
         "lr": np.array(1.0),
     }
     feed |= {r.name: rng.random([int(d) for d in r.shape]) for r in step.randoms}
@@ -118,12 +118,35 @@ def test_every_algorithm_at_ragged_sizes(algorithm, size):
     assert directional_error(text, Plan(conv=algorithm)) < 1e-7
 
 
-def test_micro_batches_and_batch_norm_are_refused():
-    with pytest.raises(UserError, match="batch norm would see only one"):
-        evaluator("input 3x6x6\nconv 4 3x3 bn relu; gap; flatten; dense 5\n", Plan(), pieces=2)
+@pytest.mark.parametrize("algorithm", ["winograd2-axes", "winograd4-axes"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "conv 4 3x3 same relu; conv 5 3x3; conv 4 3x3 same",
+        "conv 4 3x3 pad /2; conv 5 3x3 same /2; conv 4 2x2 same",
+        "conv 4 5x5 /3; conv 5 7x7 pad=3 /3; conv 4 3x1 pad; conv 4 1x5 pad",
+        "conv 6 3x3; dwconv 3x3 same; dwconv 3x3 pad /2; pool 2; conv 4 3x3 same",
+    ],
+    ids=["plain", "stride", "large", "depthwise"],
+)
+@pytest.mark.parametrize("size", ["16x16", "25x19"])
+def test_winograd_by_axes(algorithm, body, size):
+    assert directional_error(f"input 3x{size}\n{body}{HEAD}", Plan(conv=algorithm)) < 1e-7
 
 
-def test_small_chunks_and_pieces_change_nothing():
-    text = f"input 3x8x8\nconv 4 3x3 same relu; conv 5 3x3 same; pool 2{HEAD}"
-    assert directional_error(text, Plan(conv="winograd4", chunk_bytes=2e3)) < 1e-7
+PIECES = {
+    "plain": "conv 4 3x3 same relu; conv 5 3x3 same; pool 2",
+    "bn": "conv 4 3x3 same bn relu; residual { conv 4 3x3 same bn relu; conv 4 3x3 same bn } relu",
+    "bn dense": "conv 4 3x3 relu; gap; flatten; dense 6 bn relu; reshape 6x1x1",
+}
+
+
+@pytest.mark.parametrize("body", PIECES.values(), ids=PIECES.keys())
+def test_micro_batches_change_nothing(body):
+    """Loss, gradients and statistics are those of the whole batch, batch norm or not."""
+    text = f"input 3x8x8\n{body}{HEAD}"
+    outcomes = [run(state) for state, run in (evaluator(text, Plan(), p, 12) for p in (1, 2, 4))]
+    for cut in outcomes[1:]:
+        for name, value in outcomes[0].items():
+            np.testing.assert_allclose(cut[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
     assert directional_error(text, Plan(), pieces=2) < 1e-7

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnndsl.backend.inference import emit, normalised
-from cnndsl.backend.update import total, write_update
+from cnndsl.backend.synchronised import synchronise
+from cnndsl.backend.update import write_update
 from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
 from cnndsl.graph.emitter import Emitter
@@ -140,7 +141,7 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     """
     back = _backward(model, recipe, options)
     step, weights = back.step, back.weights
-    whole = {name: total(step.tape, parts) for name, parts in back.grads.items()}
+    whole = {name: step.tape.sum(parts) for name, parts in back.grads.items()}
     step.tape.outputs |= {f"{name}.grad": grad for name, grad in whole.items()}
     back.report()
     apply = Tape(path="optimizer")
@@ -166,8 +167,8 @@ class _Backward:
         """Write `loss` and `correct`, last: what needs all micro-batches would run them as one."""
         tape = self.step.tape
         tape.path, tape.line = "loss", 0
-        tape.outputs["loss"] = total(tape, self.losses)
-        tape.outputs["correct"] = total(tape, self.right)
+        tape.outputs["loss"] = tape.sum(self.losses)
+        tape.outputs["correct"] = tape.sum(self.right)
 
 
 def _backward(model: Model, recipe: Recipe, options: StepOptions) -> _Backward:
@@ -178,7 +179,8 @@ def _backward(model: Model, recipe: Recipe, options: StepOptions) -> _Backward:
     learned = [n for n, p in model.tensors().items() if p.learned and n in lowered.stored]
     rules.load()
     weights = [lowered.stored[n] for n in learned]
-    found = [gradients(tape, loss, weights) for loss in losses]
+    wholes = [tape.sum(losses)] if sees_whole_batch(model) else losses
+    found = [gradients(tape, loss, weights) for loss in wholes]
     tape.outputs = {f"{name}.new": value for name, value in updates.items()}
     step = Step(tape, lowered.layouts, {}, tuple(emitter.randoms), lowered.chosen)
     grads = {name: [piece[i] for piece in found] for i, name in enumerate(learned)}
@@ -201,9 +203,6 @@ def _forward(
     """Emit the model for each piece of the batch and lower it; outputs by piece and name."""
     if options.batch % options.pieces:
         raise UserError(f"a batch of {options.batch} cannot be cut into {options.pieces} pieces")
-    if options.pieces > 1 and sees_whole_batch(model):
-        raise UserError("micro-batches: batch norm would see only one of them at a time\n"
-                        "  leave `--micro-batch` out, or take `gn` instead of `bn`")  # fmt: skip
     high = Tape()
     emitter = TrainingEmitter(high, options.dtype)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
@@ -211,6 +210,7 @@ def _forward(
         values = emit(model, emitter, x)
         high.outputs |= {f"{name}:{i}": values[at] for name, at in model.outputs.items()}
     high.outputs |= emitter.updates
+    synchronise(high, options.pieces)
     pool_first(high)
     lowered = Lowering(high, options.plan, {v: n for n, v in emitter.params.items()})
     lowered.run()
@@ -268,7 +268,7 @@ def _losses(
             loss = recipe.loss.emit(tape, logits, q)
             weight = (1.0 if name == main else _AUXILIARY) / options.pieces
             shares.append(tape.op("Mul", loss, tape.scalar(weight, options.dtype)))
-        losses.append(total(tape, shares))
+        losses.append(tape.sum(shares))
         right.append(_right(tape, named[main], q))
     return losses, right
 

@@ -8,15 +8,6 @@ from cnndsl.ir import Model
 from cnndsl.optim import Update
 from cnndsl.recipe import Recipe
 
-
-def total(tape: Tape, values: list[Value]) -> Value:
-    """The sum of one or more values, from the first on."""
-    summed = values[0]
-    for value in values[1:]:
-        summed = tape.op("Add", summed, value)
-    return summed
-
-
 _SMALL = 1 << 17  # elements: tensors up to this size are updated side by side
 
 
@@ -86,7 +77,7 @@ class _Bundle:
     def summed(self, grads: Mapping[str, list[Value]]) -> Value:
         """The gradients as one, summed over the micro-batches, each as a whole."""
         pieces = zip(*(grads[name] for name in self.names), strict=True)
-        return total(self.tape, [self.joined(list(piece)) for piece in pieces])
+        return self.tape.sum([self.joined(list(piece)) for piece in pieces])
 
     def slot(self, kind: str) -> Value:
         """State tensors beside the weights."""
@@ -136,7 +127,7 @@ def _clipped(tape: Tape, grads: list[Value], norm: float | None) -> list[Value]:
     squares = [
         tape.op("ReduceSumSquare", g, tape.ints(range(len(g.shape))), keepdims=0) for g in grads
     ]
-    length = tape.op("Sqrt", total(tape, squares))
+    length = tape.op("Sqrt", tape.sum(squares))
     dtype = length.dtype
     above = tape.op("Add", length, tape.scalar(1e-6, dtype))
     ratio = tape.op("Div", tape.scalar(norm, dtype), above)

@@ -33,15 +33,27 @@ def conv_shape(lo: Lowering, node: Node) -> ConvShape:
     out = window_2d((height, width), kernel, a["strides"], pads, a["dilations"])
     return ConvShape(
         n, c, (height, width), int(w.shape[0]), out, kernel, a["strides"], a["dilations"],
-        (-pads[0], -pads[1]), a["group"], x not in lo.learned,
+        (-pads[0], -pads[1]), a["group"], x not in lo.learned, _is_pooled(lo, node),
     )  # fmt: skip
+
+
+def _is_pooled(lo: Lowering, node: Node) -> bool:
+    """Whether a max-pool reads the output, perhaps behind a norm."""
+    readers = lo.readers[node.outputs[0]]
+    while len(readers) == 1 and readers[0].op.endswith("BatchNormalization"):
+        at = readers[0].inputs.index(node.outputs[0])
+        node = readers[0]
+        readers = lo.readers[node.outputs[at]]
+    return len(readers) == 1 and readers[0].op == "MaxPool"
 
 
 def choose(lo: Lowering, path: str, shape: ConvShape) -> Algorithm:
     """The algorithm that the plan names, if it applies here, else the cheapest."""
     wanted = dict(lo.plan.choices).get(path, lo.plan.conv)
     fitting = [a for a in ALGORITHMS.values() if a.applies(shape)]
-    named = [a for a in fitting if a.name.startswith(wanted)]
+    named = [a for a in fitting if a.name == wanted] or [
+        a for a in fitting if a.name.startswith(wanted)
+    ]
     if wanted not in ("auto", *(a.name for a in ALGORITHMS.values()), "winograd"):
         raise UserError(f"no convolution algorithm `{wanted}`: auto, {', '.join(ALGORITHMS)}")
     return min(named or fitting, key=lambda a: a.cost(shape))

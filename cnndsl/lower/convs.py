@@ -29,6 +29,8 @@ class ConvShape:
     groups: int
     first: bool = False
     """Whether the input is the picture itself, whose gradient nobody wants."""
+    pooled: bool = False
+    """Whether a max-pool reads the output, and nothing else."""
 
     @property
     def taps(self) -> int:

@@ -1,5 +1,6 @@
 """The driver: walks a tape of layer operators and writes the lowered one, entry by entry."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,10 +18,9 @@ TABLE: dict[str, Entry] = {}
 
 @dataclass(frozen=True)
 class Plan:
-    """Free choices of the lowering: convolution algorithms and the size of their chunks."""
+    """Free choices of the lowering: convolution algorithms."""
 
     conv: str = "auto"
-    chunk_bytes: float = 8e6
     choices: tuple[tuple[str, str], ...] = ()  # algorithm by path, over `conv`
 
 
@@ -54,15 +54,21 @@ class Lowering:
     layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
     stored: dict[str, Value] = field(default_factory=dict[str, Value])
     chosen: dict[str, str] = field(default_factory=dict[str, str])
+    shared: dict[tuple[Value, str], Value] = field(default_factory=dict[tuple[Value, str], Value])
+    """What is computed once of a parameter for all pieces of the batch."""
 
     def __post_init__(self) -> None:
         self.tape = Tape(_taken=dict(self.source._taken))  # pyright: ignore[reportPrivateUsage]  (its names stay taken)
         self.tape.consts.update(self.source.consts)
         self.tape.inputs = [v for v in self.source.inputs if v not in self.params]
         self.learned: set[Value] = set(self.params)
+        self.readers = defaultdict[Value, list[Node]](list)
         for node in self.source.nodes:
             if not self.learned.isdisjoint(node.inputs):
                 self.learned.update(node.outputs)
+            for value in node.inputs:
+                if value is not None:
+                    self.readers[value].append(node)
 
     def run(self) -> None:
         """Lower every node."""
@@ -118,6 +124,12 @@ class Lowering:
         if self.layouts[name] == layout:
             return found
         return self._turned(found, self.layouts[name], layout)
+
+    def once(self, value: Value, what: str, make: Callable[[], Value]) -> Value:
+        """What `make` writes of a parameter, the same for all readers."""
+        if (value, what) not in self.shared:
+            self.shared[value, what] = make()
+        return self.shared[value, what]
 
     def _turned(self, value: Value, have: Layout, want: Layout) -> Value:
         """A parameter with two readers, in another layout than it is stored in."""

@@ -38,7 +38,9 @@ def pointwise(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
 
 def _im2col_cost(s: ConvShape) -> float:
     columns = s.batch * s.positions * s.taps * s.channels
-    return 3 * s.flops / GEMM + 4 * columns / MOVE
+    ends = s.batch * (s.size[0] * s.size[1] * s.channels + s.positions * s.filters)
+    weights = s.taps * s.channels * s.filters
+    return 3 * s.flops / GEMM + (5 * columns + 6 * ends + 4 * weights) / MOVE
 
 
 @algorithm("im2col", lambda s: s.groups == 1, _im2col_cost)
@@ -67,7 +69,7 @@ def planar(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """The first layer, from [C, P, B]: rows of C = 3 floats are too short to copy one by one."""
     shape = (s.filters, s.channels, *s.kernel)
     layout = Layout(shape, shape, (1, 2, 3, 0), (s.channels * s.taps, s.filters))
-    index, order = _phased(s, _windows(s, x))
+    index, order = _phased(s, _windows(s, x)) if s.pooled else (_windows(s, x), row_major(s.out))
     planes = lo.tape.op("Transpose", x.value, perm=(2, 0, 1))
     planes = readable(lo.tape, x, planes, index, axis=1)
     flat_index = lo.tape.const(index.reshape(-1).astype(np.int32))
@@ -86,12 +88,16 @@ def _phased(s: ConvShape, index: Order) -> tuple[Order, Order]:
     return index[:, order], order
 
 
+def _is_depthwise(s: ConvShape) -> bool:
+    return s.groups == s.channels == s.filters > 1
+
+
 def _grouped_cost(s: ConvShape) -> float:
     columns = s.batch * s.positions * s.taps * s.channels
     return 6 * s.flops / GEMM + 8 * columns / MOVE
 
 
-@algorithm("im2col-grouped", lambda s: s.groups > 1, _grouped_cost)
+@algorithm("im2col-grouped", lambda s: s.groups > 1 and not _is_depthwise(s), _grouped_cost)
 def grouped(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """im2col for each group: [G, P'·B, taps·C/G] times [G, taps·C/G, O/G]."""
     each, filters = s.channels // s.groups, s.filters // s.groups
@@ -111,11 +117,7 @@ def grouped(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     return Laid(lo.tape.reshape(back, s.positions, s.batch, s.filters), row_major(s.out), s.out)
 
 
-def _is_depthwise(s: ConvShape) -> bool:
-    return s.groups == s.channels == s.filters > 1
-
-
-@algorithm("depthwise", _is_depthwise, lambda s: 8 * s.flops / MOVE)
+@algorithm("depthwise", _is_depthwise, lambda s: 12 * s.flops / MOVE + 1)
 def depthwise(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """Each tap's rows times the tap's weights, summed."""
     shape = (s.filters, 1, *s.kernel)
@@ -129,7 +131,11 @@ def depthwise(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     return Laid(y, row_major(s.out), s.out)
 
 
-@algorithm("direct", lambda s: True, lambda s: 12 * s.flops / GEMM + 1)
+def _direct_cost(s: ConvShape) -> float:
+    return (12 if s.groups == 1 else 400) * s.flops / GEMM + 1
+
+
+@algorithm("direct", lambda s: True, _direct_cost)
 def direct(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """ONNX's own Conv, between two changes of layout."""
     bottom = (s.out[0] - 1) * s.stride[0] + s.start[0] + (s.kernel[0] - 1) * s.dilation[0] + 1

@@ -8,36 +8,49 @@ from cnndsl.lower.driver import Form, Lowering, lowers
 from cnndsl.lower.laid import Laid
 
 
-@lowers("BatchNormalization")
+@lowers("BatchNormalization", "SyncBatchNormalization")
 def _batch_norm(lo: Lowering, node: Node) -> "list[Form]":
-    """y = x·scale + shift, with scale = γ/√(var + ε) and shift = β − mean·scale, of the batch."""
-    image = lo.settled(node.inputs[0]) if lo.is_image(node.inputs[0]) else None
-    x = image.value if image else lo.plain(node.inputs[0])
-    gamma, beta, old_mean, old_var = (lo.plain(v) for v in node.inputs[1:5])
+    """y = x·scale + shift, with scale = γ/√(var + ε) and shift = β − mean·scale, of the batch.
+
+    The batch may come in pieces: x₁ … xₖ before the parameters, y₁ … yₖ before the statistics.
+    """
+    pieces = len(node.inputs) - 4
+    images = [lo.settled(x) if lo.is_image(x) else None for x in node.inputs[:pieces]]
+    xs = [
+        image.value if image else lo.plain(x)
+        for image, x in zip(images, node.inputs[:pieces], strict=True)
+    ]
+    gamma, beta, old_mean, old_var = (lo.plain(v) for v in node.inputs[pieces:])
     if not node.attrs.get("training_mode"):
         mean, var = old_mean, old_var
     else:
-        mean, var = _moments(lo, x)
+        mean, var = _moments(lo, xs)
     scale = lo.tape.op("Mul", _rstd(lo, var, node.attrs["epsilon"]), gamma)
     shift = lo.tape.op("Sub", beta, lo.tape.op("Mul", mean, scale))
-    y = lo.tape.op("Add", lo.tape.op("Mul", x, scale), shift)
-    made: Form = replace(image, value=y) if image else y
+    made = list[Form]()
+    for image, x in zip(images, xs, strict=True):
+        y = lo.tape.op("Add", lo.tape.op("Mul", x, scale), shift)
+        made.append(replace(image, value=y) if image else y)
     if len(node.outputs) == 1:
-        return [made]
-    count = x.size // int(gamma.shape[0])
+        return made
+    count = sum(x.size for x in xs) // int(gamma.shape[0])
     keep = node.attrs["momentum"]
-    unbiased = lo.tape.op("Mul", var, lo.tape.scalar(count / max(1, count - 1), x.dtype))
-    return [made, _moved(lo, old_mean, mean, keep), _moved(lo, old_var, unbiased, keep)]
+    unbiased = lo.tape.op("Mul", var, lo.tape.scalar(count / max(1, count - 1), var.dtype))
+    return [*made, _moved(lo, old_mean, mean, keep), _moved(lo, old_var, unbiased, keep)]
 
 
-def _moments(lo: Lowering, x: Value) -> tuple[Value, Value]:
-    """Mean and variance of each channel (the last axis), as (C,)."""
-    axes = lo.tape.ints(range(len(x.shape) - 1))
-    count = prod(int(d) for d in x.shape[:-1])
-    mean = lo.tape.op("ReduceMean", x, axes, keepdims=0)
-    squares = lo.tape.op("ReduceSumSquare", x, axes, keepdims=0)
-    mean_square = lo.tape.op("Mul", squares, lo.tape.scalar(1 / count, x.dtype))
-    return mean, lo.tape.op("Sub", mean_square, lo.tape.op("Mul", mean, mean))
+def _moments(lo: Lowering, xs: list[Value]) -> tuple[Value, Value]:
+    """Mean and variance of each channel (the last axis) over all pieces, as (C,)."""
+    axes = lo.tape.ints(range(len(xs[0].shape) - 1))
+    count = sum(prod(int(d) for d in x.shape[:-1]) for x in xs)
+    share = lo.tape.scalar(1 / count, xs[0].dtype)
+
+    def mean(op: str) -> Value:
+        sums = [lo.tape.op(op, x, axes, keepdims=0) for x in xs]
+        return lo.tape.op("Mul", lo.tape.sum(sums), share)
+
+    first = mean("ReduceSum")
+    return first, lo.tape.op("Sub", mean("ReduceSumSquare"), lo.tape.op("Mul", first, first))
 
 
 def _rstd(lo: Lowering, var: Value, eps: float) -> Value:

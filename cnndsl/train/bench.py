@@ -44,7 +44,6 @@ def bench(
             "ms_per_step": train,
             "images_per_s": batch / train * 1e3,
             "micro_batch": batch // best.pieces,
-            "chunk_bytes": best.plan.chunk_bytes,
             "algorithms": compiled.step.algorithms,
         },
         "inference": {"ms_per_batch": inference, "images_per_s": batch / inference * 1e3},

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.training import OPSET, Step, StepOptions, sees_whole_batch, training_step
+from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
 from cnndsl.backend.weights import Weights
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
-from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import CPU, providers
 from cnndsl.runtime.stepper import Stepper
@@ -23,7 +22,7 @@ from cnndsl.train.settings import Settings
 _TRIALS = 4
 _SLOW = 0.25  # seconds a step from which only one way is tried
 _LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
-_SMALLEST = 16  # pictures in a piece
+_SMALLEST, _USUAL = 16, 32  # pictures in a piece
 
 
 @dataclass
@@ -58,10 +57,7 @@ class Trial:
     ms: float
 
     def __str__(self) -> str:
-        chunk = self.options.plan.chunk_bytes
-        size = self.options.batch // self.options.pieces
-        shown = f"{chunk / 1e6:.0f} MB" if chunk < 1e9 else "whole"
-        return f"pieces of {size}, convolution chunks {shown}: {self.ms:.1f} ms"
+        return f"pieces of {self.options.batch // self.options.pieces}: {self.ms:.1f} ms"
 
 
 def calibrate(
@@ -74,13 +70,11 @@ def calibrate(
     trials = list[Trial]()
     best: Compiled | None = None
     refused: TooLarge | None = None
-    for candidate in _candidates(model, options):
+    for candidate in _candidates(options):
         try:
             compiled = compile_step(model, recipe, candidate, weights, settings)
         except TooLarge as error:
             refused = error
-            if best is not None or sees_whole_batch(model):  # chunks need no less
-                break
             continue
         trials.append(Trial(candidate, _time(compiled)))
         if best is None or trials[-1].ms < min(t.ms for t in trials[:-1]):
@@ -95,12 +89,10 @@ def calibrate(
     return best, sorted(trials, key=lambda t: t.ms)
 
 
-def _candidates(model: Model, options: StepOptions) -> list[StepOptions]:
-    """Micro-batches, or with batch norm, which sees the whole batch, chunks in the convolutions."""
-    if sees_whole_batch(model):
-        plans = [Plan(options.plan.conv, size, options.plan.choices) for size in (1e12, 16e6)]
-        return [_with(options, plan=plan) for plan in plans]
+def _candidates(options: StepOptions) -> list[StepOptions]:
+    """The batch as a whole and in pieces; first what most often is fastest and takes less memory."""
     pieces = [p for p in (1, 2, 4, 8) if options.batch % p == 0 and options.batch // p >= _SMALLEST]
+    pieces.sort(key=lambda p: abs(options.batch // p - _USUAL))
     return [_with(options, pieces=p) for p in pieces or [1]]
 
 

@@ -206,7 +206,7 @@ class Trainer:
             **self._identity,
             "options": {
                 "pieces": options.pieces, "conv": options.plan.conv,
-                "chunk_bytes": options.plan.chunk_bytes, "mean": options.mean, "std": options.std,
+                "mean": options.mean, "std": options.std,
             },
         }  # fmt: skip
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"

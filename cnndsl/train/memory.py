@@ -47,7 +47,7 @@ def check_step(model: Model, step: Step, options: StepOptions, weights: Weights)
     needed = step_bytes(step, weights) + beside
     if needed <= free:
         return
-    each = (needed - fixed) / (options.batch // options.pieces)
+    each = (needed - fixed) / _held(model, options)
     fits = int((free - fixed) / each)
     mend = f"a smaller --batch: about {fits:,} fit" if fits > 0 else "a smaller net"
     if fits > 0 and not sees_whole_batch(model):
@@ -72,12 +72,17 @@ def check_activations(model: Model, options: StepOptions) -> None:
     That is at least what the layers with weights give; a step far too large is costly to write.
     """
     kept = sum(prod(n.shape) for n in model.nodes if any(len(p.shape) > 1 for p in n.params))
-    needed, free = _FLOAT * kept * (options.batch // options.pieces), free_bytes()
+    needed, free = _FLOAT * kept * _held(model, options), free_bytes()
     if needed > free:
         fits = int(free / 3 / (_FLOAT * kept))  # as a rule
         raise TooLarge(f"{_told(options)} needs more than {_size(needed)} of memory; "
                        f"{_size(free)} are free\n"
                        f"  try a smaller --batch: {fits:,} may fit")  # fmt: skip
+
+
+def _held(model: Model, options: StepOptions) -> int:
+    """Pictures whose activations the gradient reads at the same time."""
+    return options.batch if sees_whole_batch(model) else options.batch // options.pieces
 
 
 def free_bytes() -> float:

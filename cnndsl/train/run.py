@@ -85,7 +85,7 @@ def resume(
 
 
 def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
-    plan = Plan(stored["conv"], stored["chunk_bytes"])
+    plan = Plan(stored["conv"])
     soft = bool(recipe.augment.mixup)
     return StepOptions(
         recipe.batch, stored["pieces"], plan, soft, tuple(stored["mean"]), tuple(stored["std"])

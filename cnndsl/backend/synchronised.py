@@ -1,0 +1,52 @@
+"""Batch norm over a batch that is cut into pieces: its statistics are those of the whole batch.
+
+Everything else sees one piece at a time, whose values are fewer to hold at once.
+"""
+
+import heapq
+from collections import defaultdict
+
+from cnndsl.graph.tape import Node, Tape, Value
+
+OP = "SyncBatchNormalization"
+
+
+def synchronise(tape: Tape, pieces: int) -> None:
+    """Join the batch norms of the pieces, in place.
+
+    Inputs: x of each piece, then the parameters; outputs: y of each piece, then the statistics.
+    """
+    norms = [n for n in tape.nodes if n.op == "BatchNormalization" and len(n.outputs) == 3]
+    if pieces == 1 or not norms:
+        return
+    each, joint = len(norms) // pieces, dict[int, Node]()
+    for i in range(each):
+        group = norms[i::each]
+        last = group[-1]
+        inputs = (*(n.inputs[0] for n in group), *last.inputs[1:])
+        outputs = (*(n.outputs[0] for n in group), *last.outputs[1:])
+        node = Node(OP, inputs, outputs, last.attrs, last.path, last.line)
+        joint |= {id(n): node for n in group}
+    nodes = {id(node): node for node in (joint.get(id(n), n) for n in tape.nodes)}
+    tape.nodes = []
+    for node in _in_order(list(nodes.values())):
+        tape.keep(node)
+
+
+def _in_order(nodes: list[Node]) -> list[Node]:
+    """Each as soon as its inputs are there, otherwise as they stand."""
+    made = {value for node in nodes for value in node.outputs}
+    missing = [made.intersection(v for v in node.inputs if v is not None) for node in nodes]
+    readers = defaultdict[Value, list[int]](list)
+    for at, values in enumerate(missing):
+        for value in values:
+            readers[value].append(at)
+    ready, order = [at for at, values in enumerate(missing) if not values], list[Node]()
+    while ready:  # a sorted list is a heap
+        order.append(nodes[heapq.heappop(ready)])
+        for value in order[-1].outputs:
+            for at in readers[value]:
+                missing[at].discard(value)
+                if not missing[at]:
+                    heapq.heappush(ready, at)
+    return order
