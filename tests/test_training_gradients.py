@@ -118,7 +118,7 @@ def test_every_algorithm_at_ragged_sizes(algorithm, size):
     assert directional_error(text, Plan(conv=algorithm)) < 1e-7
 
 
-@pytest.mark.parametrize("algorithm", ["winograd2-axes", "winograd4-axes"])
+@pytest.mark.parametrize("algorithm", ["winograd2-axes", "winograd4-axes", "winograd4x2-axes"])
 @pytest.mark.parametrize(
     "body",
     [

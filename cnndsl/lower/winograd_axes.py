@@ -11,7 +11,7 @@ import numpy as np
 
 from cnndsl.graph.tape import Value
 from cnndsl.lower.bilinear import MOST_PLACES, Axis, Matrix, axis, phases, places
-from cnndsl.lower.convs import GEMM, MOVE, ConvShape, algorithm
+from cnndsl.lower.convs import GEMM, MOVE, ConvShape, Pair, algorithm
 from cnndsl.lower.driver import Lowering
 from cnndsl.lower.laid import Laid, Order, arranged, row_major
 from cnndsl.lower.layout import Layout
@@ -20,43 +20,44 @@ _LARGEST = 128  # pixels of an axis: the band of a larger one would be slow and 
 _LOCAL = 6  # tiles of an axis from which Aᵀ is applied tile by tile
 
 
-def _applies(m: int, s: ConvShape) -> bool:
+def _applies(m: Pair, s: ConvShape) -> bool:
     taps = [t for i in range(2) for t in phases(s.kernel[i], s.stride[i])]
     is_known = s.dilation == (1, 1) and s.groups in (1, s.channels) and s.groups in (1, s.filters)
-    return is_known and max(s.size) <= _LARGEST and 1 < max(taps) <= MOST_PLACES + 1 - m
+    return is_known and max(s.size) <= _LARGEST and 1 < max(taps) <= MOST_PLACES + 1 - max(m)
 
 
-def _tile(m: int, s: ConvShape, i: int) -> int:
+def _tile(m: Pair, s: ConvShape, i: int) -> int:
     """Outputs of a tile along an axis: no more than there are, and one where nothing is won."""
-    return min(m, s.out[i]) if s.kernel[i] > 1 else 1
+    return min(m[i], s.out[i]) if s.kernel[i] > 1 else 1
 
 
-def _cost(m: int, s: ConvShape) -> float:
+def _cost(m: Pair, s: ConvShape) -> float:
     each = [places(_tile(m, s, i), s.kernel[i], s.stride[i]) for i in range(2)]
-    down, across = (each[i] * -(-s.out[i] // _tile(m, s, i)) for i in range(2))
+    tiles = [-(-s.out[i] // _tile(m, s, i)) for i in range(2)]
+    down, across = each[0] * tiles[0], each[1] * tiles[1]
     inward = down * s.size[0] * s.size[1] + down * s.size[1] * across
     outward = down * across * s.out[1] + down * s.out[1] * s.out[0]
     product = down * across * s.channels * s.filters / s.groups
     flops = 3 * product + 2 * (inward * s.channels + outward * s.filters)
     passes = 2.5 * down * across * (s.channels + s.filters)
     passes += 6 * s.positions * s.filters if s.pooled else 0  # put in the pool's order
-    weights = 5 * each[0] * each[1] * s.channels * (s.filters if s.groups == 1 else s.batch)
+    summed = 3.5 + (1.2 * tiles[0] if tiles[0] > 1 else 0)  # over the tiles down
+    weights = summed * each[0] * each[1] * s.channels * (s.filters if s.groups == 1 else s.batch)
     return flops * s.batch / GEMM + (passes * s.batch + weights) / MOVE
 
 
-@algorithm("winograd2-axes", lambda s: _applies(2, s), lambda s: _cost(2, s))
-def winograd2_axes(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
-    """F(2, r) down and across: tiles of 2×2 outputs."""
-    return _emit(lo, s, x, w, 2)
+def _register(name: str, m: Pair) -> None:
+    @algorithm(name, lambda s: _applies(m, s), lambda s: _cost(m, s))
+    def emit(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
+        return _emit(lo, s, x, w, m)
 
 
-@algorithm("winograd4-axes", lambda s: _applies(4, s), lambda s: _cost(4, s))
-def winograd4_axes(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
-    """F(4, r) down and across: tiles of 4×4 outputs, or fewer."""
-    return _emit(lo, s, x, w, 4)
+_register("winograd2-axes", (2, 2))
+_register("winograd4-axes", (4, 4))
+_register("winograd4x2-axes", (4, 2))  # few tiles down, whose weights' gradients are summed
 
 
-def _emit(lo: Lowering, s: ConvShape, x: Laid, w: Value, m: int) -> Laid:
+def _emit(lo: Lowering, s: ConvShape, x: Laid, w: Value, m: Pair) -> Laid:
     tape = lo.tape
     down, across = (
         axis(_tile(m, s, i), s.kernel[i], s.stride[i], s.start[i], s.size[i], s.out[i])
@@ -68,7 +69,7 @@ def _emit(lo: Lowering, s: ConvShape, x: Laid, w: Value, m: int) -> Laid:
     v = _product(lo, across.band[:, columns], v, len(down.band), s.size[1], row)
     rest = (across.tiles * s.batch, s.channels) if s.groups == 1 else (across.tiles, row)
     v = tape.reshape(v, down.places, down.tiles, across.places, *rest)
-    u = lo.once(w, f"axes{m}", lambda: _weights(lo, s, w, down, across))
+    u = lo.once(w, f"axes {m}", lambda: _weights(lo, s, w, down, across))
     y = tape.op("MatMul" if s.groups == 1 else "Mul", v, u)
     a, shape, columns = _outward(across, s.out[1], s.batch * s.filters)
     y = _product(lo, a, y, len(down.band), *shape)

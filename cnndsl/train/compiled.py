@@ -90,7 +90,7 @@ def calibrate(
 
 
 def _candidates(options: StepOptions) -> list[StepOptions]:
-    """The batch as a whole and in pieces; first what most often is fastest and takes less memory."""
+    """The batch as a whole and in pieces, first what is usually fast and takes less memory."""
     pieces = [p for p in (1, 2, 4, 8) if options.batch % p == 0 and options.batch // p >= _SMALLEST]
     pieces.sort(key=lambda p: abs(options.batch // p - _USUAL))
     return [_with(options, pieces=p) for p in pieces or [1]]
