@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cnndsl.data import cifar10, mnist, synthetic
-from cnndsl.data.dataset import Dataset
+from cnndsl.data.dataset import Dataset, Split
 from cnndsl.data.registry import open_dataset
 from cnndsl.source import UserError
 
@@ -282,3 +282,12 @@ def test_shapes_is_the_same_everywhere_and_balanced() -> None:
 def test_unknown_names_suggest_the_nearest(name: str, hint: str) -> None:
     with pytest.raises(UserError, match=hint):
         open_dataset(name, CIFAR)
+
+
+def test_moments_are_those_of_the_pictures_in_0_to_1() -> None:
+    x = np.random.default_rng(0).integers(0, 200, (1500, 3, 4, 5), np.uint8)
+    x[:, 1] = 7
+    data = Dataset("d", Split(x, np.zeros(1500, np.int64)), Split(x[:1], np.zeros(1)), ("a",))
+    mean, std = data.moments()
+    np.testing.assert_allclose(mean, (x / 255).mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(std, np.maximum((x / 255).std((0, 2, 3)), 1e-3), rtol=1e-9)

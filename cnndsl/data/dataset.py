@@ -38,17 +38,14 @@ class Dataset:
 
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel of the training pictures, in 0…1."""
-        channels = self.train.x.shape[1]
-        counts = [
-            np.bincount(self.train.x[:, c].reshape(-1), minlength=256) for c in range(channels)
-        ]
-        levels = np.arange(256) / 255
-        means = [float((n * levels).sum() / n.sum()) for n in counts]
-        stds = [
-            float(np.sqrt((n * (levels - m) ** 2).sum() / n.sum()))
-            for n, m in zip(counts, means, strict=True)
-        ]
-        return tuple(means), tuple(max(s, 1e-3) for s in stds)
+        x = self.train.x.reshape(len(self.train), self.train.x.shape[1], -1)
+        total = np.zeros((2, x.shape[1]), np.uint64)  # of values and of their squares: exact
+        for part in (x[at : at + 1000] for at in range(0, len(x), 1000)):
+            square = np.square(part, dtype=np.uint16)
+            total += [each.sum((0, 2), dtype=np.uint64) for each in (part, square)]
+        mean, square = total / (x.size // x.shape[1]) / [[255], [255**2]]
+        std = np.sqrt(np.maximum(square - mean**2, 1e-6))
+        return tuple(mean.tolist()), tuple(std.tolist())
 
     def fingerprint(self) -> str:
         """What the data are: counts, and the start of a hash of all pictures, labels and names."""

@@ -20,7 +20,7 @@ from cnndsl.train.memory import TooLarge, check_activations, check_step
 from cnndsl.train.settings import Settings
 
 _TRIALS = 4
-_SLOW = 0.25  # seconds a step from which only one way is tried
+_SLOW = 0.3  # seconds a step from which only one way is tried
 _LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
 _SMALLEST, _USUAL = 16, 32  # pictures in a piece
 
