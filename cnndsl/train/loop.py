@@ -27,6 +27,7 @@ from cnndsl.train.display import Display, display, epoch_line
 from cnndsl.train.evaluate import Evaluator, Scores
 from cnndsl.train.folder import RunFolder
 from cnndsl.train.identity import identity
+from cnndsl.train.memory import give_back
 from cnndsl.train.progress import Progress, learning_rate
 from cnndsl.train.settings import Settings
 from cnndsl.train.signals import Interrupted, Stop, listening
@@ -175,6 +176,7 @@ class Trainer:
         line = epoch_line(row, self.recipe.epochs)
         self.folder.log(f"{line}  waited {waiting:.2f} s for data")
         self.show.epoch(row)
+        give_back()
         for callback in self.callbacks:
             callback.on_epoch(self, row)
 
