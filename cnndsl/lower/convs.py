@@ -38,6 +38,11 @@ class ConvShape:
         return self.kernel[0] * self.kernel[1]
 
     @property
+    def is_depthwise(self) -> bool:
+        """Whether each channel is a convolution of its own."""
+        return self.groups == self.channels == self.filters > 1
+
+    @property
     def positions(self) -> int:
         """Output positions."""
         return self.out[0] * self.out[1]

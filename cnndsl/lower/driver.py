@@ -54,7 +54,9 @@ class Lowering:
     layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
     stored: dict[str, Value] = field(default_factory=dict[str, Value])
     chosen: dict[str, str] = field(default_factory=dict[str, str])
-    shared: dict[tuple[Value, str], Value] = field(default_factory=dict[tuple[Value, str], Value])
+    shared: dict[tuple[Value, bytes], Value] = field(
+        default_factory=dict[tuple[Value, bytes], Value]
+    )
     """What is computed once of a parameter for all pieces of the batch."""
 
     def __post_init__(self) -> None:
@@ -125,11 +127,11 @@ class Lowering:
             return found
         return self._turned(found, self.layouts[name], layout)
 
-    def once(self, value: Value, what: str, make: Callable[[], Value]) -> Value:
-        """What `make` writes of a parameter, the same for all readers."""
-        if (value, what) not in self.shared:
-            self.shared[value, what] = make()
-        return self.shared[value, what]
+    def once(self, value: Value, by: bytes, make: Callable[[], Value]) -> Value:
+        """What `make` writes of a parameter by a matrix, the same for all readers."""
+        if (value, by) not in self.shared:
+            self.shared[value, by] = make()
+        return self.shared[value, by]
 
     def _turned(self, value: Value, have: Layout, want: Layout) -> Value:
         """A parameter with two readers, in another layout than it is stored in."""

@@ -10,9 +10,10 @@ from cnndsl.lower.layout import Layout, as_it_is
 
 
 def columns_layout(s: ConvShape) -> Layout:
-    """O×C×kh×kw to [kh·kw·C, O]: what im2col, 1×1 and Winograd share."""
-    shape = (s.filters, s.channels, *s.kernel)
-    return Layout(shape, shape, (2, 3, 1, 0), (s.taps * s.channels, s.filters))
+    """O×C×kh×kw to [kh·kw·C, O]: what im2col, 1×1 and Winograd share; C of a group."""
+    each = s.channels // s.groups
+    shape = (s.filters, each, *s.kernel)
+    return Layout(shape, shape, (2, 3, 1, 0), (s.taps * each, s.filters))
 
 
 def _windows(s: ConvShape, x: Laid) -> Order:
@@ -88,16 +89,12 @@ def _phased(s: ConvShape, index: Order) -> tuple[Order, Order]:
     return index[:, order], order
 
 
-def _is_depthwise(s: ConvShape) -> bool:
-    return s.groups == s.channels == s.filters > 1
-
-
 def _grouped_cost(s: ConvShape) -> float:
     columns = s.batch * s.positions * s.taps * s.channels
     return 6 * s.flops / GEMM + 8 * columns / MOVE
 
 
-@algorithm("im2col-grouped", lambda s: s.groups > 1 and not _is_depthwise(s), _grouped_cost)
+@algorithm("im2col-grouped", lambda s: s.groups > 1 and not s.is_depthwise, _grouped_cost)
 def grouped(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """im2col for each group: [G, P'·B, taps·C/G] times [G, taps·C/G, O/G]."""
     each, filters = s.channels // s.groups, s.filters // s.groups
@@ -117,7 +114,7 @@ def grouped(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     return Laid(lo.tape.reshape(back, s.positions, s.batch, s.filters), row_major(s.out), s.out)
 
 
-@algorithm("depthwise", _is_depthwise, lambda s: 12 * s.flops / MOVE + 1)
+@algorithm("depthwise", lambda s: s.is_depthwise, lambda s: 12 * s.flops / MOVE + 1)
 def depthwise(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
     """Each tap's rows times the tap's weights, summed."""
     shape = (s.filters, 1, *s.kernel)

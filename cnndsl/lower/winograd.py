@@ -65,16 +65,10 @@ def winograd4(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
 
 def _emit(lo: Lowering, s: ConvShape, x: Laid, w: Value, m: int) -> Laid:
     dtype = np.dtype(x.value.dtype)
-    a, g, b = (matrix.astype(dtype) for matrix in transforms(m))
+    a, b = (matrix.astype(dtype) for matrix in (transforms(m)[0], transforms(m)[2]))
     n2, tiles = (m + 2) ** 2, prod(_tiles(s, m))
     count = tiles * s.batch
-
-    def weights() -> Value:
-        stored = lo.tape.reshape(lo.param(w, columns_layout(s)), 9, s.channels * s.filters)
-        turned = lo.tape.op("MatMul", lo.tape.const(g), stored)
-        return lo.tape.reshape(turned, n2, s.channels, s.filters)
-
-    u = lo.once(w, f"winograd{m}", weights)
+    u = lo.tape.reshape(transformed(lo, s, w, transforms(m)[1]), n2, s.channels, s.filters)
     source = with_row(lo.tape, x.value, 0.0)
     d = gather(lo.tape, source, _tile_slots(s, x, m).reshape(-1))
     flat = lo.tape.reshape(d, n2, count * s.channels)
@@ -83,6 +77,16 @@ def _emit(lo: Lowering, s: ConvShape, x: Laid, w: Value, m: int) -> Laid:
     y = lo.tape.op("MatMul", lo.tape.const(a), product)
     y = lo.tape.reshape(y, m * m * tiles, s.batch, s.filters)
     return _trimmed(lo, s, y, _tile_pixels(s, m))
+
+
+def transformed(lo: Lowering, s: ConvShape, w: Value, g: Matrix) -> Value:
+    """G·w, [places, C·O]: the weights of each place, written once for all pieces of the batch."""
+
+    def write() -> Value:
+        stored = lo.tape.reshape(lo.param(w, columns_layout(s)), s.taps, -1)
+        return lo.tape.op("MatMul", lo.tape.const(g.astype(np.dtype(w.dtype))), stored)
+
+    return lo.once(w, g.tobytes(), write)
 
 
 def _corner(s: ConvShape, m: int) -> tuple[Order, Order]:

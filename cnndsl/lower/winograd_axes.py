@@ -14,7 +14,7 @@ from cnndsl.lower.bilinear import MOST_PLACES, Axis, Matrix, axis, phases, place
 from cnndsl.lower.convs import GEMM, MOVE, ConvShape, Pair, algorithm
 from cnndsl.lower.driver import Lowering
 from cnndsl.lower.laid import Laid, Order, arranged, row_major
-from cnndsl.lower.layout import Layout
+from cnndsl.lower.winograd import transformed
 
 _LARGEST = 128  # pixels of an axis: the band of a larger one would be slow and take memory
 _LOCAL = 6  # tiles of an axis from which Aᵀ is applied tile by tile
@@ -22,7 +22,7 @@ _LOCAL = 6  # tiles of an axis from which Aᵀ is applied tile by tile
 
 def _applies(m: Pair, s: ConvShape) -> bool:
     taps = [t for i in range(2) for t in phases(s.kernel[i], s.stride[i])]
-    is_known = s.dilation == (1, 1) and s.groups in (1, s.channels) and s.groups in (1, s.filters)
+    is_known = s.dilation == (1, 1) and (s.groups == 1 or s.is_depthwise)
     return is_known and max(s.size) <= _LARGEST and 1 < max(taps) <= MOST_PLACES + 1 - max(m)
 
 
@@ -69,7 +69,7 @@ def _emit(lo: Lowering, s: ConvShape, x: Laid, w: Value, m: Pair) -> Laid:
     v = _product(lo, across.band[:, columns], v, len(down.band), s.size[1], row)
     rest = (across.tiles * s.batch, s.channels) if s.groups == 1 else (across.tiles, row)
     v = tape.reshape(v, down.places, down.tiles, across.places, *rest)
-    u = lo.once(w, f"axes {m}", lambda: _weights(lo, s, w, down, across))
+    u = _weights(lo, s, w, down, across)
     y = tape.op("MatMul" if s.groups == 1 else "Mul", v, u)
     a, shape, columns = _outward(across, s.out[1], s.batch * s.filters)
     y = _product(lo, a, y, len(down.band), *shape)
@@ -88,11 +88,8 @@ def _product(lo: Lowering, matrix: Matrix, value: Value, *shape: int) -> Value:
 
 def _weights(lo: Lowering, s: ConvShape, w: Value, down: Axis, across: Axis) -> Value:
     """U for each place, [n, 1, n, C, O]; of a depthwise convolution [n, 1, n, 1, B·C]."""
-    each = s.channels // s.groups
-    shape = (s.filters, each, *s.kernel)
-    layout = Layout(shape, shape, (2, 3, 1, 0), (s.taps, each * s.filters))
-    g = np.kron(down.g, across.g).astype(np.dtype(w.dtype))
-    u = lo.tape.op("MatMul", lo.tape.const(g), lo.param(w, layout))
+    g = np.kron(down.g, across.g)
+    u = transformed(lo, s, w, g)
     if s.groups == 1:
         return lo.tape.reshape(u, down.places, 1, across.places, s.channels, s.filters)
     wide = lo.tape.ints((len(g), s.batch, s.channels))
