@@ -8,6 +8,8 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.words import Word, key, word
 
 registry: dict[str, type["Optimizer"]] = {}
+_FAINT = 1e-18
+"""Far below what changes a float32 weight; its square is still a normal number."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class Update:
     def op(self, op: str, *inputs: Value) -> Value:
         """Write an operator."""
         return self.tape.op(op, *inputs)
+
+    def kept_normal(self, g: Value) -> Value:
+        """g + 1e-18, so that a memory of it never fades into denormal numbers.
+
+        Where a gradient stays 0, as behind a dead ReLU, memories shrink by a factor a step and are
+        denormal after some 800. Processors are slow with these: a whole step took 16 % longer.
+        """
+        return self.op("Add", g, self.number(_FAINT))
 
     def times(self, x: Value, number: float) -> Value:
         """x · number."""
@@ -98,6 +108,7 @@ class Sgd(Optimizer, word="sgd"):
         """w − lr·v, or w − lr·(g + momentum·v)."""
         g = u.penalised(self.decay)
         if self.momentum:
+            g = u.kept_normal(g)
             v = u.op("Add", u.times(u.slot("velocity"), self.momentum), g)
             u.keep("velocity", v)
             g = u.op("Add", g, u.times(v, self.momentum)) if self.nesterov else v
@@ -131,6 +142,7 @@ def _adam_step(u: Update, g: Value, rule: "Adam | AdamW") -> Value:
     Sums save three passes over the weights; the factors move into the two scalars: with
     s = √((1 − β₂ᵗ) / (1 − β₂)) it is lr · s · (1 − β₁)/(1 − β₁ᵗ) · m / (√v + s·eps).
     """
+    g = u.kept_normal(g)
     m = u.op("Add", u.times(u.slot("mean"), rule.beta1), g)
     v = u.op("Add", u.times(u.slot("square"), rule.beta2), u.op("Mul", g, g))
     u.keep("mean", m)
@@ -174,7 +186,7 @@ class RmsProp(Optimizer, word="rmsprop"):
 
     def update(self, u: Update) -> Value:
         """w − lr · g / (√v + eps), through momentum if any."""
-        g = u.penalised(self.decay)
+        g = u.kept_normal(u.penalised(self.decay))
         v = u.blend(u.slot("square"), u.op("Mul", g, g), 1 - self.alpha)
         u.keep("square", v)
         step = u.op("Div", g, u.op("Add", u.op("Sqrt", v), u.number(self.eps)))

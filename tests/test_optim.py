@@ -164,6 +164,19 @@ def test_in_float32_too(name: str) -> None:
     assert_equal(ours(Recipe(optimizer=mine), "float32").weights(), wanted, 1e-5)
 
 
+@pytest.mark.parametrize("name", [n for n in OPTIMIZERS if "lion" not in n])
+def test_memories_of_a_gradient_that_stays_0_never_become_denormal(name: str) -> None:
+    """Processors are slow with such numbers. Lion takes the sign of its memory, however small."""
+    step = step_of("input 6; dense 5 bias relu; dense 3", Recipe(optimizer=OPTIMIZERS[name][0]), 4)
+    dead = "dense_1.weight"
+    for slot in {n for n in step.state if n.startswith(f"{dead}.")}:
+        step.state[slot] = np.full_like(step.state[slot], 1e-36)
+    for _ in range(120):
+        step(np.zeros((4, 6), np.float32), np.zeros(4, np.int64), 0.0)
+    for slot, values in step.state.items():
+        assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any(), slot
+
+
 @pytest.mark.parametrize("clip", [0.05, 0.5, 100.0])
 def test_clipping_is_that_of_pytorch(clip: float) -> None:
     wanted = theirs(rule(SGD, momentum=0.9), clip=clip)[-1]
