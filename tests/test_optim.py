@@ -221,15 +221,18 @@ def test_decay_spares_biases_and_norms(rule: optim.Optimizer) -> None:
     assert changed or isinstance(rule, optim.Lion)
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("momentum", [0.1, 0.3])
-def test_running_statistics_are_those_of_pytorch(momentum: float) -> None:
+def test_running_statistics_are_those_of_pytorch(momentum: float, bias: bool) -> None:
+    """A bias before the norm is not added in training; the running mean has it all the same."""
     net = nn.Sequential(
-        nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4, momentum=momentum), nn.Tanh(),
+        nn.Conv2d(3, 4, 3, bias=bias), nn.BatchNorm2d(4, momentum=momentum), nn.Tanh(),
         nn.Flatten(), nn.Linear(64, 5, bias=False), nn.BatchNorm1d(5, momentum=momentum),
         nn.Linear(5, 3),
     ).double()  # fmt: skip
     key = f"bn momentum={momentum}"
-    text = f"input 3x6x6; conv 4 3x3 {key} tanh; flatten; dense 5 {key}; dense 3"
+    own = "bias" if bias else ""
+    text = f"input 3x6x6; conv 4 3x3 {own} {key} tanh; flatten; dense 5 {key}; dense 3"
     step = step_of(text, Recipe(optimizer=optim.Sgd()), BATCH, std=(1 / 255,))
     state = {k: v for k, v in net.state_dict().items() if "tracked" not in k}
     for theirs_, array in zip(state.values(), step.weights().values(), strict=True):

@@ -42,21 +42,27 @@ def _makers(node: Node, makers: dict[Value, Node]) -> list[Node]:
 
 
 def wanted_order(tape: Tape) -> list[Node]:
-    """The tape's order, micro-batch by micro-batch, and what needs several of them at the end."""
+    """The tape's order, micro-batch by micro-batch, and what needs several of them at the end.
+
+    A view goes with what it views: where gradients are laid side by side, the last layer's come
+    first, as they are made.
+    """
+    makers = {value: at for at, node in enumerate(tape.nodes) for value in node.outputs}
     pieces = {
         value: at
         for node in tape.nodes
         if _splits_input(tape, node)
         for at, value in enumerate(node.outputs)
     }
-    keys = list[tuple[int, int]]()
+    keys = list[tuple[int, int, int]]()
     for at, node in enumerate(tape.nodes):
         own = {pieces[v] for v in node.inputs if v in pieces}
         piece = _SEVERAL if len(own) > 1 else max(own, default=-1)
         for value in node.outputs if own else ():
             pieces.setdefault(value, piece)
-        keys.append((piece, at))
-    return [tape.nodes[at] for _, at in sorted(keys)]
+        viewed = makers.get(node.inputs[0], at) if node.op == "Reshape" and node.inputs[0] else at
+        keys.append((piece, viewed, at))
+    return [tape.nodes[at] for *_, at in sorted(keys)]
 
 
 _SEVERAL = 1 << 30

@@ -13,29 +13,30 @@ def _batch_norm(lo: Lowering, node: Node) -> "list[Form]":
     """y = x·scale + shift, with scale = γ/√(var + ε) and shift = β − mean·scale, of the batch.
 
     The batch may come in pieces: x₁ … xₖ before the parameters, y₁ … yₖ before the statistics.
+    A bias that waits to be added to x changes only the running mean: the batch's takes it away.
     """
-    pieces = len(node.inputs) - 4
-    images = [lo.settled(x) if lo.is_image(x) else None for x in node.inputs[:pieces]]
+    pieces, trains = len(node.inputs) - 4, bool(node.attrs.get("training_mode"))
+    form = lo.laid if trains else lo.settled
+    images = [form(x) if lo.is_image(x) else None for x in node.inputs[:pieces]]
     xs = [
         image.value if image else lo.plain(x)
         for image, x in zip(images, node.inputs[:pieces], strict=True)
     ]
     gamma, beta, old_mean, old_var = (lo.plain(v) for v in node.inputs[pieces:])
-    if not node.attrs.get("training_mode"):
-        mean, var = old_mean, old_var
-    else:
-        mean, var = _moments(lo, xs)
+    mean, var = _moments(lo, xs) if trains else (old_mean, old_var)
     scale = lo.tape.op("Mul", _rstd(lo, var, node.attrs["epsilon"]), gamma)
     shift = lo.tape.op("Sub", beta, lo.tape.op("Mul", mean, scale))
     made = list[Form]()
     for image, x in zip(images, xs, strict=True):
         y = lo.tape.op("Add", lo.tape.op("Mul", x, scale), shift)
-        made.append(replace(image, value=y) if image else y)
+        made.append(replace(image, value=y, bias=None) if image else y)
     if len(node.outputs) == 1:
         return made
     count = sum(x.size for x in xs) // int(gamma.shape[0])
     keep = node.attrs["momentum"]
     unbiased = lo.tape.op("Mul", var, lo.tape.scalar(count / max(1, count - 1), var.dtype))
+    if images[0] and images[0].bias:
+        mean = lo.tape.op("Add", mean, images[0].bias)
     return [*made, _moved(lo, old_mean, mean, keep), _moved(lo, old_var, unbiased, keep)]
 
 

@@ -1,10 +1,11 @@
 """Winograd's filtering one axis at a time: tiles, borders, overlaps and strides are in matrices.
 
-    V = B_H · x · B_Wᵀ  ([n·t, n·t, B, C]);  M = V·U, place by place;  y = A_H · M · A_Wᵀ
+    V = B_H · x · B_Wᵀ  ([t, n, n, t·B, C]);  M = V·U, place by place;  y = (A_H ⊗ A_W) · M
 
-B_H is Bᵀ of all t tiles of an axis as one band [n·t, H], whose columns follow the order of x. So
+B_H is Bᵀ of all t tiles of an axis as one band [t·n, H], whose columns follow the order of x. So
 nothing is gathered, padded or cut, and the gradient is products with the same matrices. A band is
-mostly zeros: it pays where images are not large.
+mostly zeros: it pays where images are not large. Tiles down are outermost, tiles across innermost:
+the n² places of a tile are neighbours, and one product takes them to its outputs.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ from cnndsl.lower.laid import Laid, Order, arranged, row_major
 from cnndsl.lower.winograd import transformed
 
 _LARGEST = 128  # pixels of an axis: the band of a larger one would be slow and take memory
-_LOCAL = 6  # tiles of an axis from which Aᵀ is applied tile by tile
+_JOINT = 36  # places of a tile up to which one product takes both axes; more would be read slowly
 
 
 def _applies(m: Pair, s: ConvShape) -> bool:
@@ -31,17 +32,23 @@ def _tile(m: Pair, s: ConvShape, i: int) -> int:
     return min(m[i], s.out[i]) if s.kernel[i] > 1 else 1
 
 
+def _is_ragged(m: Pair, s: ConvShape) -> bool:
+    """Whether the last tile of an axis reaches beyond the image."""
+    return any(s.out[i] % _tile(m, s, i) for i in range(2))
+
+
 def _cost(m: Pair, s: ConvShape) -> float:
     each = [places(_tile(m, s, i), s.kernel[i], s.stride[i]) for i in range(2)]
     tiles = [-(-s.out[i] // _tile(m, s, i)) for i in range(2)]
     down, across = each[0] * tiles[0], each[1] * tiles[1]
     inward = down * s.size[0] * s.size[1] + down * s.size[1] * across
-    outward = down * across * s.out[1] + down * s.out[1] * s.out[0]
+    outward = down * across * (s.out[1] if _is_ragged(m, s) else _tile(m, s, 0) * _tile(m, s, 1))
     product = down * across * s.channels * s.filters / s.groups
     flops = 3 * product + 2 * (inward * s.channels + outward * s.filters)
     passes = 2.5 * down * across * (s.channels + s.filters)
-    passes += 6 * s.positions * s.filters if s.pooled else 0  # put in the pool's order
-    summed = 3.5 + (1.2 * tiles[0] if tiles[0] > 1 else 0)  # over the tiles down
+    if s.pooled and _is_ragged(m, s):
+        passes += 6 * s.positions * s.filters  # put in the pool's order
+    summed = 3.5 + (2.4 * tiles[0] if tiles[0] > 1 else 0)  # over the tiles down
     weights = summed * each[0] * each[1] * s.channels * (s.filters if s.groups == 1 else s.batch)
     return flops * s.batch / GEMM + (passes * s.batch + weights) / MOVE
 
@@ -65,18 +72,12 @@ def _emit(lo: Lowering, s: ConvShape, x: Laid, w: Value, m: Pair) -> Laid:
     )
     x, rows, columns = _separated(lo, x)
     row = s.batch * s.channels
-    v = _product(lo, down.band[:, rows], x.value, s.size[0], s.size[1] * row)
+    v = _product(lo, _tile_first(down)[:, rows], x.value, s.size[0], s.size[1] * row)
     v = _product(lo, across.band[:, columns], v, len(down.band), s.size[1], row)
     rest = (across.tiles * s.batch, s.channels) if s.groups == 1 else (across.tiles, row)
-    v = tape.reshape(v, down.places, down.tiles, across.places, *rest)
-    u = _weights(lo, s, w, down, across)
-    y = tape.op("MatMul" if s.groups == 1 else "Mul", v, u)
-    a, shape, columns = _outward(across, s.out[1], s.batch * s.filters)
-    y = _product(lo, a, y, len(down.band), *shape)
-    a, shape, rows = _outward(down, s.out[0], s.out[1] * s.batch * s.filters)
-    y = _product(lo, a, y, *shape)
-    order = (rows[:, None] * s.out[1] + columns).reshape(-1)
-    return Laid(tape.reshape(y, len(order), s.batch, s.filters), order, s.out)
+    v = tape.reshape(v, down.tiles, down.places, across.places, *rest)
+    y = tape.op("MatMul" if s.groups == 1 else "Mul", v, _weights(lo, s, w, down, across))
+    return (_by_axis if _is_ragged(m, s) else _by_tile)(lo, s, y, down, across)
 
 
 def _product(lo: Lowering, matrix: Matrix, value: Value, *shape: int) -> Value:
@@ -87,14 +88,14 @@ def _product(lo: Lowering, matrix: Matrix, value: Value, *shape: int) -> Value:
 
 
 def _weights(lo: Lowering, s: ConvShape, w: Value, down: Axis, across: Axis) -> Value:
-    """U for each place, [n, 1, n, C, O]; of a depthwise convolution [n, 1, n, 1, B·C]."""
+    """U for each place, [n, n, C, O]; of a depthwise convolution [n, n, 1, B·C]."""
     g = np.kron(down.g, across.g)
     u = transformed(lo, s, w, g)
     if s.groups == 1:
-        return lo.tape.reshape(u, down.places, 1, across.places, s.channels, s.filters)
+        return lo.tape.reshape(u, down.places, across.places, s.channels, s.filters)
     wide = lo.tape.ints((len(g), s.batch, s.channels))
     u = lo.tape.op("Expand", lo.tape.reshape(u, len(g), 1, s.channels), wide)
-    return lo.tape.reshape(u, down.places, 1, across.places, 1, s.batch * s.channels)
+    return lo.tape.reshape(u, down.places, across.places, 1, s.batch * s.channels)
 
 
 def _separated(lo: Lowering, x: Laid) -> tuple[Laid, Order, Order]:
@@ -106,15 +107,42 @@ def _separated(lo: Lowering, x: Laid) -> tuple[Laid, Order, Order]:
     return arranged(lo.tape, x, row_major(x.size)), np.arange(x.size[0]), np.arange(x.size[1])
 
 
-def _outward(line: Axis, out: int, rest: int) -> tuple[Matrix, tuple[int, int], Order]:
-    """Aᵀ of an axis, the shape that it wants, and the order that it leaves.
+def _tile_first(line: Axis) -> Matrix:
+    """The band with its rows [t·n]."""
+    return line.band.reshape(line.places, line.tiles, -1).swapaxes(0, 1).reshape(len(line.band), -1)
 
-    Of many tiles: of all at once, [m, n] times [n, t·rest], which leaves the places of a tile
-    outermost. Of few, or with a ragged tile: a band [out, n·t].
-    """
+
+def _by_tile(lo: Lowering, s: ConvShape, y: Value, down: Axis, across: Axis) -> Laid:
+    """(A_H ⊗ A_W) · M of each tile; before a pooling its outputs come 2×2 window by window."""
+    at = np.arange(down.m * across.m)
+    row, column = at // across.m, at % across.m
+    if s.pooled:
+        at = np.lexsort((column % 2, row % 2, column // 2, row // 2))
+    rest = across.tiles * s.batch * s.filters
+    if s.pooled or down.places * across.places <= _JOINT:
+        matrix = np.kron(down.a, across.a)[at]
+        y = _product(lo, matrix, y, down.tiles, matrix.shape[1], rest)
+    else:
+        y = _product(lo, across.a, y, down.tiles * down.places, across.places, rest)
+        y = _product(lo, down.a, y, down.tiles, down.places, across.m * rest)
+    rows = np.arange(down.tiles)[:, None, None] * down.m + row[at, None]
+    columns = np.arange(across.tiles) * across.m + column[at, None]
+    order = (rows * s.out[1] + columns).reshape(-1)
+    return Laid(lo.tape.reshape(y, len(order), s.batch, s.filters), order, s.out)
+
+
+def _by_axis(lo: Lowering, s: ConvShape, y: Value, down: Axis, across: Axis) -> Laid:
+    """A_H · M · A_Wᵀ by bands, which leave out what ragged tiles have beyond the image."""
+    rest = s.batch * s.filters
+    y = _product(lo, _outward(across, s.out[1]), y, len(down.band), len(across.band), rest)
+    band = _outward(down, s.out[0]).reshape(s.out[0], down.places, down.tiles)
+    y = _product(lo, band.swapaxes(1, 2).reshape(s.out[0], -1), y, len(down.band), s.out[1] * rest)
+    return Laid(lo.tape.reshape(y, s.positions, s.batch, s.filters), row_major(s.out), s.out)
+
+
+def _outward(line: Axis, out: int) -> Matrix:
+    """Aᵀ of all tiles, [out, n·t]."""
     n, t = line.places, line.tiles
-    if t >= _LOCAL and line.m * t == out:
-        return line.a, (n, t * rest), np.arange(out).reshape(t, line.m).T.reshape(-1)
     band = np.zeros((t, line.m, n, t))
     band[np.arange(t), :, :, np.arange(t)] = line.a
-    return band.reshape(t * line.m, n * t)[:out], (n * t, rest), np.arange(out)
+    return band.reshape(t * line.m, n * t)[:out]
