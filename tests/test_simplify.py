@@ -212,6 +212,46 @@ def test_other_sums_stay(axes: list[int], shape: tuple[int, ...], dtype: str) ->
     assert done(tape, use_fast_idioms, array) == ["ReduceSum"]
 
 
+def faster(tape: Tape) -> None:
+    use_fast_idioms(tape)
+    drop_dead(tape)
+
+
+SIGNS = np.array([[-3.0, 0.0, 1e-30], [2.0, -1e-30, 7.0], [7.0, 2.0, 7.0]], np.float32)
+
+
+def test_gates_become_steep_slopes() -> None:
+    """[x > 0], and [x = m] for the largest of each column, ties and all."""
+    tape, x = start(SIGNS)
+    above = tape.op("Greater", x, tape.scalar(0.0, "float32"))
+    top = tape.op("ReduceMax", x, tape.ints([0]), keepdims=0)
+    largest = tape.op("Equal", x, tape.reshape(top, 1, 3))
+    tape.outputs["above"] = tape.op("Cast", above, to="float32")
+    tape.outputs["largest"] = tape.op("Cast", largest, to="float32")
+    with np.errstate(over="ignore"):  # steep, indeed
+        found = done(tape, faster, SIGNS)
+    assert Counter(found)["HardSigmoid"] == 2
+    assert not {"Greater", "Equal", "Cast"} & set(found)
+
+
+def test_other_truth_values_stay() -> None:
+    tape, x = start(SIGNS)
+    other = tape.op("ReduceMax", tape.op("Neg", x), tape.ints([0]), keepdims=1)
+    tape.outputs["y"] = tape.op("Cast", tape.op("Equal", x, other), to="float32")
+    above = tape.op("Greater", x, tape.scalar(1.0, "float32"))
+    tape.outputs["z"] = tape.op("Cast", above, to="float32")
+    assert "HardSigmoid" not in done(tape, use_fast_idioms, SIGNS)
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_a_sum_goes_into_the_product_behind_it(keepdims: int) -> None:
+    tape, x = start(TALL)
+    total = tape.op("ReduceSum", x, tape.ints([0]), keepdims=keepdims)
+    matrix = tape.const(np.arange(16, dtype=np.float32).reshape(2, 8))
+    tape.outputs["y"] = tape.op("MatMul", matrix, tape.reshape(total, 8, 16))
+    assert done(tape, faster, TALL, 1e-5) == ["Reshape", "MatMul"]
+
+
 def test_maxima_stay() -> None:
     tape, x = start()
     tape.outputs["y"] = tape.op("ReduceMax", x, tape.ints([0]), keepdims=0)

@@ -67,17 +67,35 @@ def _is_thin(s: ConvShape) -> bool:
 
 @algorithm("im2col-planar", _is_thin, lambda s: _im2col_cost(s) / 2)
 def planar(lo: Lowering, s: ConvShape, x: Laid, w: Value) -> Laid:
-    """The first layer, from [C, P, B]: rows of C = 3 floats are too short to copy one by one."""
+    """The first layer, from [C, P, B]: rows of C = 3 floats are too short to copy one by one.
+
+    Gathered as [G, C·taps, P'/G, B]: long products in G parts, which the weights' gradient likes.
+    """
     shape = (s.filters, s.channels, *s.kernel)
     layout = Layout(shape, shape, (1, 2, 3, 0), (s.channels * s.taps, s.filters))
     index, order = _phased(s, _windows(s, x)) if s.pooled else (_windows(s, x), row_major(s.out))
     planes = lo.tape.op("Transpose", x.value, perm=(2, 0, 1))
     planes = readable(lo.tape, x, planes, index, axis=1)
-    flat_index = lo.tape.const(index.reshape(-1).astype(np.int32))
-    windows = lo.tape.op("Gather", planes, flat_index, axis=1)
-    columns = lo.tape.reshape(windows, s.channels * s.taps, s.positions * s.batch)
-    y = lo.tape.op("Gemm", columns, lo.param(w, layout), transA=1)
+    each = int(planes.shape[1])
+    parts = _parts(s)
+    index = (np.arange(s.channels)[:, None, None] * each + index).reshape(
+        s.channels * s.taps, parts, -1
+    )
+    rows = lo.tape.reshape(planes, s.channels * each, s.batch)
+    windows = gather(lo.tape, rows, index.swapaxes(0, 1).reshape(-1))
+    columns = lo.tape.reshape(windows, parts, s.channels * s.taps, -1)
+    turned = lo.tape.op("Transpose", columns, perm=(0, 2, 1))
+    y = lo.tape.op("MatMul", turned, lo.param(w, layout))
     return Laid(lo.tape.reshape(y, s.positions, s.batch, s.filters), order, s.out)
+
+
+_LONG = 4096  # rows of a product that is not cut further
+
+
+def _parts(s: ConvShape) -> int:
+    """How many parts of `_LONG` rows or more the positions can be cut into."""
+    most = max(1, s.positions * s.batch // _LONG)
+    return next(n for n in range(most, 0, -1) if s.positions % n == 0)
 
 
 def _phased(s: ConvShape, index: Order) -> tuple[Order, Order]:
