@@ -284,6 +284,20 @@ def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+def test_events_need_no_pytorch_even_where_it_is(tmp_path: Path) -> None:
+    """tensorboardX would import it, which takes longer than a small training's start."""
+    program = (
+        "import sys, pathlib, types; from cnndsl.train.callbacks import TensorBoard\n"
+        "board, folder = TensorBoard(), types.SimpleNamespace(path=pathlib.Path(sys.argv[1]))\n"
+        "board.on_start(types.SimpleNamespace(folder=folder)); board.close()\n"
+        "print('torch' in sys.modules, any(folder.path.iterdir()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_best_onnx_and_eval(
     begin: Any, tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,7 +74,7 @@ def _wide_vector(tape: Tape, node: Node) -> list[Value] | None:
 def _gate(tape: Tape, node: Node) -> list[Value] | None:
     """Truth values as numbers: [y > 0], and [x = m] for the largest x of a window, m."""
     made = tape.producer(node.inputs[0]) if node.inputs[0] is not None else None
-    if made is None or node.attrs["to"] != "float32":
+    if made is None or made.op not in ("Greater", "Equal") or node.attrs["to"] != "float32":
         return None
     x, other = made.inputs
     assert x is not None

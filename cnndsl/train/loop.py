@@ -169,6 +169,7 @@ class Trainer:
         }
         better = progress.note_epoch(row, self.recipe)
         if better:
+            self.scores = scores
             self._keep("best", weights)
         if progress.is_over(self.recipe) or progress.epoch % self.settings.every == 0:
             self.save()
@@ -242,11 +243,11 @@ class Trainer:
         )
 
     def _finish(self) -> None:
-        """Score the best weights and write `best.onnx`, ready to deploy."""
+        """Write `best.onnx`, ready to deploy; its scores are known, but to a run that went on."""
         from cnndsl.backend.weights import read_weights
 
         best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model)
-        self.scores = self.evaluator.score(best, self.data.test)
+        self.scores = self.scores or self.evaluator.score(best, self.data.test)
         self.folder.results(self.progress.rows)
         graph = inference_model(self.model, best, self.evaluator.options)
         entries = {"cnndsl_classes": json.dumps(list(self.data.classes))}
