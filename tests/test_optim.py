@@ -177,6 +177,18 @@ def test_memories_of_a_gradient_that_stays_0_never_become_denormal(name: str) ->
         assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any(), slot
 
 
+@pytest.mark.parametrize("rule", [optim.Adam, optim.AdamW, optim.RmsProp])
+@pytest.mark.parametrize("eps", [1e-15, 1e-8])
+def test_a_gradient_that_stays_0_moves_no_weight(rule: Any, eps: float) -> None:
+    """However little is added to the root."""
+    optimizer = rule(eps=eps, decay=0.0)
+    step = step_of("input 6; dense 5 bias relu; dense 3", Recipe(optimizer=optimizer), 4)
+    before = step.weights()["dense_1.weight"]
+    for _ in range(50):
+        step(np.zeros((4, 6), np.float32), np.zeros(4, np.int64), 1e-3)
+    np.testing.assert_array_equal(step.weights()["dense_1.weight"], before)
+
+
 @pytest.mark.parametrize("clip", [0.05, 0.5, 100.0])
 def test_clipping_is_that_of_pytorch(clip: float) -> None:
     wanted = theirs(rule(SGD, momentum=0.9), clip=clip)[-1]
