@@ -60,9 +60,11 @@ class _Plan:
         self.spans: dict[Value, tuple[int, int]] = {}  # by the first value of the buffer
         self._outputs = set(tape.outputs.values())
         self._readers: dict[Value, int] = defaultdict(int)
+        self._read_by: dict[Value, set[str]] = defaultdict(set)
         for node in tape.nodes:
             for value in _given(node):
                 self._readers[value] += 1
+                self._read_by[value].add(node.op)
         self._buffer: dict[Value, Value] = {}
         self._left: dict[Value, int] = {}
         self._free: dict[object, list[Value]] = defaultdict(list)
@@ -88,12 +90,19 @@ class _Plan:
     def _reused(self, node: Node, value: Value) -> Value | None:
         """The buffer of an input that the node may write its output to."""
         given = [v for v in _given(node)[:2] if v in self._buffer]
-        if node.op in _ALIAS:
+        if node.op in _ALIAS or self._is_joined(node):
             return self._buffer[given[0]] if given and given[0] is node.inputs[0] else None
         if node.op not in _IN_PLACE or value in self._outputs:
             return None
         last = (self._buffer[v] for v in given if _kind(v) == _kind(value))
         return next((b for b in last if self._left[b] == 1), None)
+
+    def _is_joined(self, node: Node) -> bool:
+        """Whether onnxruntime makes a transposition part of the products that read it."""
+        if node.op != "Transpose" or self._read_by[node.outputs[0]] != {"MatMul"}:
+            return False
+        *outer, row, column = node.attrs["perm"]
+        return outer == list(range(len(outer))) and (row, column) == (len(outer) + 1, len(outer))
 
     def _fresh(self, value: Value, at: int) -> Value:
         waiting = self._free[_kind(value)] if value not in self._outputs else []
