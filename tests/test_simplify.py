@@ -240,6 +240,10 @@ def test_other_truth_values_stay() -> None:
     tape.outputs["y"] = tape.op("Cast", tape.op("Equal", x, other), to="float32")
     above = tape.op("Greater", x, tape.scalar(1.0, "float32"))
     tape.outputs["z"] = tape.op("Cast", above, to="float32")
+    turned = tape.reshape(tape.op("ReduceMax", x, tape.ints([1]), keepdims=0), 1, 3)
+    tape.outputs["w"] = tape.op("Cast", tape.op("Equal", x, turned), to="float32")
+    zeros = tape.const(np.zeros((2, 1, 1), np.float32))
+    tape.outputs["v"] = tape.op("Cast", tape.op("Greater", x, zeros), to="float32")
     assert "HardSigmoid" not in done(tape, use_fast_idioms, SIGNS)
 
 
@@ -250,6 +254,13 @@ def test_a_sum_goes_into_the_product_behind_it(keepdims: int) -> None:
     matrix = tape.const(np.arange(16, dtype=np.float32).reshape(2, 8))
     tape.outputs["y"] = tape.op("MatMul", matrix, tape.reshape(total, 8, 16))
     assert done(tape, faster, TALL, 1e-5) == ["Reshape", "MatMul"]
+
+
+def test_a_sum_before_products_by_several_matrices_stays() -> None:
+    tape, x = start(TALL)
+    total = tape.op("ReduceSum", x, tape.ints([0]), keepdims=0)
+    tape.outputs["y"] = tape.op("MatMul", tape.const(np.ones((2, 3, 8), np.float32)), total)
+    assert done(tape, faster, TALL) == ["ReduceSum", "MatMul"]
 
 
 def test_maxima_stay() -> None:

@@ -41,9 +41,10 @@ def _product_of_sum(tape: Tape, node: Node) -> list[Value] | None:
     x = made.inputs[0]
     assert x is not None
     assert right is not None
-    if constant not in tape.consts or len(right.shape) != 2 or x.dtype != "float32":
+    matrix = tape.consts.get(constant) if constant is not None else None
+    if matrix is None or matrix.ndim != 2 or len(right.shape) != 2 or x.dtype != "float32":
         return None
-    wide = tape.const(np.tile(tape.consts[constant], (1, int(x.shape[0]))))
+    wide = tape.const(np.tile(matrix, (1, int(x.shape[0]))))
     return [tape.op("MatMul", wide, tape.reshape(x, -1, int(right.shape[1])))]
 
 
@@ -79,12 +80,20 @@ def _gate(tape: Tape, node: Node) -> list[Value] | None:
     x, other = made.inputs
     assert x is not None
     assert other is not None
-    if made.op == "Greater" and other in tape.consts and not tape.consts[other].any():
-        return [_steep(tape, x, 0.0)]
-    top = _behind_views(tape, other)
-    if made.op == "Equal" and top is not None and top.op == "ReduceMax" and top.inputs[0] is x:
-        return [_steep(tape, tape.op("Sub", x, other), 1.0)]
-    return None
+    if made.op == "Equal":
+        is_top = _is_top(tape, x, other)
+        return [_steep(tape, tape.op("Sub", x, other), 1.0)] if is_top else None
+    is_zero = other in tape.consts and other.size == 1 and not tape.consts[other].any()
+    return [_steep(tape, x, 0.0)] if is_zero else None
+
+
+def _is_top(tape: Tape, x: Value, other: Value) -> bool:
+    """Whether each x stands against the largest of its own window, than which it is not larger."""
+    made = _behind_views(tape, other)
+    if made is None or made.op != "ReduceMax" or made.inputs[0] is not x:
+        return False
+    axes = _axes(tape, made)
+    return other.shape == tuple(1 if i in axes else d for i, d in enumerate(x.shape))
 
 
 def _steep(tape: Tape, x: Value, at_zero: float) -> Value:

@@ -24,13 +24,13 @@ from cnndsl.lower.laid import Laid, Order, gather, with_row
 def transforms(m: int) -> tuple[Matrix, Matrix, Matrix]:
     """Aᵀ⊗Aᵀ, its rows 2×2 window by window, then G⊗G and Bᵀ⊗Bᵀ."""
     a, g, b = cook_toom(m, 3)
-    return np.kron(a, a)[_phases(m)], np.kron(g, g), np.kron(b, b)
+    return np.kron(a, a)[window_order(m, m)], np.kron(g, g), np.kron(b, b)
 
 
-def _phases(m: int) -> Order:
-    """The places of a tile, 2×2 window by window: what follows may be a pooling."""
-    at = np.arange(m * m)
-    row, column = at // m, at % m
+def window_order(down: int, across: int) -> Order:
+    """The outputs of a tile, 2×2 window by window: what follows may be a pooling."""
+    at = np.arange(down * across)
+    row, column = at // across, at % across
     return np.lexsort((column % 2, row % 2, column // 2, row // 2))
 
 
@@ -109,7 +109,7 @@ def _tile_slots(s: ConvShape, x: Laid, m: int) -> Order:
 def _tile_pixels(s: ConvShape, m: int) -> Order:
     """The output pixel in each slot, place in the tile first; −1 beyond the image."""
     top, left = _corner(s, m)
-    at = _phases(m)[:, None]
+    at = window_order(m, m)[:, None]
     rows, columns = top + at // m, left + at % m
     inside = (rows < s.out[0]) & (columns < s.out[1])
     return np.where(inside, rows * s.out[1] + columns, -1).reshape(-1)

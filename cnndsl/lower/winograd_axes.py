@@ -15,7 +15,7 @@ from cnndsl.lower.bilinear import MOST_PLACES, Axis, Matrix, axis, phases, place
 from cnndsl.lower.convs import GEMM, MOVE, ConvShape, Pair, algorithm
 from cnndsl.lower.driver import Lowering
 from cnndsl.lower.laid import Laid, Order, arranged, row_major
-from cnndsl.lower.winograd import transformed
+from cnndsl.lower.winograd import transformed, window_order
 
 _LARGEST = 128  # pixels of an axis: the band of a larger one would be slow and take memory
 _JOINT = 36  # places of a tile up to which one product takes both axes; more would be read slowly
@@ -114,10 +114,7 @@ def _tile_first(line: Axis) -> Matrix:
 
 def _by_tile(lo: Lowering, s: ConvShape, y: Value, down: Axis, across: Axis) -> Laid:
     """(A_H ⊗ A_W) · M of each tile; before a pooling its outputs come 2×2 window by window."""
-    at = np.arange(down.m * across.m)
-    row, column = at // across.m, at % across.m
-    if s.pooled:
-        at = np.lexsort((column % 2, row % 2, column // 2, row // 2))
+    at = window_order(down.m, across.m) if s.pooled else np.arange(down.m * across.m)
     rest = across.tiles * s.batch * s.filters
     if s.pooled or down.places * across.places <= _JOINT:
         matrix = np.kron(down.a, across.a)[at]
@@ -125,8 +122,8 @@ def _by_tile(lo: Lowering, s: ConvShape, y: Value, down: Axis, across: Axis) -> 
     else:
         y = _product(lo, across.a, y, down.tiles * down.places, across.places, rest)
         y = _product(lo, down.a, y, down.tiles, down.places, across.m * rest)
-    rows = np.arange(down.tiles)[:, None, None] * down.m + row[at, None]
-    columns = np.arange(across.tiles) * across.m + column[at, None]
+    rows = np.arange(down.tiles)[:, None, None] * down.m + at[:, None] // across.m
+    columns = np.arange(across.tiles) * across.m + at[:, None] % across.m
     order = (rows * s.out[1] + columns).reshape(-1)
     return Laid(lo.tape.reshape(y, len(order), s.batch, s.filters), order, s.out)
 
