@@ -100,6 +100,37 @@ class Lion(torch.optim.Optimizer):
                 self.state[p]["m"] = b2 * m + (1 - b2) * p.grad
 
 
+class Muon(torch.optim.Optimizer):
+    """PyTorch's Muon for matrices and AdamW for the rest, as its documentation advises.
+
+    The numbers of its polynomial are rounded as ONNX's attributes are.
+    """
+
+    def __init__(self, groups: Any, **options: Any) -> None:
+        super().__init__(groups, {})
+        matrices, rest = groups
+        self.parts = [
+            torch.optim.Muon(
+                matrices["params"], lr=RATE, weight_decay=matrices["weight_decay"],
+                momentum=options["momentum"], adjust_lr_fn="match_rms_adamw",
+                ns_coefficients=tuple(map(float, np.float32([3.4445, -4.7750, 2.0315]))),
+            ),
+            torch.optim.AdamW(
+                rest["params"], lr=RATE, betas=options["betas"], eps=options["eps"], weight_decay=0,
+            ),
+        ]  # fmt: skip
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+
+@pytest.fixture(autouse=True)
+def muon_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's Muon rounds to bfloat16 on its way; not here."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+
+
 def rule(cls: type[torch.optim.Optimizer], **options: Any) -> Rule:
     return lambda groups: cls(groups, lr=RATE, **options)
 
@@ -137,6 +168,12 @@ OPTIMIZERS: dict[str, tuple[optim.Optimizer, Rule, float]] = {
         optim.Adagrad(eps=1e-3, decay=0.1),
         rule(torch.optim.Adagrad, eps=1e-3),
         0.1,
+    ),
+    "muon": (optim.Muon(decay=0), rule(Muon, momentum=0.95, betas=(0.9, 0.95), eps=1e-8), 0),
+    "muon decay": (
+        optim.Muon(momentum=0.8, beta1=0.8, beta2=0.99, eps=1e-6, decay=0.3),
+        rule(Muon, momentum=0.8, betas=(0.8, 0.99), eps=1e-6),
+        0.3,
     ),
     "lion": (optim.Lion(), rule(Lion, beta1=0.9, beta2=0.99), 0),
     "lion decay": (
@@ -187,6 +224,38 @@ def test_a_gradient_that_stays_0_moves_no_weight(rule: Any, eps: float) -> None:
     for _ in range(50):
         step(np.zeros((4, 6), np.float32), np.zeros(4, np.int64), 1e-3)
     np.testing.assert_array_equal(step.weights()["dense_1.weight"], before)
+
+
+KERNELS = "input 6x8x8; conv 5 3x3 tanh; dwconv 3; upconv 4 2 /2; gap; dense 12; dense 3"
+
+
+def moved(rule: optim.Optimizer) -> Arrays:
+    """How far one step takes each weight."""
+    start = random_weights(cnndsl.parse(KERNELS).ir)
+    step = step_of(KERNELS, Recipe(optimizer=rule), BATCH, "float64")
+    rng = np.random.default_rng(1)
+    step(rng.integers(0, 256, (BATCH, 6, 8, 8)).astype(np.uint8), rng.integers(0, 3, BATCH), RATE)
+    return {name: after - start[name] for name, after in step.weights().items()}
+
+
+def test_muon_turns_kernels_along_their_gradients_as_much_in_each_direction() -> None:
+    """However small the gradient is there; wide, tall and transposed kernels."""
+    gradients, steps = moved(optim.Sgd()), moved(optim.Muon(decay=0))
+    for name in (n for n, a in gradients.items() if a.ndim > 1 and a.shape[1] > 1):
+        g, s = (a[name].reshape(len(a[name]), -1) for a in (gradients, steps))
+        u, sizes, vt = np.linalg.svd(g, full_matrices=False)
+        turned = u.T @ s @ vt.T / (0.2 * RATE * max(g.shape) ** 0.5)
+        known = sizes > 0.01 * np.linalg.norm(g)
+        assert known.sum() > 1, name
+        np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-5, err_msg=name)
+        assert (abs(np.diag(turned)[known] - 0.95) < 0.27).all(), name
+
+
+def test_muon_moves_all_else_as_adamw() -> None:
+    muon, adamw = (moved(rule(beta2=0.95)) for rule in (optim.Muon, optim.AdamW))
+    equal = {name for name in muon if np.allclose(muon[name], adamw[name], rtol=1e-9)}
+    assert equal == {n for n, a in muon.items() if a.ndim == 1 or a.shape[1] == 1}
+    assert any(muon[name].ndim > 1 for name in equal)  # the depthwise kernel
 
 
 @pytest.mark.parametrize("clip", [0.05, 0.5, 100.0])

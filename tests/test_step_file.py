@@ -66,7 +66,7 @@ def assert_is_ordinary(path: Path) -> None:
     assert not any(a.g.node for n in model.graph.node for a in n.attribute)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd momentum=0.9", "adamw", "lion"])
+@pytest.mark.parametrize("optimizer", ["sgd momentum=0.9", "adamw", "lion", "muon"])
 @pytest.mark.parametrize("name", SPECS)
 def test_a_step_is_ordinary_and_its_state_goes_round(
     tmp_path: Path, name: str, optimizer: str

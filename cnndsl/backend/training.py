@@ -127,7 +127,7 @@ def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
     back = _backward(model, recipe, options)
     step = back.step
     step.tape.path, step.tape.line = "optimizer", 0
-    step.slots = write_update(model, recipe, step.tape, back.weights, back.grads)
+    step.slots = write_update(model, recipe, step.tape, back.weights, step.layouts, back.grads)
     back.report()
     _finish(step.tape, options)
     return step
@@ -147,7 +147,7 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     apply = Tape(path="optimizer")
     taken = {n: apply.input(n, weights[n].shape, weights[n].dtype) for n in whole}
     given = {n: [apply.input(f"{n}.grad", g.shape, g.dtype)] for n, g in whole.items()}
-    step.slots = write_update(model, recipe, apply, taken, given)
+    step.slots = write_update(model, recipe, apply, taken, step.layouts, given)
     for tape in (step.tape, apply):
         _finish(tape, options)
     return step, apply

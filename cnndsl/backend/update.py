@@ -1,11 +1,12 @@
 """The optimizer's part of a training step: gradients in, new weights and state out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
-from cnndsl.optim import Update
+from cnndsl.lower.layout import Layout
+from cnndsl.optim import Optimizer, Update
 from cnndsl.recipe import Recipe
 
 _SMALL = 1 << 17  # elements: tensors up to this size are updated side by side
@@ -16,6 +17,7 @@ def write_update(
     recipe: Recipe,
     tape: Tape,
     weights: Mapping[str, Value],
+    layouts: Mapping[str, Layout],
     grads: Mapping[str, list[Value]],
 ) -> dict[str, tuple[str, ...]]:
     """Write the update of every learned tensor; returns the state slots beside each.
@@ -28,7 +30,8 @@ def write_update(
     lr = tape.input("lr", (), dtype)
     count = tape.op("Add", tape.input("step", (), dtype), tape.scalar(1.0, dtype))
     tape.outputs["step.new"] = count
-    bundles = [_Bundle(tape, tuple(names), weights) for names in _groups(model, weights, grads)]
+    groups = _groups(model, recipe.optimizer, weights, grads)
+    bundles = [_Bundle(tape, tuple(names), weights, layouts) for names in groups]
     joined = [bundle.joined([weights[n] for n in bundle.names]) for bundle in bundles]
     summed = [
         _with_l2(tape, bundle.summed(grads), w, tensors[bundle.names[0]].l2)
@@ -37,7 +40,10 @@ def write_update(
     taken = dict[str, tuple[str, ...]]()
     for bundle, w, g in zip(bundles, joined, _clipped(tape, summed, recipe.clip), strict=True):
         decays = tensors[bundle.names[0]].decay
-        update = Update(tape, w, g, lr, count, bundle.slot, bundle.keep, decays)
+        update = Update(
+            tape, w, g, lr, count, bundle.slot, bundle.keep, decays,
+            bundle.shape, bundle.plain, bundle.laid,
+        )  # fmt: skip
         new = recipe.optimizer.update(update)
         bundle.spread("", new)
         if recipe.ema:
@@ -47,14 +53,15 @@ def write_update(
 
 
 def _groups(
-    model: Model, weights: Mapping[str, Value], grads: Mapping[str, list[Value]]
+    model: Model, optimizer: Optimizer, weights: Mapping[str, Value], names: Iterable[str]
 ) -> list[list[str]]:
-    """Names to update together: large tensors alone, small ones with those treated alike."""
+    """Names to update together: small tensors that are treated alike; others alone."""
     tensors = model.tensors()
     groups: dict[object, list[str]] = {}
-    for name in grads:
-        kind = (tensors[name].decay, tensors[name].l2)
-        groups.setdefault(kind if weights[name].size <= _SMALL else name, []).append(name)
+    for name in names:
+        given, size = tensors[name], weights[name].size
+        alone = size > _SMALL or optimizer.alone(given.shape, given.decay)
+        groups.setdefault(name if alone else (given.decay, given.l2), []).append(name)
     return list(groups.values())
 
 
@@ -65,6 +72,7 @@ class _Bundle:
     tape: Tape
     names: tuple[str, ...]
     weights: Mapping[str, Value]
+    layouts: Mapping[str, Layout]
     slots: list[str] = field(default_factory=list[str])
 
     def joined(self, values: list[Value]) -> Value:
@@ -73,6 +81,21 @@ class _Bundle:
             return values[0]
         flat = [v if len(v.shape) == 1 else self.tape.reshape(v, -1) for v in values]
         return self.tape.op("Concat", *flat, axis=0)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """In ONNX's layout; a vector's for several."""
+        if len(self.names) == 1:
+            return self.layouts[self.names[0]].shape
+        return (sum(self.weights[name].size for name in self.names),)
+
+    def plain(self, value: Value) -> Value:
+        """A lone tensor from the step's layout to ONNX's."""
+        return self.layouts[self.names[0]].restored_by(self.tape, value)
+
+    def laid(self, value: Value) -> Value:
+        """A lone tensor from ONNX's layout to the step's."""
+        return self.layouts[self.names[0]].stored_by(self.tape, value)
 
     def summed(self, grads: Mapping[str, list[Value]]) -> Value:
         """The gradients as one, summed over the micro-batches, each as a whole."""

@@ -116,7 +116,7 @@ class Lowering:
         return isinstance(form, Laid) or len(form.shape) == 4
 
     def param(self, value: Value, layout: Layout) -> Value:
-        """A parameter in the layout that its only reader wants."""
+        """A parameter in the layout that its first reader wants; others turn it."""
         name = self.params[value]
         if name not in self.stored:
             self.layouts[name] = layout
@@ -125,21 +125,14 @@ class Lowering:
         found = self.stored[name]
         if self.layouts[name] == layout:
             return found
-        return self._turned(found, self.layouts[name], layout)
+        plain = self.layouts[name].restored_by(self.tape, found)
+        return layout.stored_by(self.tape, plain)
 
     def once(self, value: Value, by: bytes, make: Callable[[], Value]) -> Value:
         """What `make` writes of a parameter by a matrix, the same for all readers."""
         if (value, by) not in self.shared:
             self.shared[value, by] = make()
         return self.shared[value, by]
-
-    def _turned(self, value: Value, have: Layout, want: Layout) -> Value:
-        """A parameter with two readers, in another layout than it is stored in."""
-        moved = self.tape.reshape(value, *(have.split[i] for i in have.perm))
-        inverse = sorted(range(len(have.perm)), key=have.perm.__getitem__)
-        back = self.tape.op("Transpose", moved, perm=tuple(inverse))
-        split = self.tape.reshape(back, *want.split)
-        return self.tape.reshape(self.tape.op("Transpose", split, perm=want.perm), *want.stored)
 
 
 def as_plain(lo: Lowering, node: Node) -> "Form | list[Form]":

@@ -12,6 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cnndsl.graph.tape import Tape, Value
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -32,6 +34,17 @@ class Layout:
         moved = array.reshape([self.split[i] for i in self.perm])
         back = moved.transpose([int(i) for i in np.argsort(self.perm)])
         return np.ascontiguousarray(back).reshape(self.shape)
+
+    def stored_by(self, tape: "Tape", value: "Value") -> "Value":
+        """`store`, written as operators."""
+        split = tape.reshape(value, *self.split)
+        return tape.reshape(tape.op("Transpose", split, perm=self.perm), *self.stored)
+
+    def restored_by(self, tape: "Tape", value: "Value") -> "Value":
+        """`restore`, written as operators."""
+        moved = tape.reshape(value, *(self.split[i] for i in self.perm))
+        inverse = tuple(int(i) for i in np.argsort(self.perm))
+        return tape.reshape(tape.op("Transpose", moved, perm=inverse), *self.shape)
 
 
 def as_it_is(shape: tuple[int, ...]) -> Layout:

@@ -1,0 +1,13 @@
+"""Optimizers: how a gradient changes a weight. One file a family."""
+
+from cnndsl.optim.adagrad import Adagrad
+from cnndsl.optim.adam import Adam, AdamW
+from cnndsl.optim.base import Optimizer, Update, registry
+from cnndsl.optim.lion import Lion
+from cnndsl.optim.muon import Muon
+from cnndsl.optim.rmsprop import RmsProp
+from cnndsl.optim.sgd import Sgd
+
+__all__ = [
+    "Adagrad", "Adam", "AdamW", "Lion", "Muon", "Optimizer", "RmsProp", "Sgd", "Update", "registry",
+]  # fmt: skip

@@ -1,0 +1,32 @@
+"""Stochastic gradient descent, with momentum."""
+
+from dataclasses import dataclass
+
+from cnndsl.graph.tape import Value
+from cnndsl.optim.base import Optimizer, Update
+from cnndsl.words import key, word
+
+
+@dataclass(frozen=True)
+class Sgd(Optimizer, word="sgd"):
+    """v ← momentum·v + g;  w ← w − lr·v  (with `nesterov`: w − lr·(g + momentum·v)).
+
+    `decay` adds decay·w to the gradient (PyTorch's weight_decay). Source: Sutskever et al. 2013.
+    """
+
+    lr: float = key("float", default=0.01, low=0, doc="learning rate")
+    momentum: float = key("float", default=0.0, low=0, high=1, doc="memory of past gradients")
+    decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
+    nesterov: str | None = word("nesterov", doc="looks ahead by one step of momentum")
+
+    usual = (1e-4, 3.0)
+
+    def update(self, u: Update) -> Value:
+        """w − lr·v, or w − lr·(g + momentum·v)."""
+        g = u.penalised(self.decay)
+        if self.momentum:
+            g = u.kept_normal(g)
+            v = u.op("Add", u.times(u.slot("velocity"), self.momentum), g)
+            u.keep("velocity", v)
+            g = u.op("Add", g, u.times(v, self.momentum)) if self.nesterov else v
+        return u.op("Sub", u.w, u.op("Mul", g, u.lr))
