@@ -62,7 +62,8 @@ class Clip(Word, word="clip"):
 class Ema(Word, word="ema"):
     """Moving mean of the weights, used for validation and `best`: `ema 0.999`.
 
-    Its memory is shorter at the start: step t counts at least 9 / (9 + t).
+    Running statistics are averaged with them. The memory is shorter at the start: step t counts at
+    least 9 / (9 + t).
     """
 
     decay: float = arg("float", low=0, high=1, doc="memory of past weights")

@@ -276,6 +276,18 @@ def test_the_moving_mean_of_the_weights() -> None:
     assert_equal(mine.weights(), history[-1], 1e-9)
 
 
+def test_running_statistics_are_averaged_with_the_weights_that_they_belong_to() -> None:
+    text, recipe = "input 6; dense 5 bn tanh; dense 3", Recipe(optimizer=optim.Sgd(), ema=0.9)
+    step = step_of(text, recipe, BATCH, "float64")
+    mean = step.weights()
+    for i in range(1, 21):
+        step(*batches()[i % 3], RATE)
+        share = max(0.1, 9 / (9 + i))
+        mean = {n: (1 - share) * a + share * step.weights()[n] for n, a in mean.items()}
+    assert {"bn_1.running_mean", "bn_1.running_var"} <= mean.keys()
+    assert_equal(step.weights("ema"), mean, 1e-9)
+
+
 def test_l2_is_a_part_of_the_loss_of_its_layer() -> None:
     net, (x, y) = torch_net(), batches()[0]
     loss = functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(y))

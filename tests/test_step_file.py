@@ -99,7 +99,7 @@ def test_gradient_and_update_apart_equal_the_whole_step(tmp_path: Path, name: st
         one = run(whole, {**batch(seed), "lr": LR, **feed})
         gradients = run(grad, {**batch(seed), **apart})
         grads = {n: a for n, a in gradients.items() if n.endswith(".grad")}
-        updated = run(apply, {"lr": LR, **apart, **grads})
+        updated = run(apply, {"lr": LR, **apart, **state(gradients), **grads})
         feed, apart = state(one), state(gradients) | state(updated)
         assert float(gradients["loss"]) == pytest.approx(float(one["loss"]), rel=1e-5)
     assert apart.keys() == feed.keys()

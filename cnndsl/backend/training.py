@@ -58,7 +58,7 @@ class Step:
 
     tape: Tape
     layouts: dict[str, Layout]
-    slots: dict[str, tuple[str, ...]]  # state beside each learned tensor
+    slots: dict[str, tuple[str, ...]]  # state beside each tensor
     randoms: tuple[Value, ...]
     algorithms: dict[str, str]
 
@@ -127,7 +127,9 @@ def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
     back = _backward(model, recipe, options)
     step = back.step
     step.tape.path, step.tape.line = "optimizer", 0
-    step.slots = write_update(model, recipe, step.tape, back.weights, step.layouts, back.grads)
+    step.slots = write_update(
+        model, recipe, step.tape, back.weights, step.layouts, back.grads, back.statistics
+    )
     back.report()
     _finish(step.tape, options)
     return step
@@ -137,7 +139,7 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     """The step in two graphs, for accumulation and data-parallel training.
 
     The first gives `loss`, `correct`, new statistics and `NAME.grad` for each learned tensor; the
-    second takes these gradients, `lr` and the state, and gives the new state.
+    second takes these gradients, `lr` and the state with these statistics, and gives the new state.
     """
     back = _backward(model, recipe, options)
     step, weights = back.step, back.weights
@@ -145,9 +147,11 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     step.tape.outputs |= {f"{name}.grad": grad for name, grad in whole.items()}
     back.report()
     apply = Tape(path="optimizer")
-    taken = {n: apply.input(n, weights[n].shape, weights[n].dtype) for n in whole}
+    names = [*whole, *(back.statistics if recipe.ema else ())]
+    taken = {n: apply.input(n, weights[n].shape, weights[n].dtype) for n in names}
     given = {n: [apply.input(f"{n}.grad", g.shape, g.dtype)] for n, g in whole.items()}
-    step.slots = write_update(model, recipe, apply, taken, step.layouts, given)
+    statistics = {n: taken[n] for n in names if n not in whole}
+    step.slots = write_update(model, recipe, apply, taken, step.layouts, given, statistics)
     for tape in (step.tape, apply):
         _finish(tape, options)
     return step, apply
@@ -160,6 +164,7 @@ class _Backward:
     step: Step
     weights: dict[str, Value]
     grads: dict[str, list[Value]]
+    statistics: dict[str, Value]
     losses: list[Value]
     right: list[Value]
 
@@ -184,7 +189,7 @@ def _backward(model: Model, recipe: Recipe, options: StepOptions) -> _Backward:
     tape.outputs = {f"{name}.new": value for name, value in updates.items()}
     step = Step(tape, lowered.layouts, {}, tuple(emitter.randoms), lowered.chosen)
     grads = {name: [piece[i] for piece in found] for i, name in enumerate(learned)}
-    return _Backward(step, lowered.stored, grads, losses, right)
+    return _Backward(step, lowered.stored, grads, updates, losses, right)
 
 
 def _finish(tape: Tape, options: StepOptions) -> None:

@@ -19,11 +19,13 @@ def write_update(
     weights: Mapping[str, Value],
     layouts: Mapping[str, Layout],
     grads: Mapping[str, list[Value]],
+    statistics: Mapping[str, Value],
 ) -> dict[str, tuple[str, ...]]:
-    """Write the update of every learned tensor; returns the state slots beside each.
+    """Write the update of every learned tensor; returns the state slots beside each tensor.
 
-    `grads` are gradients by micro-batch, to be summed. Small tensors are updated as one: a dozen
-    operators in all instead of a dozen for each.
+    `grads` are gradients by micro-batch, to be summed; `statistics` the new running statistics,
+    which are averaged as weights are: those of other weights would not fit. Small tensors are
+    updated as one: a dozen operators in all instead of a dozen for each.
     """
     tensors = model.tensors()
     dtype = next(iter(grads.values()))[0].dtype
@@ -48,6 +50,11 @@ def write_update(
         bundle.spread("", new)
         if recipe.ema:
             bundle.keep("ema", _averaged(tape, bundle.slot("ema"), new, count, recipe.ema))
+        taken |= {name: tuple(bundle.slots) for name in bundle.names}
+    if recipe.ema and statistics:
+        bundle = _Bundle(tape, tuple(statistics), weights, layouts)
+        new = bundle.joined(list(statistics.values()))
+        bundle.keep("ema", _averaged(tape, bundle.slot("ema"), new, count, recipe.ema))
         taken |= {name: tuple(bundle.slots) for name in bundle.names}
     return taken
 

@@ -116,3 +116,20 @@ def lone_statistics(s: Subject) -> Iterator[Found]:
             "take `gn`, which does not look at the batch, or a batch of 16 or more",
             _said(s, "batch"),
         )  # fmt: skip
+
+
+@lint("W206")
+def steering_penalty(s: Subject) -> Iterator[Found]:
+    """An `l2` in the loss under an optimizer that takes only a gradient's direction."""
+    if s.recipe is None or not s.recipe.optimizer.directed:
+        return
+    word = s.recipe.optimizer.word
+    penalised = (node for node in s.nodes if any(p.l2 for p in node.params))
+    for at in dict.fromkeys(node.places.get("l2", node.span) for node in penalised):
+        before = len(at.source.text[: at.start].rstrip(" \t"))
+        yield Found(
+            f"`l2` in the loss turns the steps of `{word}`, which are as long for a small gradient "
+            "as for a large one", at,
+            f"take `decay=` of `{word}`, which is apart from the gradient, and no `l2`",
+            fix=Fix(Span(at.source, before, at.end), "", f"remove `{at.text}`", safe=False),
+        )  # fmt: skip

@@ -81,6 +81,8 @@ class Optimizer(Word):
 
     usual: ClassVar[tuple[float, float]] = (1e-6, 1.0)
     """Learning rates that the optimizer is mostly used with."""
+    directed: ClassVar[bool] = False
+    """Whether a small gradient makes as long a step as a large one."""
     lr: float
     decay: float
 

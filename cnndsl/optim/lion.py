@@ -17,6 +17,7 @@ class Lion(Optimizer, word="lion"):
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
 
     usual = (1e-7, 3e-3)
+    directed = True
 
     def update(self, u: Update) -> Value:
         """w · (1 − lr·decay) − lr · sign(β₁·m + (1 − β₁)·g)."""

@@ -32,6 +32,7 @@ class Muon(Optimizer, word="muon"):
     decay: float = key("float", default=0.01, low=0, doc="weight decay; skips biases and norms")
 
     usual = (1e-4, 0.2)
+    directed = True
 
     def alone(self, shape: tuple[int, ...], decays: bool) -> bool:
         """A kernel: a matrix with more than one row, of outputs that see several inputs each."""
