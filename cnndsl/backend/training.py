@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnndsl.backend.emitter import TrainingEmitter
 from cnndsl.backend.inference import emit, normalised
 from cnndsl.backend.synchronised import synchronise
 from cnndsl.backend.update import write_update
 from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
-from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.idioms import use_fast_idioms
 from cnndsl.graph.schedule import write_for_runtime
 from cnndsl.graph.simplify import drop_dead, merge_reshapes, share_common, simplify
@@ -92,34 +92,6 @@ class Step:
 
     def _layout(self, name: str) -> Layout:
         return self.layouts.get(name) or self.layouts[name.rpartition(".")[0]]
-
-
-class TrainingEmitter(Emitter):
-    """Gives layers their parameters as inputs, and takes new statistics and random inputs."""
-
-    def __init__(self, tape: Tape, dtype: str) -> None:
-        super().__init__(tape, training=True, dtype=dtype)
-        self.params: dict[str, Value] = {}
-        self.updates: dict[str, Value] = {}
-        self.randoms: list[Value] = []
-        self.shapes: dict[str, tuple[int, ...]] = {}
-
-    def param(self, name: str) -> Value:
-        """The parameter as a graph input, one for all pieces of the batch."""
-        full = f"{self.tape.path}.{name}"
-        if full not in self.params:
-            self.params[full] = self.tape.input(full, self.shapes[full], self.dtype)
-        return self.params[full]
-
-    def update(self, name: str, value: Value) -> None:
-        """A statistic's value after the step."""
-        self.updates[f"{self.tape.path}.{name}"] = value
-
-    def uniform(self, *shape: int | str) -> Value:
-        """A random input."""
-        value = self.tape.input(f"random_{len(self.randoms)}", shape, self.dtype)
-        self.randoms.append(value)
-        return value
 
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:

@@ -1,0 +1,32 @@
+"""What layers write on in training: their parameters and random numbers are inputs."""
+
+from cnndsl.graph.emitter import Emitter
+from cnndsl.graph.tape import Tape, Value
+
+
+class TrainingEmitter(Emitter):
+    """Gives layers their parameters as inputs, and takes new statistics and random inputs."""
+
+    def __init__(self, tape: Tape, dtype: str) -> None:
+        super().__init__(tape, training=True, dtype=dtype)
+        self.params: dict[str, Value] = {}
+        self.updates: dict[str, Value] = {}
+        self.randoms: list[Value] = []
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def param(self, name: str) -> Value:
+        """The parameter as a graph input, one for all pieces of the batch."""
+        full = f"{self.tape.path}.{name}"
+        if full not in self.params:
+            self.params[full] = self.tape.input(full, self.shapes[full], self.dtype)
+        return self.params[full]
+
+    def update(self, name: str, value: Value) -> None:
+        """A statistic's value after the step."""
+        self.updates[f"{self.tape.path}.{name}"] = value
+
+    def uniform(self, *shape: int | str) -> Value:
+        """A random input."""
+        value = self.tape.input(f"random_{len(self.randoms)}", shape, self.dtype)
+        self.randoms.append(value)
+        return value
