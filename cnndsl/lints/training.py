@@ -127,9 +127,10 @@ def steering_penalty(s: Subject) -> Iterator[Found]:
     penalised = (node for node in s.nodes if any(p.l2 for p in node.params))
     for at in dict.fromkeys(node.places.get("l2", node.span) for node in penalised):
         before = len(at.source.text[: at.start].rstrip(" \t"))
+        gone = Fix(Span(at.source, before, at.end), "", f"remove `{at.text}`", safe=False)
         yield Found(
             f"`l2` in the loss turns the steps of `{word}`, which are as long for a small gradient "
             "as for a large one", at,
             f"take `decay=` of `{word}`, which is apart from the gradient, and no `l2`",
-            fix=Fix(Span(at.source, before, at.end), "", f"remove `{at.text}`", safe=False),
+            fix=gone if at.text.startswith("l2") else None,
         )  # fmt: skip
