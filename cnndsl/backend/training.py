@@ -119,10 +119,10 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     step.tape.outputs |= {f"{name}.grad": grad for name, grad in whole.items()}
     back.report()
     apply = Tape(path="optimizer")
-    names = [*whole, *(back.statistics if recipe.ema else ())]
-    taken = {n: apply.input(n, weights[n].shape, weights[n].dtype) for n in names}
+    averaged = back.statistics if recipe.ema else ()
+    taken = {n: apply.input(n, weights[n].shape, weights[n].dtype) for n in (*whole, *averaged)}
     given = {n: [apply.input(f"{n}.grad", g.shape, g.dtype)] for n, g in whole.items()}
-    statistics = {n: taken[n] for n in names if n not in whole}
+    statistics = {n: taken[n] for n in averaged}
     step.slots = write_update(model, recipe, apply, taken, step.layouts, given, statistics)
     for tape in (step.tape, apply):
         _finish(tape, options)

@@ -39,7 +39,7 @@ def write_update(
         _with_l2(tape, bundle.summed(grads), w, tensors[bundle.names[0]].l2)
         for bundle, w in zip(bundles, joined, strict=True)
     ]
-    taken = dict[str, tuple[str, ...]]()
+    news = list[Value]()
     for bundle, w, g in zip(bundles, joined, _clipped(tape, summed, recipe.clip), strict=True):
         decays = tensors[bundle.names[0]].decay
         update = Update(
@@ -48,15 +48,14 @@ def write_update(
         )  # fmt: skip
         new = recipe.optimizer.update(update)
         bundle.spread("", new)
-        if recipe.ema:
+        news.append(new)
+    if recipe.ema:
+        if statistics:
+            bundles.append(_Bundle(tape, tuple(statistics), weights, layouts))
+            news.append(bundles[-1].joined(list(statistics.values())))
+        for bundle, new in zip(bundles, news, strict=True):
             bundle.keep("ema", _averaged(tape, bundle.slot("ema"), new, count, recipe.ema))
-        taken |= {name: tuple(bundle.slots) for name in bundle.names}
-    if recipe.ema and statistics:
-        bundle = _Bundle(tape, tuple(statistics), weights, layouts)
-        new = bundle.joined(list(statistics.values()))
-        bundle.keep("ema", _averaged(tape, bundle.slot("ema"), new, count, recipe.ema))
-        taken |= {name: tuple(bundle.slots) for name in bundle.names}
-    return taken
+    return {name: tuple(bundle.slots) for bundle in bundles for name in bundle.names}
 
 
 def _groups(

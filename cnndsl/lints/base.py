@@ -31,6 +31,12 @@ class Found:
     fix: Fix | None = None
 
 
+def removal(span: Span, between: str = " \t", safe: bool = True) -> Fix:
+    """A fix that removes a stretch, and what of `between` parts it from the text before it."""
+    start = len(span.source.text[: span.start].rstrip(between))
+    return Fix(Span(span.source, start, span.end), "", f"remove `{span.text}`", safe=safe)
+
+
 @dataclass(frozen=True)
 class Subject:
     """What lints look at: the model, its recipe (None where nothing says how it is trained) and

@@ -8,8 +8,8 @@ from cnndsl.layers.conv import Conv, Convolution
 from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.dropout import Dropout
 from cnndsl.layers.norm import BatchNorm
-from cnndsl.lints.base import Found, Subject, lint
-from cnndsl.source import Fix, Span
+from cnndsl.lints.base import Found, Subject, lint, removal
+from cnndsl.source import Fix
 
 _LINEAR = (BatchNorm, Flatten, Dropout)  # between two linear layers, these keep the whole linear
 _SQUASHING = (Sigmoid, Tanh)
@@ -112,8 +112,7 @@ def _dropped(node: Node) -> Fix | None:
     """Remove a word behind others."""
     if not node.follows or node.statement is None or not node.statement.holds(node.span):
         return None
-    start = len(node.span.source.text[: node.span.start].rstrip(" \t"))
-    return Fix(Span(node.span.source, start, node.span.end), "", f"remove `{node.span.text}`")
+    return removal(node.span)
 
 
 @lint("W304")

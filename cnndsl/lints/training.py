@@ -6,9 +6,9 @@ from cnndsl.ir import Node
 from cnndsl.layers.activation import Activation, Sigmoid, Softmax
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
-from cnndsl.lints.base import Found, Subject, lint
+from cnndsl.lints.base import Found, Subject, lint, removal
 from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
-from cnndsl.source import Fix, Span
+from cnndsl.source import Fix
 from cnndsl.words import keys
 
 CLASSES = {"cifar10": 10, "mnist": 10, "shapes": 10}
@@ -24,8 +24,7 @@ def _removed(node: Node) -> Fix | None:
     span, statement = node.span, node.statement
     if statement is None or not (node.follows or statement == span):
         return None
-    before = span.source.text[: span.start].rstrip(" \t;\n")
-    return Fix(Span(span.source, len(before), span.end), "", f"remove `{span.text}`")
+    return removal(span, " \t;\n")
 
 
 @lint("W201")
@@ -126,11 +125,9 @@ def steering_penalty(s: Subject) -> Iterator[Found]:
     word = s.recipe.optimizer.word
     penalised = (node for node in s.nodes if any(p.l2 for p in node.params))
     for at in dict.fromkeys(node.places.get("l2", node.span) for node in penalised):
-        before = len(at.source.text[: at.start].rstrip(" \t"))
-        gone = Fix(Span(at.source, before, at.end), "", f"remove `{at.text}`", safe=False)
         yield Found(
             f"`l2` in the loss turns the steps of `{word}`, which are as long for a small gradient "
             "as for a large one", at,
             f"take `decay=` of `{word}`, which is apart from the gradient, and no `l2`",
-            fix=gone if at.text.startswith("l2") else None,
+            fix=removal(at, safe=False) if at.text.startswith("l2") else None,
         )  # fmt: skip

@@ -29,16 +29,10 @@ class Adam(Optimizer, word="adam"):
 
 
 @dataclass(frozen=True)
-class AdamW(Optimizer, word="adamw"):
+class AdamW(Adam, word="adamw"):
     """Adam with decoupled weight decay: w ← w − lr·decay·w. Source: arXiv:1711.05101."""
 
-    lr: float = key("float", default=1e-3, low=0, doc="learning rate")
-    beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="memory of g")
-    beta2: float = key("float", default=0.999, low=0, high=0.99999, doc="memory of g²")
-    eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     decay: float = key("float", default=0.01, low=0, doc="weight decay; skips biases and norms")
-
-    usual = (1e-6, 0.02)
 
     def update(self, u: Update) -> Value:
         """w · (1 − lr·decay) − lr · m̂ / (√v̂ + eps)."""
