@@ -17,7 +17,7 @@ from cnndsl.passes.slot import Slot, surplus
 from cnndsl.passes.values import evaluate
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
-from cnndsl.words import Word, flags, keys, specs, syntax
+from cnndsl.words import Word, arguments, flags, keys, specs, syntax
 
 _ARITHMETIC = "a stride or repeat has a space before and none after: `/2`, `*3`"
 
@@ -217,10 +217,13 @@ class Binder:
         if own:
             mend = f"`{own}` is written without `=`: `{word} … {own}`"
             return Complaint("E103", message, place, mend)
+        if key in {s.name for slot in self.slots for s in arguments(slot.cls)}:
+            mend = f"`{key}` is written without its name: `{word} {value.span.text}`"
+            return Complaint("E103", message, place, mend)
         known = {k for slot in self.slots for k in keys(slot.cls)}
         close, hint = meant_key(key, known)
         fix = Fix(place, close, f"write `{close}`") if close else None
-        mend = f"did you mean `{close}`?" if close else hint or _listed(word, known)
+        mend = f"did you mean `{close}`?" if close else hint or _listed(self.slots[0].cls, known)
         return Complaint("E103", message, place, mend, fix)
 
     def _written_as_words(self, key: str, value: ast.Expr) -> str | None:
@@ -232,9 +235,9 @@ class Binder:
         return None
 
 
-def _listed(word: str, known: set[str]) -> str:
+def _listed(cls: type[Word], known: set[str]) -> str:
     if not known:
-        return f"`{word}` has no keys"
+        return f"`{cls.word}` has no keys: write `{syntax(cls)}`"
     return f"its keys: {', '.join(sorted(known))}"
 
 
