@@ -16,8 +16,8 @@ from cnndsl.words import Word, arg, key, word
 class Augment(Word, word="augment"):
     """Random changes of the training pictures: `augment flip crop=4 cutout=8`."""
 
-    flip: str | None = word("flip", doc="mirrors half of the pictures")
-    crop: int = key("int", default=0, low=0, doc="shifts by up to so many pixels")
+    flip: str | None = word("flip", doc="mirrors each picture every other epoch")
+    crop: int = key("int", default=0, low=0, doc="shifts by up to so many pixels; borders reflect")
     cutout: int = key("int", default=0, low=0, doc="blanks a square of this side")
     mixup: float = key("float", default=0.0, low=0, doc="blends pairs; alpha of the Beta law")
     jitter: float = key("float", default=0.0, low=0, high=1, doc="brightness and contrast")

@@ -78,17 +78,32 @@ def test_what_breaks_in_the_thread_reaches_the_reader() -> None:
     assert broken.steps == 0
 
 
-def test_a_flip_mirrors_half_of_the_pictures() -> None:
-    out = flipped(X, rng())
-    kept = (out == X).all((1, 2, 3))
-    mirrored = (out == X[..., ::-1]).all((1, 2, 3))
-    assert (kept | mirrored).all()
-    assert COUNT / 4 < mirrored.sum() < COUNT * 3 / 4
+def test_a_flip_mirrors_the_pictures_that_it_is_given() -> None:
+    mirrored = np.arange(COUNT) % 3 == 0
+    out = flipped(X, mirrored)
+    assert np.array_equal(out[mirrored], X[mirrored, ..., ::-1])
+    assert np.array_equal(out[~mirrored], X[~mirrored])
+
+
+def test_each_picture_is_mirrored_every_other_epoch() -> None:
+    faces = dict[bytes, list[tuple[int, bool]]]()
+    plain = {x.tobytes() for x in X}
+    for epoch in range(4):
+        for x in np.concatenate(
+            [feed["x"] for feed in batches(how=Augment(flip="flip")).epoch(epoch)]
+        ):
+            mirrored = x.tobytes() not in plain
+            key = x[..., ::-1].tobytes() if mirrored else x.tobytes()
+            faces.setdefault(key, []).append((epoch, mirrored))
+    assert set(faces) == plain
+    first = [{mirrored ^ bool(epoch % 2) for epoch, mirrored in seen} for seen in faces.values()]
+    assert all(len(face) == 1 for face in first)
+    assert COUNT / 4 < sum(face == {True} for face in first) < COUNT * 3 / 4
 
 
 def shift_of(out: Images, x: Images, margin: int) -> tuple[int, int]:
-    """By how much a picture was shifted, with black coming in."""
-    wide = np.pad(x, ((0, 0), (margin, margin), (margin, margin)))
+    """By how much a picture was shifted, with its mirror image coming in."""
+    wide = np.pad(x, ((0, 0), (margin, margin), (margin, margin)), "reflect")
     for down in range(2 * margin + 1):
         for right in range(2 * margin + 1):
             if np.array_equal(wide[:, down : down + SIDE, right : right + SIDE], out):
@@ -143,4 +158,4 @@ def test_jitter_changes_light_and_contrast_by_up_to_its_strength() -> None:
 
 
 def test_nothing_is_changed_where_nothing_is_asked() -> None:
-    assert augment(X, Augment(), rng()) is X
+    assert augment(X, Augment(), Y == 0, rng()) is X

@@ -8,32 +8,33 @@ from cnndsl.data.dataset import Images, Labels
 from cnndsl.recipe import Augment
 
 Rng = np.random.Generator
+Mask = NDArray[np.bool_]
 Soft = NDArray[np.float32]
 
 
-def augment(x: Images, how: Augment, rng: Rng) -> Images:
-    """Crop, flip, jitter, cutout, in this order."""
+def augment(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
+    """Crop, flip those `mirrored`, jitter, cutout, in this order."""
     if how.crop:
         x = cropped(x, how.crop, rng)
     if how.flip:
-        x = flipped(x, rng)
+        x = flipped(x, mirrored)
     if how.jitter:
         x = jittered(x, how.jitter, rng)
     return blanked(x, how.cutout, rng) if how.cutout else x
 
 
-def flipped(x: Images, rng: Rng) -> Images:
-    """Half of the pictures mirrored left to right."""
-    mirrored = rng.random(len(x)) < 0.5
+def flipped(x: Images, mirrored: Mask) -> Images:
+    """Some of the pictures mirrored left to right."""
     out = x.copy()
     out[mirrored] = x[mirrored][..., ::-1]
     return out
 
 
 def cropped(x: Images, margin: int, rng: Rng) -> Images:
-    """Each picture shifted by up to `margin` pixels each way; black comes in."""
+    """Each picture shifted by up to `margin` pixels each way; its mirror image comes in."""
     height, width = x.shape[2:]
-    wide = np.pad(x, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
+    around = (margin, margin)
+    wide = np.pad(x, ((0, 0), (0, 0), around, around), "reflect")
     views = sliding_window_view(wide, (height, width), axis=(2, 3))
     down, right = rng.integers(0, 2 * margin + 1, (2, len(x)))
     return views[np.arange(len(x)), :, down, right]

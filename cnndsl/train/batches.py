@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,21 @@ class Batches:
         """The pictures of an epoch."""
         return _generator(self.seed, epoch, 0).permutation(len(self.data))
 
+    @cached_property
+    def _faces(self) -> NDArray[np.bool_]:
+        """Which pictures `flip` mirrors in the first epoch; in the next the others, and so on.
+
+        So each picture shows its two faces equally often, in turn. Source: Jordan 2024,
+        arXiv:2404.00498 (alternating flip).
+        """
+        return _generator(self.seed, 0, 0, stream=1).random(len(self.data)) < 0.5
+
     def make(self, epoch: int, step: int, order: NDArray[np.int64]) -> Feed:
         """One batch: `x`, `y` and the random inputs."""
         rng = _generator(self.seed, epoch, step + 1)
         which = order[step * self.batch : (step + 1) * self.batch]
-        x, y = augment(self.data.x[which], self.how, rng), self.data.y[which]
+        mirrored = self._faces[which] ^ bool(epoch % 2)
+        x, y = augment(self.data.x[which], self.how, mirrored, rng), self.data.y[which]
         feed: Feed = {"x": x, "y": y}
         if self.how.mixup:
             feed["x"], feed["y"] = mixed(x, y, self.classes, self.how.mixup, rng)
@@ -58,8 +69,8 @@ class Batches:
         return _ahead(self.make(epoch, step, order) for step in range(first, self.steps))
 
 
-def _generator(seed: int, epoch: int, step: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed, 0], counter=[0, 0, epoch, step]))
+def _generator(seed: int, epoch: int, step: int, stream: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, epoch, step]))
 
 
 def _ahead(made: Iterator[Feed]) -> Generator[Feed]:
