@@ -100,6 +100,19 @@ class Model:
         """The output that is trained for: `output`, or the last one named."""
         return "output" if "output" in self.outputs else list(self.outputs)[-1]
 
+    @cached_property
+    def heads(self) -> frozenset[str]:
+        """Paths of the layers with kernels that are the last ones before an output."""
+        found, seen, left = set[str](), set[int](), list(self.outputs.values())
+        while left:
+            i = left.pop()
+            if any(p.decay for p in self.nodes[i].params):
+                found.add(self.nodes[i].path)
+            elif i not in seen:
+                seen.add(i)
+                left += self.nodes[i].inputs
+        return frozenset(found)
+
     def output_shapes(self) -> dict[str, Shape]:
         """Shape of each output, by name."""
         return {name: self.nodes[i].shape for name, i in self.outputs.items()}

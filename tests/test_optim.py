@@ -101,22 +101,24 @@ class Lion(torch.optim.Optimizer):
 
 
 class Muon(torch.optim.Optimizer):
-    """PyTorch's Muon for matrices and AdamW for the rest, as its documentation advises.
+    """PyTorch's Muon for all matrices but the last, AdamW for the rest, as its pages advise.
 
     The numbers of its polynomial are rounded as ONNX's attributes are.
     """
 
     def __init__(self, groups: Any, **options: Any) -> None:
         super().__init__(groups, {})
-        matrices, rest = groups
+        (*matrices, head), decay = groups[0]["params"], groups[0]["weight_decay"]
+        ratio = options["ratio"]
         self.parts = [
             torch.optim.Muon(
-                matrices["params"], lr=RATE, weight_decay=matrices["weight_decay"],
+                matrices, lr=RATE, weight_decay=decay,
                 momentum=options["momentum"], adjust_lr_fn="match_rms_adamw",
                 ns_coefficients=tuple(map(float, np.float32([3.4445, -4.7750, 2.0315]))),
             ),
             torch.optim.AdamW(
-                rest["params"], lr=RATE, betas=options["betas"], eps=options["eps"], weight_decay=0,
+                [{"params": [head], "weight_decay": decay / ratio}, groups[1]],
+                lr=RATE * ratio, betas=options["betas"], eps=options["eps"],
             ),
         ]  # fmt: skip
 
@@ -169,10 +171,12 @@ OPTIMIZERS: dict[str, tuple[optim.Optimizer, Rule, float]] = {
         rule(torch.optim.Adagrad, eps=1e-3),
         0.1,
     ),
-    "muon": (optim.Muon(decay=0), rule(Muon, momentum=0.95, betas=(0.9, 0.95), eps=1e-8), 0),
+    "muon": (
+        optim.Muon(decay=0), rule(Muon, momentum=0.95, betas=(0.9, 0.95), eps=1e-8, ratio=1.0), 0,
+    ),
     "muon decay": (
-        optim.Muon(momentum=0.8, beta1=0.8, beta2=0.99, eps=1e-6, decay=0.3),
-        rule(Muon, momentum=0.8, betas=(0.8, 0.99), eps=1e-6),
+        optim.Muon(momentum=0.8, beta1=0.8, beta2=0.99, eps=1e-6, ratio=0.5, decay=0.3),
+        rule(Muon, momentum=0.8, betas=(0.8, 0.99), eps=1e-6, ratio=0.5),
         0.3,
     ),
     "lion": (optim.Lion(), rule(Lion, beta1=0.9, beta2=0.99), 0),
@@ -227,6 +231,7 @@ def test_a_gradient_that_stays_0_moves_no_weight(rule: Any, eps: float) -> None:
 
 
 KERNELS = "input 6x8x8; conv 5 3x3 tanh; dwconv 3; upconv 4 2 /2; gap; dense 12; dense 3"
+HEAD = "dense_2.weight"
 
 
 def moved(rule: optim.Optimizer) -> Arrays:
@@ -241,7 +246,9 @@ def moved(rule: optim.Optimizer) -> Arrays:
 def test_muon_turns_kernels_along_their_gradients_as_much_in_each_direction() -> None:
     """However small the gradient is there; wide, tall and transposed kernels."""
     gradients, steps = moved(optim.Sgd()), moved(optim.Muon(decay=0))
-    for name in (n for n, a in gradients.items() if a.ndim > 1 and a.shape[1] > 1):
+    kernels = [n for n, a in gradients.items() if a.ndim > 1 and a.shape[1] > 1 and n != HEAD]
+    assert len(kernels) == 3
+    for name in kernels:
         g, s = (a[name].reshape(len(a[name]), -1) for a in (gradients, steps))
         u, sizes, vt = np.linalg.svd(g, full_matrices=False)
         turned = u.T @ s @ vt.T / (0.2 * RATE * max(g.shape) ** 0.5)
@@ -254,8 +261,20 @@ def test_muon_turns_kernels_along_their_gradients_as_much_in_each_direction() ->
 def test_muon_moves_all_else_as_adamw() -> None:
     muon, adamw = (moved(rule(beta2=0.95)) for rule in (optim.Muon, optim.AdamW))
     equal = {name for name in muon if np.allclose(muon[name], adamw[name], rtol=1e-9)}
-    assert equal == {n for n, a in muon.items() if a.ndim == 1 or a.shape[1] == 1}
-    assert any(muon[name].ndim > 1 for name in equal)  # the depthwise kernel
+    assert equal == {n for n, a in muon.items() if a.ndim == 1} | {"dwconv_1.weight", HEAD}
+
+
+def test_the_heads_are_the_last_kernels_before_each_output() -> None:
+    def heads(text: str) -> set[str]:
+        return {*cnndsl.parse(text).ir.heads}
+
+    assert heads("input 3x8x8; conv 4 3x3; gap; dense 5; dense 2; softmax") == {"dense_2"}
+    assert heads("input 3x8x8; conv 4 3x3 bn relu; conv 2 1x1; gap") == {"conv_2"}
+    branches = "input 3x8x8; add { conv 4 3x3 same | conv 4 1x1 } relu; gap"
+    assert heads(branches) == {"conv_1", "conv_2"}
+    aux = "input 3x8x8; conv 4 3x3; output aux { gap; dense 5; dense 2 }; conv 3 1x1; gap"
+    assert heads(aux) == {"dense_2", "conv_2"}
+    assert heads("input 3x8x8; relu; gap") == set()
 
 
 @pytest.mark.parametrize("clip", [0.05, 0.5, 100.0])

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.lower.layout import Layout
-from cnndsl.optim import Optimizer, Update
+from cnndsl.optim import Optimizer, Role, Update
 from cnndsl.recipe import Recipe
 
 _SMALL = 1 << 17  # elements: tensors up to this size are updated side by side
@@ -41,11 +42,10 @@ def write_update(
     ]
     news = list[Value]()
     for bundle, w, g in zip(bundles, joined, _clipped(tape, summed, recipe.clip), strict=True):
-        decays = tensors[bundle.names[0]].decay
+        role = _role(model, *bundle.names)
         update = Update(
-            tape, w, g, lr, count, bundle.slot, bundle.keep, decays,
-            bundle.shape, bundle.plain, bundle.laid,
-        )  # fmt: skip
+            tape, w, g, lr, count, bundle.slot, bundle.keep, role, bundle.plain, bundle.laid
+        )
         new = recipe.optimizer.update(update)
         bundle.spread("", new)
         news.append(new)
@@ -66,9 +66,18 @@ def _groups(
     groups: dict[object, list[str]] = {}
     for name in names:
         given, size = tensors[name], weights[name].size
-        alone = size > _SMALL or optimizer.alone(given.shape, given.decay)
+        alone = size > _SMALL or optimizer.alone(_role(model, name))
         groups.setdefault(name if alone else (given.decay, given.l2), []).append(name)
     return list(groups.values())
+
+
+def _role(model: Model, name: str, *others: str) -> Role:
+    """What a tensor is, or several that are treated alike are together."""
+    tensors = model.tensors()
+    given = tensors[name]
+    if others:
+        return Role((sum(prod(tensors[n].shape) for n in (name, *others)),), given.decay)
+    return Role(given.shape, given.decay, name.rpartition(".")[0] in model.heads)
 
 
 @dataclass
@@ -87,13 +96,6 @@ class _Bundle:
             return values[0]
         flat = [v if len(v.shape) == 1 else self.tape.reshape(v, -1) for v in values]
         return self.tape.op("Concat", *flat, axis=0)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """In ONNX's layout; a vector's for several."""
-        if len(self.names) == 1:
-            return self.layouts[self.names[0]].shape
-        return (sum(self.weights[name].size for name in self.names),)
 
     def plain(self, value: Value) -> Value:
         """A lone tensor from the step's layout to ONNX's."""

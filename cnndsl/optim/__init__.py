@@ -2,12 +2,13 @@
 
 from cnndsl.optim.adagrad import Adagrad
 from cnndsl.optim.adam import Adam, AdamW
-from cnndsl.optim.base import Optimizer, Update, registry
+from cnndsl.optim.base import Optimizer, Role, Update, registry
 from cnndsl.optim.lion import Lion
 from cnndsl.optim.muon import Muon
 from cnndsl.optim.rmsprop import RmsProp
 from cnndsl.optim.sgd import Sgd
 
 __all__ = [
-    "Adagrad", "Adam", "AdamW", "Lion", "Muon", "Optimizer", "RmsProp", "Sgd", "Update", "registry",
+    "Adagrad", "Adam", "AdamW", "Lion", "Muon", "Optimizer", "RmsProp", "Role", "Sgd",
+    "Update", "registry",
 ]  # fmt: skip

@@ -13,12 +13,23 @@ _FAINT = 1e-18
 
 
 @dataclass(frozen=True)
+class Role:
+    """What a weight is. `shape` is in ONNX's layout; of weights side by side, that of one vector.
+
+    `decays` is false for biases and norms, `head` true for the last kernel before an output.
+    """
+
+    shape: tuple[int, ...]
+    decays: bool
+    head: bool = False
+
+
+@dataclass(frozen=True)
 class Update:
     """What a rule writes with: one weight w, its gradient g, the learning rate, and state.
 
     `slot` gives a state tensor of w's shape (zeros at first), `keep` its new value; `step` counts
-    from 1. `decays` is false for biases and norms. `shape` is w's in ONNX's layout, which `plain`
-    turns values into and `laid` out of. Weights side by side are one vector.
+    from 1. `plain` turns values of w's layout into ONNX's, `laid` back.
     """
 
     tape: Tape
@@ -28,8 +39,7 @@ class Update:
     step: Value
     slot: Callable[[str], Value]
     keep: Callable[[str, Value], None]
-    decays: bool
-    shape: tuple[int, ...]
+    role: Role
     plain: Callable[[Value], Value]
     laid: Callable[[Value], Value]
 
@@ -60,13 +70,13 @@ class Update:
 
     def penalised(self, decay: float) -> Value:
         """g + decay · w."""
-        if not (decay and self.decays):
+        if not (decay and self.role.decays):
             return self.g
         return self.op("Add", self.g, self.times(self.w, decay))
 
     def decayed(self, decay: float) -> Value:
         """w · (1 − lr · decay)."""
-        if not (decay and self.decays):
+        if not (decay and self.role.decays):
             return self.w
         factor = self.op("Sub", self.number(1.0), self.times(self.lr, decay))
         return self.op("Mul", self.w, factor)
@@ -86,8 +96,8 @@ class Optimizer(Word):
     lr: float
     decay: float
 
-    def alone(self, shape: tuple[int, ...], decays: bool) -> bool:
-        """Whether a weight of this shape is updated by itself; the others go side by side."""
+    def alone(self, role: Role) -> bool:
+        """Whether such a weight is updated by itself; the others go side by side."""
         return False
 
     def update(self, u: Update) -> Value:

@@ -5,19 +5,20 @@ from math import prod
 
 from cnndsl.graph.tape import Value
 from cnndsl.optim.adam import adam_step
-from cnndsl.optim.base import Optimizer, Update
+from cnndsl.optim.base import Optimizer, Role, Update
 from cnndsl.words import key
 
 
 @dataclass(frozen=True)
 class Muon(Optimizer, word="muon"):
-    """Kernels of `conv` and `dense` move along an orthogonal matrix; all else as by `adamw`.
+    """Kernels of `conv` and `dense` move along an orthogonal matrix; the rest as by `adamw`.
 
     With m the moving mean of a kernel's gradient as a matrix [outputs, rest] and g looking ahead by
     one step of it: w ← w·(1 − lr·decay) − lr · 0.2·√(longer side) · UVᵀ, where g = U S Vᵀ. UVᵀ is
     what five Newton–Schulz iterations make of g / |g|, but for singular values between 0.7 and 1.2
     instead of 1. The factor gives steps of the size of AdamW's, so one `lr` does for both.
-    Depthwise kernels are no such matrices and go to `adamw`, as biases and norms do.
+    Depthwise kernels are no such matrices and go to `adamw`, as biases and norms do, and the last
+    kernels before the outputs, whose rows are classes. Its steps are `ratio` times as long.
     A weight costs 10 to 15 multiplications for each unit of its kernel's shorter side.
 
     Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; the factor: arXiv:2502.16982.
@@ -29,26 +30,29 @@ class Muon(Optimizer, word="muon"):
     beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="memory of the others' g")
     beta2: float = key("float", default=0.95, low=0, high=0.99999, doc="memory of their g²")
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
+    ratio: float = key("float", default=1.0, low=0, doc="steps of `adamw`, as a share of lr")
     decay: float = key("float", default=0.01, low=0, doc="weight decay; skips biases and norms")
 
     usual = (1e-4, 0.2)
     directed = True
 
-    def alone(self, shape: tuple[int, ...], decays: bool) -> bool:
-        """A kernel: a matrix with more than one row, of outputs that see several inputs each."""
-        return decays and len(shape) > 1 and shape[0] > 1 and shape[1] > 1
+    def alone(self, role: Role) -> bool:
+        """A kernel behind others: a matrix of several outputs that see several inputs each."""
+        matrix = role.decays and len(role.shape) > 1 and min(role.shape[:2]) > 1
+        return matrix and not role.head
 
     def update(self, u: Update) -> Value:
         """Along UVᵀ for kernels, AdamW's step for the rest."""
         w = u.decayed(self.decay)
-        if not self.alone(u.shape, u.decays):
-            return u.op("Sub", w, adam_step(u, u.g, (self.beta1, self.beta2), self.eps))
+        if not self.alone(u.role):
+            step = adam_step(u, u.g, (self.beta1, self.beta2), self.eps)
+            return u.op("Sub", w, u.times(step, self.ratio))
         g = u.kept_normal(u.g)
         m = u.blend(u.slot("mean"), g, 1 - self.momentum)
         u.keep("mean", m)
         kernel = u.plain(u.blend(g, m, self.momentum))
-        sides = (u.shape[0], prod(u.shape[1:]))
-        turned = u.tape.reshape(_orthogonal(u, kernel, sides), *u.shape)
+        sides = (u.role.shape[0], prod(u.role.shape[1:]))
+        turned = u.tape.reshape(_orthogonal(u, kernel, sides), *u.role.shape)
         rate = u.times(u.lr, 0.2 * max(sides) ** 0.5)
         return u.op("Sub", w, u.op("Mul", u.laid(turned), rate))
 
