@@ -134,7 +134,7 @@ def test_running_statistics_make_up_keras_total(name, total):
         ("cifar10", "cifar10", 64, 10),
         ("lenet5", "mnist", 128, 10),
         ("mnist", "mnist", 128, 15),
-        ("resnet8", "cifar10", 64, 30),
+        ("resnet8", "cifar10", 32, 30),
     ],
 )
 def test_a_recipe_names_its_data_without_quotes(name, data, batch, epochs):
