@@ -112,6 +112,11 @@ def arguments(cls: type[Word]) -> tuple[Spec, ...]:
     return tuple(spec for spec in specs(cls) if spec.role == "arg")
 
 
+def in_order(cls: type[Word]) -> str:
+    """A word with its positional fields: `conv <filters> <kernel>`."""
+    return " ".join([cls.word, *(f"<{spec.name}>" for spec in arguments(cls))])
+
+
 @cache
 def keys(cls: type[Word]) -> Mapping[str, Spec]:
     """The fields that can be written `name=value`, by that name."""

@@ -528,8 +528,11 @@ def test_mistakes_in_the_section(section: str, code: str):
 
 
 def test_an_argument_written_with_its_name_is_told_without_it():
-    told = cnndsl.check("input 3x8x8; gap; dense units=10; train { ema decay=0.99; seed value=3 }")
+    told = cnndsl.check(
+        "input 3x8x8; conv kernel=3 16; gap; dense units=10; train { ema decay=0.99; seed value=3 }"
+    )
     assert [d.help for d in told] == [
+        "`kernel` is written without its name; the order is `conv <filters> <kernel>`",
         "`units` is written without its name: `dense 10`",
         "`decay` is written without its name: `ema 0.99`",
         "`seed` has no keys: write `seed <number>`",

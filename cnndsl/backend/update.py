@@ -1,11 +1,10 @@
 """The optimizer's part of a training step: gradients in, new weights and state out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
 
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.ir import Model
+from cnndsl.ir import Model, Param
 from cnndsl.lower.layout import Layout
 from cnndsl.optim import Optimizer, Role, Update
 from cnndsl.recipe import Recipe
@@ -28,12 +27,14 @@ def write_update(
     which are averaged as weights are: those of other weights would not fit. Small tensors are
     updated as one: a dozen operators in all instead of a dozen for each.
     """
-    tensors = model.tensors()
+    tensors, heads = model.tensors(), model.heads
     dtype = next(iter(grads.values()))[0].dtype
     lr = tape.input("lr", (), dtype)
     count = tape.op("Add", tape.input("step", (), dtype), tape.scalar(1.0, dtype))
     tape.outputs["step.new"] = count
-    groups = _groups(model, recipe.optimizer, weights, grads)
+    learned = {name: tensors[name] for name in grads}
+    roles = {n: Role(p.shape, p.decay, n.rpartition(".")[0] in heads) for n, p in learned.items()}
+    groups = _groups(learned, recipe.optimizer, weights, roles)
     bundles = [_Bundle(tape, tuple(names), weights, layouts) for names in groups]
     joined = [bundle.joined([weights[n] for n in bundle.names]) for bundle in bundles]
     summed = [
@@ -42,7 +43,9 @@ def write_update(
     ]
     news = list[Value]()
     for bundle, w, g in zip(bundles, joined, _clipped(tape, summed, recipe.clip), strict=True):
-        role = _role(model, *bundle.names)
+        role = roles[bundle.names[0]]
+        if len(bundle.names) > 1:
+            role = Role((w.size,), role.decays)
         update = Update(
             tape, w, g, lr, count, bundle.slot, bundle.keep, role, bundle.plain, bundle.laid
         )
@@ -59,25 +62,17 @@ def write_update(
 
 
 def _groups(
-    model: Model, optimizer: Optimizer, weights: Mapping[str, Value], names: Iterable[str]
+    tensors: Mapping[str, Param],
+    optimizer: Optimizer,
+    weights: Mapping[str, Value],
+    roles: Mapping[str, Role],
 ) -> list[list[str]]:
     """Names to update together: small tensors that are treated alike; others alone."""
-    tensors = model.tensors()
     groups: dict[object, list[str]] = {}
-    for name in names:
-        given, size = tensors[name], weights[name].size
-        alone = size > _SMALL or optimizer.alone(_role(model, name))
-        groups.setdefault(name if alone else (given.decay, given.l2), []).append(name)
+    for name, role in roles.items():
+        alone = weights[name].size > _SMALL or optimizer.alone(role)
+        groups.setdefault(name if alone else (role.decays, tensors[name].l2), []).append(name)
     return list(groups.values())
-
-
-def _role(model: Model, name: str, *others: str) -> Role:
-    """What a tensor is, or several that are treated alike are together."""
-    tensors = model.tensors()
-    given = tensors[name]
-    if others:
-        return Role((sum(prod(tensors[n].shape) for n in (name, *others)),), given.decay)
-    return Role(given.shape, given.decay, name.rpartition(".")[0] in model.heads)
 
 
 @dataclass

@@ -18,7 +18,8 @@ class Muon(Optimizer, word="muon"):
     what five Newton–Schulz iterations make of g / |g|, but for singular values between 0.7 and 1.2
     instead of 1. The factor gives steps of the size of AdamW's, so one `lr` does for both.
     Depthwise kernels are no such matrices and go to `adamw`, as biases and norms do, and the last
-    kernels before the outputs, whose rows are classes. Its steps are `ratio` times as long.
+    kernels before the outputs, whose rows are classes. The steps of `adamw` are `ratio` times as
+    long as its own; the decay is lr·decay for all.
     A weight costs 10 to 15 multiplications for each unit of its kernel's shorter side.
 
     Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; the factor: arXiv:2502.16982.

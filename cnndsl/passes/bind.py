@@ -17,7 +17,7 @@ from cnndsl.passes.slot import Slot, surplus
 from cnndsl.passes.values import evaluate
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
-from cnndsl.words import Word, arguments, flags, keys, specs, syntax
+from cnndsl.words import Word, arguments, flags, in_order, keys, specs, syntax
 
 _ARITHMETIC = "a stride or repeat has a space before and none after: `/2`, `*3`"
 
@@ -217,9 +217,9 @@ class Binder:
         if own:
             mend = f"`{own}` is written without `=`: `{word} … {own}`"
             return Complaint("E103", message, place, mend)
-        if key in {s.name for slot in self.slots for s in arguments(slot.cls)}:
-            mend = f"`{key}` is written without its name: `{word} {value.span.text}`"
-            return Complaint("E103", message, place, mend)
+        named = next((mend for slot in self.slots if (mend := _named(slot.cls, key, value))), None)
+        if named:
+            return Complaint("E103", message, place, named)
         known = {k for slot in self.slots for k in keys(slot.cls)}
         close, hint = meant_key(key, known)
         fix = Fix(place, close, f"write `{close}`") if close else None
@@ -233,6 +233,15 @@ class Binder:
         if key in self.follow or key in self._own_words():
             return key if isinstance(value, ast.Bool) else f"{key} {value.span.text}"
         return None
+
+
+def _named(cls: type[Word], key: str, value: ast.Expr) -> str | None:
+    """How a word's positional field is written, where `key` is its name."""
+    if key not in (names := [spec.name for spec in arguments(cls)]):
+        return None
+    if len(names) > 1:
+        return f"`{key}` is written without its name; the order is `{in_order(cls)}`"
+    return f"`{key}` is written without its name: `{cls.word} {value.span.text}`"
 
 
 def _listed(cls: type[Word], known: set[str]) -> str:

@@ -7,7 +7,7 @@ from cnndsl.passes.scope import Value
 from cnndsl.passes.sink import Complaint
 from cnndsl.passes.values import shown
 from cnndsl.source import Span
-from cnndsl.words import Spec, Word, arguments, syntax
+from cnndsl.words import Spec, Word, in_order, syntax
 
 _WANTED = {
     "int": "a whole number",
@@ -39,8 +39,7 @@ def _mend(value: Value, spec: Spec, cls: type[Word]) -> str:
         if len(value) == 4:
             return f"the batch is not written: `{shown(value[1:])}`"
     if spec.role == "arg" and spec.kind == "int" and isinstance(value, tuple):
-        order = " ".join(f"<{field.name}>" for field in arguments(cls))
-        return f"the order is `{cls.word} {order}`"
+        return f"the order is `{in_order(cls)}`"
     return f"write `{syntax(cls)}`"
 
 
