@@ -24,8 +24,8 @@ def our_step(name, batch, optimizer, threads):
     from cnndsl.backend.weights import initial_weights
     from cnndsl.optim import Adam, Sgd
     from cnndsl.recipe import Recipe
-    from cnndsl.train.compiled import calibrate, sample_feed
-    from cnndsl.train.settings import Settings
+    from cnndsl.training.compiled import calibrate, sample_feed
+    from cnndsl.training.settings import Settings
 
     model = spec_model(name)
     rule = Adam() if optimizer == "adam" else Sgd(lr=0.01, momentum=0.9, decay=5e-4)

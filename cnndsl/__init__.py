@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnndsl.api import Model, check, load, parse, train
     from cnndsl.source import Diagnostic, Failed, UserError
-    from cnndsl.train.callbacks import Callback
+    from cnndsl.training.callbacks import Callback
 
 __all__ = [  # noqa: RUF022  (by subject)
     # specs
@@ -33,7 +33,7 @@ __all__ = [  # noqa: RUF022  (by subject)
 
 _HOMES = {
     **dict.fromkeys(("Model", "check", "load", "parse", "train"), "cnndsl.api"),
-    "Callback": "cnndsl.train.callbacks",
+    "Callback": "cnndsl.training.callbacks",
     "load_ipython_extension": "cnndsl.notebook",
     **dict.fromkeys(("Diagnostic", "Failed", "UserError"), "cnndsl.source"),
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-    from cnndsl.train.callbacks import Callback
+    from cnndsl.training.callbacks import Callback
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ def train(
     Raises UserError where model and data do not fit or the loss stops being a number.
     """
     from cnndsl.recipe import Recipe
-    from cnndsl.train import run
-    from cnndsl.train.folder import next_free
-    from cnndsl.train.settings import Settings
+    from cnndsl.training import run
+    from cnndsl.training.folder import next_free
+    from cnndsl.training.settings import Settings
 
     known = model.ir.recipe or Recipe()
     strange = set(recipe) - set(vars(known))

@@ -1,4 +1,4 @@
-"""The recipe: what `train { … }` says, checked. The loop in `cnndsl.train` carries it out."""
+"""The recipe: what `train { … }` says, checked. The loop in `cnndsl.training` carries it out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

@@ -24,7 +24,7 @@ cli notebook
 api
 lsp
 diagram highlight report
-train
+training
 data decompile plot
 runtime
 backend
@@ -194,6 +194,11 @@ def test_the_public_names() -> None:
     assert all(getattr(cnndsl, name).__doc__ for name in cnndsl.__all__)
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         _ = cnndsl.laod
+
+
+def test_no_module_stands_in_the_place_of_a_public_name() -> None:
+    """Importing `cnndsl.x` binds the name `x` of the package: it would hide a function `x`."""
+    assert not {part(m) for m in MODULES} & {*cnndsl.__all__}
 
 
 def functions(path: Path) -> list[Function]:

@@ -7,8 +7,8 @@ import pytest
 
 from cnndsl.data.dataset import Images, Split
 from cnndsl.recipe import Augment
-from cnndsl.train.augment import augment, blanked, cropped, flipped, jittered, mixed
-from cnndsl.train.batches import Batches, Feed
+from cnndsl.training.augment import augment, blanked, cropped, flipped, jittered, mixed
+from cnndsl.training.batches import Batches, Feed
 
 COUNT, SIDE = 64, 12
 X = np.random.default_rng(0).integers(1, 256, (COUNT, 3, SIDE, SIDE)).astype(np.uint8)

@@ -28,12 +28,12 @@ from cnndsl.optim import Adam, Sgd
 from cnndsl.recipe import Augment, Recipe
 from cnndsl.schedules import Plateau
 from cnndsl.source import UserError
-from cnndsl.train import checkpoint, run
-from cnndsl.train.callbacks import Callback
-from cnndsl.train.compiled import calibrate
-from cnndsl.train.loop import Trainer
-from cnndsl.train.settings import Settings
-from cnndsl.train.signals import Interrupted
+from cnndsl.training import checkpoint, run
+from cnndsl.training.callbacks import Callback
+from cnndsl.training.compiled import calibrate
+from cnndsl.training.loop import Trainer
+from cnndsl.training.settings import Settings
+from cnndsl.training.signals import Interrupted
 
 SPEC = """input 3x32x32
 conv 4 3x3 /2 bn relu; pool 2; dropout 0.2
@@ -287,7 +287,7 @@ def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_events_need_no_pytorch_even_where_it_is(tmp_path: Path) -> None:
     """tensorboardX would import it, which takes longer than a small training's start."""
     program = (
-        "import sys, pathlib, types; from cnndsl.train.callbacks import TensorBoard\n"
+        "import sys, pathlib, types; from cnndsl.training.callbacks import TensorBoard\n"
         "board, folder = TensorBoard(), types.SimpleNamespace(path=pathlib.Path(sys.argv[1]))\n"
         "board.on_start(types.SimpleNamespace(folder=folder)); board.close()\n"
         "print('torch' in sys.modules, any(folder.path.iterdir()))"

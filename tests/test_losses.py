@@ -17,7 +17,7 @@ from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
 from cnndsl.schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
 from cnndsl.source import UserError
-from cnndsl.train.progress import Progress, learning_rate
+from cnndsl.training.progress import Progress, learning_rate
 
 torch = pytest.importorskip("torch")
 from torch.nn import functional  # noqa: E402

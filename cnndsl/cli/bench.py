@@ -26,7 +26,7 @@ from cnndsl.runtime.session import DEVICES
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Time inference and the training step on this machine; medians, with the chosen algorithms."""
-    from cnndsl.train.bench import bench
+    from cnndsl.training.bench import bench
 
     model = load(file, settings)
     recipe = model.recipe or Recipe()

@@ -26,7 +26,7 @@ def command(run: Path, as_json: bool, **options: Any) -> None:
     """Loss, accuracy, per-class accuracies and confusion matrix of a run's best weights."""
     from cnndsl.backend.weights import read_weights
     from cnndsl.data.registry import open_dataset
-    from cnndsl.train.evaluate import evaluator_of
+    from cnndsl.training.evaluate import evaluator_of
 
     arguments = stored_arguments(run)
     model = load(run / "model.cnn", arguments.get("set", ()))

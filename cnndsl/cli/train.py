@@ -45,7 +45,7 @@ def command(
     ctx: click.Context, file: Path | None, settings: tuple[str, ...], **options: Any
 ) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
-    from cnndsl.train.signals import terminable
+    from cnndsl.training.signals import terminable
 
     spec, run, stored = file, options["resume"], dict[str, Any]()
     weak = set[str]() if run else _from_project(ctx)
@@ -68,7 +68,7 @@ def command(
 
 
 def _fit(trainer: Any) -> int:
-    from cnndsl.train.signals import Interrupted
+    from cnndsl.training.signals import Interrupted
 
     _announce(trainer)
     try:
@@ -142,9 +142,9 @@ def _trainer(
     model: Any, recipe: Recipe, options: dict[str, Any], file: Path | None, lets: tuple[str, ...]
 ) -> Any:
     from cnndsl.lower.driver import Plan
-    from cnndsl.train import run
-    from cnndsl.train.folder import next_free
-    from cnndsl.train.settings import Settings
+    from cnndsl.training import run
+    from cnndsl.training.folder import next_free
+    from cnndsl.training.settings import Settings
 
     pieces = None
     if options["micro_batch"]:

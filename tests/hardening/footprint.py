@@ -12,9 +12,9 @@ from cnndsl.api import parse
 from cnndsl.backend.training import StepOptions
 from cnndsl.backend.weights import initial_weights
 from cnndsl.recipe import Recipe
-from cnndsl.train.compiled import Compiled, compile_step, sample_feed
-from cnndsl.train.memory import step_bytes
-from cnndsl.train.settings import Settings
+from cnndsl.training.compiled import Compiled, compile_step, sample_feed
+from cnndsl.training.memory import step_bytes
+from cnndsl.training.settings import Settings
 
 
 def resident(key: str) -> float:

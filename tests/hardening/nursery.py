@@ -125,7 +125,7 @@ def shared() -> Nursery:
 def _serve() -> None:
     sys.modules["torch"] = None  # type: ignore[assignment]  # tensorboardX would load it
     for name in ("onnxruntime", "tensorboardX.event_file_writer", "cnndsl.cli.train",
-                 "cnndsl.train.run", "cnndsl.plot.curves", "requests", "pooch"):  # fmt: skip
+                 "cnndsl.training.run", "cnndsl.plot.curves", "requests", "pooch"):  # fmt: skip
         import_module(name)
     sys.modules["cnndsl.plot.curves"].available = lambda: False  # type: ignore[attr-defined]
 
@@ -173,9 +173,9 @@ def _work(job: Mapping[str, Any]) -> None:
     if "cwd" in job:
         os.chdir(job["cwd"])
     if "version" in job:
-        import cnndsl.train.identity
+        import cnndsl.training.identity
 
-        cnndsl.train.identity.version = lambda: job["version"]
+        cnndsl.training.identity.version = lambda: job["version"]
     if "steps" in job:
         _note_steps(job["steps"])
     if "fetch" in job:
@@ -200,7 +200,7 @@ def _note_steps(file: str) -> None:
     """Write the time at the start of each step."""
     from time import monotonic
 
-    from cnndsl.train.loop import Trainer
+    from cnndsl.training.loop import Trainer
 
     real = Trainer._step
     out = open(file, "a", encoding="ascii")  # noqa: SIM115

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from cnndsl.data import synthetic
 from cnndsl.data.dataset import Dataset
-from cnndsl.train import checkpoint
+from cnndsl.training import checkpoint
 
 SPEC = """input 3x32x32
 conv 4 3x3 /2 bn relu; pool 2; dropout 0.2

@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 import cnndsl
 from cnndsl.backend.weights import pack_weights, read_weights
 from cnndsl.source import UserError
-from cnndsl.train import checkpoint
+from cnndsl.training import checkpoint
 
 MODEL = cnndsl.parse("input 3x8x8\nconv 4 3x3 bn relu; gap; flatten; dense 3")
 GOOD = {name: np.array(a) for name, a in MODEL.initial_weights().items()}

@@ -14,7 +14,7 @@ from nursery import Child, Nursery, shared
 from processes import Ended, run
 from runs import again, arguments, check_tidy, check_whole, result, some_data
 
-from cnndsl.train.checkpoint import any_in
+from cnndsl.training.checkpoint import any_in
 
 MENDS = {
     "ENOSPC": ("No space left on device", "free some space"),

@@ -11,7 +11,7 @@ from budget import LONG
 from processes import ROOT, run
 
 from cnndsl.api import parse
-from cnndsl.train import memory
+from cnndsl.training import memory
 
 # The published nets, with the largest batch that is quick; pieces where they are allowed.
 SPECS = {

@@ -109,7 +109,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_from_the_beginning(
 def test_threads_reach_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stored count, and above it the flag's."""
     from cnndsl.cli import main
-    from cnndsl.train import run
+    from cnndsl.training import run
 
     seen = list[tuple[Any, Any]]()
 

@@ -16,7 +16,7 @@ from budget import count
 from nursery import Child, Nursery, shared
 from runs import again, arguments, check_tidy, check_whole, result, rows, some_data
 
-from cnndsl.train import checkpoint
+from cnndsl.training import checkpoint
 
 WIDE = "input 3x32x32\nconv 64 3x3 same relu\nconv 256 3x3 same relu\nconv 256 3x3 same relu\n" + (
     "conv 256 3x3 same relu\ngap; flatten; dense 10\n"

@@ -18,11 +18,11 @@ from safetensors.numpy import load_file
 from cnndsl.api import parse
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
-from cnndsl.train import run
-from cnndsl.train.callbacks import Callback
-from cnndsl.train.checkpoint import newest
-from cnndsl.train.loop import Trainer
-from cnndsl.train.settings import Settings
+from cnndsl.training import run
+from cnndsl.training.callbacks import Callback
+from cnndsl.training.checkpoint import newest
+from cnndsl.training.loop import Trainer
+from cnndsl.training.settings import Settings
 
 NET = "input 3x32x32\nconv 4 3x3 /2 bn relu; pool 2\nconv 8 3x3 relu\ngap; flatten; dense 10\n"
 

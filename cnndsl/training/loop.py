@@ -19,18 +19,18 @@ from cnndsl.files import CannotWrite, write_whole
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
-from cnndsl.train import checkpoint, nan
-from cnndsl.train.batches import Batches, Feed
-from cnndsl.train.callbacks import Callback
-from cnndsl.train.compiled import Compiled, calibrate, compile_step
-from cnndsl.train.display import Display, display, epoch_line
-from cnndsl.train.evaluate import Evaluator, Scores
-from cnndsl.train.folder import RunFolder
-from cnndsl.train.identity import identity
-from cnndsl.train.memory import give_back
-from cnndsl.train.progress import Progress, learning_rate
-from cnndsl.train.settings import Settings
-from cnndsl.train.signals import Interrupted, Stop, listening
+from cnndsl.training import checkpoint, nan
+from cnndsl.training.batches import Batches, Feed
+from cnndsl.training.callbacks import Callback
+from cnndsl.training.compiled import Compiled, calibrate, compile_step
+from cnndsl.training.display import Display, display, epoch_line
+from cnndsl.training.evaluate import Evaluator, Scores
+from cnndsl.training.folder import RunFolder
+from cnndsl.training.identity import identity
+from cnndsl.training.memory import give_back
+from cnndsl.training.progress import Progress, learning_rate
+from cnndsl.training.settings import Settings
+from cnndsl.training.signals import Interrupted, Stop, listening
 
 
 @dataclass

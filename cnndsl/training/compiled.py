@@ -16,8 +16,8 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import CPU, providers
 from cnndsl.runtime.stepper import Stepper
 from cnndsl.source import UserError
-from cnndsl.train.memory import TooLarge, check_activations, check_step
-from cnndsl.train.settings import Settings
+from cnndsl.training.memory import TooLarge, check_activations, check_step
+from cnndsl.training.settings import Settings
 
 _TRIALS = 4
 _SLOW = 0.3  # seconds a step from which only one way is tried

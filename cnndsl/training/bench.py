@@ -14,8 +14,8 @@ from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import open_session
-from cnndsl.train.compiled import calibrate, sample_feed
-from cnndsl.train.settings import Settings
+from cnndsl.training.compiled import calibrate, sample_feed
+from cnndsl.training.settings import Settings
 
 
 def bench(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Split
 from cnndsl.recipe import Augment
-from cnndsl.train.augment import augment, mixed
+from cnndsl.training.augment import augment, mixed
 
 Feed = dict[str, NDArray[Any]]
 _AHEAD = 4

@@ -12,14 +12,14 @@ from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
-from cnndsl.train import checkpoint
-from cnndsl.train.callbacks import Callback, Plots, TensorBoard
-from cnndsl.train.folder import RunFolder
-from cnndsl.train.identity import check_same, identity
-from cnndsl.train.loop import Trainer
-from cnndsl.train.memory import check_weights
-from cnndsl.train.progress import Progress
-from cnndsl.train.settings import Settings
+from cnndsl.training import checkpoint
+from cnndsl.training.callbacks import Callback, Plots, TensorBoard
+from cnndsl.training.folder import RunFolder
+from cnndsl.training.identity import check_same, identity
+from cnndsl.training.loop import Trainer
+from cnndsl.training.memory import check_weights
+from cnndsl.training.progress import Progress
+from cnndsl.training.settings import Settings
 
 
 def start(
