@@ -1,12 +1,12 @@
 """cnndsl in Python: `load`, `check`, `Model`, `train`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl import ir
 from cnndsl.lints import inspect
-from cnndsl.passes.analyse import analyse
+from cnndsl.passes.analyse import analyse, recipe_of
 from cnndsl.passes.includes import read
 from cnndsl.report.html import Findings, History, summary_html
 from cnndsl.report.summary import Summary, summarise
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
+    from cnndsl.recipe import Recipe
     from cnndsl.training.callbacks import Callback
 
 
@@ -83,23 +84,25 @@ class Model:
         batch: int | None = None,
         fold: bool = True,
         uint8: bool = False,
-        mean: tuple[float, ...] = (0.0,),
-        std: tuple[float, ...] = (1.0,),
+        mean: "Sequence[float] | None" = None,
+        std: "Sequence[float] | None" = None,
     ) -> "ModelProto":
         """The inference graph (see `cnndsl compile --help`); UserError for weights that do not fit.
 
         `weights` is a dict of arrays, a safetensors file, or None for fresh ones from `seed`.
+        `mean` and `std` are those that the file's weights were trained with, if nothing is given.
         """
         from cnndsl.backend.inference import Options, inference_model
-        from cnndsl.backend.weights import fit_weights, initial_weights, read_weights
+        from cnndsl.backend.weights import fit_weights, initial_weights, normalisation, read_weights
 
+        file = Path(weights) if isinstance(weights, str | Path) else None
         if weights is None:
             tensors = initial_weights(self.ir, seed)
         elif isinstance(weights, dict):
             tensors = fit_weights(weights, self.ir, "the given weights")
         else:
             tensors = read_weights(Path(weights), self.ir)
-        options = Options(opset, batch, fold, uint8, mean, std)
+        options = Options(opset, batch, fold, uint8, *normalisation(file, mean, std))
         options.check(self.ir)
         return inference_model(self.ir, tensors, options)
 
@@ -143,24 +146,41 @@ def train(
 ) -> History:
     """Train on a data set and return a row an epoch: loss, accuracy, val_loss, val_accuracy …
 
-    `recipe` overrides the spec's: `epochs=`, `batch=`, `seed=`, `optimizer=`, `loss=`, `schedule=`,
-    `augment=` (see `cnndsl.recipe`). The run folder is `out`, or the next free `runs/trainN`.
+    `recipe` overrides the spec's, in its words: `epochs=5`, `optimizer="sgd lr=0.1"`; an optimizer,
+    loss or schedule may be an object, too. The run folder is `out`, or the next free `runs/trainN`.
     Raises UserError where model and data do not fit or the loss stops being a number.
     """
+    from cnndsl.data.registry import located
     from cnndsl.recipe import Recipe
     from cnndsl.training import run
     from cnndsl.training.folder import next_free
     from cnndsl.training.settings import Settings
 
-    known = model.ir.recipe or Recipe()
-    strange = set(recipe) - set(vars(known))
-    if strange:
-        raise UserError(
-            f"a recipe has no {', '.join(sorted(strange))}; it has {', '.join(vars(known))}"
-        )
-    chosen = replace(known, **({"data": data} if data else {}), **recipe)
+    changes = {"data": data} | recipe if data else recipe
+    chosen = _overridden(model.ir.recipe or Recipe(), changes)
     settings = Settings(Path(out) if out else next_free(), device, threads, progress=progress)
     folder = Path(data_dir) if data_dir else None
-    said = {"data": chosen.data, "data_dir": str(folder.resolve()) if folder else None}
+    chosen = replace(chosen, data=chosen.data and located(chosen.data))
+    said = {
+        "file": f"{model.name}.cnn",
+        "set": [f"{name}={str(value).lower()}" for name, value in model.ir.settings.items()],
+        "data": chosen.data,
+        "data_dir": str(folder.resolve()) if folder else None,
+        "recipe": chosen.written(),
+        "device": device,
+        "threads": threads,
+    }
     trainer = run.start(model.ir, chosen, settings, folder, arguments=said, callbacks=callbacks)
     return History(trainer.fit())
+
+
+def _overridden(recipe: "Recipe", changes: dict[str, Any]) -> "Recipe":
+    """The recipe with changes: objects as they are, texts and numbers read as a spec's are."""
+    known = [f.name for f in fields(recipe) if f.compare]
+    strange = sorted(changes.keys() - set(known))
+    if strange:
+        raise UserError(f"a recipe has no {', '.join(strange)}; it has {', '.join(known)}")
+    said = {k: v for k, v in changes.items() if isinstance(v, str | int | float) and k != "data"}
+    section = "; ".join(f"{name} {value}" for name, value in said.items())
+    read = recipe_of(section, "cnndsl.train")
+    return replace(recipe, **changes | {name: getattr(read, name) for name in said})

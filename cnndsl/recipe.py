@@ -9,7 +9,9 @@ from cnndsl.losses import CrossEntropy, Loss
 from cnndsl.optim import Adam, Optimizer
 from cnndsl.schedules import Constant, Schedule
 from cnndsl.source import Span
-from cnndsl.words import Word, arg, key, word
+from cnndsl.words import Word, arg, key, word, written
+
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Epochs(Word, word="epochs"):
 class Seed(Word, word="seed"):
     """Start of all random numbers: `seed 0`."""
 
-    number: int = arg("int", low=0, doc="start of all random numbers")
+    number: int = arg("int", low=0, high=LARGEST_SEED, doc="start of all random numbers")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,13 @@ class Recipe:
     def fitted(self, counts: Sequence[int]) -> "Recipe":
         """The recipe for a data set with so many training pictures of each class."""
         return replace(self, loss=self.loss.fitted(counts))
+
+    def written(self) -> str:
+        """What a `train { … }` section with this recipe has inside, but for the data."""
+        plain = {name: getattr(self, name) for name in PLAIN if name not in ("data", "augment")}
+        said = [f"{name} {value}" for name, value in plain.items() if value is not None]
+        said += [f"{name} {written(getattr(self, name))}" for name in CHOSEN]
+        return "; ".join([*said, written(self.augment)])
 
 
 PLAIN: dict[str, type[Word]] = {

@@ -140,6 +140,17 @@ def syntax(cls: type[Word]) -> str:
     return " ".join([*parts, *(["<label>…"] if cls.takes_labels else [])])
 
 
+def written(value: Word) -> str:
+    """A word with its fields as a spec has them: `sgd lr=0.1 nesterov`, defaults left out."""
+    parts = [value.word]
+    for spec in specs(type(value)):
+        found = getattr(value, spec.name)
+        if spec.required or found != spec.default:
+            text = f'"{found}"' if spec.kind == "text" else str(found)
+            parts.append(text if spec.role != "key" else f"{spec.key}={text}")
+    return " ".join(parts)
+
+
 def nearest(name: str, known: "list[str] | set[str]") -> str | None:
     """The known name that was most likely meant, or None."""
     found = get_close_matches(name, sorted(known), n=1, cutoff=0.6)

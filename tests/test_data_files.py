@@ -46,6 +46,23 @@ def test_npz_with_channels_last_or_none(tmp_path: Path) -> None:
     assert np.array_equal(data.test.x, X[[4, 9], :1])
 
 
+def test_a_fifth_of_each_class_is_held_out_in_whatever_order_they_come(tmp_path: Path) -> None:
+    """In turn, one class of five would be all of every fifth picture."""
+    x, y = np.repeat(X, 5, axis=0), np.arange(50) % 5
+    data = open_dataset(npz(tmp_path, x=x, y=y), TINY)
+    assert np.bincount(data.train.y).tolist() == [8] * 5
+    assert np.bincount(data.test.y).tolist() == [2] * 5
+
+
+@pytest.mark.parametrize("size", [(2, 6, 4), (6, 4, 6), (8, 3, 4)])
+def test_pictures_that_fit_the_model_are_taken_as_they_are(
+    tmp_path: Path, size: tuple[int, ...]
+) -> None:
+    x = RNG.integers(0, 256, (10, *size)).astype(np.uint8)
+    data = open_dataset(npz(tmp_path, x=x, y=Y), size)
+    assert np.array_equal(data.test.x, x[[4, 9]])
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "object labels": ({"x": X, "y": np.array([None] * 10, object)}, "cannot be read: Object"),
     "object pictures": ({"x": np.array([b""] * 10, object), "y": Y}, "cannot be read: Object"),
@@ -59,6 +76,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "negative labels": ({"x": X, "y": Y - 1}, "has label -1, outside of"),
     "huge labels": ({"x": X, "y": Y * 10**12}, "more than 100,000 classes"),
     "too few names": ({"x": X, "y": Y, "classes": np.array(["a", "b"])}, "has label 2"),
+    "names without end": ({"x": X, "y": Y, "classes": np.array("a")}, "classes are one name each"),
     "no pictures": ({"x": X[:0], "y": Y[:0]}, "there are no training pictures"),
     "other test size": (
         {"x": X, "y": Y, "x_test": X[:, :, :5], "y_test": Y}, "test pictures are 3x5x4",
@@ -120,6 +138,42 @@ def test_train_and_test_folders(tmp_path: Path, held: str) -> None:
     data = open_dataset(str(tmp_path), TINY)
     assert (len(data.train), len(data.test)) == (6, 1)
     assert data.test.y.tolist() == [1]
+
+
+def test_folders_that_nobody_made_are_left_alone(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    draw(tmp_path / ".cache" / "0.png")
+    draw(tmp_path / "cat" / ".ipynb_checkpoints" / "0-checkpoint.png")
+    data = open_dataset(str(tmp_path), TINY)
+    assert data.classes == ("cat", "dog")
+    assert len(data.train) + len(data.test) == 10
+
+
+def test_a_class_of_the_test_alone_is_a_mistake(tmp_path: Path) -> None:
+    folder_of(tmp_path / "train")
+    folder_of(tmp_path / "test")
+    (tmp_path / "test" / "dog").rename(tmp_path / "test" / "hog")
+    with pytest.raises(UserError, match=r"test: has hog, which .*train has not"):
+        open_dataset(str(tmp_path), TINY)
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1), (7, 500)])
+def test_a_thin_picture_takes_no_memory(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Scaled whole to cover the model's size it would take gigabytes."""
+    folder_of(tmp_path)
+    with Image.new("RGB", size, (10, 20, 30)) as picture:
+        picture.save(tmp_path / "cat" / "0.png")
+    data = open_dataset(str(tmp_path), (3, 224, 224), strict=True)
+    assert data.train.x[0, :, 100, 100].tolist() == [10, 20, 30]
+
+
+def test_a_picture_is_covered_and_cut_in_the_middle(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    with Image.fromarray(RNG.integers(0, 256, (12, 12, 3)).astype(np.uint8)) as picture:
+        picture.save(tmp_path / "cat" / "0.png")
+        whole = np.asarray(picture.resize((6, 6), 2))
+    data = open_dataset(str(tmp_path), (3, 6, 4), strict=True)
+    assert np.array_equal(data.train.x[0].transpose(1, 2, 0), whole[:, 1:5])
 
 
 def test_broken_pictures_are_left_out_or_refused(

@@ -91,8 +91,11 @@ def test_weights_that_fit_no_class_are_refused(weights: str) -> None:
 def rates(schedule: Schedule, epochs: int = EPOCHS, steps: int = STEPS) -> list[float]:
     """The learning rate of every step of a run whose rate is 2."""
     recipe = Recipe(optimizer=Sgd(lr=2.0), schedule=schedule, epochs=epochs)
-    places = [Progress(epoch=e, step=s) for e in range(epochs) for s in range(steps)]
-    return [learning_rate(recipe, place, steps) for place in places]
+    return [
+        learning_rate(recipe, Progress(epoch=epoch), step, steps)
+        for epoch in range(epochs)
+        for step in range(steps)
+    ]
 
 
 def torch_rates(make: Callable[[Any], Any], count: int = EPOCHS * STEPS) -> list[float]:
@@ -185,7 +188,7 @@ def test_a_plateau_multiplies_the_rate_each_time_its_patience_ends() -> None:
     progress, found = Progress(), list[float]()
     for val_loss in (1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.5, 0.6, 0.6):
         progress.note_epoch(row(val_loss), recipe)
-        found.append(learning_rate(recipe, progress, 10))
+        found.append(learning_rate(recipe, progress, 0, 10))
     assert found == pytest.approx([2, 2, 2, 0.2, 0.2, 0.02, 0.02, 0.02, 0.002])
 
 

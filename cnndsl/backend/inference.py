@@ -109,9 +109,16 @@ def normalised(tape: Tape, x: Value, mean: tuple[float, ...], std: tuple[float, 
 
 
 def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
-    """The ONNX model; its metadata hold the source text, the version and the settings."""
+    """The ONNX model; its metadata hold the source text, the version and the settings.
+
+    A float input takes pictures that are normalised already: the metadata say how.
+    """
     tape = inference_tape(model, weights, options)
-    return export(tape, model.name, options.opset, metadata(model), lines(model))
+    said = metadata(model)
+    if not options.uint8 and (options.mean, options.std) != (Options.mean, Options.std):
+        normal = {"mean": options.mean, "std": options.std}
+        said["cnndsl_normalisation"] = json.dumps(normal)
+    return export(tape, model.name, options.opset, said, lines(model))
 
 
 def metadata(model: Model) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
@@ -15,8 +15,11 @@ from cnndsl.ir import Model
 from cnndsl.source import UserError
 
 Weights = Mapping[str, NDArray[np.float32]]
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation that pictures in 0…1 are brought to, one number or one a channel."""
 _SHOWN = 5
 _KEY = "cnndsl"  # of the hash in the metadata
+_NORMAL = " normalisation "
 
 
 def initial_weights(model: Model, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -47,30 +50,50 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
     return fit_weights(tensors, model, str(path))
 
 
-def pack_weights(tensors: Weights) -> bytes:
+def normalisation(
+    path: Path | None, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> Normalisation:
+    """Mean and standard deviation as given, else those that a file's weights were trained with.
+
+    For files that `read_weights` has read; 0 and 1 where a file does not say.
+    """
+    text = _metadata(path.read_bytes()).get(_KEY, "").partition(_NORMAL)[2] if path else ""
+    stored = json.loads(text) if text else {"mean": [0.0], "std": [1.0]}
+    return tuple(mean or stored["mean"]), tuple(std or stored["std"])
+
+
+def pack_weights(tensors: Weights, normal: Normalisation | None = None) -> bytes:
     """The tensors as a safetensors file that carries their hash; `read_weights` looks at it."""
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return save(whole, metadata=_signature(whole))
+    text = json.dumps(dict(zip(("mean", "std"), normal, strict=True))) if normal else ""
+    return save(whole, metadata=_signature(whole, text))
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    size = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + size]).get("__metadata__", {})
 
 
 def _is_damaged(data: bytes, tensors: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether a file of ours (key and value both say so) has other tensors than were written."""
-    size = int.from_bytes(data[:8], "little")
-    said: dict[str, str] = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    """Whether a file of ours (key and value both say so) has other content than was written."""
+    said = _metadata(data)
     ours = _KEY in said or any(value.startswith(_KEY) for value in said.values())
-    return ours and said != _signature(tensors)
+    return ours and said != _signature(tensors, said.get(_KEY, "").partition(_NORMAL)[2])
 
 
-def _signature(tensors: Mapping[str, NDArray[Any]]) -> dict[str, str]:
-    """A hash of names, types, shapes and values; one entry, as safetensors orders them anyhow."""
-    found = hashlib.sha256()
+def _signature(tensors: Mapping[str, NDArray[Any]], normal: str) -> dict[str, str]:
+    """A hash of the normalisation and of names, types, shapes and values.
+
+    It is one entry, as safetensors keeps no order of several.
+    """
+    found = hashlib.sha256(normal.encode())
     for name in sorted(tensors):
         array = tensors[name]
         found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         found.update(np.ascontiguousarray(array).data)
-    return {_KEY: f"{_KEY} sha256 {found.hexdigest()}"}
+    return {_KEY: f"{_KEY} sha256 {found.hexdigest()}{_NORMAL + normal if normal else ''}"}
 
 
 def fit_weights(

@@ -9,10 +9,14 @@ from cnndsl.cli.common import load, set_option, spec_argument
 from cnndsl.ir import Model
 
 if TYPE_CHECKING:
-    from cnndsl.backend.weights import Weights
+    from cnndsl.backend.weights import Normalisation, Weights
 
 
-def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[float, ...]:
+def _numbers(
+    ctx: click.Context, param: click.Parameter, text: str | None
+) -> tuple[float, ...] | None:
+    if text is None:
+        return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -32,10 +36,16 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[flo
 @click.option("--fold/--no-fold", default=True, show_default=True,
               help="Fold batch norm into convolutions.")  # fmt: skip
 @click.option("--uint8", is_flag=True, help="Take N×H×W×C uint8 pictures, scaled inside.")
-@click.option("--mean", callback=_numbers, default="0", show_default=True,
-              help="Subtracted after /255, with --uint8.")  # fmt: skip
-@click.option("--std", callback=_numbers, default="1", show_default=True,
-              help="Divided by after that, with --uint8.")  # fmt: skip
+@click.option(
+    "--mean",
+    callback=_numbers,
+    help="Subtracted after /255; what the --weights were trained with, else 0.",
+)
+@click.option(
+    "--std",
+    callback=_numbers,
+    help="Divided by after that; what the --weights were trained with, else 1.",
+)
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
               help="Write the training step; split: gradient and update apart.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True,
@@ -43,21 +53,21 @@ def _numbers(ctx: click.Context, param: click.Parameter, text: str) -> tuple[flo
 def command(
     file: Path, output: Path, settings: tuple[str, ...], weights: Path | None, seed: int,
     opset: int, batch: int | None, fold: bool, uint8: bool,
-    mean: tuple[float, ...], std: tuple[float, ...], train: str | None, conv: str,
+    mean: tuple[float, ...] | None, std: tuple[float, ...] | None, train: str | None, conv: str,
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options, inference_model
-    from cnndsl.backend.weights import initial_weights, read_weights
+    from cnndsl.backend.weights import initial_weights, normalisation, read_weights
     from cnndsl.files import write_whole
 
     model = load(file, settings)
-    if train:
-        tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
-        return _write_training(model, tensors, output, train, batch, conv, (mean, std))
-    options = Options(opset, batch, fold, uint8, mean, std)
-    options.check(model)
     tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
+    normal = normalisation(weights, mean, std)
+    if train:
+        return _write_training(model, tensors, output, train, batch, conv, normal)
+    options = Options(opset, batch, fold, uint8, *normal)
+    options.check(model)
     data = checked_bytes(inference_model(model, tensors, options))
     write_whole(output, data)
     origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
@@ -66,7 +76,7 @@ def command(
 
 def _write_training(
     model: Model, tensors: "Weights", output: Path, train: str, batch: int | None, conv: str,
-    normal: tuple[tuple[float, ...], tuple[float, ...]],
+    normal: "Normalisation",
 ) -> None:  # fmt: skip
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
@@ -77,10 +87,7 @@ def _write_training(
     from cnndsl.recipe import Recipe
 
     recipe = model.recipe or Recipe()
-    options = StepOptions(
-        batch or recipe.batch, plan=Plan(conv), soft=bool(recipe.augment.mixup), mean=normal[0],
-        std=normal[1],
-    )  # fmt: skip
+    options = StepOptions(batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), *normal)
     if train == "step":
         written = {output: step_model(model, recipe, options, tensors)}
     else:

@@ -1,16 +1,16 @@
 """`cnndsl eval RUN`."""
 
 import json
+from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cnndsl.cli.common import load
-from cnndsl.cli.train import stored_arguments
-from cnndsl.recipe import Recipe
+from cnndsl.cli.train import stored_arguments, stored_recipe
 from cnndsl.runtime.session import DEVICES
-from cnndsl.source import UserError
 
 
 @click.command("eval")
@@ -24,22 +24,24 @@ from cnndsl.source import UserError
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(run: Path, as_json: bool, **options: Any) -> None:
     """Loss, accuracy, per-class accuracies and confusion matrix of a run's best weights."""
-    from cnndsl.backend.weights import read_weights
-    from cnndsl.data.registry import open_dataset
-    from cnndsl.training.evaluate import evaluator_of
+    from cnndsl.backend.inference import Options
+    from cnndsl.backend.weights import normalisation, read_weights
+    from cnndsl.training.evaluate import Evaluator
+    from cnndsl.training.run import open_data
 
     arguments = stored_arguments(run)
     model = load(run / "model.cnn", arguments.get("set", ()))
-    recipe = model.recipe or Recipe()
-    name = options["data"] or arguments.get("data") or recipe.data
-    if name is None:
-        raise UserError(f"{run}: its data set has no name; give one with --data")
+    recipe = stored_recipe(arguments, model)
+    recipe = replace(recipe, data=options["data"] or arguments.get("data") or recipe.data)
     folder = options["data_dir"] or (arguments.get("data_dir") and Path(arguments["data_dir"]))
-    data = open_dataset(name, model.input, folder)
-    weights = read_weights(run / "weights" / "best.safetensors", model)
-    evaluator = evaluator_of(
-        model, recipe, data, options["device"], options["threads"], options["mirror"]
-    )
+    data = open_data(model, recipe, folder)
+    file = run / "weights" / "best.safetensors"
+    weights = read_weights(file, model)
+    mean, std = normalisation(file)
+    evaluator = Evaluator(
+        model, recipe.loss.fitted(data.counts()), Options(uint8=True, mean=mean, std=std),
+        options["device"], options["threads"], options["mirror"],
+    )  # fmt: skip
     scores = evaluator.score(weights, data.test)
     if as_json:
         click.echo(json.dumps(_as_dict(scores, data.classes), indent=2))
@@ -51,7 +53,10 @@ def _as_dict(scores: Any, classes: tuple[str, ...]) -> dict[str, Any]:
     return {
         "loss": scores.loss,
         "accuracy": scores.accuracy,
-        "per_class": dict(zip(classes, scores.per_class.tolist(), strict=True)),
+        "per_class": {
+            name: None if isnan(share) else share  # no pictures of this class; JSON has no NaN
+            for name, share in zip(classes, scores.per_class.tolist(), strict=True)
+        },
         "confusion": scores.confusion.tolist(),
     }
 

@@ -9,7 +9,7 @@ import click
 
 from cnndsl.cli.common import load, set_option, style
 from cnndsl.ir import Model
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import LARGEST_SEED, Recipe
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
 
@@ -24,7 +24,8 @@ _STORED = ("epochs", "batch", "seed", "lr", "device", "threads", "conv", "micro_
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data.")
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
-@click.option("--seed", type=click.IntRange(min=0), help="Start of all random numbers.")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
+              help="Start of all random numbers.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
@@ -50,8 +51,10 @@ def command(
     spec, run, stored = file, options["resume"], dict[str, Any]()
     weak = set[str]() if run else _from_project(ctx)
     if (file is None) == (run is None):
-        raise click.UsageError("give a spec to train, or --resume RUN")
+        one = "either a spec to train or" if file else "a spec to train, or"
+        raise click.UsageError(f"give {one} --resume RUN")
     if run is not None:
+        _refuse_beside_resume(ctx)
         spec, stored = run / "model.cnn", stored_arguments(run)
         settings = settings or tuple(stored.get("set", ()))
         options |= {k: v for k, v in stored.items() if k in options and not _is_said(ctx, k)}
@@ -59,8 +62,9 @@ def command(
     model = load(spec, settings)
     if run is not None:  # its copy of the spec has another name than the spec had
         model = replace(model, name=Path(stored.get("file") or "model.cnn").stem)
-    options = _above(model.recipe or Recipe(), options, weak)
-    recipe = _recipe(model.recipe or Recipe(), options)
+    recipe = stored_recipe(stored, model)
+    options = _above(recipe, options, weak)
+    recipe = _recipe(recipe, options)
     _warn(model, recipe)
     with terminable():
         trainer = _trainer(model, recipe, options, file, settings)
@@ -104,6 +108,12 @@ def _is_said(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) in (source.COMMANDLINE, source.ENVIRONMENT)
 
 
+def _refuse_beside_resume(ctx: click.Context) -> None:
+    for name in ("out", "weights"):
+        if _is_said(ctx, name):
+            raise click.UsageError(f"--{name} starts a run; it says nothing to --resume")
+
+
 def _above(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> dict[str, Any]:
     """The options without those of the project that the spec itself decides."""
     said = recipe.said | ({"lr"} if "optimizer" in recipe.said else set[str]())
@@ -136,6 +146,15 @@ def stored_arguments(run: Path) -> dict[str, Any]:
         }
     except (OSError, ValueError):
         raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
+
+
+def stored_recipe(stored: dict[str, Any], model: Model) -> Recipe:
+    """A run's recipe: its spec's, or that of `cnndsl.train`, which may give another."""
+    from cnndsl.passes.analyse import recipe_of
+
+    if "recipe" in stored:
+        return recipe_of(stored["recipe"], "args.yaml")
+    return model.recipe or Recipe()
 
 
 def _trainer(

@@ -38,7 +38,7 @@ def _open(name: str, size: tuple[int, ...], folder: Path | None, strict: bool) -
         return synthetic.load()
     path = Path(name)
     if path.suffix == ".npz":
-        return files.load_npz(path)
+        return files.load_npz(path, size)
     if path.is_dir():
         return files.load_folder(path, size, strict)
     close = nearest(name, set(NAMES))

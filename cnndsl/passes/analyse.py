@@ -10,7 +10,8 @@ from cnndsl.passes.habits import guess
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.sink import Sink
 from cnndsl.passes.unrun import find_unknown
-from cnndsl.source import Diagnostic, Source, Span, UserError
+from cnndsl.recipe import Recipe
+from cnndsl.source import Diagnostic, Failed, Source, Span, UserError
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
 
@@ -41,6 +42,14 @@ def examine(
     if file.unclear:
         return None, sink.all, file
     return _expanded(file, sink, dict(settings or {})), sink.all, file
+
+
+def recipe_of(section: str, name: str) -> Recipe:
+    """The recipe of what stands inside of `train { … }`; Failed with its errors."""
+    model, found = analyse(Source(f"input 1; id; train {{ {section} }}", name))
+    if model is None or model.recipe is None:
+        raise Failed(found)
+    return model.recipe
 
 
 def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model | None:

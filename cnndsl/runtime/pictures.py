@@ -21,13 +21,17 @@ def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDAr
     is cut out. UserError where it cannot be read.
     """
     image = _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
-    scale = max(width / image.width, height / image.height)
-    if scale != 1:
-        size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-        image = image.resize(size, resample=2)  # bilinear, antialiased
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    cut = np.asarray(image.crop((left, top, left + width, top + height)), np.uint8)
-    return cut.reshape(height, width, channels)
+    if image.size != (width, height):
+        scale = max(width / image.width, height / image.height)
+        image = image.resize((width, height), 2, _middle(image, width / scale, height / scale))
+    return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def _middle(image: "Image", width: float, height: float) -> tuple[float, float, float, float]:
+    """The box of this size in the middle: scaling it alone takes no more than the result."""
+    width, height = min(width, image.width), min(height, image.height)
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    return (left, top, left + width, top + height)
 
 
 def _eight_bits(image: "Image") -> "Image":

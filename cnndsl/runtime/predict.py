@@ -32,6 +32,8 @@ class Predictor:
         if len(self.shape) != 3:
             raise UserError(f"the model takes {self.shape[0]} features, not pictures: give .npy")
         channels, height, width = self.shape
+        if channels not in (1, 3):
+            raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
         pixels = read_picture(path, height, width, channels)[None]
         if self.uint8:
             return pixels
@@ -46,6 +48,10 @@ class Predictor:
             array = array[None]
         if array.shape[1:] != wanted:
             raise UserError(f"{path}: is {array.shape}, the model takes N x {wanted}")
+        if self.uint8 and array.dtype != np.uint8:
+            raise UserError(f"{path}: is {array.dtype}, the model takes uint8 pictures, 0 to 255")
+        if array.dtype.kind not in "fiub":
+            raise UserError(f"{path}: is {array.dtype}, the model takes numbers")
         return np.ascontiguousarray(array, np.uint8 if self.uint8 else np.float32)
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
@@ -56,11 +62,12 @@ class Predictor:
             raise UserError(f"onnxruntime cannot run the model: {error}") from None
 
     def scores(self, outputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The last output as pictures x classes."""
-        last: Any = outputs[-1]
-        if getattr(last, "ndim", 0) < 2 or last.dtype.kind != "f":  # it may be a list of maps
-            raise UserError("the model's last output is no row of scores for each picture")
-        return last.reshape(len(last), -1)
+        """The main output, `output` or else the last, as pictures x classes."""
+        names = [port.name for port in self.session.get_outputs()]
+        main: Any = outputs[names.index("output") if "output" in names else -1]
+        if getattr(main, "ndim", 0) < 2 or main.dtype.kind != "f":  # it may be a list of maps
+            raise UserError("the model's main output is no row of scores for each picture")
+        return main.reshape(len(main), -1)
 
 
 def open_predictor(path: Path, device: str = "auto", threads: int | None = None) -> Predictor:

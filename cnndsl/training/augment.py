@@ -44,7 +44,8 @@ def jittered(x: Images, strength: float, rng: Rng) -> Images:
     """Contrast and brightness each off by up to `strength`."""
     contrast, light = rng.uniform(1 - strength, 1 + strength, (2, len(x), 1, 1, 1))
     middle = x.mean(axis=(1, 2, 3), keepdims=True)
-    return np.clip((x - middle) * contrast + middle * light, 0, 255).astype(np.uint8)
+    changed = (x - middle) * contrast + middle * light
+    return np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
 
 
 def blanked(x: Images, side: int, rng: Rng) -> Images:

@@ -27,6 +27,11 @@ class Checkpoint:
     tensors: dict[str, NDArray[Any]]
     manifest: dict[str, Any]
 
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The weights, without the optimizer's state beside them: `conv_1.weight.mean`."""
+        others = self.tensors.keys() - {"step"}
+        return {n: self.tensors[n] for n in others if n.rpartition(".")[0] not in others}
+
 
 def save(
     folder: Path, name: str, tensors: Mapping[str, NDArray[Any]], manifest: dict[str, Any]
@@ -47,11 +52,16 @@ def save(
 def tidy(folder: Path) -> None:
     """Remove all but the last two, and tensors that a killed process left without a manifest."""
     with writing(folder):
-        for manifest in sorted(folder.glob("*.json"))[:-_KEPT]:
+        for manifest in _by_age(folder)[:-_KEPT]:
             manifest.unlink()
         for tensors in folder.glob("*.safetensors"):
             if not tensors.with_suffix(".json").exists():
                 tensors.unlink()
+
+
+def _by_age(folder: Path) -> list[Path]:
+    """The manifests, oldest first; a longer number is a larger one."""
+    return sorted(folder.glob("*.json"), key=lambda path: (len(path.name), path.name))
 
 
 def any_in(folder: Path) -> bool:
@@ -61,7 +71,7 @@ def any_in(folder: Path) -> bool:
 
 def newest(folder: Path) -> Checkpoint:
     """The newest whole checkpoint; UserError where there is none."""
-    for manifest in sorted(folder.glob("*.json"), reverse=True):
+    for manifest in reversed(_by_age(folder)):
         found = _read(manifest)
         if found is not None:
             return found

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from cnndsl.backend.inference import Options, inference_model
 from cnndsl.backend.training import OPSET, main_output
 from cnndsl.backend.weights import Weights
-from cnndsl.data.dataset import Dataset, Split
+from cnndsl.data.dataset import Split
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.losses import Loss
-from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import Session, open_session
 
 _BATCH = 250
@@ -41,7 +40,10 @@ class Scores:
 
 @dataclass
 class Evaluator:
-    """Scores weights again and again, each time with batch norm folded."""
+    """Scores weights again and again, each time with batch norm folded.
+
+    `options` hold the normalisation that the weights were trained with, whatever data they meet.
+    """
 
     model: Model
     loss: Loss
@@ -94,18 +96,3 @@ class Evaluator:
             self._losses[count] = open_session(graph, "cpu", 1)
         targets = np.eye(classes, dtype=np.float32)[y]
         return float(self._losses[count].run(None, {"x": logits, "q": targets})[0])
-
-
-def evaluator_of(
-    model: Model,
-    recipe: Recipe,
-    data: Dataset,
-    device: str,
-    threads: int | None,
-    mirror: bool = False,
-) -> Evaluator:
-    """An evaluator that normalises as training on this data set does."""
-    mean, std = data.moments()
-    options = Options(uint8=len(model.input) == 3, mean=mean, std=std)
-    loss = recipe.loss.fitted(data.counts())
-    return Evaluator(model, loss, options, device, threads, mirror)

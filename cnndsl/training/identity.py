@@ -22,6 +22,7 @@ def identity(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
     return {
         "version": version(),
         "spec": whole_spec(model),
+        "set": " ".join(f"{name}={value}" for name, value in sorted(model.settings.items())),
         "data": data.fingerprint(),
         **{name: repr(getattr(recipe, name)) for name in settings},
     }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
@@ -74,7 +75,6 @@ class Trainer:
         deploy = Options(uint8=image, mean=options.mean, std=options.std)
         s = self.settings
         self.evaluator = Evaluator(self.model, self.recipe.loss, deploy, s.device, s.threads)
-        self.show = display(s.progress, self.recipe.epochs, self.batches.steps)
 
     def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
         model, recipe, settings = self.model, self.recipe, self.settings
@@ -95,50 +95,46 @@ class Trainer:
 
     def fit(self) -> list[dict[str, Any]]:
         """Train to the end; Interrupted where a signal came, UserError where the loss broke."""
-        try:
-            return self._fit()
-        except CannotWrite as error:
-            raise UserError(f"{error}\n  then {self._way_on()}") from None
-        finally:
-            for callback in self.callbacks:
-                callback.close()
-            self.folder.close()
+        with ExitStack() as leaving:  # each of these, even where another fails
+            leaving.callback(self.folder.close)
+            for callback in reversed(self.callbacks):
+                leaving.callback(callback.close)
+            try:
+                return self._fit()
+            except CannotWrite as error:
+                raise UserError(f"{error}\n  then {self._way_on()}") from None
 
     def _fit(self) -> list[dict[str, Any]]:
         for callback in self.callbacks:
             callback.on_start(self)
-        with listening() as stop:
-            try:
-                if not checkpoint.any_in(self.folder.checkpoints):
-                    self.save()  # so that a run killed in its first epoch can go on
-                checkpoint.tidy(self.folder.checkpoints)
-                while not self.progress.is_over(self.recipe):
-                    self._epoch(stop)
-                if self.progress.should_stop(self.recipe):
-                    self.show.say(f"no better val_loss for {self.recipe.stop} epochs: stopped")
-            finally:
-                self.show.close()
+        shown = display(self.settings.progress, self.recipe.epochs, self.batches.steps)
+        with listening() as stop, closing(shown) as self.show:
+            if not checkpoint.any_in(self.folder.checkpoints):
+                self.save()  # so that a run killed in its first epoch can go on
+            checkpoint.tidy(self.folder.checkpoints)
+            while not self.progress.is_over(self.recipe):
+                self._epoch(stop)
+            if self.progress.should_stop(self.recipe):
+                self.show.say(f"no better val_loss for {self.recipe.stop} epochs: stopped")
         self._finish()
         return self.progress.rows
 
     def _epoch(self, stop: Stop) -> None:
         progress = self.progress
-        feeds = self.batches.epoch(progress.epoch, progress.step)
         waiting = 0.0
         start = perf_counter()
-        for feed in feeds:
-            waiting += perf_counter() - start
-            self._step(feed, start)
-            start = perf_counter()
-            if stop.signal is not None:
-                feeds.close()
+        with closing(self.batches.epoch(progress.epoch, progress.step)) as feeds:
+            for feed in feeds:
+                waiting += perf_counter() - start
+                self._step(feed, start)
+                start = perf_counter()
                 self._leave_if_asked(stop)
         self._end_epoch(waiting, stop)
         self._leave_if_asked(stop)
 
     def _step(self, feed: Feed, start: float) -> None:
         progress, stepper = self.progress, self.compiled.stepper
-        rate = learning_rate(self.recipe, progress, self.batches.steps)
+        rate = self._rate(progress.step)
         stepper.step({**feed, "lr": np.array(rate, np.float32)})
         loss = stepper.loss
         if not isfinite(loss):
@@ -152,6 +148,10 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_step(self, loss)
 
+    def _rate(self, step: int) -> float:
+        """The learning rate of a step of this epoch."""
+        return learning_rate(self.recipe, self.progress, step, self.batches.steps)
+
     def _end_epoch(self, waiting: float, stop: Stop) -> None:
         progress = self.progress
         seen = progress.step * self.recipe.batch
@@ -163,7 +163,7 @@ class Trainer:
             "accuracy": round(progress.right / seen, 6),
             "val_loss": round(scores.loss, 6),
             "val_accuracy": round(scores.accuracy, 6),
-            "lr": learning_rate(self.recipe, progress, self.batches.steps),
+            "lr": self._rate(progress.step - 1),  # of its last step
             "seconds": round(progress.seconds, 3),
             "images_per_s": round(seen / progress.seconds, 1),
         }
@@ -195,7 +195,9 @@ class Trainer:
         return weights
 
     def _keep(self, name: str, weights: Weights) -> None:
-        write_whole(self.folder.path / "weights" / f"{name}.safetensors", pack_weights(weights))
+        options = self.compiled.options
+        data = pack_weights(weights, (options.mean, options.std))
+        write_whole(self.folder.path / "weights" / f"{name}.safetensors", data)
 
     def save(self) -> None:
         """`last.safetensors`, and a checkpoint of where the run is.
@@ -228,13 +230,14 @@ class Trainer:
     def _broken(self, what: str, at: int, pictures: NDArray[Any]) -> None:
         """Say where numbers stopped being some; the weights before this step are kept."""
         step, stepper, options = self.compiled.step, self.compiled.stepper, self.compiled.options
-        before, after = step.weights(stepper.state_before()), step.weights(stepper.state())
+        state = stepper.state_before()
+        before, after = step.weights(state), step.weights(stepper.state())
         mean, std = (np.reshape(v, (-1, 1, 1)) for v in (options.mean, options.std))
         x = pictures if pictures.dtype != np.uint8 else (pictures / 255.0 - mean) / std
         place = nan.where_it_began(self.model, before, after, np.asarray(x, np.float32))
         kept = "of the last checkpoint"
         if nan.all_finite(before):
-            self._keep("last", before)
+            self._keep("last", step.weights(state, "ema"))
             kept = "before"
         raise UserError(
             f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}\n"

@@ -60,9 +60,12 @@ class Progress:
         return self.epoch >= recipe.epochs or self.should_stop(recipe)
 
 
-def learning_rate(recipe: Recipe, progress: Progress, steps: int) -> float:
-    """The optimizer's rate times the schedule's factor, warm-up and plateaus included."""
-    done = progress.epoch * steps + progress.step
+def learning_rate(recipe: Recipe, progress: Progress, step: int, steps: int) -> float:
+    """The optimizer's rate times the schedule's factor, warm-up and plateaus included.
+
+    For a step of the epoch at hand, which has so many `steps`.
+    """
+    done = progress.epoch * steps + step
     epoch = done / steps
     schedule = recipe.schedule
     factor = schedule.factor(done / (steps * recipe.epochs), epoch) * progress.factor

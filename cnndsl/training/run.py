@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.backend.training import StepOptions, main_output
-from cnndsl.backend.weights import Weights, initial_weights, read_weights
+from cnndsl.backend.weights import Weights, fit_weights, initial_weights, read_weights
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.ir import Model
@@ -32,7 +32,7 @@ def start(
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """A fresh run, compiled and ready to `fit`."""
-    data = _data(model, recipe, data_dir, settings.strict)
+    data = open_data(model, recipe, data_dir, settings.strict)
     recipe = recipe.fitted(data.counts())
     with RunFolder(settings.out) as folder:
         folder.begin(arguments or {}, model.source.text, model.used)
@@ -68,7 +68,7 @@ def resume(
     A run that was stopped before its first checkpoint starts from the beginning.
     """
     with RunFolder(settings.out) as folder:
-        data = _data(model, recipe, data_dir, settings.strict)
+        data = open_data(model, recipe, data_dir, settings.strict)
         recipe = recipe.fitted(data.counts())
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         if not checkpoint.any_in(folder.checkpoints):
@@ -78,21 +78,29 @@ def resume(
         if not force:
             check_same(found.manifest, identity(model, recipe, data))
         trainer.progress = Progress(**found.manifest["progress"])
-        first = _first_weights(model, recipe, None)
+        first = dict(_first_weights(model, recipe, None)) | found.weights()
+        first = fit_weights(first, model, f"the run in {folder.path}")
         trainer.prepare(first, _options(found.manifest["options"], recipe))
-        trainer.compiled.stepper.load(trainer.compiled.step.stored(found.tensors))
+        step = trainer.compiled.step
+        state = step.restored(step.initial_state(first))  # an optimizer that is new starts afresh
+        state |= {name: array for name, array in found.tensors.items() if name in state}
+        trainer.compiled.stepper.load(step.stored(state))
         return trainer
 
 
 def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
     plan = Plan(stored["conv"])
     soft = bool(recipe.augment.mixup)
+    pieces = stored["pieces"] if recipe.batch % stored["pieces"] == 0 else 1
     return StepOptions(
-        recipe.batch, stored["pieces"], plan, soft, tuple(stored["mean"]), tuple(stored["std"])
+        recipe.batch, pieces, plan, soft, tuple(stored["mean"]), tuple(stored["std"])
     )
 
 
-def _data(model: Model, recipe: Recipe, data_dir: Path | None, strict: bool) -> Dataset:
+def open_data(
+    model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
+) -> Dataset:
+    """The recipe's data set; UserError where it does not fit the model."""
     if recipe.data is None:
         raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
     data = open_dataset(recipe.data, model.input, data_dir, strict)

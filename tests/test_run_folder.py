@@ -1,0 +1,291 @@
+"""A run folder is enough: to go on, to evaluate and to compile, whoever began the run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from running import session
+
+import cnndsl
+from cnndsl.cli import main
+from cnndsl.data import synthetic
+from cnndsl.losses import MeanSquaredError
+from cnndsl.optim import Sgd
+from cnndsl.passes.analyse import recipe_of
+from cnndsl.recipe import CHOSEN, Augment, Recipe
+from cnndsl.training import run
+from cnndsl.training.callbacks import Callback
+from cnndsl.training.signals import Interrupted
+from cnndsl.words import specs
+
+SPEC = """input 3x32x32
+let p = 0.2
+conv 8 3x3 /2 bn relu; pool 2; dropout p
+conv 8 3x3 relu
+gap; dense 10
+train { batch 20; epochs 2; optimizer adam lr=0.01; augment flip crop=2; ema 0.9 }
+"""
+FIXED = {"threads": 1, "progress": "none"}
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """200 + 50 of the shapes in a file; no plots, which take longer than the training."""
+    path, all_ = tmp_path / "some.npz", synthetic.load()
+    arrays = {"x": all_.train.x[:200], "y": all_.train.y[:200]}
+    tests = {"x_test": all_.test.x[:50], "y_test": all_.test.y[:50]}
+    np.savez(path, **arrays, **tests, classes=np.array(synthetic.CLASSES))
+    monkeypatch.setattr(run, "Plots", Callback)
+    monkeypatch.setattr(run, "TensorBoard", Callback)
+    monkeypatch.chdir(tmp_path)
+    Path("net.cnn").write_text(SPEC)
+    return str(path)
+
+
+def train(out: str, model: cnndsl.Model | None = None, **more: Any) -> Any:
+    return cnndsl.train(model or cnndsl.load("net.cnn"), "some.npz", out=out, **FIXED | more)
+
+
+def command(*arguments: object) -> int:
+    """The exit code of a command in this process."""
+    with pytest.raises(SystemExit) as left:
+        main([str(a) for a in arguments])
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    capsys.readouterr()
+    assert command("eval", *arguments, "--json", "--threads", 1) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def answers(model: str, pictures: Any) -> Any:
+    (out,) = session(onnx.load(model)).run(None, {"input": pictures})
+    return out
+
+
+def weights(out: str) -> bytes:
+    return Path(out, "weights", "last.safetensors").read_bytes()
+
+
+class LeaveAt(Callback):
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def on_step(self, run: Any, loss: float) -> None:
+        self.left -= 1
+        if not self.left:
+            raise Interrupted(130, "")
+
+
+# From Python
+
+
+def test_a_fresh_process_trains_twice_with_a_callback() -> None:
+    program = (
+        "import cnndsl\n"
+        "class Mine(cnndsl.Callback): pass\n"
+        "for out in 'ab':\n"
+        "    model = cnndsl.load('net.cnn')\n"
+        "    cnndsl.train(model, 'some.npz', out=out, epochs=1, callbacks=[Mine()], threads=1)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120, capture_output=True)
+    assert weights("a") == weights("b")
+
+
+def test_a_recipe_is_given_as_objects_or_in_the_words_of_a_spec() -> None:
+    objects = train("a", optimizer=Sgd(lr=0.1, nesterov="nesterov", momentum=0.9), epochs=1,
+                    loss=MeanSquaredError(), augment=Augment(flip="flip"))  # fmt: skip
+    words = train("b", optimizer="sgd lr=0.1 momentum=0.9 nesterov", epochs=1, loss="mse",
+                  augment="flip")  # fmt: skip
+    assert objects[-1]["val_loss"] == words[-1]["val_loss"]
+    assert weights("a") == weights("b")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"optimizer": "sdg"}, "unknown optimizer `sdg`"),
+        ({"epochs": 0}, "at least 1, not 0"),
+        ({"loss": "mse smooth=1"}, "has no key"),
+        ({"epoch": 1}, "a recipe has no epoch; it has data, batch"),
+    ],
+)
+def test_a_recipe_that_is_none_is_told_before_anything_is_written(
+    change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises((cnndsl.Failed, cnndsl.UserError), match=told):
+        train("run", **change)
+    assert not Path("run").exists()
+
+
+def test_the_command_goes_on_with_a_run_begun_in_python(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = {"optimizer": Sgd(lr=0.05, momentum=0.9), "epochs": 3, "loss": MeanSquaredError()}
+    whole = train("whole", cnndsl.load("net.cnn", p=0.5), **changes)
+    with pytest.raises(Interrupted):
+        train("cut", cnndsl.load("net.cnn", p=0.5), **changes, callbacks=[LeaveAt(14)])
+    assert command("train", "--resume", "cut", "--progress", "none") == 0
+    assert weights("cut") == weights("whole")
+    best = max(whole, key=lambda row: row["val_accuracy"])
+    scores = evaluated(capsys, "cut")
+    assert scores["accuracy"] == pytest.approx(best["val_accuracy"])
+    assert scores["loss"] == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_written_recipe_reads_as_itself(drawn: st.DataObject) -> None:
+    """Any loss, optimizer and schedule with any of its numbers changed."""
+    chosen = dict[str, Any]()
+    for name, registry in CHOSEN.items():
+        cls = drawn.draw(st.sampled_from(list(registry.values())))
+        changes = {
+            s.name: drawn.draw(st.floats(s.low or 0, s.high or 1e3))
+            for s in specs(cls)
+            if s.kind == "float" and drawn.draw(st.booleans())
+        }
+        chosen[name] = cls(**changes)
+    plain = {"ema": 0.25, "stop": 3, "seed": 2**32 - 1, "augment": Augment("flip", 2, 3, 0.5, 0.1)}
+    recipe = Recipe(**chosen, **plain)
+    assert recipe_of(recipe.written(), "test") == recipe
+
+
+# Going on
+
+
+def test_another_setting_is_another_network(capsys: pytest.CaptureFixture[str]) -> None:
+    train("run", epochs=1)
+    assert command("train", "--resume", "run", "--set", "p=0.5") == 2
+    assert "set: was \n  set: now p=0.5" in capsys.readouterr().err
+
+
+def test_force_goes_on_with_another_optimizer() -> None:
+    train("run", epochs=1)
+    Path("run", "args.yaml").write_text('data: "some.npz"\n')
+    spec = Path("run", "model.cnn")
+    spec.write_text(SPEC.replace("adam lr=0.01", "sgd lr=0.01 momentum=0.9"))
+    assert command("train", "--resume", "run", "--progress", "none") == 2
+    assert command("train", "--resume", "run", "--progress", "none", "--force") == 0
+
+
+def test_force_cannot_go_on_with_weights_of_another_shape(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train("run", epochs=1)
+    spec = Path("run", "model.cnn")
+    spec.write_text(SPEC.replace("conv 8", "conv 4", 1))
+    assert command("train", "--resume", "run", "--force") == 2
+    assert "conv_1.weight is 8x3x3x3, the model has 4x3x3x3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--out", "b"), ("--weights", "w.safetensors")])
+def test_what_only_starts_a_run_is_refused_beside_resume(
+    option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("run", epochs=1)
+    assert command("train", "--resume", "run", *option) == 2
+    assert f"{option[0]} starts a run" in capsys.readouterr().err
+
+
+def test_the_folder_is_free_again_though_a_callback_fails() -> None:
+    class Broken(Callback):
+        def close(self) -> None:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        train("run", epochs=1, callbacks=[Broken()])
+    assert command("train", "--resume", "run", "--progress", "none") == 0
+
+
+def test_the_rate_of_a_row_is_one_that_the_epoch_used() -> None:
+    found = train("run", epochs=3, schedule="step every=1 gamma=0.1", optimizer="sgd lr=0.01")
+    assert [row["lr"] for row in found] == pytest.approx([1e-2, 1e-3, 1e-4])
+
+
+# The same network everywhere
+
+
+def test_the_weights_know_what_pictures_are_normalised_by() -> None:
+    train("run", epochs=1)
+    best = "run/weights/best.safetensors"
+    assert command("compile", "run/model.cnn", "--weights", best, "--uint8", "-o", "u.onnx") == 0
+    assert command("compile", "run/model.cnn", "--weights", best, "-o", "f.onnx") == 0
+    pictures = np.load("some.npz")["x_test"]
+    raw = np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
+    expected = answers("run/weights/best.onnx", raw)
+    assert np.array_equal(answers("u.onnx", raw), expected)
+    said = {p.key: p.value for p in onnx.load("f.onnx").metadata_props}
+    normal = json.loads(said["cnndsl_normalisation"])
+    mean, std = (np.reshape(normal[k], (3, 1, 1)) for k in ("mean", "std"))
+    floats = ((pictures / 255 - mean) / std).astype(np.float32)
+    assert np.allclose(answers("f.onnx", floats), expected, atol=1e-5)
+    model = cnndsl.load("run/model.cnn").to_onnx(best, uint8=True)
+    (out,) = session(model).run(None, {"input": raw})
+    assert np.array_equal(out, expected)
+
+
+def test_other_data_meet_the_same_network(capsys: pytest.CaptureFixture[str]) -> None:
+    """Pictures of another set are normalised as the run's were: that is what is deployed."""
+    train("run", epochs=2)
+    arrays = dict(np.load("some.npz"))
+    np.savez("dark.npz", **arrays | {"x": arrays["x"] // 3})
+    assert evaluated(capsys, "run", "--data", "dark.npz") == evaluated(capsys, "run")
+
+
+def test_data_of_other_classes_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    train("run", epochs=1)
+    arrays = dict(np.load("some.npz"))
+    np.savez("more.npz", **arrays | {"classes": np.array([*synthetic.CLASSES, "more"])})
+    assert command("eval", "run", "--data", "more.npz") == 2
+    assert "more.npz has 11 classes, the model 10 outputs" in capsys.readouterr().err
+
+
+def test_a_class_without_test_pictures_has_no_share(capsys: pytest.CaptureFixture[str]) -> None:
+    train("run", epochs=1)
+    arrays = dict(np.load("some.npz"))
+    kept = arrays["y_test"] != 0
+    few = {"x_test": arrays["x_test"][kept], "y_test": arrays["y_test"][kept]}
+    np.savez("few.npz", **arrays | few)
+    assert evaluated(capsys, "run", "--data", "few.npz")["per_class"][synthetic.CLASSES[0]] is None
+
+
+# Pictures to a compiled model
+
+
+def compiled(text: str, name: str = "m") -> str:
+    Path(f"{name}.cnn").write_text(text)
+    assert command("compile", f"{name}.cnn", "--uint8", "-o", f"{name}.onnx") == 0
+    return f"{name}.onnx"
+
+
+def test_the_main_output_answers_wherever_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    heads = "output output { gap; dense 3 }\noutput aux { gap; dense 5 }"
+    model = compiled(f"input 3x8x8\nconv 4 3x3\n{heads}\n")
+    np.save("x.npy", np.zeros((8, 8, 3), np.uint8))
+    capsys.readouterr()
+    assert command("run", model, "x.npy", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["top"]) == 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_arrays_of_another_type_are_no_pictures(
+    dtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("x.npy", np.zeros((8, 8, 3), dtype))
+    assert command("run", compiled("input 3x8x8; gap; dense 3"), "x.npy") == 2
+    assert f"is {dtype}, the model takes uint8 pictures" in capsys.readouterr().err
+
+
+def test_pictures_have_one_or_three_channels(capsys: pytest.CaptureFixture[str]) -> None:
+    image = pytest.importorskip("PIL.Image")
+    image.new("RGB", (8, 8)).save("x.png")
+    assert command("run", compiled("input 2x8x8; gap; dense 3"), "x.png") == 2
+    assert "pictures have 1 or 3 channels, the model takes 2" in capsys.readouterr().err
