@@ -180,6 +180,27 @@ HABITS = {
     "add (relu, id)": "parentheses hold one expression; branches stand in braces: `add { a | b }`",
     "add { relu } { id }": "branches stand in the same braces: `add { a | b }`",
     "conv 64\u00a03x3": "put a plain space in its place",
+    "conv 8 3x3 bias=false": "write `nobias`",
+    "relu; train { augment flip=false }": "leave `flip` out",
+    "pool 3 2": "a size is one word, `3x2`; a stride is `/2`",
+    "PixelShuffle 2": "there is no depth-to-space: `upsample 2` enlarges, so does `upconv`",
+    "AdaptiveAvgPool 1": "did you mean `gap`?",
+    "GlobalAvgPool2D": "did you mean `gap`?",
+    "SeparableConv2D 8 3x3": "it is two statements: `dwconv 3x3 same; conv 64 1x1`",
+    "InstanceNorm2d": "did you mean `in`?",
+    "residual conv 8 3x3 same": "put it in braces: `residual { conv … }`",
+    "x = conv 8 3x3": "a name stands before a `:`, as in `x: conv …`",
+    "relu; train { loss = mse }": "a variable is `let loss = …`; a value behind a word has no `=`: "
+    "`loss mse`",
+    "relu; train { optimizer adam betas=(0.9,0.999) }": "there are no lists: each number has a key "
+    "of its own, as in `beta1=0.9`",
+    "relu; train { loss cross_entropy weights=1,2 }": "several numbers are one text: "
+    '`weights="1 2 3"`',
+    "relu if True": "write `true`",
+    "same relu": "`same` stands behind a layer, on its line: `conv 64 3x3 same relu`",
+    "if ch == 3 { relu } elif ch == 4 { relu }": "`else if` stands on the line of the `}`",
+    "a + b": "tensors are summed by `add a`, or in `residual { … }`",
+    "dropout 50%": "a share is a number: `0.5`",
     "relu; train { learning_rate 0.1 }": "it is a key: `optimizer … lr=…`",
     "relu; train { optimizer adam learning_rate=1 }": "did you mean `lr`?",
 }

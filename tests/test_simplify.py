@@ -11,6 +11,7 @@ from cnndsl.graph.idioms import use_fast_idioms
 from cnndsl.graph.rows import cut_rows, with_zero_row
 from cnndsl.graph.simplify import (
     drop_dead,
+    drop_stops,
     fold_constants,
     merge_reshapes,
     rewrite,
@@ -19,6 +20,7 @@ from cnndsl.graph.simplify import (
     unstretch,
 )
 from cnndsl.graph.tape import Node, Tape, Value
+from cnndsl.graph.vjp import gradients
 
 Pass = Callable[[Tape], None]
 X = np.random.default_rng(0).uniform(0.5, 2, (4, 3)).astype(np.float32)
@@ -58,6 +60,15 @@ def test_a_node_lives_while_one_of_its_outputs_does() -> None:
     _, second = tape.ops("Split", x, tape.ints([1, 3]), axis=0, results=2)
     tape.outputs["y"] = second
     assert done(tape, drop_dead) == ["Split"]
+
+
+def test_what_stopped_gradients_goes_when_they_are_written() -> None:
+    tape, x = start()
+    tape.outputs["y"] = tape.op("Mul", x, tape.op("StopGradient", tape.op("Exp", x)))
+    (dx,) = gradients(tape, tape.outputs["y"], [x])
+    tape.outputs["dx"] = dx
+    drop_stops(tape)
+    assert np.array_equal(evaluate(tape, {"x": X})["dx"], np.exp(X))
 
 
 def test_equal_expressions_are_computed_once() -> None:

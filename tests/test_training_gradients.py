@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from stepping import random_weights, step_of
 
 from cnndsl.api import parse
 from cnndsl.backend.training import OPSET, StepOptions, training_step
@@ -154,3 +155,33 @@ def test_micro_batches_change_nothing(body):
         for name, value in outcomes[0].items():
             np.testing.assert_allclose(cut[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
     assert directional_error(text, Plan(), pieces=2) < 1e-7
+
+
+BRIGHT = "input 3x12x12; conv 8 3x3 same bn silu; gap; dense 2"
+
+
+def bright_step(contrast, dtype):
+    """The loss of a step on bright pictures, and the changes of the weights behind batch norm."""
+    rng = np.random.default_rng(0)
+    x = (230 + rng.integers(-contrast, contrast + 1, (8, 3, 12, 12))).astype(np.uint8)
+    weights = random_weights(parse(BRIGHT).ir)
+    weights["conv_1.weight"] = abs(weights["conv_1.weight"])  # so that no channel's mean is near 0
+    run = step_of(BRIGHT, Recipe(optimizer=Sgd()), 8, dtype, weights, mean=(0.1,), std=(0.2,))
+    loss = run(x, np.arange(8) % 2, lr=1.0)["loss"]
+    names = ("bn_1.weight", "bn_1.bias", "dense_1.weight", "dense_1.bias")
+    return float(loss), {name: run.weights()[name] - weights[name] for name in names}
+
+
+@pytest.mark.parametrize("contrast", [1, 5, 20])
+def test_batch_norm_keeps_its_digits_far_from_zero(contrast):
+    """A variance as E[x²] − E[x]² would have lost them: gradients were wrong by a third."""
+    (loss, found), (exact_loss, exact) = (bright_step(contrast, d) for d in ("float32", "float64"))
+    assert loss == pytest.approx(exact_loss, rel=1e-4)
+    for name, gradient in exact.items():
+        assert np.linalg.norm(found[name] - gradient) < 2e-3 * np.linalg.norm(gradient), name
+
+
+def test_batch_norm_of_pictures_without_contrast_is_a_number():
+    loss, found = bright_step(0, "float32")
+    assert np.isfinite(loss)
+    assert all(np.isfinite(change).all() for change in found.values())

@@ -56,7 +56,7 @@ def _known(tape: "Tape", value: "Value") -> list[int]:
 @rule(
     "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Neg", "Abs", "Sqrt", "Reciprocal", "Erf", "Softplus",
     "HardSigmoid", "Elu", "Selu", "LeakyRelu", "Softmax", "LogSoftmax", "Identity", "Clip", "LRN",
-    "InstanceNormalization", "LayerNormalization", "PRelu", "Floor", "Sign",
+    "InstanceNormalization", "LayerNormalization", "PRelu", "Floor", "Sign", "StopGradient",
 )  # fmt: skip
 def _like_first(tape: "Tape", xs: Any, attrs: dict[str, Any], n: int) -> list[Result]:
     return [(xs[0].shape, xs[0].dtype)]

@@ -101,6 +101,11 @@ def unstretch(tape: Tape) -> None:
     rewrite(tape, transform)
 
 
+def drop_stops(tape: Tape) -> None:
+    """Take away what kept gradients from passing: StopGradient is no operator of ONNX."""
+    rewrite(tape, lambda _, n: [v for v in n.inputs if v] if n.op == "StopGradient" else None)
+
+
 def merge_reshapes(tape: Tape) -> None:
     """One Reshape for a chain of them, none where the shape is there already."""
 
@@ -119,5 +124,7 @@ def merge_reshapes(tape: Tape) -> None:
 
 def simplify(tape: Tape) -> None:
     """All of them, in an order in which each helps the next."""
-    for each in (drop_dead, share_common, unstretch, fold_constants, share_common, drop_dead):
+    drop_dead(tape)
+    drop_stops(tape)
+    for each in (share_common, unstretch, fold_constants, share_common, drop_dead):
         each(tape)

@@ -14,6 +14,8 @@ def _batch_norm(lo: Lowering, node: Node) -> "list[Form]":
 
     The batch may come in pieces: x₁ … xₖ before the parameters, y₁ … yₖ before the statistics.
     A bias that waits to be added to x changes only the running mean: the batch's takes it away.
+    In training x is centred first: E[x²] − mean² would lose the variance of a channel whose mean is
+    far from 0, and find less than none.
     """
     pieces, trains = len(node.inputs) - 4, bool(node.attrs.get("training_mode"))
     form = lo.laid if trains else lo.settled
@@ -23,9 +25,15 @@ def _batch_norm(lo: Lowering, node: Node) -> "list[Form]":
         for image, x in zip(images, node.inputs[:pieces], strict=True)
     ]
     gamma, beta, old_mean, old_var = (lo.plain(v) for v in node.inputs[pieces:])
-    mean, var = _moments(lo, xs) if trains else (old_mean, old_var)
+    mean, var, offset = old_mean, old_var, old_mean
+    if trains:
+        mean = _mean(lo, "ReduceSum", xs)
+        middle = lo.tape.op("StopGradient", mean)
+        xs = [lo.tape.op("Sub", x, middle) for x in xs]
+        var = _mean(lo, "ReduceSumSquare", xs)  # its gradient does not reach the mean: Σ (x−m) = 0
+        offset = lo.tape.op("Sub", mean, middle)  # 0, but for its gradient
     scale = lo.tape.op("Mul", _rstd(lo, var, node.attrs["epsilon"]), gamma)
-    shift = lo.tape.op("Sub", beta, lo.tape.op("Mul", mean, scale))
+    shift = lo.tape.op("Sub", beta, lo.tape.op("Mul", offset, scale))
     made = list[Form]()
     for image, x in zip(images, xs, strict=True):
         y = lo.tape.op("Add", lo.tape.op("Mul", x, scale), shift)
@@ -40,18 +48,12 @@ def _batch_norm(lo: Lowering, node: Node) -> "list[Form]":
     return [*made, _moved(lo, old_mean, mean, keep), _moved(lo, old_var, unbiased, keep)]
 
 
-def _moments(lo: Lowering, xs: list[Value]) -> tuple[Value, Value]:
-    """Mean and variance of each channel (the last axis) over all pieces, as (C,)."""
+def _mean(lo: Lowering, op: str, xs: list[Value]) -> Value:
+    """The sum of each channel (the last axis) over all pieces, over their count, as (C,)."""
     axes = lo.tape.ints(range(len(xs[0].shape) - 1))
     count = sum(prod(int(d) for d in x.shape[:-1]) for x in xs)
-    share = lo.tape.scalar(1 / count, xs[0].dtype)
-
-    def mean(op: str) -> Value:
-        sums = [lo.tape.op(op, x, axes, keepdims=0) for x in xs]
-        return lo.tape.op("Mul", lo.tape.sum(sums), share)
-
-    first = mean("ReduceSum")
-    return first, lo.tape.op("Sub", mean("ReduceSumSquare"), lo.tape.op("Mul", first, first))
+    sums = [lo.tape.op(op, x, axes, keepdims=0) for x in xs]
+    return lo.tape.op("Mul", lo.tape.sum(sums), lo.tape.scalar(1 / count, xs[0].dtype))
 
 
 def _rstd(lo: Lowering, var: Value, eps: float) -> Value:

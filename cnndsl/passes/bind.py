@@ -151,10 +151,15 @@ class Binder:
                 return None
 
     def _refuse_layer(self, name: ast.Name) -> None:
-        if name.id in self.words:
-            fix = Fix(Span(name.span.source, name.span.start, name.span.start), "; ", "insert `;`")
-            message = f"`{name.id}` is a statement of its own, it cannot follow here"
-            raise Complaint("E109", message, name.span, f"put `;` before it: `; {name.id} …`", fix)
+        if name.id not in self.words:
+            return
+        message = f"`{name.id}` is a statement of its own, it cannot follow here"
+        first = self.slots[0].cls
+        if first.takes_group:
+            mend = f"put it in braces: `{first.word} {{ {name.id} … }}`"
+            raise Complaint("E109", message, name.span, mend)
+        fix = Fix(Span(name.span.source, name.span.start, name.span.start), "; ", "insert `;`")
+        raise Complaint("E109", message, name.span, f"put `;` before it: `; {name.id} …`", fix)
 
     def _mend(self, name: str) -> str:
         """What an unknown bare name was probably meant to be."""
@@ -214,6 +219,10 @@ class Binder:
             return Complaint("E103", f"`{word}` has no stride", place, "remove it")
         message = f"`{word}` has no key `{key}`"
         own = self._written_as_words(key, value)
+        if own and isinstance(value, ast.Bool) and not value.value:
+            off = f"no{key}"
+            mend = f"write `{off}`" if off in self._own_words() else f"leave `{key}` out"
+            return Complaint("E103", message, place, mend)
         if own:
             mend = f"`{own}` is written without `=`: `{word} … {own}`"
             return Complaint("E103", message, place, mend)

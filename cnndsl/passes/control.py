@@ -29,6 +29,8 @@ def unknown(head: ast.Name, blocks: set[str]) -> Complaint:
     """A statement starts with a word that means nothing."""
     known = {*vocabulary(), *WORDS, "let", "block", "if", "use", *blocks}
     hint = HINTS.get(head.id.lower())
+    if head.id in reserved_words() - known:
+        hint = f"`{head.id}` stands behind a layer, on its line: `conv 64 3x3 same relu`"
     close = None if hint else meant(head.id, known)
     mend = hint or (f"did you mean `{close}`?" if close else "`cnndsl layers` lists the layers")
     message = f"unknown layer or block `{head.id}`"

@@ -76,8 +76,11 @@ def _joined(slot: Slot, value: ast.Expr) -> str | None:
         return None
     last = slot.spans[fields[-1].name].text
     match fields[-1].kind, value:
+        case "pair", ast.Number() if value.span.text == last:
+            return f"a size is one word: `{last}x{last}`"
         case "pair", ast.Number():
-            return f"a size is one word: `{last}x{value.span.text}`"
+            size = f"`{last}x{value.span.text}`"
+            return f"a size is one word, {size}; a stride is `/{value.span.text}`"
         case "shape", ast.Number():
             return "a shape is one word: `3x32x32`"
         case "pair", ast.Dims() if len(fields) > 1:

@@ -70,6 +70,8 @@ def _variable(name: ast.Name, scope: Scope) -> Value:
             raise Unknown from None
         close = guess(name.id, scope.known("values"))
         mend = f"did you mean `{close}`?" if close else f"define it: `let {name.id} = …`"
+        if name.id in ("True", "False"):
+            mend = f"write `{name.id.lower()}`"
         if name.id in reserved_words():
             mend = f"`{name.id}` is a word of the language, no value"
         raise Complaint("E102", f"unknown name `{name.id}`", name.span, mend) from None

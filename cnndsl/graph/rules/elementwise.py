@@ -7,6 +7,7 @@ from cnndsl.graph.vjp import Grad, no_gradient, vjp
 
 no_gradient("steps and truth values", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual",
             "Not", "And", "Or", "IsNaN", "IsInf", "Floor", "Sign", "ArgMax", "OneHot")  # fmt: skip
+no_gradient("by its writer's word; `simplify` takes it away", "StopGradient")
 
 
 @vjp("Identity", 0)  # dx = dy
