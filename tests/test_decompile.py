@@ -1,6 +1,7 @@
 """ONNX back to specs: the same outputs again, or a refusal that names the operator."""
 
 import io
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -440,6 +441,40 @@ def test_settings_that_cannot_be_read(tmp_path: Path, settings_: str) -> None:
     onnx.save(model, path)
     with pytest.raises(UserError, match="metadata"):
         called("decompile", path)
+
+
+def test_the_files_that_a_source_uses_come_back_beside_it(tmp_path: Path) -> None:
+    there, back = tmp_path / "there", tmp_path / "back"
+    (there / "parts").mkdir(parents=True)
+    (there / "parts" / "blocks.cnn").write_text("block c(n) { conv n 3x3 same bn relu }\n")
+    (there / "net.cnn").write_text('input 3x8x8\nuse "parts/blocks.cnn"\nc 4; c 4; gap; dense 3\n')
+    model = cnndsl.load(there / "net.cnn").to_onnx(uint8=True, mean=(0.4,), std=(0.3,))
+    onnx.save(model, tmp_path / "net.onnx")
+    back.mkdir()
+    arguments = [tmp_path / "net.onnx", "-o", back / "net.cnn", "--weights", back / "w.safetensors"]
+    called("decompile", *arguments)
+    for name in ("net.cnn", "parts/blocks.cnn"):
+        assert (back / name).read_text() == (there / name).read_text()
+    again = cnndsl.load(back / "net.cnn").to_onnx(back / "w.safetensors", uint8=True)
+    x = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    ours, theirs = (session(m).run(None, {"input": x})[0] for m in (again, model))
+    assert np.allclose(ours, theirs, atol=1e-5)
+    (back / "parts" / "blocks.cnn").write_text("# mine\n")
+    with pytest.raises(SystemExit) as left:
+        main(["decompile", *map(str, arguments)])
+    assert left.value.code == 2
+    assert (back / "parts" / "blocks.cnn").read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("name", ["../a.cnn", "/a.cnn", "a.py", "b/../../a.cnn"])
+def test_a_file_cannot_place_others_outside(tmp_path: Path, name: str) -> None:
+    model = cnndsl.parse("input 8; dense 3").to_onnx()
+    model.metadata_props.add(key="cnndsl_used", value=json.dumps({name: "block c { relu }"}))
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(SystemExit) as left:
+        main(["decompile", str(tmp_path / "net.onnx"), "-o", str(tmp_path / "deep" / "net.cnn")])
+    assert left.value.code == 2
+    assert not (tmp_path / "deep").exists()
 
 
 def test_a_source_without_its_tensors(tmp_path: Path) -> None:

@@ -111,11 +111,11 @@ def normalised(tape: Tape, x: Value, mean: tuple[float, ...], std: tuple[float, 
 def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
     """The ONNX model; its metadata hold the source text, the version and the settings.
 
-    A float input takes pictures that are normalised already: the metadata say how.
+    A float input takes pictures that are normalised already: the metadata say how they are.
     """
     tape = inference_tape(model, weights, options)
     said = metadata(model)
-    if not options.uint8 and (options.mean, options.std) != (Options.mean, Options.std):
+    if (options.mean, options.std) != (Options.mean, Options.std):
         normal = {"mean": options.mean, "std": options.std}
         said["cnndsl_normalisation"] = json.dumps(normal)
     return export(tape, model.name, options.opset, said, lines(model))
@@ -123,10 +123,12 @@ def inference_model(model: Model, weights: Weights, options: Options) -> "ModelP
 
 def metadata(model: Model) -> dict[str, str]:
     """What the ONNX file says of its origin."""
+    used = {"cnndsl_used": json.dumps(dict(model.used))} if model.used else {}
     return {
         "cnndsl_version": version(),
         "cnndsl_language": str(LANGUAGE),
         "cnndsl_source": model.source.text,
+        **used,
         "cnndsl_settings": json.dumps(dict(model.settings), sort_keys=True),
         "cnndsl_input": json.dumps(list(model.input)),
     }

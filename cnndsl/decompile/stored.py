@@ -2,16 +2,20 @@
 
 import json
 from math import sqrt
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.backend.weights import Normalisation
 from cnndsl.decompile.graph import initializers
 from cnndsl.ir import Model, Node
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.passes.analyse import analyse
-from cnndsl.source import Source, UserError
+from cnndsl.passes.includes import read
+from cnndsl.source import Diagnostic, UserError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,14 +33,49 @@ def source(model: "ModelProto") -> str | None:
     return (f"# compiled with {said}\n" if said else "") + entries["cnndsl_source"]
 
 
+def used(model: "ModelProto") -> dict[str, str]:
+    """Texts of the files that the source uses, by their paths beside it, each inside its folder."""
+    entries = _entries(model)
+    try:
+        found = json.loads(entries.get("cnndsl_used", "{}"))
+        texts = {str(name): str(text) for name, text in found.items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise UserError(f"its metadata cannot be read: {error}") from None
+    for name in texts:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or path.suffix != ".cnn" or "\\" in name:
+            raise UserError(f"its metadata cannot be read: `{name}` is no file beside a spec")
+    return texts
+
+
+def normalisation(model: "ModelProto") -> Normalisation | None:
+    """What pictures are normalised by before they meet the weights, where the file says so."""
+    try:
+        found = json.loads(_entries(model).get("cnndsl_normalisation", "null"))
+        return found and (tuple(map(float, found["mean"])), tuple(map(float, found["std"])))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"its metadata cannot be read: {error}") from None
+
+
+def _spec(model: "ModelProto") -> tuple[Model | None, list[Diagnostic]]:
+    """The model of the source, with the files that it uses."""
+    entries = _entries(model)
+    with TemporaryDirectory() as folder:
+        main = Path(folder) / "spec.cnn"
+        for name, text in (used(model) | {main.name: entries.get("cnndsl_source", "")}).items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+        return analyse(read(main), _settings(entries))
+
+
 def tensors(model: "ModelProto") -> Tensors:
     """Every tensor of the spec that the file carries, by its name there.
 
     A batch norm that was folded comes back as one that only adds. UserError where something else
     of the spec is missing.
     """
-    entries = _entries(model)
-    spec, found = analyse(Source(entries.get("cnndsl_source", "")), _settings(entries))
+    spec, found = _spec(model)
     if spec is None:
         raise UserError(f"the source in the file is not whole: {found[0].message}\n{_INSTEAD}")
     there: dict[str, NDArray[Any]] = dict(initializers(model))
