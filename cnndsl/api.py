@@ -84,8 +84,8 @@ class Model:
         batch: int | None = None,
         fold: bool = True,
         uint8: bool = False,
-        mean: "Sequence[float] | None" = None,
-        std: "Sequence[float] | None" = None,
+        mean: "float | Sequence[float] | None" = None,
+        std: "float | Sequence[float] | None" = None,
     ) -> "ModelProto":
         """The inference graph (see `cnndsl compile --help`); UserError for weights that do not fit.
 

@@ -448,7 +448,7 @@ def test_the_files_that_a_source_uses_come_back_beside_it(tmp_path: Path) -> Non
     (there / "parts").mkdir(parents=True)
     (there / "parts" / "blocks.cnn").write_text("block c(n) { conv n 3x3 same bn relu }\n")
     (there / "net.cnn").write_text('input 3x8x8\nuse "parts/blocks.cnn"\nc 4; c 4; gap; dense 3\n')
-    model = cnndsl.load(there / "net.cnn").to_onnx(uint8=True, mean=(0.4,), std=(0.3,))
+    model = cnndsl.load(there / "net.cnn").to_onnx(uint8=True, mean=0.4, std=0.3)
     onnx.save(model, tmp_path / "net.onnx")
     back.mkdir()
     arguments = [tmp_path / "net.onnx", "-o", back / "net.cnn", "--weights", back / "w.safetensors"]

@@ -15,6 +15,7 @@ from cnndsl.ir import Model
 from cnndsl.source import UserError
 
 Weights = Mapping[str, NDArray[np.float32]]
+Numbers = float | Sequence[float]
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation that pictures in 0…1 are brought to, one number or one a channel."""
 _SHOWN = 5
@@ -51,7 +52,7 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
 
 
 def normalisation(
-    path: Path | None, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+    path: Path | None, mean: Numbers | None = None, std: Numbers | None = None
 ) -> Normalisation:
     """Mean and standard deviation as given, else those that a file's weights were trained with.
 
@@ -59,7 +60,12 @@ def normalisation(
     """
     text = _metadata(path.read_bytes()).get(_KEY, "").partition(_NORMAL)[2] if path else ""
     stored = json.loads(text) if text else {"mean": [0.0], "std": [1.0]}
-    return tuple(mean or stored["mean"]), tuple(std or stored["std"])
+    return _numbers(mean, stored["mean"]), _numbers(std, stored["std"])
+
+
+def _numbers(given: Numbers | None, stored: Sequence[float]) -> tuple[float, ...]:
+    found = stored if given is None else given
+    return (float(found),) if isinstance(found, int | float) else tuple(found)
 
 
 def pack_weights(tensors: Weights, normal: Normalisation | None = None) -> bytes:

@@ -42,5 +42,7 @@ def _open(name: str, size: tuple[int, ...], folder: Path | None, strict: bool) -
     if path.is_dir():
         return files.load_folder(path, size, strict)
     close = nearest(name, set(NAMES))
+    if path.name != name:
+        raise UserError(f"there is no folder `{name}` in {Path.cwd()}")
     hint = f"did you mean `{close}`?" if close else f"{', '.join(NAMES)}, a folder or an .npz file"
     raise UserError(f"there is no data set `{name}`: {hint}")

@@ -7,12 +7,14 @@ from cnndsl.layers.activation import Activation, Relu, Relu6, Scale, Sigmoid, So
 from cnndsl.layers.conv import Conv, Convolution
 from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.dropout import Dropout
+from cnndsl.layers.merge import Add, Concat
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint, removal
 from cnndsl.source import Fix
 
 _LINEAR = (BatchNorm, Flatten, Dropout)  # between two linear layers, these keep the whole linear
 _SQUASHING = (Sigmoid, Tanh)
+_MOST_NEW = 0.5  # share of a batch's statistics from which Keras's meaning is more likely
 _DEEP = 5  # squashing activations in a row whose gradients, at most 1/4 or 1 each, multiply
 
 
@@ -154,3 +156,38 @@ def dropout_before_norm(s: Subject) -> Iterator[Found]:
                     "put `dropout` behind `bn` and its activation, or drop it (Li et al. 2018, "
                     "arXiv:1801.05134)",
                 )  # fmt: skip
+
+
+@lint("W306")
+def kerass_momentum(s: Subject) -> Iterator[Found]:
+    """A batch norm that forgets at once: its momentum was meant as Keras's, the share kept."""
+    for node in s.nodes:
+        layer = node.layer
+        if (
+            isinstance(layer, BatchNorm)
+            and layer.momentum > _MOST_NEW
+            and "momentum" in node.places
+        ):
+            said, share = node.places["momentum"], f"momentum={1 - layer.momentum:.6g}"
+            inside = node.statement is not None and node.statement.holds(said)
+            yield Found(
+                f"the running statistics are to {layer.momentum:.0%} those of the last batch: "
+                "`momentum` is the share of the new ones, as in PyTorch", said,
+                f"Keras's momentum is the share of the old ones: write `{share}`",
+                fix=Fix(said, share, f"write `{share}`", safe=False) if inside else None,
+            )  # fmt: skip
+
+
+@lint("W307")
+def joined_with_itself(s: Subject) -> Iterator[Found]:
+    """`add a b` right behind `b:`, which is the current tensor and so counts twice."""
+    for node in s.nodes:
+        said = node.statement or node.span
+        if not isinstance(node.layer, Add | Concat) or "{" in said.text:
+            continue
+        if node.inputs[0] in node.inputs[1:]:
+            word, name = node.layer.word, s.nodes[node.inputs[0]].path.rpartition(".")[2]
+            yield Found(
+                f"`{word}` takes the tensor above, `{name}`, and then `{name}` once more", said,
+                f"leave `{name}` out: `{word}` starts with the tensor above",
+            )  # fmt: skip
