@@ -66,6 +66,8 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there
+        return
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -149,6 +149,13 @@ def test_folders_that_nobody_made_are_left_alone(tmp_path: Path) -> None:
     assert len(data.train) + len(data.test) == 10
 
 
+def test_a_class_without_pictures_is_a_mistake(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    (tmp_path / "old").mkdir()
+    with pytest.raises(UserError, match="holds no pictures of old; remove an empty folder"):
+        open_dataset(str(tmp_path), TINY)
+
+
 def test_a_class_of_the_test_alone_is_a_mistake(tmp_path: Path) -> None:
     folder_of(tmp_path / "train")
     folder_of(tmp_path / "test")

@@ -108,6 +108,9 @@ def load_folder(path: Path, size: tuple[int, ...], strict: bool = False) -> Data
     if len(classes) < 2:
         raise UserError(f"{path}: needs a folder of pictures for each class")
     train = _folder_split(top, classes, size, strict)
+    empty = [name for at, name in enumerate(classes) if not (train.y == at).any()]
+    if empty:
+        raise UserError(f"{top}: holds no pictures of {', '.join(empty)}; remove an empty folder")
     if divided:
         other = parts[1] if parts[1].is_dir() else parts[2]
         strange = sorted({p.name for p in _folders(other)} - set(classes))

@@ -1,11 +1,11 @@
 """The run folder: what a run leaves behind, with the names that people know."""
 
 import csv
-import fcntl
 import io
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -103,11 +103,23 @@ class RunFolder:
 def _locked(path: Path) -> IO[bytes]:
     file = path.open("ab")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        _hold(file)
+    except (BlockingIOError, PermissionError):
         file.close()
         raise UserError(f"{path.parent}: another process is training there") from None
     return file
+
+
+def _hold(file: IO[bytes]) -> None:
+    """Lock a file until it is closed; an OSError where another has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _environment() -> dict[str, Any]:
