@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import session
+from safetensors.numpy import save
 
 import cnndsl
+from cnndsl.backend.weights import _signature  # pyright: ignore[reportPrivateUsage]
 from cnndsl.cli import main
 from cnndsl.data import synthetic
 from cnndsl.losses import MeanSquaredError
@@ -289,3 +291,15 @@ def test_pictures_have_one_or_three_channels(capsys: pytest.CaptureFixture[str])
     image.new("RGB", (8, 8)).save("x.png")
     assert command("run", compiled("input 2x8x8; gap; dense 3"), "x.png") == 2
     assert "pictures have 1 or 3 channels, the model takes 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"mean": 0}', '{"mean": [0], "std": ["x"]}'])
+def test_a_normalisation_that_is_none_is_told(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = cnndsl.parse("input 3x8x8; gap; dense 3")
+    tensors = model.initial_weights()
+    Path("m.cnn").write_text(model.ir.source.text)
+    Path("w.safetensors").write_bytes(save(dict(tensors), metadata=_signature(tensors, text)))
+    assert command("compile", "m.cnn", "--weights", "w.safetensors", "-o", "m.onnx") == 2
+    assert "w.safetensors: its normalisation cannot be read" in capsys.readouterr().err

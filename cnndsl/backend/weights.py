@@ -59,13 +59,18 @@ def normalisation(
     For files that `read_weights` has read; 0 and 1 where a file does not say.
     """
     text = _metadata(path.read_bytes()).get(_KEY, "").partition(_NORMAL)[2] if path else ""
-    stored = json.loads(text) if text else {"mean": [0.0], "std": [1.0]}
-    return _numbers(mean, stored["mean"]), _numbers(std, stored["std"])
+    try:
+        stored = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
+        return (
+            _numbers(stored["mean"] if mean is None else mean),
+            _numbers(stored["std"] if std is None else std),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: its normalisation cannot be read: {error}") from None
 
 
-def _numbers(given: Numbers | None, stored: Sequence[float]) -> tuple[float, ...]:
-    found = stored if given is None else given
-    return (float(found),) if isinstance(found, int | float) else tuple(found)
+def _numbers(given: Numbers) -> tuple[float, ...]:
+    return (float(given),) if isinstance(given, int | float) else tuple(map(float, given))
 
 
 def pack_weights(tensors: Weights, normal: Normalisation | None = None) -> bytes:

@@ -10,7 +10,7 @@ from cnndsl.passes.sink import Complaint, Sink, unknown_value
 from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe, value_of
-from cnndsl.source import Span
+from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 from cnndsl.words import Word, keys
 
@@ -67,7 +67,8 @@ def _meaning(node: ast.Statement) -> tuple[type[Word], Any, tuple[ast.Item, ...]
         case (ast.Positional(span, ast.Name(_, name)), *_):
             close = guess(name, CHOSEN[word])
             mend = f"did you mean `{close}`?" if close else f"one of {', '.join(CHOSEN[word])}"
-            raise Complaint("E503", f"unknown {word} `{name}`", span, mend)
+            fix = Fix(span, close, f"write `{close}`") if close else None
+            raise Complaint("E503", f"unknown {word} `{name}`", span, mend, fix)
         case _:
             listed = ", ".join(CHOSEN[word])
             raise Complaint("E105", f"`{word}` needs its name", node.span, f"one of {listed}")
