@@ -49,7 +49,11 @@ def cnn(shell: Any, line: str, cell: str) -> Model | Findings | None:
 
 def _arguments(line: str) -> tuple[str, dict[str, float]]:
     """`NAME --set k=16`: both may be missing."""
-    words, pairs, name = shlex.split(line), list[str](), "model"
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UserError(f"%%cnn {line}: {error}") from None
+    pairs, name = list[str](), "model"
     while words:
         word = words.pop(0)
         if word == "--set" and words:

@@ -146,9 +146,15 @@ def written(value: Word) -> str:
     for spec in specs(type(value)):
         found = getattr(value, spec.name)
         if spec.required or found != spec.default:
-            text = f'"{found}"' if spec.kind == "text" else str(found)
+            text = _written(found, spec)
             parts.append(text if spec.role != "key" else f"{spec.key}={text}")
     return " ".join(parts)
+
+
+def _written(value: Any, spec: Spec) -> str:
+    if spec.kind == "text":
+        return f'"{value}"'
+    return "x".join(map(str, value)) if spec.kind in ("pair", "shape") else str(value)
 
 
 def nearest(name: str, known: "list[str] | set[str]") -> str | None:

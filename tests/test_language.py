@@ -19,6 +19,7 @@ from cnndsl.optim import Adam, Sgd
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.control import WORDS
 from cnndsl.passes.includes import decode, read
+from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import Recipe
 from cnndsl.resources import folder as resource
 from cnndsl.schedules import Cosine
@@ -537,6 +538,38 @@ def test_an_argument_written_with_its_name_is_told_without_it():
         "`decay` is written without its name: `ema 0.99`",
         "`seed` has no keys: write `seed <number>`",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("input 3x8x8 { relu }", "E109"), ("input 3x8x8 *2", "E104"),
+        ("a: relu; from a { relu }", "E109"), ("a: relu; from a *2", "E104"),
+        ("output a { relu } relu", "E104"), ("output a { relu } *2", "E104"),
+        ("default conv same { relu }", "E109"), ("x: default conv same", "E109"),
+        ("train epochs=9 { epochs 3 }", "E104"), ("train { epochs 3 } relu", "E104"),
+        ("x: train { epochs 3 }", "E109"), ("train { batch 3 { epochs 3 } }", "E109"),
+        ("train { batch 8 *4 }", "E104"), ("train { x: batch 8 }", "E109"),
+    ],
+)  # fmt: skip
+def test_what_a_control_word_does_not_take_is_not_lost(line: str, code: str):
+    first = "" if line.startswith("input") else "input 3x8x8\n"
+    assert [spot[:4] for spot in spots(f"{first}{line}\nrelu")] == [code]
+
+
+def test_a_from_names_its_tensor():
+    assert spots("input 3x8x8\na: relu; conv 3 3x3 same\nx: from a; conv 3 1x1; add x") == []
+
+
+def test_a_repeat_may_be_a_fraction_that_is_whole():
+    nodes = cnndsl.parse("let n = 4/2; input 3x8x8; relu *n; relu *(16/8)").ir.nodes
+    assert [node.layer.word for node in nodes] == ["input"] + ["relu"] * 4
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1e999", "1_0", "１", "", "x"])
+def test_a_setting_is_a_number_of_the_language(text: str):
+    with pytest.raises(cnndsl.UserError, match="write NAME=NUMBER"):
+        parse_settings([f"k={text}"])
 
 
 # The header

@@ -310,3 +310,31 @@ def test_a_project_chooses_too(
     monkeypatch.chdir(tmp_path)
     assert run("--strict", str(file)) == 0
     assert run("--strict", "--ignore", "W2", str(file)) == 1
+
+
+FIXES = {  # a spec, and what safe fixes make of it
+    "a comment before a statement stays a comment": (
+        "input 3x32x32\nconv 8 3x3 same relu; gap\ndense 10  # one a class\nsoftmax\n"
+        "train { epochs 7 }\n",
+        "input 3x32x32\nconv 8 3x3 same relu; gap\ndense 10  # one a class\ntrain { epochs 7 }\n",
+    ),
+    "nor does what follows it on its line": (
+        "input 3x32x32\ngap\ndense 10  # one a class\nsoftmax; train { epochs 7 }\n",
+        "input 3x32x32\ngap\ndense 10  # one a class\ntrain { epochs 7 }\n",
+    ),
+    "a bias that another call of the block needs": (
+        "input 3x8x8\nc 8; bn relu\nc 8; relu\ngap; dense 10\nblock c(n) { conv n 3x3 same }\n",
+        None,
+    ),
+    "a bias that a setting may need": (
+        "let norm = true\ninput 3x8x8\nconv 8 3x3 same\nbn if norm\nrelu; gap; dense 10\n", None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "mended"), FIXES.values(), ids=FIXES)
+def test_a_safe_fix_changes_nothing_else(tmp_path: Path, text: str, mended: str | None) -> None:
+    file = tmp_path / "net.cnn"
+    file.write_text(text)
+    run("--fix", str(file))
+    assert file.read_text() == (mended or text)

@@ -94,7 +94,7 @@ def test_what_changed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     a.write_text(SMALL)
     b.write_text(SMALL.replace("4 3x3 same", "8 3x3 same").replace("flatten;", "dropout 0.5; gap;"))
     assert run("diff", str(a), str(a)) == 0
-    assert capsys.readouterr().out.startswith("the same layers with the same sizes\n")
+    assert capsys.readouterr().out.startswith("the same network\n")
     assert run("diff", str(a), str(b)) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[:3]] == [
@@ -107,6 +107,45 @@ def test_what_changed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     found = json.loads(capsys.readouterr().out)
     assert found["params"] == {"before": 437, "after": 269}
     assert found["outputs"]["after"] == {"output": [5]}
+
+
+PLAIN = "input 3x8x8\na: conv 4 3x3 same\nb: conv 4 1x1\nadd a\ngap; dense 5\n"
+OTHERS = {
+    "a value from a let": ("let p = 0.5\ninput 8\ndropout p", "let p = 0.1\ninput 8\ndropout p"),
+    "a default": ("default conv pad /2\ninput 3x8x8\nconv 4 3x3", "default conv same /2\n"
+                  "input 3x8x8\nconv 4 3x3"),
+    "another label": (PLAIN, PLAIN.replace("a: ", "").replace("b: ", "a: ")),
+    "another output": (PLAIN, PLAIN.replace("add a", "output a\nadd a")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", OTHERS.values(), ids=OTHERS)
+def test_what_the_lines_do_not_show_is_a_difference(tmp_path: Path, pair: tuple[str, str]) -> None:
+    a, b = tmp_path / "a.cnn", tmp_path / "b.cnn"
+    a.write_text(pair[0].replace("add a\ngap; dense 5\nadd a", "add a\ngap; dense 5"))
+    b.write_text(pair[1].replace("add a\ngap; dense 5\nadd a", "add a\ngap; dense 5"))
+    assert run("diff", str(a), str(b)) == 1
+
+
+def test_the_same_network_in_other_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = tmp_path / "a.cnn", tmp_path / "b.cnn"
+    a.write_text("let c = 8\ninput 3x8x8\nconv c 3 same relu")
+    b.write_text("input 3x8x8\nconv 8 3x3 same relu")
+    assert run("diff", str(a), str(b)) == 0
+    assert "the same network, written in another way" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["compile", "graph"])
+def test_no_command_writes_over_what_it_reads(
+    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "net.svg"
+    file.write_text(PLAIN)
+    assert run(command, str(file), "-o", str(tmp_path / "." / "net.svg")) == 2
+    assert "is used by this command besides" in capsys.readouterr().err
+    assert file.read_text() == PLAIN
 
 
 def test_settings_hold_for_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import decode, read
 from cnndsl.passes.settings import parse_settings
 from cnndsl.report.style import Style
-from cnndsl.source import Failed, Source
+from cnndsl.source import Failed, Source, UserError
 
 
 def style(stream: TextIO) -> Style:
@@ -38,6 +38,14 @@ def spec_source(file: Path) -> Source:
     if str(file) == "-":
         return Source(decode(sys.stdin.buffer.read()), "<stdin>")
     return read(file)
+
+
+def refuse_overwriting(output: Path | None, *others: Path | None) -> None:
+    """UserError where a file to write is one that is read, or written, besides."""
+    if output is not None and any(
+        o is not None and o.resolve() == output.resolve() for o in others
+    ):
+        raise UserError(f"{output}: is used by this command besides; give -o another name")
 
 
 def load(file: Path, settings: Sequence[str] = ()) -> Model:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.cli.common import load, refuse_overwriting, set_option, spec_argument
 from cnndsl.ir import Model
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def command(
     from cnndsl.backend.weights import initial_weights, normalisation, read_weights
     from cnndsl.files import write_whole
 
+    refuse_overwriting(output, file, weights)
     model = load(file, settings)
     tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
     normal = normalisation(weights, mean, std)

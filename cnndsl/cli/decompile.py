@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cnndsl.cli.common import refuse_overwriting
 from cnndsl.source import UserError, printable
 
 
@@ -25,6 +26,8 @@ def command(model: Path, output: Path | None, weights: Path | None, from_graph: 
     from cnndsl.files import write_whole
     from cnndsl.runtime.foreign import load_checked
 
+    refuse_overwriting(output, model, weights)
+    refuse_overwriting(weights, model)
     proto = load_checked(model)
     text, used = None if from_graph else stored.source(proto), dict[str, str]()
     if text is not None:

@@ -26,4 +26,4 @@ def command(before: Path, after: Path, settings: tuple[str, ...], as_json: bool)
         click.echo(json.dumps(changes.as_dict(*models), indent=2))
     else:
         click.echo(changes.as_text(*models, style(sys.stdout)), color=True)
-    return int(bool(changes.changes(*models)))
+    return int(not changes.is_same(*models))

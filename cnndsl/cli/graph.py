@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.cli.common import load, refuse_overwriting, set_option, spec_argument
 
 
 @click.command("graph")
@@ -23,6 +23,7 @@ def command(
     from cnndsl.diagram import Picture, render
     from cnndsl.files import write_whole
 
+    refuse_overwriting(output, file)
     picture = Picture(load(file, settings), depth, direction.upper() == "TB")
     data = render(picture, output or Path("stdout.mmd"))
     if output is None:

@@ -37,6 +37,20 @@ def removal(span: Span, between: str = " \t", safe: bool = True) -> Fix:
     return Fix(Span(span.source, start, span.end), "", f"remove `{span.text}`", safe=safe)
 
 
+def without(span: Span) -> Fix:
+    """A fix that removes a statement, and its line where it stands alone."""
+    text, start, end = span.source.text, span.start, span.end
+    while end < len(text) and text[end] in " \t":
+        end += 1
+    if end < len(text) and text[end] == ";":
+        end += 1 + (text[end + 1 : end + 2] == " ")
+        return Fix(Span(span.source, start, end), "", "remove it")
+    line = text.rfind("\n", 0, start) + 1
+    if not text[line:start].strip() and text[end : end + 1] in ("", "\n"):
+        return Fix(Span(span.source, line, min(end + 1, len(text))), "", "remove its line")
+    return Fix(span, "", "remove it")
+
+
 @dataclass(frozen=True)
 class Subject:
     """What lints look at: the model, its recipe (None where nothing says how it is trained) and
@@ -85,6 +99,10 @@ class Subject:
         """The one node that takes the output of node i, where nobody else does."""
         alone = len(self.readers[i]) == 1 and not self.is_output(i)
         return self.readers[i][0] if alone else None
+
+    def is_alone(self, node: Node) -> bool:
+        """Whether no other layer comes from the same text: a block or repeat makes several."""
+        return not any(n is not node and n.span == node.span for n in self.nodes)
 
     def source_of(self, node: Node) -> Node:
         """The node before one with a single input."""

@@ -1,10 +1,9 @@
 """W1…: names that nothing uses or that hide others, branches that never run."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from cnndsl.layers.merge import Residual
-from cnndsl.lints.base import Found, Subject, lint
+from cnndsl.lints.base import Found, Subject, lint, without
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.sink import Complaint, Unknown
 from cnndsl.passes.values import evaluate
@@ -24,21 +23,6 @@ def _used_names(s: Subject) -> set[str]:
     return {n.id for n in s.all(ast.Name) if n.span.start not in places}
 
 
-def _without(node: Any) -> Fix:
-    """A fix that removes a statement, and its line where it stands alone."""
-    span: Span = node.span
-    text, start, end = span.source.text, span.start, span.end
-    while end < len(text) and text[end] in " \t":
-        end += 1
-    if end < len(text) and text[end] == ";":
-        end += 1 + (text[end + 1 : end + 2] == " ")
-        return Fix(Span(span.source, start, end), "", "remove it")
-    line = text.rfind("\n", 0, start) + 1
-    if not text[line:start].strip() and text[end : end + 1] in ("", "\n"):
-        return Fix(Span(span.source, line, min(end + 1, len(text))), "", "remove its line")
-    return Fix(span, "", "remove it")
-
-
 @lint("W101")
 def unused_let(s: Subject) -> Iterator[Found]:
     """`let k = 32` where nothing reads k."""
@@ -46,7 +30,7 @@ def unused_let(s: Subject) -> Iterator[Found]:
     for node in s.all(ast.Let):
         if node.name.id not in used:
             message = f"nothing uses `{node.name.id}`"
-            yield Found(message, node.name.span, "remove it, or use it", fix=_without(node))
+            yield Found(message, node.name.span, "remove it, or use it", fix=without(node.span))
 
 
 @lint("W102")
@@ -57,7 +41,7 @@ def unused_block(s: Subject) -> Iterator[Found]:
         if node.name.id not in heads:
             message = f"nothing calls the block `{node.name.id}`"
             yield Found(message, node.name.span, f"call it: `{node.name.id} …`, or remove it",
-                        fix=_without(node))  # fmt: skip
+                        fix=without(node.span))  # fmt: skip
 
 
 @lint("W103")

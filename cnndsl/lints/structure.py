@@ -1,5 +1,6 @@
 """W3…: words in an order that wastes or breaks them."""
 
+import re
 from collections.abc import Iterator
 
 from cnndsl.ir import Node
@@ -130,12 +131,15 @@ def useless_bias(s: Subject) -> Iterator[Found]:
         yield Found(
             f"the batch norm at line {s.nodes[at].line} subtracts this bias again: "
             f"{bias.shape[0]:,} parameters do nothing", node.places.get("bias", node.span),
-            "write `nobias`, or `bn` in the same statement", fix=_unbiased(node),
+            "write `nobias`, or `bn` in the same statement", fix=_unbiased(s, node, s.nodes[at]),
         )  # fmt: skip
 
 
-def _unbiased(node: Node) -> Fix | None:
-    said = node.places.get("bias")
+def _unbiased(s: Subject, node: Node, norm: Node) -> Fix | None:
+    """`nobias`, where the layer is always one before a norm."""
+    said, behind = node.places.get("bias"), norm.statement
+    if not s.is_alone(node) or behind is None or re.search(r"\bif\b", behind.text):
+        return None
     if said is not None:
         inside = node.statement is not None and node.statement.holds(said)
         return Fix(said, "nobias", "write `nobias`") if inside else None

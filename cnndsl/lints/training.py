@@ -6,7 +6,7 @@ from cnndsl.ir import Node
 from cnndsl.layers.activation import Activation, Sigmoid, Softmax
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
-from cnndsl.lints.base import Found, Subject, lint, removal
+from cnndsl.lints.base import Found, Subject, lint, removal, without
 from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from cnndsl.source import Fix
 from cnndsl.words import keys
@@ -19,12 +19,13 @@ def _last(s: Subject) -> Node:
     return s.nodes[s.model.outputs[s.model.main_output]]
 
 
-def _removed(node: Node) -> Fix | None:
+def _removed(s: Subject, node: Node) -> Fix | None:
     """A fix that removes a word, or a statement of one word, and what parts it from others."""
     span, statement = node.span, node.statement
-    if statement is None or not (node.follows or statement == span):
+    if statement is None or not (node.follows or statement == span) or not s.is_alone(node):
         return None
-    return removal(span, " \t;\n")
+    before = span.source.text[: span.start].rstrip(" \t")
+    return removal(span, " \t;") if before[-1:] not in ("", "\n") else without(span)
 
 
 @lint("W201")
@@ -40,7 +41,7 @@ def squashed_twice(s: Subject) -> Iterator[Found]:
     yield Found(
         f"`{last.layer.word}` before `{loss.word}`, which has the {inside} inside: it is applied "
         "twice", last.span, "end in logits: gradients through two of them nearly vanish",
-        _said(s, "loss"), _removed(last),
+        _said(s, "loss"), _removed(s, last),
     )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def other_classes(s: Subject) -> Iterator[Found]:
     yield Found(
         f"{s.recipe.data} has {wanted} classes, but the model gives {last.shape[0]} outputs", at,
         f"end in `dense {wanted}`", _said(s, "data"),
-        Fix(at, str(wanted), f"write `{wanted}`") if literal else None,
+        Fix(at, str(wanted), f"write `{wanted}`") if literal and s.is_alone(node) else None,
     )  # fmt: skip
 
 

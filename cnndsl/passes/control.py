@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cnndsl.layers import vocabulary
+from cnndsl.passes.convert import whole
 from cnndsl.passes.habits import HINTS, guess, meant, reserved_words
 from cnndsl.passes.modules import load
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
@@ -125,9 +126,10 @@ def repeats(run: "Expander", node: ast.Statement, scope: Scope) -> int:
         return 1
     if len(found) > 1:
         raise Complaint("E108", "two repeats in one statement", found[1].span, "keep one of them")
-    times = evaluate(found[0].value, scope)
-    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
-        message = f"a repeat is a whole number, not {shown(times)}"
+    value = evaluate(found[0].value, scope)
+    times = whole(value)
+    if times is None or times < 0:
+        message = f"a repeat is a whole number, not {shown(value)}"
         raise Complaint("E106", message, found[0].span, "write `*3`; strides are `/2`")
     return times
 
@@ -198,6 +200,8 @@ def _check_order(run: "Expander", size: tuple[int, ...], span: Span) -> None:
 def _from(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     name = _one_name(node, "from", "label")
     run.current = find(run, name, scope)
+    if node.label is not None:
+        label(run, node.label, scope)
 
 
 def _one_name(node: ast.Statement, word: str, what: str) -> ast.Name:

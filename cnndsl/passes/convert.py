@@ -43,7 +43,8 @@ def _mend(value: Value, spec: Spec, cls: type[Word]) -> str:
     return f"write `{syntax(cls)}`"
 
 
-def _whole(value: Value) -> int | None:
+def whole(value: Value) -> int | None:
+    """A number without a fraction, also as `16/2`; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if value == int(value) else None
@@ -58,14 +59,14 @@ def _float(value: Value) -> float | None:
 def _pair(value: Value) -> tuple[int, int] | None:
     if isinstance(value, tuple):
         return (value[0], value[1]) if len(value) == 2 else None
-    size = _whole(value)
+    size = whole(value)
     return None if size is None else (size, size)
 
 
 def _shape(value: Value) -> tuple[int, ...] | None:
     if isinstance(value, tuple):
         return value if len(value) == 3 else None
-    size = _whole(value)
+    size = whole(value)
     return None if size is None else (size,)
 
 
@@ -73,7 +74,7 @@ def _text(value: Value) -> str | None:
     return value if isinstance(value, str) else None
 
 
-_CONVERTERS = {"int": _whole, "float": _float, "pair": _pair, "shape": _shape, "text": _text}
+_CONVERTERS = {"int": whole, "float": _float, "pair": _pair, "shape": _shape, "text": _text}
 
 
 def _choice(value: Value, spec: Spec, span: Span) -> str:

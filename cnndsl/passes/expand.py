@@ -20,6 +20,7 @@ from cnndsl.passes.bind import Binder
 from cnndsl.passes.builder import Builder, TooBig
 from cnndsl.passes.calls import call
 from cnndsl.passes.doubt import SIZE, SURE
+from cnndsl.passes.rest import refuse_rest
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
 from cnndsl.passes.sink import Complaint, Sink, Unknown
 from cnndsl.passes.slot import Slot
@@ -133,6 +134,12 @@ class Expander:
             return
         word = node.head.id
         if word in control.WORDS:
+            try:
+                refuse_rest(node)
+            except Complaint as complaint:
+                if word != "input":
+                    raise
+                self.sink.add(complaint.diagnostic)  # there is one; what follows can be checked
             return control.WORDS[word](self, node, scope)
         run = self._runner(node, scope)
         times = control.repeats(self, node, scope)

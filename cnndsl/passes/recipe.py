@@ -5,6 +5,7 @@ from typing import Any
 
 from cnndsl.passes.bind import Binder
 from cnndsl.passes.habits import guess, meant_key
+from cnndsl.passes.rest import refuse_rest_of_setting
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.sink import Complaint, Sink, unknown_value
 from cnndsl.passes.slot import Slot
@@ -42,6 +43,7 @@ def _setting(
     if node.condition is not None and not truth(evaluate(node.condition, scope), node.condition):
         return
     word = node.head.id
+    refuse_rest_of_setting(node)
     if word in found:
         raise Complaint("E108", f"`{word}` is given twice", node.span, "keep one of them")
     cls, span, items = _meaning(node)

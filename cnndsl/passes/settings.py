@@ -1,8 +1,12 @@
 """Values for file-level lets, as they are written by hand."""
 
+import re
 from collections.abc import Sequence
+from math import isinf
 
 from cnndsl.source import UserError
+
+_NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, float]:
@@ -13,8 +17,8 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, float]:
 def _setting(pair: str) -> tuple[str, float]:
     name, _, text = pair.partition("=")
     words: dict[str, float] = {"true": True, "false": False}
-    try:
-        number = words[text] if text in words else int(text) if text.isdigit() else float(text)
-    except ValueError:
-        raise UserError(f"--set {pair}: write NAME=NUMBER, such as --set k=16") from None
-    return name, number
+    if text in words:
+        return name, words[text]
+    if _NUMBER.fullmatch(text) is None or isinf(float(text)):
+        raise UserError(f"--set {pair}: write NAME=NUMBER, such as --set k=16")
+    return name, int(text) if text.isdigit() else float(text)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from cnndsl.ir import Model
+from cnndsl.ir import Model, Node
 from cnndsl.report.style import Style
 from cnndsl.report.summary import Row, summarise
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
+from cnndsl.words import written
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class Change:
 
     before: Row | None
     after: Row | None
+
+
+def is_same(before: Model, after: Model) -> bool:
+    """Whether both are the same network: its layers, what they read, and its outputs in order."""
+    return _network(before) == _network(after)
+
+
+def _network(model: Model) -> tuple[list[Any], list[Any]]:
+    return [(n.layer, n.inputs, n.shape) for n in model.nodes], list(model.outputs.items())
 
 
 def changes(before: Model, after: Model) -> list[Change]:
@@ -54,7 +64,8 @@ def as_dict(before: Model, after: Model) -> dict[str, Any]:
     } | {
         "outputs": {"before": _outputs(before), "after": _outputs(after)},
     }  # fmt: skip
-    return {"schema_version": 1, **totals, "changes": [
+    same = is_same(before, after)
+    return {"schema_version": 1, "same": same, **totals, "changes": [
         {"before": _brief(c.before), "after": _brief(c.after)} for c in changes(before, after)
     ]}  # fmt: skip
 
@@ -86,8 +97,7 @@ def as_text(before: Model, after: Model, style: Style) -> str:
     lines = list[str]()
     for change in changes(before, after):
         lines += _lines(change, style)
-    if not lines:
-        lines.append("the same layers with the same sizes")
+    lines += _unseen(before, after, bool(lines))
     names = {"params": "parameters", "macs": "MACs", "activation_bytes": "activation bytes"}
     for name, a, b in _totals(before, after):
         share = f" ({(b - a) / a:+.1%})" if a and a != b else ""
@@ -98,6 +108,21 @@ def as_text(before: Model, after: Model, style: Style) -> str:
     if shapes[0] != shapes[1]:
         lines.append(f"{'outputs':<17} {shapes[0]} → {shapes[1]}")
     return "\n".join(lines)
+
+
+def _unseen(before: Model, after: Model, changed: bool) -> list[str]:
+    """What the rows do not show: values from `let` or `default`, other inputs, other texts."""
+    if is_same(before, after):
+        return ["the same network, written in another way" if changed else "the same network"]
+    pairs = zip(before.nodes, after.nodes, strict=False)
+    other = [(a, b) for a, b in pairs if (a.layer, a.inputs) != (b.layer, b.inputs)]
+    if changed or not other:
+        return [] if changed else ["the same layers, with other outputs"]
+    return [f"~ {b.path:<24} {_told(a)} → {_told(b)}" for a, b in other]
+
+
+def _told(node: Node) -> str:
+    return f"{written(node.layer)} of {', '.join(map(str, node.inputs)) or 'nothing'}"
 
 
 def _lines(change: Change, style: Style) -> list[str]:
