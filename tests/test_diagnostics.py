@@ -197,6 +197,7 @@ HABITS = {
     "relu; train { loss cross_entropy weights=1,2 }": "several numbers are one text: "
     '`weights="1 2 3"`',
     "relu if True": "write `true`",
+    "let a = 1, b = 2": "each has a `let` of its own: `let a = 1; let b = 2`",
     "same relu": "`same` stands behind a layer, on its line: `conv 64 3x3 same relu`",
     "if ch == 3 { relu } elif ch == 4 { relu }": "`else if` stands on the line of the `}`",
     "a + b": "tensors are summed by `add a`, or in `residual { … }`",

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from cnndsl.lsp.names import Names
+from cnndsl.source import Source
+from cnndsl.syntax.parser import parse
+
 lsp = pytest.importorskip("lsprotocol.types")
 from pygls.lsp.client import LanguageClient  # noqa: E402
 
@@ -217,3 +221,29 @@ def test_a_keystroke_in_a_large_spec_is_answered_soon() -> None:
     times = session(steps)
     print(f"keystroke in 300 lines: median {statistics.median(times):.0f} ms")
     assert statistics.median(times) < 500
+
+
+NUMBERS = """let lr = 0.1
+let k = 3
+let max = 4
+let sgd = 1
+let aux = 5
+input 3x8x8
+conv max k=k; conv max(max, 3) 3x3 groups=sgd
+output aux { gap; dense aux }
+gap; dense 10
+train { data shapes; optimizer sgd lr=lr }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("lr", ["1:5", "10:39"]), ("k", ["2:5", "7:12"]), ("max", ["3:5", "7:6", "7:24"]),
+        ("sgd", ["4:5", "7:43"]), ("aux", ["5:5", "8:25"]),
+    ],
+)  # fmt: skip
+def test_a_key_or_choice_of_the_same_name_is_no_use_of_a_let(name: str, places: list[str]) -> None:
+    names = Names(parse(Source(NUMBERS))[0])
+    uses = names.references(names.top.known[name])
+    assert [f"{use.span.line}:{use.span.column}" for use in uses] == places

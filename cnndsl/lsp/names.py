@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from cnndsl.passes.control import RESERVED, WORDS
 from cnndsl.passes.habits import reserved_words
+from cnndsl.recipe import CHOSEN
 from cnndsl.source import Span
 from cnndsl.syntax import ast
 from cnndsl.syntax.walk import walk
@@ -91,7 +92,29 @@ class Names:
         called = self._called_by_key(name)
         if called is not None:
             return called
-        return self.room_at(name.span.start).find(name.id)
+        found = self.room_at(name.span.start).find(name.id)
+        is_number = found is not None and found.kind in ("value", "parameter")
+        return None if is_number and name.span in self._words else found
+
+    @cached_property
+    def _words(self) -> set[Span]:
+        """Places where a name is no number: keys, functions, heads, and choices of settings."""
+        found = set[Span]()
+        for node in walk(self.file.body):
+            match node:
+                case ast.Key(_, name, value):
+                    found.add(name.span)
+                    if isinstance(value, ast.Name) and name.id == "init":
+                        found.add(value.span)
+                case ast.Call(_, function):
+                    found.add(function.span)
+                case ast.Statement(head=head, items=items):
+                    found.add(head.span)
+                    if head.id in _CHOOSING and items and isinstance(items[0], ast.Positional):
+                        found.add(items[0].span)
+                case _:
+                    pass
+        return found
 
     def _called_by_key(self, name: ast.Name) -> Definition | None:
         """The block's parameter, for the key of a call: `unit c=64`."""
@@ -114,6 +137,9 @@ class Names:
                 found = self.definition(node)
                 if found is not None and found.name.span == wanted.name.span:
                     yield node
+
+
+_CHOOSING = {*CHOSEN, "data", "output"}  # words before a name that no `let` has a say in
 
 
 def _within(span: Span | None, outer: Span) -> bool:

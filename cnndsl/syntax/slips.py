@@ -107,6 +107,8 @@ def _comma(place: Place) -> str | None:
         if any("." in number for number in numbers):
             return "there are no lists: each number has a key of its own, as in `beta1=0.9`"
         return f"a size is one word: `{'x'.join(numbers)}`" if len(numbers) > 1 else None
+    if kinds[:1] == ["LET"]:
+        return "each has a `let` of its own: `let a = 1; let b = 2`"
     if kinds[-2:] == ["EQUAL", "NUMBER"]:
         return 'several numbers are one text: `weights="1 2 3"`'
     return "items are separated by spaces: `conv 64 3x3`"
