@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnndsl.backend.weights import Weights
+from cnndsl.backend.weights import Weights, normalisation_text
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.export import IR_VERSIONS, export
 from cnndsl.graph.fold import fold_batch_norm
@@ -116,8 +116,7 @@ def inference_model(model: Model, weights: Weights, options: Options) -> "ModelP
     tape = inference_tape(model, weights, options)
     said = metadata(model)
     if (options.mean, options.std) != (Options.mean, Options.std):
-        normal = {"mean": options.mean, "std": options.std}
-        said["cnndsl_normalisation"] = json.dumps(normal)
+        said["cnndsl_normalisation"] = normalisation_text((options.mean, options.std))
     return export(tape, model.name, options.opset, said, lines(model))
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 from zlib import crc32
 
 import numpy as np
@@ -58,15 +59,30 @@ def normalisation(
 
     For files that `read_weights` has read; 0 and 1 where a file does not say.
     """
-    text = _metadata(path.read_bytes()).get(_KEY, "").partition(_NORMAL)[2] if path else ""
+    text = ""
+    if path is not None:
+        with path.open("rb") as file:
+            text = _metadata(file).get(_KEY, "").partition(_NORMAL)[2]
+    stored = as_normalisation(text, str(path))
+    return (
+        stored[0] if mean is None else _numbers(mean),
+        stored[1] if std is None else _numbers(std),
+    )
+
+
+def as_normalisation(text: str, origin: str) -> Normalisation:
+    """What `normalisation_text` wrote; 0 and 1 where it is empty. UserError for no numbers."""
     try:
         stored = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
-        return (
-            _numbers(stored["mean"] if mean is None else mean),
-            _numbers(stored["std"] if std is None else std),
-        )
+        return _numbers(stored["mean"]), _numbers(stored["std"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: its normalisation cannot be read: {error}") from None
+        message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
+        raise UserError(message) from None
+
+
+def normalisation_text(normal: Normalisation) -> str:
+    """As it stands in the metadata of weights and of ONNX files."""
+    return json.dumps(dict(zip(("mean", "std"), normal, strict=True)))
 
 
 def _numbers(given: Numbers) -> tuple[float, ...]:
@@ -78,18 +94,18 @@ def pack_weights(tensors: Weights, normal: Normalisation | None = None) -> bytes
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    text = json.dumps(dict(zip(("mean", "std"), normal, strict=True))) if normal else ""
-    return save(whole, metadata=_signature(whole, text))
+    return save(whole, metadata=_signature(whole, normalisation_text(normal) if normal else ""))
 
 
-def _metadata(data: bytes) -> dict[str, str]:
-    size = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + size]).get("__metadata__", {})
+def _metadata(file: IO[bytes]) -> dict[str, str]:
+    """What a safetensors file says besides its tensors, which are not read."""
+    size = int.from_bytes(file.read(8), "little")
+    return json.loads(file.read(size)).get("__metadata__", {})
 
 
 def _is_damaged(data: bytes, tensors: Mapping[str, NDArray[Any]]) -> bool:
     """Whether a file of ours (key and value both say so) has other content than was written."""
-    said = _metadata(data)
+    said = _metadata(BytesIO(data))
     ours = _KEY in said or any(value.startswith(_KEY) for value in said.values())
     return ours and said != _signature(tensors, said.get(_KEY, "").partition(_NORMAL)[2])
 

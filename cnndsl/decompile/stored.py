@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.weights import Normalisation
+from cnndsl.backend.weights import Normalisation, as_normalisation
 from cnndsl.decompile.graph import initializers
 from cnndsl.ir import Model, Node
 from cnndsl.layers.norm import BatchNorm
@@ -50,11 +50,8 @@ def used(model: "ModelProto") -> dict[str, str]:
 
 def normalisation(model: "ModelProto") -> Normalisation | None:
     """What pictures are normalised by before they meet the weights, where the file says so."""
-    try:
-        found = json.loads(_entries(model).get("cnndsl_normalisation", "null"))
-        return found and (tuple(map(float, found["mean"])), tuple(map(float, found["std"])))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"its metadata cannot be read: {error}") from None
+    text = _entries(model).get("cnndsl_normalisation")
+    return as_normalisation(text, "the model") if text else None
 
 
 def _spec(model: "ModelProto") -> tuple[Model | None, list[Diagnostic]]:

@@ -124,7 +124,8 @@ def merge_reshapes(tape: Tape) -> None:
 
 def simplify(tape: Tape) -> None:
     """All of them, in an order in which each helps the next."""
-    drop_dead(tape)
-    drop_stops(tape)
-    for each in (share_common, unstretch, fold_constants, share_common, drop_dead):
+    passes = (
+        drop_dead, drop_stops, share_common, unstretch, fold_constants, share_common, drop_dead,
+    )  # fmt: skip
+    for each in passes:
         each(tape)

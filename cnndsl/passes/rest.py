@@ -19,15 +19,18 @@ def refuse_rest(node: ast.Statement) -> None:
     if node.tail:
         mend = "it belongs inside of the braces, or into a statement of its own"
         raise Complaint("E104", f"nothing follows the braces of `{word}`", node.tail[0].span, mend)
-    if node.label is not None and word in _NAMELESS:
-        message = f"`{word}` has no label"
-        raise Complaint("E109", message, node.label.span, "labels name tensors")
+    if word in _NAMELESS:
+        _refuse_label(node)
 
 
 def refuse_rest_of_setting(node: ast.Statement) -> None:
     """Complaint of braces, repeats or a label in a `train` section."""
     _refuse_repeat(node)
     _refuse_group(node, "a setting is one line: `epochs 10`")
+    _refuse_label(node)
+
+
+def _refuse_label(node: ast.Statement) -> None:
     if node.label is not None:
         message = f"`{node.head.id}` has no label"
         raise Complaint("E109", message, node.label.span, "labels name tensors")

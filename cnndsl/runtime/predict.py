@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.backend.weights import as_normalisation
 from cnndsl.runtime.foreign import load_checked
 from cnndsl.runtime.pictures import read_array, read_picture
 from cnndsl.runtime.session import Session, open_session
@@ -81,17 +82,12 @@ def open_predictor(path: Path, device: str = "auto", threads: int | None = None)
     if uint8:
         dims = (dims[-1], *dims[:-1])
     try:
-        mean, std = _normalisation(entries)
+        normal = as_normalisation(entries.get("cnndsl_normalisation", ""), str(path))
         classes = tuple(map(str, json.loads(entries.get("cnndsl_classes", "[]"))))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: its metadata cannot be read: {error}") from None
+    mean, std = (np.array(numbers, np.float32) for numbers in normal)
     return Predictor(session, uint8, dims, mean, std, classes)
-
-
-def _normalisation(entries: dict[str, str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and std of training, where the model's metadata say them."""
-    stored = json.loads(entries.get("cnndsl_normalisation", '{"mean": [0.0], "std": [1.0]}'))
-    return np.array(stored["mean"], np.float32), np.array(stored["std"], np.float32)
 
 
 def top(logits: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
