@@ -104,10 +104,15 @@ class Recipe:
 
     def written(self) -> str:
         """What a `train { … }` section with this recipe has inside, but for the data."""
-        plain = {name: getattr(self, name) for name in PLAIN if name not in ("data", "augment")}
-        said = [f"{name} {value}" for name, value in plain.items() if value is not None]
-        said += [f"{name} {written(getattr(self, name))}" for name in CHOSEN]
-        return "; ".join([*said, written(self.augment)])
+        named = [name for name in (*PLAIN, *CHOSEN) if name != "data"]
+        return "; ".join(self.setting(name) for name in named if getattr(self, name) is not None)
+
+    def setting(self, name: str) -> str:
+        """A setting but `data` as a spec has it: `batch 32`, `optimizer sgd lr=0.1`."""
+        value = getattr(self, name)
+        if name in CHOSEN:
+            return f"{name} {written(value)}"
+        return written(value) if isinstance(value, Word) else f"{name} {value}"
 
 
 PLAIN: dict[str, type[Word]] = {

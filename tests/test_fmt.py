@@ -13,7 +13,7 @@ from cnndsl.fmt import formatted
 from cnndsl.fmt.annotate import annotated
 from cnndsl.fmt.tree import COMMENT, lexemes
 from cnndsl.fmt.unroll import unrolled
-from cnndsl.passes.analyse import examine
+from cnndsl.passes.analyse import analyse
 from cnndsl.source import Failed, Source
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").glob("*.cnn"))
@@ -135,7 +135,7 @@ unit 8; unit 16  # 9x9x9
 flatten
 dense 10
 """
-    model, _, _ = examine(source := Source(text))
+    model, _ = analyse(source := Source(text))
     assert model is not None
     shown = annotated(source, model)
     assert (
@@ -151,7 +151,7 @@ dense 10         # 10
 """
     )
     again = Source(shown)
-    assert annotated(again, examine(again)[0]) == shown  # pyright: ignore[reportArgumentType]
+    assert annotated(again, analyse(again)[0]) == shown  # pyright: ignore[reportArgumentType]
 
 
 # Unrolled
@@ -164,10 +164,10 @@ a 4; conv 4 1x1 relu *2
 gap; dense 10
 train { epochs 3 }
 """
-    model, _, file = examine(Source(text))
+    model, _ = analyse(Source(text))
     assert model is not None
     assert (
-        unrolled(model, file)
+        unrolled(model)
         == """input 3x8x8
 t1: conv 4 3x3 same nobias bn relu
 conv 4 3x3 same
@@ -182,27 +182,49 @@ train { epochs 3 }
 
 
 def same_network(a: str, b: str) -> bool:
-    """Equal layers, shapes and costs in the same order."""
+    """Equal layers, inputs, shapes and costs, outputs in the same order, the same recipe."""
     x, y = (cnndsl.parse(t).ir for t in (a, b))
     left, right = ([(n.shape, n.size, n.macs) for n in m.nodes] for m in (x, y))
-    return left == right and x.output_shapes() == y.output_shapes()
+    outputs = [list(m.outputs.items()) for m in (x, y)]
+    return left == right and outputs[0] == outputs[1] and x.recipe == y.recipe
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "b: conv 4 1x1; gap; dense 3; from a",
+        "conv 4 1x1; output output; gap; dense 3; output aux",
+        "b: gap; dense 3; output logits; output a",
+        "conv 4 1x1; output one; output output",
+        "output aux { gap; dense 3 }; gap; dense 3; output main; output a",
+        "gap; dense 3; from a; output features; gap",
+        "gap; dense k; train { }",
+        """gap; dense k
+        train { data "if"; epochs k; batch 2 if k > 3; optimizer sgd lr=k/10; augment flip }""",
+    ],
+)
+def test_what_a_spec_ends_with_and_its_recipe_stay(ending: str) -> None:
+    text = f"input 3x8x8; let k = 3; a: conv 4 3x3 same relu; {ending}"
+    model, _ = analyse(Source(text))
+    assert model is not None
+    assert same_network(text, unrolled(model))
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda p: p.stem)
 def test_the_specs_unrolled_are_the_same_networks(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    model, _, file = examine(Source(text))
+    model, _ = analyse(Source(text))
     assert model is not None
-    assert same_network(text, unrolled(model, file))
+    assert same_network(text, unrolled(model))
 
 
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(nets())
 def test_nets_unrolled_are_the_same_networks(text: str) -> None:
-    model, _, file = examine(Source(text))
+    model, _ = analyse(Source(text))
     assert model is not None
-    assert same_network(text, unrolled(model, file))
+    assert same_network(text, unrolled(model))
 
 
 # The command

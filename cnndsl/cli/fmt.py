@@ -41,16 +41,16 @@ def _laid_out(source: Source, annotate: bool, expand: bool) -> str:
         return text
     from cnndsl.fmt.annotate import annotated
     from cnndsl.fmt.unroll import unrolled
-    from cnndsl.passes.analyse import examine
+    from cnndsl.passes.analyse import analyse
 
     neat = Source(text, source.name, source.path)
-    model, found, file = examine(neat)
+    model, found = analyse(neat)
     if model is None:
         raise Failed(found)
     if not expand:
         return annotated(neat, model)
-    flat = Source(unrolled(model, file), source.name)
-    again = examine(flat)[0]
+    flat = Source(unrolled(model), source.name)
+    again = analyse(flat)[0]
     return annotated(flat, again) if annotate and again else flat.text
 
 

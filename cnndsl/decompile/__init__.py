@@ -48,7 +48,7 @@ def from_graph(model: "ModelProto") -> Decompiled:
     reader.run()
     outputs = _outputs(graph.outputs, reader)
     steps = joined(reader, outputs)
-    text = formatted(Source("\n".join(flat(steps, outputs, ()))))
+    text = formatted(Source("\n".join(flat(steps, outputs))))
     spec, found = analyse(Source(text, "decompiled"))
     if spec is None:
         raise UserError(f"the model is no valid spec: {found[0].message}")

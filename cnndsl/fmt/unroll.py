@@ -1,6 +1,6 @@
 """A model as a flat spec: blocks, repeats, conditions and values written out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
@@ -9,20 +9,19 @@ from cnndsl.fmt.render import formatted
 from cnndsl.ir import Model
 from cnndsl.layers.base import Layer, Merge
 from cnndsl.layers.merge import Residual
+from cnndsl.recipe import CHOSEN, PLAIN, Recipe
 from cnndsl.shapes import show
 from cnndsl.source import Source
-from cnndsl.syntax import ast
 from cnndsl.words import Spec, specs
 
 
-def unrolled(model: Model, file: ast.File) -> str:
-    """One line a layer, with the words that follow it; the recipe as it was.
+def unrolled(model: Model) -> str:
+    """One line a layer, with the words that follow it, and the settings that the spec gives.
 
     Tensors that are used again get labels `t1`, `t2` …; weights get names of their own.
     """
-    lets = [n.name.id for n in file.body if isinstance(n, ast.Let)]
-    lines = flat(_steps(model), model.outputs, lets)
-    return formatted(Source("\n".join(lines + _recipe(file)), model.name))
+    lines = flat(_steps(model), model.outputs) + _train(model.recipe)
+    return formatted(Source("\n".join(lines), model.name))
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class Step:
     """Whether it may stand in the statement of the step before."""
 
 
-def flat(steps: Sequence[Step], outputs: Mapping[str, int], taken: Iterable[str]) -> list[str]:
-    """The statements of layers in order; labels avoid the names of outputs and those `taken`."""
-    return _Writer(steps, outputs, taken).lines()
+def flat(steps: Sequence[Step], outputs: Mapping[str, int]) -> list[str]:
+    """The statements of layers in order, and outputs in theirs; labels avoid names of outputs."""
+    return _Writer(steps, outputs).lines()
 
 
 def _steps(model: Model) -> list[Step]:
@@ -77,12 +76,11 @@ def _number(value: Any) -> str:
 class _Writer:
     """Walks the steps; a label is given where a later step reaches back."""
 
-    def __init__(
-        self, steps: Sequence[Step], outputs: Mapping[str, int], taken: Iterable[str]
-    ) -> None:
+    def __init__(self, steps: Sequence[Step], outputs: Mapping[str, int]) -> None:
         self._steps = steps
         self._outputs = outputs
-        self._taken = {*outputs, *taken}
+        self._is_in_order = self._has_outputs_in_order()
+        self._ends = set(outputs.values()) if self._is_in_order else set[int]()
         self._labels: dict[int, str] = {}
         self._at = 0  # the step whose output is current
 
@@ -91,23 +89,39 @@ class _Writer:
         self._label_all()
         out = list[str]()
         for i, step in enumerate(self._steps):
-            if step.follows and step.inputs == (i - 1,) and i - 1 not in self._labels:
+            if step.follows and step.inputs == (i - 1,) and not self._is_used_elsewhere(i - 1):
                 out[-1] = f"{self._label(i)}{out[-1]} {statement(step.layer)}"
                 self._at = i
             else:
                 out += self._statement(i, step)
-            out += [f"output {name}" for name, at in self._named() if at == i]
+            out += [f"output {name}" for name in self._names() if self._is_output_here(name, i)]
+        if not self._is_in_order:
+            for name, at in self._outputs.items():
+                out += [*self._from(at), *([f"output {name}"] if name in self._names() else [])]
         return out
 
-    def _named(self) -> list[tuple[str, int]]:
-        """Outputs that have a name of their own."""
-        return [(name, at) for name, at in self._outputs.items() if name != "output"]
+    def _has_outputs_in_order(self) -> bool:
+        """Whether each output can be named behind its layer, the last one where the spec ends."""
+        at = list(self._outputs.values())
+        return at == sorted(at) and at[-1] == len(self._steps) - 1
+
+    def _is_used_elsewhere(self, i: int) -> bool:
+        return i in self._labels or i in self._ends
+
+    def _is_output_here(self, name: str, i: int) -> bool:
+        return self._is_in_order and self._outputs[name] == i
+
+    def _names(self) -> list[str]:
+        """The outputs that need to be named; what a spec ends with is `output` without it."""
+        names, at = list(self._outputs), list(self._outputs.values())
+        return names[:-1] if names[-1] == "output" and at.count(at[-1]) == 1 else names
 
     def _label_all(self) -> None:
         """Tensors that are not just the input of the next step."""
         reads = [(i, j, x) for i, s in enumerate(self._steps) for j, x in enumerate(s.inputs)]
         wanted = {x for i, j, x in reads if j or x != i - 1}
-        free = (f"t{n}" for n in count(1) if f"t{n}" not in self._taken)
+        wanted |= set() if self._is_in_order else set(self._outputs.values())
+        free = (f"t{n}" for n in count(1) if f"t{n}" not in self._outputs)
         self._labels = dict(zip(sorted(wanted), free, strict=False))
 
     def _statement(self, i: int, step: Step) -> list[str]:
@@ -130,8 +144,13 @@ class _Writer:
         return [f"from {self._labels[x]}"]
 
 
-def _recipe(file: ast.File) -> list[str]:
-    """The `train` section, and the values of the file that it may read."""
-    sections = [n for n in file.body if isinstance(n, ast.Statement) and n.head.id == "train"]
-    lets = [n.span.text for n in file.body if isinstance(n, ast.Let)] if sections else []
-    return [*lets, *(section.span.text for section in sections)]
+def _train(recipe: Recipe | None) -> list[str]:
+    """The `train` section with the settings that the spec itself gives."""
+    if recipe is None:
+        return []
+    named = [name for name in (*PLAIN, *CHOSEN) if name in recipe.said and name != "data"]
+    settings = [recipe.setting(name) for name in named]
+    if "data" in recipe.said:
+        settings.insert(0, f"data {recipe.places['data.name'].text}")
+    short = f"train {{ {''.join(settings)} }}"
+    return ["train {", *settings, "}"] if len(settings) > 1 else [short]
