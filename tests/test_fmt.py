@@ -122,7 +122,29 @@ def test_layout_is_idempotent_and_keeps_everything(texts: tuple[str, str]) -> No
     assert cnndsl.parse(neat).params == cnndsl.parse(clean).params
 
 
+def test_a_comment_that_silences_a_line_stays_on_it() -> None:
+    long = "conv 32 5x5 same relu; " * 5
+    silent = "# cnn: ignore[W503]: as published"
+    for line in (f"{long}pool 2  {silent}", f"residual {{ {long}relu }} relu  {silent}"):
+        assert fmt(f"input 3x32x32\n{line}\ndense 10") == f"input 3x32x32\n{line}\ndense 10\n"
+
+
+def test_columns_never_make_a_line_too_long() -> None:
+    full = "dense 8" + "; relu" * 14 + "; id" * 2
+    assert 97 < len(full) <= 100
+    neat = fmt(f"input 3\n{full}\ndense 1024\n")
+    assert neat == f"input 3\n{full}\ndense 1024\n"
+
+
 # Shapes as comments
+
+
+def test_a_line_that_does_not_run_any_more_loses_its_shape() -> None:
+    text = "input 8\nlet k = 3  # 2015\ndense k  if k > 3  # 4\ndense 2  # 3x3, mine\n"
+    model, _ = analyse(source := Source(text))
+    assert model is not None
+    neat = "input 8  # 8\nlet k = 3  # 2015\ndense k  if k > 3\ndense 2  # 3x3, mine\n"
+    assert annotated(source, model) == fmt(neat)
 
 
 def test_shapes_are_written_behind_the_lines() -> None:

@@ -397,6 +397,14 @@ def test_settings_override_lets_of_the_file_only():
         model("relu", k=3)
 
 
+def test_settings_do_not_reach_into_included_files(tmp_path: Path):
+    (tmp_path / "part.cnn").write_text("let k = 3; block part { conv k 1x1 }")
+    spec = tmp_path / "m.cnn"
+    spec.write_text('input 3x8x8; let k = 8; block b { use "part.cnn"; part }; b; conv k 1x1')
+    shapes = [node.shape for node in cnndsl.load(spec, k=5).ir.nodes]
+    assert shapes[1:] == [(3, 8, 8), (5, 8, 8)]
+
+
 # Blocks
 
 BLOCK = "block b(c, stride=1, wide=2*c) { conv c 3x3 same /stride relu; conv wide 1x1 }"

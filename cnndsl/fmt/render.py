@@ -1,12 +1,16 @@
 """The tree of a layout to text: two spaces a level, 100 columns, comments aligned.
 
+A line that ends with `# cnn: ignore[…]` is not broken: the comment speaks for the whole line.
+
 Neighbouring lines that begin with the same word have their first numbers in columns, as the tables
 of papers do: `stage 6  24 2 /2` over `stage 6 160 3 /2`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from math import inf
 
 from cnndsl.fmt.tree import Group, Lexeme, Reader, Remark, Statement, Suite
 from cnndsl.source import Failed, Source
@@ -18,7 +22,7 @@ _INDENT = "  "
 _VALUES = ("NAME", "NUMBER", "DIMS", "RPAR", "TRUE", "FALSE", "STRING")
 _LOOSE = ("PLUS", "MINUS", "COMPARE", "AND", "OR")
 _TIGHT = ("TIMES", "OVER", "INTDIV", "MOD")
-_WORDS = ("LET", "IF", "_WHEN", "_ELSE", "AND", "OR", "NOT", "BLOCK", "USE")
+_IGNORES = re.compile(r"#\s*cnn:\s*ignore\[")
 
 
 @dataclass
@@ -69,13 +73,17 @@ def _tables(lines: list[Line]) -> Iterator[list[Line]]:
 
 
 def _align(table: list[Line]) -> None:
-    """The numbers that all lines have, each column to the right."""
+    """The numbers that all lines have, each column to the right; nothing if one gets too long."""
     count = min(len(line.cells) for line in table)
     widths = [max(len(line.cells[i]) for line in table) for i in range(count)]
+    texts = list[str]()
     for line in table:
         old = " ".join(line.cells[:count])
         new = " ".join(f"{c:>{w}}" for c, w in zip(line.cells, widths, strict=False))
-        line.text = new + line.text[len(old) :]
+        texts.append(new + line.text[len(old) :])
+    if all(len(_INDENT) * table[0].depth + len(text) <= WIDTH for text in texts):
+        for line, text in zip(table, texts, strict=True):
+            line.text = text
 
 
 def _joined(lines: list[Line]) -> str:
@@ -95,7 +103,7 @@ def _joined(lines: list[Line]) -> str:
 
 
 def _aligned(run: list[Line]) -> list[str]:
-    width = max((len(line.body) for line in run), default=0)
+    width = max((len(line.body) for line in run if len(line.body) <= WIDTH), default=0)
     return [f"{line.body:<{width}}  {line.comment}" for line in run]
 
 
@@ -105,10 +113,11 @@ def _suite(suite: Suite, depth: int) -> list[Line]:
         if isinstance(entry, Remark):
             lines.append(Line(depth, "", _neat(entry.text), entry.blank))
             continue
-        made = _statement(entry, depth)
+        width = inf if _IGNORES.match(_last_comment(suite[i:])) else WIDTH
+        made = _statement(entry, depth, width)
         before = suite[i - 1] if i else None
         joins = entry.joined and isinstance(before, Statement) and not before.comment
-        if joins and len(lines[-1].body) + 2 + len(made[0].text) <= WIDTH:
+        if joins and len(lines[-1].body) + 2 + len(made[0].text) <= width:
             lines[-1].text += f"; {made[0].text}"
             lines[-1].comment = made[0].comment
             made = made[1:]
@@ -118,17 +127,27 @@ def _suite(suite: Suite, depth: int) -> list[Line]:
     return lines
 
 
+def _last_comment(suite: Suite) -> str:
+    """What stands behind the last of the statements that share the first one's line."""
+    last = suite[0]
+    for entry in suite[1:]:
+        if not isinstance(entry, Statement) or not entry.joined:
+            break
+        last = entry
+    return last.comment if isinstance(last, Statement) else ""
+
+
 def _neat(comment: str) -> str:
     """`#text` as `# text`."""
     return f"# {comment[1:]}" if comment[1:2].isalnum() else comment
 
 
-def _statement(statement: Statement, depth: int) -> list[Line]:
+def _statement(statement: Statement, depth: int, width: float = WIDTH) -> list[Line]:
     """The lines of a statement; on one where the author had it so and it fits."""
     groups = [part for part in statement.parts if isinstance(part, Group)]
     if not any(group.broken for group in groups):
         text = _flat(statement)
-        if not groups or len(_INDENT) * depth + len(text) <= WIDTH:
+        if not groups or len(_INDENT) * depth + len(text) <= width:
             return [Line(depth, text, _neat(statement.comment), cells=_cells(statement))]
     return _broken(statement, depth)
 

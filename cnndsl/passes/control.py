@@ -108,10 +108,10 @@ def use(run: "Expander", node: ast.Use, scope: Scope) -> None:
 
 
 def let(run: "Expander", node: ast.Let, scope: Scope) -> None:
-    """`let k = 32`; a file-level one takes its value from the settings where given."""
+    """`let k = 32`; one of the spec's own level takes its value from the settings where given."""
     _define(node.name, scope, "let")
     name = node.name.id
-    if scope.parent is None and name in run.settings:
+    if scope is run.top and name in run.settings:
         run.used.add(name)
         scope.values[name] = run.settings[name]
         return

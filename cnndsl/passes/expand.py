@@ -43,6 +43,7 @@ class Expander:
         self.recipe: tuple[ast.Statement, Scope] | None = None
         self.used: set[str] = set()  # settings that a `let` has taken
         self.follow = {w: c for w, c in vocabulary().items() if c.post}
+        self.top: Scope | None = None  # that of the spec itself
         self.modules: dict[Path, Scope | None] = {}
         self.including: list[Path] = []  # the spec and the includes on the way to the file at hand
         self._steps = 0
@@ -51,7 +52,7 @@ class Expander:
 
     def run(self, file: ast.File) -> None:
         """Expand a whole file."""
-        scope = Scope(file)
+        self.top = scope = Scope(file)
         scope.values["ch"] = self.channels
         if file.source.path is not None:
             self.including.append(file.source.path)
