@@ -210,6 +210,11 @@ def test_comments_and_layout_stay() -> None:
     )
 
 
+def test_a_statement_is_put_in_under_the_condition_of_the_one_that_needs_it() -> None:
+    text = "input 3x8x8\nlet mlp = true\nconv 4 3x3\ndense 10  if mlp\n"
+    assert fixed(Source(text)).source.text == text.replace("dense", "flatten  if mlp; dense")
+
+
 def test_a_spec_that_would_still_not_check_is_left_alone() -> None:
     text = network("cnov 8 3x3", "conv 8 99x99")
     result = fixed(Source(text))

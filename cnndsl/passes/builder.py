@@ -13,6 +13,7 @@ from cnndsl.passes.sink import Sink, line_of
 from cnndsl.passes.slot import Slot
 from cnndsl.shapes import Shape, show
 from cnndsl.source import Diagnostic, Fix, Source, Span
+from cnndsl.syntax import ast
 
 
 class TooBig(Exception):  # noqa: N818  (read as: the model is too big)
@@ -32,7 +33,7 @@ class Builder:
         self.nodes: list[Node] = []
         self.stack: tuple[Frame, ...] = ()
         self.prefix = ""
-        self.statement: Span | None = None  # the one at hand
+        self.statement: ast.Statement | None = None  # the one at hand
         self.parameters = 0
         self.swapped: str | None = None  # how to write an input that has its channels last
         self._doubts: dict[int, Doubts] = {}
@@ -121,7 +122,7 @@ class Builder:
         positions = tuple(x.index for x in xs)
         node = Node(
             path, layer, positions, shape, params, macs, slot.span, self.stack, follows,
-            self.statement, slot.spans,
+            self.statement and self.statement.span, slot.spans,
         )  # fmt: skip
         return self._append(node)
 
@@ -141,9 +142,12 @@ class Builder:
         self.sink.say(reject.code, reject.message, span, mend, self._origins(xs), fix)
 
     def _fix(self, before: str) -> Fix | None:
-        """A statement put before the one at hand."""
+        """A statement put before the one at hand, under the same condition."""
         at = self.statement
-        return at and Fix(at.at_start(), f"{before}; ", f"insert `{before}`")
+        if at is None:
+            return None
+        when = f"  if {at.condition.span.text}" if at.condition else ""
+        return Fix(at.span.at_start(), f"{before}{when}; ", f"insert `{before}`")
 
     def _origins(self, xs: tuple[Tensor, ...]) -> tuple[str, ...]:
         notes = list[str]()

@@ -64,7 +64,7 @@ def _follow(run: "Expander", node: ast.Statement, posts: list[ast.Item], scope: 
         run.current = UNKNOWN
         return
     words = replace(binder, slots=binder.slots[1:])
-    run.builder.statement = node.span
+    run.builder.statement = node
     run.chain(layers[1:], words, (run.here(),), None)
 
 

@@ -177,7 +177,7 @@ def _input(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     run.current = UNKNOWN
     if layers and not binder.failed:
         path = run.builder.path("input", node.label.id if node.label else "input")
-        run.builder.statement = node.span
+        run.builder.statement = node
         run.current = run.builder.apply(layers[0], binder.slots[0], (), path)
         _check_order(run, layers[0].size, binder.slots[0].spans["size"])
     if node.label is not None:

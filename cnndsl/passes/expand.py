@@ -196,7 +196,7 @@ class Expander:
         if not layers:
             self.current = UNKNOWN
             return
-        self.builder.statement = node.span
+        self.builder.statement = node
         self.chain(layers, binder, xs, label)
 
     def _grouped(self, node: ast.Statement, cls: type[Layer], layers: list[Any]) -> list[Any]:
