@@ -116,6 +116,7 @@ def test_the_page_of_mistakes_has_the_typical_ones():
 # Habits from other systems: the help says how it is written here
 
 
+SIZES = "a size of two sides has numbers only, `3x1`; a variable is a square alone: `conv 8 k`"
 REPEAT = "a repeat stands behind its statement: `relu *3`; several make a `block`"
 HABITS = {
     "conv(64, 3)": "write `conv 64 3`: no parentheses, no commas",
@@ -131,6 +132,9 @@ HABITS = {
     "conv 64 3x3/2": "a stride or repeat has a space before and none after: `/2`, `*3`",
     "conv 64 3x3 same * 3": "a stride or repeat has a space before and none after: `/2`, `*3`",
     "conv 64 3x3 x3": "a size is one word, `3x3`; a repeat is `*3`",
+    "conv 64 3xk": SIZES,
+    "let k = 3; conv 64 kxk": SIZES,
+    "let k = 3; conv 64 kx1": SIZES,
     "conv 64 3x3 stride 2": "a key takes its value behind `=`: `stride=2`",
     "conv 64 k3": "write `k=3`, or the size alone: `3`",
     "conv 64 3x3 activation=relu": "an activation is a word of its own: `conv 64 3x3 relu`",

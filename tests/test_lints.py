@@ -110,6 +110,21 @@ def test_a_bias_counts_what_is_wasted() -> None:
     assert "48 parameters do nothing" in only.message
 
 
+def test_settings_as_large_as_what_they_act_on() -> None:
+    def told(settings: str) -> list[str]:
+        spec = f"input 3x8x6\ngap; dense 10\ntrain {{ {settings} }}"
+        return [d.message for d in inspect(Source(spec))[1] if d.code == "W207"]
+
+    assert told("epochs 4; schedule cosine warmup=3.9; augment flip crop=5 cutout=5") == []
+    assert told("schedule step warmup=12") == ["the warm-up takes 12 epochs, the whole training 10"]
+    assert told("augment cutout=6 crop=7") == [
+        "`cutout` takes 6 pixels of a picture of 8x6",
+        "`crop` takes 7 pixels of a picture of 8x6",
+    ]
+    vector = "input 4; dense 10; train { augment flip cutout=3 }"
+    assert not [d for d in inspect(Source(vector))[1] if d.code == "W207"]
+
+
 # Which are wanted
 
 NOISY = network("let a = 3", "conv 8 3x3 same relu relu")

@@ -8,7 +8,8 @@ from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint, removal, without
 from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
-from cnndsl.source import Fix
+from cnndsl.shapes import show
+from cnndsl.source import Fix, Span
 from cnndsl.words import keys
 
 CLASSES = {"cifar10": 10, "mnist": 10, "shapes": 10}
@@ -132,3 +133,31 @@ def steering_penalty(s: Subject) -> Iterator[Found]:
             f"take `decay=` of `{word}`, which is apart from the gradient, and no `l2`",
             fix=removal(at, safe=False) if at.text.startswith("l2") else None,
         )  # fmt: skip
+
+
+@lint("W207")
+def whole_of_it(s: Subject) -> Iterator[Found]:
+    """A warm-up as long as the training, a cutout or crop as large as the picture."""
+    if s.recipe is None:
+        return
+    warmup, epochs = s.recipe.schedule.warmup, s.recipe.epochs
+    size = s.model.input[1:]
+    if warmup >= epochs:
+        yield Found(
+            f"the warm-up takes {warmup:g} epochs, the whole training {epochs}",
+            _place(s, "schedule.warmup"), "the learning rate never gets to its full height: "
+            "warm up for a tenth of the epochs or less", _said(s, "epochs"),
+        )  # fmt: skip
+    for name in ("cutout", "crop"):
+        pixels: int = getattr(s.recipe.augment, name)
+        if size and pixels >= min(size):
+            yield Found(
+                f"`{name}` takes {pixels} pixels of a picture of {show(size)}",
+                _place(s, f"augment.{name}"), f"a quarter is much already: `{min(size) // 4}`",
+            )  # fmt: skip
+
+
+def _place(s: Subject, key: str) -> Span:
+    """Where a setting's key is given; the input where that is not in the spec."""
+    assert s.recipe is not None
+    return s.recipe.places.get(key, s.nodes[0].span)

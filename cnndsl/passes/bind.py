@@ -17,6 +17,7 @@ from cnndsl.passes.slot import Slot, surplus
 from cnndsl.passes.values import evaluate
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
+from cnndsl.syntax.complaints import SIZES
 from cnndsl.words import Word, arguments, flags, in_order, keys, specs, syntax
 
 _ARITHMETIC = "a stride or repeat has a space before and none after: `/2`, `*3`"
@@ -169,6 +170,8 @@ class Binder:
             return f"a key takes its value behind `=`: `{name}=2`"
         if re.fullmatch(r"x[0-9]*", name):
             return "a size is one word, `3x3`; a repeat is `*3`"
+        if self._is_size(name):
+            return SIZES
         if re.fullmatch(r"k[0-9x]+", name):
             return f"write `k={name[1:]}`, or the size alone: `{name[1:]}`"
         ours = SYNONYMS.get(name.lower())
@@ -177,6 +180,12 @@ class Binder:
         near = {"plain", *self.follow, *self.scope.known("values"), *self._own_words()}
         close = ours if ours in near else guess(name, near)
         return f"did you mean `{close}`?" if close else self._options(name)
+
+    def _is_size(self, name: str) -> bool:
+        """Whether it is `kxk` or `kx3`, for a variable k."""
+        left, _, right = name.rpartition("x")
+        known = self.scope.known("values")
+        return left in known and (right in known or right.isdigit())
 
     def _own_words(self) -> set[str]:
         """The words that this statement may hold."""

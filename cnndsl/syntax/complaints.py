@@ -1,5 +1,6 @@
 """What to say when the parser meets a token that it cannot use: code, message, help."""
 
+import re
 from math import isinf
 from unicodedata import name as unicode_name
 
@@ -46,11 +47,16 @@ def explain(place: Place) -> tuple[str, str, str | None]:
     return "E001", f"{_NAMES.get(token.type, f'`{token}`')} does not fit here", mend(place)
 
 
+SIZES = "a size of two sides has numbers only, `3x1`; a variable is a square alone: `conv 8 k`"
+
+
 def _number_help(token: str) -> str:
     if token.endswith("x"):
         return f"write the second size too, as in `{token}3`"
     if token.startswith("0x"):
         return "numbers are decimal"
+    if re.fullmatch(r"[0-9]+x[A-Za-z]\w*", token):
+        return SIZES
     return "write sizes like `3x3`, strides like `/2` with a space before, and values like `0.1`"
 
 
