@@ -12,34 +12,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnndsl.api import Model, check, load, parse, train
+    from cnndsl.api import Model, check, formatted, from_onnx, load, parse
+    from cnndsl.runs import evaluate, predict, resume, train
     from cnndsl.source import Diagnostic, Failed, UserError
     from cnndsl.training.callbacks import Callback
+    from cnndsl.training.signals import Interrupted
+
+    __version__: str
 
 __all__ = [  # noqa: RUF022  (by subject)
     # specs
     "Model",
     "check",
+    "formatted",
+    "from_onnx",
     "load",
     "parse",
     # training
     "Callback",
+    "evaluate",
+    "predict",
+    "resume",
     "train",
     # what can go wrong
     "Diagnostic",
     "Failed",
+    "Interrupted",
     "UserError",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Model", "check", "load", "parse", "train"), "cnndsl.api"),
+    **dict.fromkeys(("Model", "check", "formatted", "from_onnx", "load", "parse"), "cnndsl.api"),
+    **dict.fromkeys(("evaluate", "predict", "resume", "train"), "cnndsl.runs"),
     "Callback": "cnndsl.training.callbacks",
+    "Interrupted": "cnndsl.training.signals",
     "load_ipython_extension": "cnndsl.notebook",
     **dict.fromkeys(("Diagnostic", "Failed", "UserError"), "cnndsl.source"),
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'cnndsl' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # a type checker would take any name for granted
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return import_module("cnndsl.version").version()
+        if name not in _HOMES:
+            raise AttributeError(f"module 'cnndsl' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

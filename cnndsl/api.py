@@ -1,34 +1,41 @@
-"""cnndsl in Python: `load`, `check`, `Model`, `train`."""
+"""Specs in Python: `load`, `parse`, `check`, `Model`, `from_onnx`, `formatted`."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnndsl import ir
+from cnndsl.given import numbers
 from cnndsl.lints import inspect
-from cnndsl.passes.analyse import analyse, recipe_of
-from cnndsl.passes.includes import read
-from cnndsl.report.html import Findings, History, summary_html
+from cnndsl.passes.analyse import analyse
+from cnndsl.passes.includes import normal, read
+from cnndsl.report.html import Findings, summary_html
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.shapes import Shape
-from cnndsl.source import Diagnostic, Failed, Source, UserError
+from cnndsl.source import Diagnostic, Failed, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-    from cnndsl.recipe import Recipe
-    from cnndsl.training.callbacks import Callback
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A checked network. `ir` holds its layers, for those who want to walk them."""
 
     ir: ir.Model
+
+    def __repr__(self) -> str:
+        return f"<cnndsl.Model {self.ir}>"
+
+    @property
+    def text(self) -> str:
+        """The spec, as it is written."""
+        return self.ir.source.text
 
     @property
     def name(self) -> str:
@@ -77,7 +84,7 @@ class Model:
 
     def to_onnx(
         self,
-        weights: "dict[str, NDArray[np.float32]] | str | Path | None" = None,
+        weights: "Mapping[str, NDArray[np.float32]] | str | Path | None" = None,
         *,
         seed: int = 0,
         opset: int = 17,
@@ -86,39 +93,60 @@ class Model:
         uint8: bool = False,
         mean: "float | Sequence[float] | None" = None,
         std: "float | Sequence[float] | None" = None,
+        classes: "Sequence[str] | None" = None,
     ) -> "ModelProto":
         """The inference graph (see `cnndsl compile --help`); UserError for weights that do not fit.
 
-        `weights` is a dict of arrays, a safetensors file, or None for fresh ones from `seed`.
-        `mean` and `std` are those that the file's weights were trained with, if nothing is given.
+        `weights` are arrays by name, a safetensors file, or None for fresh ones from `seed`.
+        `mean`, `std` and the names of `classes` are those of the file, if nothing is given.
         """
         from cnndsl.backend.inference import Options, inference_model
-        from cnndsl.backend.weights import fit_weights, initial_weights, normalisation, read_weights
+        from cnndsl.backend.meaning import Meaning
+        from cnndsl.backend.weights import as_weights, initial_weights, read_origin, read_weights
 
-        file = Path(weights) if isinstance(weights, str | Path) else None
+        meaning = Meaning()
         if weights is None:
-            tensors = initial_weights(self.ir, seed)
-        elif isinstance(weights, dict):
-            tensors = fit_weights(weights, self.ir, "the given weights")
-        else:
+            tensors = initial_weights(self.ir, index(seed))
+        elif isinstance(weights, str | Path):
             tensors = read_weights(Path(weights), self.ir)
-        options = Options(opset, batch, fold, uint8, *normalisation(file, mean, std))
+            meaning = read_origin(Path(weights))
+        else:
+            tensors = as_weights(weights, self.ir)
+        options = Options.of(
+            meaning.given(mean, std, classes), opset=index(opset), fold=fold, uint8=uint8,
+            batch=None if batch is None else index(batch),
+        )  # fmt: skip
         options.check(self.ir)
         return inference_model(self.ir, tensors, options)
 
 
-def load(path: str | Path, **settings: float) -> Model:
+def load(path: str | Path, /, **settings: float) -> Model:
     """The model of a spec file; `settings` override its file-level lets.
 
     Raises Failed (with all diagnostics) where the spec has errors, UserError where it cannot be
     read.
     """
-    return _whole(*analyse(read(Path(path)), settings))
+    return _whole(*analyse(read(Path(path)), numbers(settings)))
 
 
-def parse(text: str, **settings: float) -> Model:
+def parse(text: str, /, **settings: float) -> Model:
     """The model of a spec given as text; raises as `load`."""
-    return _whole(*analyse(Source(text), settings))
+    return _whole(*analyse(_source(text), numbers(settings)))
+
+
+def check(spec: str | Path, /, **settings: float) -> Findings:
+    """All errors of a spec, or else its warnings; raises nothing for any text.
+
+    A Path is a file, which may use others; UserError where it cannot be read.
+    """
+    source = read(spec) if isinstance(spec, Path) else _source(spec)
+    return Findings(inspect(source, numbers(settings))[1])
+
+
+def _source(text: str) -> Source:
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"the text of a spec is a str, not {type(text).__name__}")
+    return Source(normal(text.removeprefix("\ufeff")))
 
 
 def _whole(model: ir.Model | None, found: list[Diagnostic]) -> Model:
@@ -127,60 +155,23 @@ def _whole(model: ir.Model | None, found: list[Diagnostic]) -> Model:
     return Model(model)
 
 
-def check(text: str) -> Findings:
-    """All errors of a spec given as text, or else its warnings; raises nothing for any text."""
-    return Findings(inspect(Source(text))[1])
+def from_onnx(
+    model: "str | Path | ModelProto", /
+) -> "tuple[Model, dict[str, NDArray[np.float32]]]":
+    """The spec of an ONNX classifier and its tensors by their names there: `to_onnx` turned round.
 
-
-def train(
-    model: Model,
-    data: str | None = None,
-    *,
-    out: str | Path | None = None,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    callbacks: "Sequence[Callback]" = (),
-    progress: str = "auto",
-    **recipe: Any,
-) -> History:
-    """Train on a data set and return a row an epoch: loss, accuracy, val_loss, val_accuracy …
-
-    `recipe` overrides the spec's, in its words: `epochs=5`, `optimizer="sgd lr=0.1"`; an optimizer,
-    loss or schedule may be an object, too. The run folder is `out`, or the next free `runs/trainN`.
-    Raises UserError where model and data do not fit or the loss stops being a number.
+    UserError names an operator that the language has no word for.
     """
-    from cnndsl.data.registry import located
-    from cnndsl.recipe import Recipe
-    from cnndsl.training import run
-    from cnndsl.training.folder import next_free
-    from cnndsl.training.settings import Settings
+    from cnndsl.decompile import decompiled
+    from cnndsl.runtime.foreign import checked, load_checked
 
-    changes = {"data": data} | recipe if data else recipe
-    chosen = _overridden(model.ir.recipe or Recipe(), changes)
-    settings = Settings(Path(out) if out else next_free(), device, threads, progress=progress)
-    folder = Path(data_dir) if data_dir else None
-    chosen = replace(chosen, data=chosen.data and located(chosen.data))
-    said = {
-        "file": f"{model.name}.cnn",
-        "set": [f"{name}={str(value).lower()}" for name, value in model.ir.settings.items()],
-        "data": chosen.data,
-        "data_dir": str(folder.resolve()) if folder else None,
-        "recipe": chosen.written(),
-        "device": device,
-        "threads": threads,
-    }
-    trainer = run.start(model.ir, chosen, settings, folder, arguments=said, callbacks=callbacks)
-    return History(trainer.fit())
+    proto = load_checked(Path(model)) if isinstance(model, str | Path) else checked(model)
+    found = decompiled(proto)
+    return Model(found.model), dict(found.tensors)
 
 
-def _overridden(recipe: "Recipe", changes: dict[str, Any]) -> "Recipe":
-    """The recipe with changes: objects as they are, texts and numbers read as a spec's are."""
-    known = [f.name for f in fields(recipe) if f.compare]
-    strange = sorted(changes.keys() - set(known))
-    if strange:
-        raise UserError(f"a recipe has no {', '.join(strange)}; it has {', '.join(known)}")
-    said = {k: v for k, v in changes.items() if isinstance(v, str | int | float) and k != "data"}
-    section = "; ".join(f"{name} {value}" for name, value in said.items())
-    read = recipe_of(section, "cnndsl.train")
-    return replace(recipe, **changes | {name: getattr(read, name) for name in said})
+def formatted(text: str, /) -> str:
+    """A spec in the one layout, as `cnndsl fmt` writes it; Failed where it does not parse."""
+    from cnndsl.fmt.render import formatted
+
+    return formatted(_source(text))

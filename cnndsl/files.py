@@ -2,7 +2,7 @@
 
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,8 +27,12 @@ class CannotWrite(UserError):  # noqa: N818
     """A file could not be written; says which, why, and what to do."""
 
     def __init__(self, path: Path, error: OSError) -> None:
+        self._given = path, error
         mend = _MENDS.get(error.errno or 0, "choose another folder")
         super().__init__(f"{path}: cannot be written: {error.strerror or error}\n  {mend}")
+
+    def __reduce__(self) -> tuple[type["CannotWrite"], tuple[Path, OSError]]:
+        return type(self), self._given
 
 
 @contextmanager
@@ -44,19 +48,22 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file in one piece: temporary file, fsync, rename, fsync of the folder.
 
     CannotWrite where that fails; under the name is then the old file, if any, or the whole new one.
+    Links stay; into what is no file, such as `/dev/null` or a pipe, it is written as it is.
     """
     with writing(path):
-        _write(path, data)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _write(Path(os.path.realpath(path)) if path.is_symlink() else path, data)
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
+    name = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(name, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         with suppress(OSError):

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from cnndsl.layers.base import Layer, Param
-from cnndsl.shapes import Shape
+from cnndsl.shapes import Shape, show
 from cnndsl.source import Source, Span
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Node:
         return self.span.line
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A checked network: `nodes[0]` is the input, `outputs` maps names to positions."""
 
@@ -74,6 +74,10 @@ class Model:
     recipe: "Recipe | None" = None
     used: Mapping[str, str] = field(default_factory=dict[str, str])
     """Texts of included files, by their path inside the spec's folder."""
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(map(show, self.output_shapes().values()))
+        return f"{self.name}: {show(self.input)} → {shapes}, {self.params:,} parameters"
 
     @property
     def input(self) -> Shape:

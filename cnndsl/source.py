@@ -17,7 +17,7 @@ Severity = Literal["error", "warning"]
 class Source:
     """The text of one file (or of one string, then `path` is None)."""
 
-    text: str
+    text: str = field(repr=False)
     name: str = "<text>"
     path: Path | None = None
 
@@ -118,6 +118,9 @@ class Failed(Exception):  # noqa: N818  (read as: the spec failed)
         where = f"{first.span.source.name}:{first.span.line}:{first.span.column}"
         more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
         super().__init__(f"{where}: {first.severity}[{first.code}]: {first.message}{more}")
+
+    def __reduce__(self) -> tuple[type["Failed"], tuple[list[Diagnostic]]]:
+        return type(self), (self.diagnostics,)
 
 
 class UserError(Exception):

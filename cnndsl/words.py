@@ -141,10 +141,15 @@ def syntax(cls: type[Word]) -> str:
 
 
 def written(value: Word) -> str:
-    """A word with its fields as a spec has them: `sgd lr=0.1 nesterov`, defaults left out."""
+    """A word with its fields as a spec has them: `sgd lr=0.1 nesterov`, defaults left out.
+
+    True and False may stand for a flag such as `nesterov`, or for `bias` and `nobias`.
+    """
     parts = [value.word]
     for spec in specs(type(value)):
         found = getattr(value, spec.name)
+        if spec.role == "word" and isinstance(found, bool):
+            found = dict(zip((True, False), spec.words, strict=False)).get(found)
         if spec.required or found != spec.default:
             text = _written(found, spec)
             parts.append(text if spec.role != "key" else f"{spec.key}={text}")

@@ -21,6 +21,7 @@ PACKAGE = Path(cnndsl.__file__).parent
 LAYERING = """
 __main__
 cli notebook
+runs
 api
 lsp
 diagram highlight report
@@ -29,7 +30,7 @@ data decompile plot
 runtime
 backend
 lower
-lints fmt
+lints fmt given
 passes
 ir
 recipe
@@ -187,11 +188,13 @@ def test_importing_the_package_loads_nothing_of_it() -> None:
 def test_the_public_names() -> None:
     """A change here is a decision: it needs a line in the changelog."""
     assert cnndsl.__all__ == [
-        "Model", "check", "load", "parse",
-        "Callback", "train",
-        "Diagnostic", "Failed", "UserError",
+        "Model", "check", "formatted", "from_onnx", "load", "parse",
+        "Callback", "evaluate", "predict", "resume", "train",
+        "Diagnostic", "Failed", "Interrupted", "UserError",
     ]  # fmt: skip
     assert all(getattr(cnndsl, name).__doc__ for name in cnndsl.__all__)
+    assert {*cnndsl.__all__, "__version__"} <= {*dir(cnndsl)}
+    assert cnndsl.__version__
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         _ = cnndsl.laod
 

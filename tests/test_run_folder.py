@@ -1,6 +1,7 @@
 """A run folder is enough: to go on, to evaluate and to compile, whoever began the run."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +19,14 @@ import cnndsl
 from cnndsl.backend.weights import _signature  # pyright: ignore[reportPrivateUsage]
 from cnndsl.cli import main
 from cnndsl.data import synthetic
+from cnndsl.files import CannotWrite
 from cnndsl.losses import MeanSquaredError
 from cnndsl.optim import Sgd
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.recipe import CHOSEN, Augment, Recipe
 from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
+from cnndsl.training.folder import next_free
 from cnndsl.training.signals import Interrupted
 from cnndsl.words import specs
 
@@ -79,13 +82,13 @@ def weights(out: str) -> bytes:
 
 
 class LeaveAt(Callback):
-    def __init__(self, step: int) -> None:
-        self.left = step
+    def __init__(self, step: int, message: str = "") -> None:
+        self.left, self.message = step, message
 
     def on_step(self, run: Any, loss: float) -> None:
         self.left -= 1
         if not self.left:
-            raise Interrupted(130, "")
+            raise Interrupted(130, self.message)
 
 
 # From Python
@@ -112,9 +115,29 @@ def test_a_recipe_is_given_as_objects_or_in_the_words_of_a_spec() -> None:
     assert weights("a") == weights("b")
 
 
+def test_objects_are_read_as_a_spec_is() -> None:
+    train(
+        "a",
+        optimizer=Sgd(lr=np.float32(0.5), nesterov=True, momentum=0.9),  # type: ignore
+        epochs=np.int64(1),
+        augment=Augment(flip=True),
+        ema=None,
+    )  # type: ignore
+    train("b", optimizer="sgd lr=0.5 momentum=0.9 nesterov", epochs=1, augment="flip", ema=None)
+    assert weights("a") == weights("b")
+    assert cnndsl.evaluate("a", threads=1).accuracy == cnndsl.evaluate("b", threads=1).accuracy
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        ({"optimizer": Sgd}, r"give an object, `Sgd\(\)`"),
+        ({"optimizer": Sgd(lr=-1.0)}, "at least 0, not -1"),
+        ({"epochs": None}, "epochs: None is no setting"),
+        ({"batch": [1]}, "is no setting"),
+        ({"device": "gpu"}, "'gpu' is none of auto, cpu, cuda"),
+        ({"threads": -1}, "threads: at least 1"),
+        ({"progress": "fancy"}, "is none of auto, bar"),
         ({"optimizer": "sdg"}, "unknown optimizer `sdg`"),
         ({"epochs": 0}, "at least 1, not 0"),
         ({"loss": "mse smooth=1"}, "has no key"),
@@ -160,7 +183,73 @@ def test_a_written_recipe_reads_as_itself(drawn: st.DataObject) -> None:
     assert recipe_of(recipe.written(), "test") == recipe
 
 
+def test_a_stopped_run_goes_on_in_python() -> None:
+    whole = train("whole")
+    with pytest.raises(KeyboardInterrupt, match="x"):
+        train("cut", callbacks=[LeaveAt(14, "x")])
+    assert cnndsl.resume("cut", progress="none")[-1]["val_loss"] == whole[-1]["val_loss"]
+    assert weights("cut") == weights("whole")
+    assert whole.folder == Path("whole")
+    with pytest.raises(cnndsl.UserError, match="epochs"):
+        cnndsl.resume("cut", epochs=3, progress="none")
+    assert len(cnndsl.resume("cut", epochs=3, force=True, progress="none")) == 3
+    assert len(cnndsl.resume("cut", progress="none")) == 3
+
+
+def test_what_is_raised_can_be_sent_to_another_process() -> None:
+    with pytest.raises(cnndsl.Failed) as failed:
+        cnndsl.parse("input 3x8x8; cnov 3; dense 10")
+    full = CannotWrite(Path("x"), OSError(28, "full"))
+    for error in (failed.value, Interrupted(130, "saved"), full):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+    assert pickle.loads(pickle.dumps(failed.value)).diagnostics[0].code == "E101"
+
+
+def test_pictures_are_classified_in_python() -> None:
+    train("run", epochs=1)
+    pictures = synthetic.load().test.x[:3].transpose(0, 2, 3, 1)
+    best = cnndsl.predict("run/weights/best.onnx", pictures, k=2)
+    assert len(best) == 3
+    assert {name for row in best for name, _ in row} <= {*synthetic.CLASSES}
+    assert all(a >= b for (_, a), (_, b) in best)
+    with pytest.raises(cnndsl.UserError, match="holds no picture"):
+        cnndsl.predict("run/weights/best.onnx", pictures[:0])
+
+
+# Where a run is kept
+
+
+def test_runs_begun_at_once_have_folders_of_their_own() -> None:
+    folders = [next_free() for _ in range(3)]
+    assert folders == [Path("runs/train"), Path("runs/train2"), Path("runs/train3")]
+    history = cnndsl.train(cnndsl.load("net.cnn"), "some.npz", epochs=1, threads=1)
+    assert history.folder == Path("runs/train4")
+
+
+@pytest.mark.parametrize("name", ["model.cnn", "env.json", "weights/best.onnx"])
+def test_a_folder_that_is_no_run_is_left_alone(name: str) -> None:
+    path = Path("mine", name)
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(cnndsl.UserError, match="is there already, and is not of a run"):
+        train("mine")
+    assert path.read_text() == "mine"
+    assert not Path("mine", "args.yaml").exists()
+
+
 # Going on
+
+
+def test_what_a_forced_run_goes_on_with_is_kept() -> None:
+    """The command that an interrupted run tells works, also behind --force."""
+    options = ("--threads", 1, "--progress", "none")
+    assert command("train", "net.cnn", "--data", "some.npz", "--out", "run", *options) == 0
+    assert command("train", "--resume", "run", "--epochs", 3, *options) == 2
+    assert command("train", "--resume", "run", "--epochs", 3, "--force", *options) == 0
+    assert command("train", "--resume", "run", *options) == 0
+    assert Path("run/results.csv").read_text().count("\n") == 4
 
 
 def test_another_setting_is_another_network(capsys: pytest.CaptureFixture[str]) -> None:

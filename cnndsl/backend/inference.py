@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnndsl.backend.weights import Weights, normalisation_text
+from cnndsl.backend.meaning import Meaning
+from cnndsl.backend.weights import Weights
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.export import IR_VERSIONS, export
 from cnndsl.graph.fold import fold_batch_norm
@@ -24,7 +26,8 @@ class Options:
     """How the inference graph is made.
 
     `batch` is fixed if given, else symbolic. With `uint8` the input is N×H×W×C uint8, divided by
-    255, less `mean`, over `std` (one number, or one a channel), all inside the graph.
+    255, less `mean`, over `std` (one number, or one a channel), all inside the graph. `classes` are
+    names for the main output's numbers, in the metadata.
     """
 
     opset: int = 17
@@ -33,6 +36,17 @@ class Options:
     uint8: bool = False
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    classes: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(meaning: Meaning, **more: Any) -> "Options":
+        """Options with a normalisation and names of classes."""
+        return Options(mean=meaning.mean, std=meaning.std, classes=meaning.classes, **more)
+
+    @property
+    def meaning(self) -> Meaning:
+        """What stands in the file's metadata, of normalisation and names."""
+        return Meaning(self.mean, self.std, self.classes)
 
     def check(self, model: Model) -> None:
         """UserError for options that make no graph for this model."""
@@ -43,11 +57,8 @@ class Options:
             raise UserError(f"a batch of {self.batch}: give at least 1, or None for any")
         if self.uint8 and len(model.input) != 3:
             raise UserError(f"uint8 pictures need an image input, not {model.input[0]} features")
-        for name, numbers in (("mean", self.mean), ("std", self.std)):
-            if len(numbers) not in (1, model.input[0]) or (name == "std" and 0 in numbers):
-                raise UserError(
-                    f"{name}: give one number, or {model.input[0]}; a std is never zero"
-                )
+        outputs = model.output_shapes()[model.main_output]
+        self.meaning.check(model.input[0], prod(outputs))
 
 
 class InferenceEmitter(Emitter):
@@ -116,7 +127,9 @@ def inference_model(model: Model, weights: Weights, options: Options) -> "ModelP
     tape = inference_tape(model, weights, options)
     said = metadata(model)
     if (options.mean, options.std) != (Options.mean, Options.std):
-        said["cnndsl_normalisation"] = normalisation_text((options.mean, options.std))
+        said["cnndsl_normalisation"] = Meaning(options.mean, options.std).text()
+    if options.classes:
+        said["cnndsl_classes"] = json.dumps(options.classes)
     return export(tape, model.name, options.opset, said, lines(model))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, cast
@@ -11,17 +11,15 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.backend.meaning import Meaning, read_meaning
 from cnndsl.init import draw
 from cnndsl.ir import Model
 from cnndsl.source import UserError
 
 Weights = Mapping[str, NDArray[np.float32]]
-Numbers = float | Sequence[float]
-Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
-"""Mean and standard deviation that pictures in 0…1 are brought to, one number or one a channel."""
 _SHOWN = 5
 _KEY = "cnndsl"  # of the hash in the metadata
-_NORMAL = " normalisation "
+_MEANING = " normalisation "  # and classes, since there are
 
 
 def initial_weights(model: Model, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -52,49 +50,19 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
     return fit_weights(tensors, model, str(path))
 
 
-def normalisation(
-    path: Path | None, mean: Numbers | None = None, std: Numbers | None = None
-) -> Normalisation:
-    """Mean and standard deviation as given, else those that a file's weights were trained with.
-
-    For files that `read_weights` has read; 0 and 1 where a file does not say.
-    """
-    text = ""
-    if path is not None:
-        with path.open("rb") as file:
-            text = _metadata(file).get(_KEY, "").partition(_NORMAL)[2]
-    stored = as_normalisation(text, str(path))
-    return (
-        stored[0] if mean is None else _numbers(mean),
-        stored[1] if std is None else _numbers(std),
-    )
+def read_origin(path: Path) -> Meaning:
+    """What a file that `read_weights` has read says besides its tensors."""
+    with path.open("rb") as file:
+        text = _metadata(file).get(_KEY, "").partition(_MEANING)[2]
+    return read_meaning(text, str(path))
 
 
-def as_normalisation(text: str, origin: str) -> Normalisation:
-    """What `normalisation_text` wrote; 0 and 1 where it is empty. UserError for no numbers."""
-    try:
-        stored = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
-        return _numbers(stored["mean"]), _numbers(stored["std"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
-        raise UserError(message) from None
-
-
-def normalisation_text(normal: Normalisation) -> str:
-    """As it stands in the metadata of weights and of ONNX files."""
-    return json.dumps(dict(zip(("mean", "std"), normal, strict=True)))
-
-
-def _numbers(given: Numbers) -> tuple[float, ...]:
-    return (float(given),) if isinstance(given, int | float) else tuple(map(float, given))
-
-
-def pack_weights(tensors: Weights, normal: Normalisation | None = None) -> bytes:
+def pack_weights(tensors: Weights, meaning: Meaning | None = None) -> bytes:
     """The tensors as a safetensors file that carries their hash; `read_weights` looks at it."""
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return save(whole, metadata=_signature(whole, normalisation_text(normal) if normal else ""))
+    return save(whole, metadata=_signature(whole, meaning.text() if meaning else ""))
 
 
 def _metadata(file: IO[bytes]) -> dict[str, str]:
@@ -107,20 +75,26 @@ def _is_damaged(data: bytes, tensors: Mapping[str, NDArray[Any]]) -> bool:
     """Whether a file of ours (key and value both say so) has other content than was written."""
     said = _metadata(BytesIO(data))
     ours = _KEY in said or any(value.startswith(_KEY) for value in said.values())
-    return ours and said != _signature(tensors, said.get(_KEY, "").partition(_NORMAL)[2])
+    return ours and said != _signature(tensors, said.get(_KEY, "").partition(_MEANING)[2])
 
 
-def _signature(tensors: Mapping[str, NDArray[Any]], normal: str) -> dict[str, str]:
-    """A hash of the normalisation and of names, types, shapes and values.
+def _signature(tensors: Mapping[str, NDArray[Any]], meaning: str) -> dict[str, str]:
+    """A hash of the meaning and of names, types, shapes and values.
 
     It is one entry, as safetensors keeps no order of several.
     """
-    found = hashlib.sha256(normal.encode())
+    found = hashlib.sha256(meaning.encode())
     for name in sorted(tensors):
         array = tensors[name]
         found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         found.update(np.ascontiguousarray(array).data)
-    return {_KEY: f"{_KEY} sha256 {found.hexdigest()}{_NORMAL + normal if normal else ''}"}
+    return {_KEY: f"{_KEY} sha256 {found.hexdigest()}{_MEANING + meaning if meaning else ''}"}
+
+
+def as_weights(given: Mapping[str, Any], model: Model) -> dict[str, NDArray[np.float32]]:
+    """Arrays, or what NumPy makes arrays of, that fit the model; UserError as `fit_weights`."""
+    arrays = {name: np.asarray(value) for name, value in given.items()}
+    return fit_weights(arrays, model, "the given weights")
 
 
 def fit_weights(
@@ -141,8 +115,13 @@ def fit_weights(
     _refuse(origin, problems)
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
         found = {name: np.asarray(tensors[name], np.float32) for name in wanted}
-    broken = [name for name, array in found.items() if not np.isfinite(array).all()]
-    _refuse(origin, {"not finite (NaN or infinity)": broken})
+    problems = {
+        "not finite (NaN or infinity)": [n for n, t in found.items() if not np.isfinite(t).all()],
+        "negative, as no variance is": [
+            n for n, t in found.items() if n.endswith(".running_var") and (t < 0).any()
+        ],
+    }
+    _refuse(origin, problems)
     return found
 
 

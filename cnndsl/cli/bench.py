@@ -1,12 +1,11 @@
 """`cnndsl bench FILE`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.cli.common import load, set_option, spec_argument, to_json
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import DEVICES
 
@@ -36,7 +35,7 @@ def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any
         options["steps"],
     )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        click.echo(to_json(result, 2))
         return
     train, inference = result["train"], result["inference"]
     click.echo(

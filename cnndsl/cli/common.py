@@ -1,11 +1,13 @@
 """What several commands share: colours, the spec argument, settings."""
 
+import json
 import os
 import shutil
 import sys
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 import click
 
@@ -46,6 +48,23 @@ def refuse_overwriting(output: Path | None, *others: Path | None) -> None:
         o is not None and o.resolve() == output.resolve() for o in others
     ):
         raise UserError(f"{output}: is used by this command besides; give -o another name")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON as its standard has it: NaN and infinity are null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float() if not isfinite(value):
+            return None
+        case dict():
+            return {k: _finite(v) for k, v in cast("dict[str, Any]", value).items()}
+        case list() | tuple():
+            return [_finite(v) for v in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 def load(file: Path, settings: Sequence[str] = ()) -> Model:

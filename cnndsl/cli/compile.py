@@ -1,5 +1,6 @@
 """`cnndsl compile FILE -o MODEL.onnx`."""
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,9 +8,11 @@ import click
 
 from cnndsl.cli.common import load, refuse_overwriting, set_option, spec_argument
 from cnndsl.ir import Model
+from cnndsl.recipe import LARGEST_SEED
 
 if TYPE_CHECKING:
-    from cnndsl.backend.weights import Normalisation, Weights
+    from cnndsl.backend.meaning import Meaning
+    from cnndsl.backend.weights import Weights
 
 
 def _numbers(
@@ -23,13 +26,23 @@ def _numbers(
         raise click.BadParameter("write numbers with commas: 0.49,0.48,0.45") from None
 
 
+def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(","))
+
+
 @click.command("compile")
 @spec_argument
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               help="The ONNX file to write.")  # fmt: skip
 @set_option
 @click.option("--weights", type=click.Path(path_type=Path), help="A .safetensors file.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of fresh weights.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Of fresh weights.",
+)
 @click.option("--opset", type=click.IntRange(17, 21), default=17, show_default=True,
               help="ONNX operator set of the inference graph.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=1), help="Fix the batch; symbolic by default.")
@@ -46,6 +59,11 @@ def _numbers(
     callback=_numbers,
     help="Divided by after that; what the --weights were trained with, else 1.",
 )
+@click.option(
+    "--classes",
+    callback=_names,
+    help="Names of the classes, with commas; those of the --weights, else none.",
+)
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
               help="Write the training step; split: gradient and update apart.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True,
@@ -53,21 +71,23 @@ def _numbers(
 def command(
     file: Path, output: Path, settings: tuple[str, ...], weights: Path | None, seed: int,
     opset: int, batch: int | None, fold: bool, uint8: bool,
-    mean: tuple[float, ...] | None, std: tuple[float, ...] | None, train: str | None, conv: str,
+    mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
+    classes: tuple[str, ...] | None, train: str | None, conv: str,
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options, inference_model
-    from cnndsl.backend.weights import initial_weights, normalisation, read_weights
+    from cnndsl.backend.meaning import Meaning
+    from cnndsl.backend.weights import initial_weights, read_origin, read_weights
     from cnndsl.files import write_whole
 
     refuse_overwriting(output, file, weights)
     model = load(file, settings)
     tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
-    normal = normalisation(weights, mean, std)
+    meaning = (read_origin(weights) if weights else Meaning()).given(mean, std, classes)
     if train:
-        return _write_training(model, tensors, output, train, batch, conv, normal)
-    options = Options(opset, batch, fold, uint8, *normal)
+        return _write_training(model, tensors, output, train, batch, conv, meaning)
+    options = Options.of(meaning, opset=opset, batch=batch, fold=fold, uint8=uint8)
     options.check(model)
     data = checked_bytes(inference_model(model, tensors, options))
     write_whole(output, data)
@@ -77,7 +97,7 @@ def command(
 
 def _write_training(
     model: Model, tensors: "Weights", output: Path, train: str, batch: int | None, conv: str,
-    normal: "Normalisation",
+    meaning: "Meaning",
 ) -> None:  # fmt: skip
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
@@ -88,7 +108,10 @@ def _write_training(
     from cnndsl.recipe import Recipe
 
     recipe = model.recipe or Recipe()
-    options = StepOptions(batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), *normal)
+    meaning.check(model.input[0], prod(model.output_shapes()[model.main_output]))
+    options = StepOptions(
+        batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), meaning.mean, meaning.std
+    )
     if train == "step":
         written = {output: step_model(model, recipe, options, tensors)}
     else:

@@ -38,8 +38,7 @@ def command(model: Path, output: Path | None, weights: Path | None, from_graph: 
     else:
         tensors = stored.tensors(proto) if weights else {}
     if weights:
-        normal = None if from_graph else stored.normalisation(proto)
-        write_whole(weights, pack_weights(tensors, normal))
+        write_whole(weights, pack_weights(tensors, stored.meaning(proto)))
         click.echo(f"{weights}: {len(tensors)} tensors", err=True)
     if output is None:
         for name in used:

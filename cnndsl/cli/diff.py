@@ -1,12 +1,11 @@
 """`cnndsl diff A B`."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import load, set_option, style
+from cnndsl.cli.common import load, set_option, style, to_json
 
 
 @click.command("diff")
@@ -23,7 +22,7 @@ def command(before: Path, after: Path, settings: tuple[str, ...], as_json: bool)
 
     models = load(before, settings), load(after, settings)
     if as_json:
-        click.echo(json.dumps(changes.as_dict(*models), indent=2))
+        click.echo(to_json(changes.as_dict(*models), 2))
     else:
         click.echo(changes.as_text(*models, style(sys.stdout)), color=True)
     return int(not changes.is_same(*models))

@@ -1,20 +1,20 @@
 """`cnndsl run MODEL.onnx PICTURE…` (also `predict`)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cnndsl.runtime.predict import Predictor, open_predictor, top
+from cnndsl.cli.common import to_json
+from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.runtime.session import DEVICES
-from cnndsl.source import UserError, printable
+from cnndsl.source import UserError
 
 
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True,
+@click.option("-k", "--top", type=click.IntRange(min=1), default=5, show_default=True,
               help="Classes shown for each picture.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
@@ -23,7 +23,7 @@ from cnndsl.source import UserError, printable
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
 @click.option("--strict", is_flag=True, help="End at a picture that cannot be read.")
 def command(
-    model: Path, pictures: tuple[Path, ...], k: int, device: str, threads: int | None,
+    model: Path, pictures: tuple[Path, ...], top: int, device: str, threads: int | None,
     raw: bool, as_json: bool, strict: bool,
 ) -> None:  # fmt: skip
     """Classify PNG or JPEG pictures (or .npy arrays) with a compiled model.
@@ -40,30 +40,30 @@ def command(
             click.echo(f"left out: {error}", err=True)
             left_out += 1
             continue
-        outputs = predictor.run(batch)
         if raw:
-            named = zip(predictor.session.get_outputs(), outputs, strict=True)
-            click.echo(json.dumps({"file": str(path)} | {o.name: y.tolist() for o, y in named}))
+            click.echo(_raw(path, predictor, batch))
             continue
-        for logits in predictor.scores(outputs):
-            _print(path, top(logits, k), predictor, as_json)
+        for best in predictor.best(batch, top):
+            _print(path, best, predictor, as_json)
     if left_out == len(pictures):
         raise UserError("none of the pictures can be read")
 
 
+def _raw(path: Path, predictor: Predictor, batch: Any) -> str:
+    """A line of JSON: the file, and every output by its name."""
+    names = [port.name for port in predictor.session.get_outputs()]
+    outputs = [y.tolist() for y in predictor.run(batch)]
+    return to_json({"file": str(path), "outputs": dict(zip(names, outputs, strict=True))})
+
+
 def _print(path: Path, best: list[tuple[int, float]], predictor: Predictor, as_json: bool) -> None:
-    named = [(_name(predictor, i), p) for i, p in best]
+    named = [(predictor.name(i), p) for i, p in best]
     if as_json:
         rows: list[dict[str, Any]] = [
             {"class": i, "name": name, "probability": p}
             for (i, _), (name, p) in zip(best, named, strict=True)
         ]
-        click.echo(json.dumps({"file": str(path), "top": rows}))
+        click.echo(to_json({"file": str(path), "top": rows}))
         return
     shown = "  ".join(f"{name} {p:.1%}" for name, p in named)
     click.echo(f"{path}: {shown}")
-
-
-def _name(predictor: Predictor, index: int) -> str:
-    known = index < len(predictor.classes)
-    return printable(predictor.classes[index]) if known else f"class {index}"

@@ -1,13 +1,12 @@
 """`cnndsl summary FILE`."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.cli.common import load, set_option, spec_argument, to_json
 from cnndsl.report.summary import summarise
 
 
@@ -33,7 +32,7 @@ def command(
     if sort:
         summary = summary.sorted_by(sort)
     if as_json:
-        click.echo(json.dumps(summary.as_dict(), indent=2))
+        click.echo(to_json(summary.as_dict(), 2))
         return
     from rich.console import Console
 

@@ -1,9 +1,8 @@
 """`cnndsl train FILE`."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -47,28 +46,31 @@ def command(
 ) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
     from cnndsl.training.signals import terminable
+    from cnndsl.training.stored import (
+        stored_arguments,
+        stored_model,
+        stored_recipe,
+        under_options,
+    )  # fmt: skip
 
-    spec, run, stored = file, options["resume"], dict[str, Any]()
+    run, stored = options["resume"], dict[str, Any]()
     weak = set[str]() if run else _from_project(ctx)
     if (file is None) == (run is None):
         one = "either a spec to train or" if file else "a spec to train, or"
         raise click.UsageError(f"give {one} --resume RUN")
     if run is not None:
         _refuse_beside_resume(ctx)
-        spec, stored = run / "model.cnn", stored_arguments(run)
+        stored = stored_arguments(run)
         settings = settings or tuple(stored.get("set", ()))
         options |= {k: v for k, v in stored.items() if k in options and not _is_said(ctx, k)}
-    assert spec is not None
-    model = load(spec, settings)
-    if run is not None:  # its copy of the spec has another name than the spec had
-        model = replace(model, name=Path(stored.get("file") or "model.cnn").stem)
+    model = load(file, settings) if file else stored_model(options["resume"], stored, settings)
     recipe = stored_recipe(stored, model)
     options = _above(recipe, options, weak)
-    recipe = _recipe(recipe, options)
+    recipe = under_options(recipe, options)
     _warn(model, recipe)
     with terminable():
-        trainer = _trainer(model, recipe, options, file, settings)
-        return _fit(trainer)
+        said = _arguments(recipe, options, stored, file, settings)
+        return _fit(_trainer(model, recipe, options, said))
 
 
 def _fit(trainer: Any) -> int:
@@ -120,49 +122,21 @@ def _above(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> dict[str,
     return {k: None if k in weak & said else v for k, v in options.items()}
 
 
-def _recipe(recipe: Recipe, options: dict[str, Any]) -> Recipe:
-    """The spec's recipe under the options; data that are a file are known by their whole path."""
-    from cnndsl.data.registry import located
-
-    given = {k: v for k, v in options.items() if v is not None}
-    changes = {k: given[k] for k in ("data", "epochs", "batch", "seed") if k in given}
-    recipe = replace(recipe, **changes)
-    recipe = replace(recipe, data=recipe.data and located(recipe.data))
-    if "lr" in given:
-        optimizer: Any = replace(cast(Any, recipe.optimizer), lr=given["lr"])  # a dataclass
-        recipe = replace(recipe, optimizer=optimizer)
-    return recipe
+def _arguments(
+    recipe: Recipe, options: dict[str, Any], stored: dict[str, Any], file: Path | None,
+    lets: tuple[str, ...],
+) -> dict[str, Any]:  # fmt: skip
+    """What `args.yaml` keeps of a run: its options, or what has become of them."""
+    said = {key: options[key] for key in _STORED}
+    said |= {"file": str(file) if file else stored.get("file"), "set": list(lets)}
+    said |= {"data": recipe.data}
+    said |= {k: v and str(Path(v).resolve()) for k in ("data_dir", "weights") for v in [options[k]]}
+    return said | ({"recipe": recipe.written()} if "recipe" in stored else {})
 
 
-def stored_arguments(run: Path) -> dict[str, Any]:
-    """What a run was started with: the lines `key: JSON` of its args.yaml."""
-    import json
-
-    try:
-        lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
-        return {
-            key: json.loads(value)
-            for key, _, value in (line.partition(": ") for line in lines if line)
-        }
-    except (OSError, ValueError):
-        raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
-
-
-def stored_recipe(stored: dict[str, Any], model: Model) -> Recipe:
-    """A run's recipe: its spec's, or that of `cnndsl.train`, which may give another."""
-    from cnndsl.passes.analyse import recipe_of
-
-    if "recipe" in stored:
-        return recipe_of(stored["recipe"], "args.yaml")
-    return model.recipe or Recipe()
-
-
-def _trainer(
-    model: Any, recipe: Recipe, options: dict[str, Any], file: Path | None, lets: tuple[str, ...]
-) -> Any:
+def _trainer(model: Any, recipe: Recipe, options: dict[str, Any], arguments: dict[str, Any]) -> Any:
     from cnndsl.lower.driver import Plan
     from cnndsl.training import run
-    from cnndsl.training.folder import next_free
     from cnndsl.training.settings import Settings
 
     pieces = None
@@ -170,20 +144,17 @@ def _trainer(
         if recipe.batch % options["micro_batch"]:
             raise UserError(f"--micro-batch does not divide the batch of {recipe.batch}")
         pieces = recipe.batch // options["micro_batch"]
-    out = options["resume"] or options["out"] or next_free()
     settings = Settings(
-        out, options["device"], options["threads"], Plan(options["conv"]), pieces,
+        options["resume"] or options["out"], options["device"], options["threads"],
+        Plan(options["conv"]), pieces,
         progress=options["progress"], strict=options["strict"],
     )  # fmt: skip
     if options["resume"]:
         return run.resume(
             model, recipe, settings, _path(options["data_dir"]), options["force"],
-            weights=_path(options["weights"]),
+            weights=_path(options["weights"]), arguments=arguments,
         )  # fmt: skip
-    stored: dict[str, Any] = {key: options[key] for key in _STORED}
-    stored |= {"file": str(file), "set": list(lets), "data": recipe.data}
-    stored |= {k: options[k] and str(options[k].resolve()) for k in ("data_dir", "weights")}
-    return run.start(model, recipe, settings, options["data_dir"], options["weights"], stored)
+    return run.start(model, recipe, settings, options["data_dir"], options["weights"], arguments)
 
 
 def _announce(trainer: Any) -> None:

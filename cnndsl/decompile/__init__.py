@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnndsl.decompile import operators as operators
+from cnndsl.decompile import stored
 from cnndsl.decompile import windows as windows
 from cnndsl.decompile.fuse import fuse
 from cnndsl.decompile.graph import read
@@ -35,6 +36,20 @@ class Decompiled:
     text: str
     model: Model
     tensors: Tensors
+
+
+def decompiled(model: "ModelProto") -> Decompiled:
+    """The source that a checked file of ours carries, with its tensors; else its operators.
+
+    A source that uses other files is read as its operators, too: a text has no folder.
+    """
+    text = None if stored.used(model) else stored.source(model)
+    if text is None:
+        return from_graph(model)
+    tensors = stored.tensors(model)
+    spec, found = analyse(Source(text, "decompiled"), stored.settings(model))
+    assert spec is not None, found
+    return Decompiled(text, spec, tensors)
 
 
 def from_graph(model: "ModelProto") -> Decompiled:

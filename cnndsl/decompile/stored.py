@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.weights import Normalisation, as_normalisation
+from cnndsl.backend.meaning import Meaning, read_entries
 from cnndsl.decompile.graph import initializers
 from cnndsl.ir import Model, Node
 from cnndsl.layers.norm import BatchNorm
@@ -48,10 +48,14 @@ def used(model: "ModelProto") -> dict[str, str]:
     return texts
 
 
-def normalisation(model: "ModelProto") -> Normalisation | None:
-    """What pictures are normalised by before they meet the weights, where the file says so."""
-    text = _entries(model).get("cnndsl_normalisation")
-    return as_normalisation(text, "the model") if text else None
+def settings(model: "ModelProto") -> dict[str, float]:
+    """What was set when the source was compiled."""
+    return _settings(_entries(model))
+
+
+def meaning(model: "ModelProto") -> Meaning:
+    """What pictures are normalised by before they meet the weights, and the names of classes."""
+    return read_entries(_entries(model), "the model")
 
 
 def _spec(model: "ModelProto") -> tuple[Model | None, list[Diagnostic]]:

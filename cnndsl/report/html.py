@@ -1,7 +1,9 @@
 """Summaries, diagnostics and training as HTML for notebooks: self-contained, dark or light."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.report.diagnostics import full
@@ -28,7 +30,11 @@ class Findings(list[Diagnostic]):
 
 
 class History(list[dict[str, Any]]):
-    """A row an epoch, that a notebook shows as a table with its curves."""
+    """A row an epoch, that a notebook shows as a table with its curves; `folder` is the run's."""
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), folder: Path = Path()) -> None:
+        super().__init__(rows)
+        self.folder = folder
 
     def _repr_html_(self) -> str:
         return _curves(self) + _epochs(self)

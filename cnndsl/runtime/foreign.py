@@ -29,9 +29,14 @@ def load_checked(path: Path) -> "ModelProto":
         model = onnx.load_model_from_string(data)
     except DecodeError:
         raise UserError(f"{path}: is no ONNX file, or one nested too deeply") from None
-    problem = _problem(model) or _inferred_problem(path, model)
+    return checked(model, str(path))
+
+
+def checked(model: "ModelProto", name: str = "the model") -> "ModelProto":
+    """The model itself; UserError as `load_checked`."""
+    problem = _problem(model) or _inferred_problem(name, model)
     if problem:
-        raise UserError(f"{path}: refused, {problem}")
+        raise UserError(f"{name}: refused, {problem}")
     return model
 
 
@@ -97,7 +102,7 @@ def _shape_problem(values: "Iterable[ValueInfoProto]") -> str | None:
     return None
 
 
-def _inferred_problem(path: Path, model: "ModelProto") -> str | None:
+def _inferred_problem(name: str, model: "ModelProto") -> str | None:
     """What onnx itself finds: inputs from nowhere, circles, wrong types, sizes on the way."""
     import onnx
 
@@ -105,5 +110,5 @@ def _inferred_problem(path: Path, model: "ModelProto") -> str | None:
         cast(Any, onnx.checker).check_model(model)
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
     except Exception as error:  # several unrelated types
-        raise UserError(f"{path}: is no valid ONNX model: {error}") from None
+        raise UserError(f"{name}: is no valid ONNX model: {error}") from None
     return _shape_problem(inferred.graph.value_info)

@@ -1,6 +1,5 @@
 """A compiled model on pictures: probabilities and classes."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.weights import as_normalisation
+from cnndsl.backend.meaning import read_entries
 from cnndsl.runtime.foreign import load_checked
 from cnndsl.runtime.pictures import read_array, read_picture
 from cnndsl.runtime.session import Session, open_session
-from cnndsl.source import UserError
+from cnndsl.source import UserError, printable
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Predictor:
     def picture(self, path: Path) -> NDArray[Any]:
         """A picture or `.npy` file as one batch of the model's input."""
         if path.suffix == ".npy":
-            return self._array(path)
+            return self.array(read_array(path), path)
         if len(self.shape) != 3:
             raise UserError(f"the model takes {self.shape[0]} features, not pictures: give .npy")
         channels, height, width = self.shape
@@ -41,24 +40,47 @@ class Predictor:
         scaled = (pixels.astype(np.float32) / 255 - self.mean) / self.std
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
 
-    def _array(self, path: Path) -> NDArray[Any]:
-        array = read_array(path)
+    def array(self, array: NDArray[Any], origin: object) -> NDArray[Any]:
+        """Numbers as a batch of the model's input; UserError names their origin."""
         channels, *size = self.shape
         wanted = (*size, channels) if self.uint8 else self.shape
         if array.shape == wanted:
             array = array[None]
         if array.shape[1:] != wanted:
-            raise UserError(f"{path}: is {array.shape}, the model takes N x {wanted}")
+            raise UserError(f"{origin}: is {array.shape}, the model takes N x {wanted}")
+        if not len(array):
+            raise UserError(f"{origin}: holds no picture")
         if self.uint8 and array.dtype != np.uint8:
-            raise UserError(f"{path}: is {array.dtype}, the model takes uint8 pictures, 0 to 255")
+            raise UserError(f"{origin}: is {array.dtype}, the model takes uint8 pictures, 0 to 255")
         if array.dtype.kind not in "fiub":
-            raise UserError(f"{path}: is {array.dtype}, the model takes numbers")
+            raise UserError(f"{origin}: is {array.dtype}, the model takes numbers")
+        if not np.isfinite(array).all():
+            raise UserError(f"{origin}: holds NaN or infinity")
         return np.ascontiguousarray(array, np.uint8 if self.uint8 else np.float32)
 
+    def name(self, index: int) -> str:
+        """What a class is called."""
+        known = index < len(self.classes)
+        return printable(self.classes[index]) if known else f"class {index}"
+
+    def best(self, batch: NDArray[Any], k: int) -> list[list[tuple[int, float]]]:
+        """For each picture the k likeliest classes with their probabilities."""
+        return [top(logits, k) for logits in self.scores(self.run(batch))]
+
     def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
-        """All outputs for a batch; UserError where the model cannot be run."""
+        """All outputs for a batch; UserError where the model cannot be run.
+
+        A model of a fixed batch gets its pictures batch by batch, the last one filled up.
+        """
+        first = self.session.get_inputs()[0]
+        size = first.shape[0] if isinstance(first.shape[0], int) else len(batch)
+        parts = [self._run(first.name, _filled(batch[i : i + size], size))
+                 for i in range(0, len(batch), size)]  # fmt: skip
+        return [np.concatenate(outputs)[: len(batch)] for outputs in zip(*parts, strict=True)]
+
+    def _run(self, name: str, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
         try:
-            return self.session.run(None, {self.session.get_inputs()[0].name: batch})
+            return self.session.run(None, {name: batch})
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             raise UserError(f"onnxruntime cannot run the model: {error}") from None
 
@@ -81,13 +103,14 @@ def open_predictor(path: Path, device: str = "auto", threads: int | None = None)
     dims = tuple(d if isinstance(d, int) else 0 for d in first.shape[1:])
     if uint8:
         dims = (dims[-1], *dims[:-1])
-    try:
-        normal = as_normalisation(entries.get("cnndsl_normalisation", ""), str(path))
-        classes = tuple(map(str, json.loads(entries.get("cnndsl_classes", "[]"))))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: its metadata cannot be read: {error}") from None
-    mean, std = (np.array(numbers, np.float32) for numbers in normal)
-    return Predictor(session, uint8, dims, mean, std, classes)
+    meaning = read_entries(entries, str(path))
+    mean, std = (np.array(numbers, np.float32) for numbers in (meaning.mean, meaning.std))
+    return Predictor(session, uint8, dims, mean, std, meaning.classes)
+
+
+def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
+    """A batch of a size; what is missing is zero."""
+    return np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), batch.dtype)])
 
 
 def top(logits: NDArray[np.float32], k: int) -> list[tuple[int, float]]:

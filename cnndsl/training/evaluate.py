@@ -29,6 +29,7 @@ class Scores:
     loss: float
     accuracy: float
     confusion: NDArray[np.int64]
+    classes: tuple[str, ...] = ()
 
     @property
     def per_class(self) -> NDArray[np.float64]:
@@ -75,7 +76,8 @@ class Evaluator:
             total += self._loss(logits, y) * len(y)
             np.add.at(confusion, (y, logits.argmax(1)), 1)
         right = int(np.diag(confusion).sum())
-        return Scores(total / len(split), right / len(split), confusion)
+        classes = self.options.classes
+        return Scores(total / len(split), right / len(split), confusion, classes)
 
     def _batch(self) -> int:
         """As many pictures as are fast, fewer where activations are large."""

@@ -14,15 +14,22 @@ from typing import IO, Any
 from cnndsl.files import remove_parts, write_whole, writing
 from cnndsl.source import UserError
 
+_WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx")
+_MADE = ("env.json", "log.txt", "results.png", *(f"weights/{name}" for name in _WEIGHTS))
 _PACKAGES = ("cnndsl", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
 
 
 def next_free(base: Path = Path("runs")) -> Path:
-    """`runs/train`, `runs/train2` …: the first that does not exist."""
+    """`runs/train`, `runs/train2` …: the first that does not exist, made for this process alone."""
     count = 1
-    while (path := base / f"train{count if count > 1 else ''}").exists():
-        count += 1
-    return path
+    while True:
+        path = base / f"train{count if count > 1 else ''}"
+        with writing(path):
+            try:
+                path.mkdir(parents=True)
+                return path
+            except FileExistsError:
+                count += 1
 
 
 class RunFolder:
@@ -34,8 +41,11 @@ class RunFolder:
             (path / "weights").mkdir(parents=True, exist_ok=True)
             self._lock = _locked(path / ".lock")
         with self, writing(path):
-            for part in (path, path / "weights", self.checkpoints):
+            for part in (path, path / "weights", self.checkpoints) if self._is_run() else ():
                 remove_parts(part)
+
+    def _is_run(self) -> bool:
+        return (self.path / "args.yaml").exists()
 
     @property
     def checkpoints(self) -> Path:
@@ -47,27 +57,41 @@ class RunFolder:
     ) -> None:
         """Write what the run is, with the files that the spec uses; refuses a folder with a run.
 
-        `args.yaml` comes last: where it stands, the run can be resumed.
+        `args.yaml` comes behind the spec: where it stands, the run can be resumed.
         """
         if (self.path / "results.csv").exists() or self.checkpoints.exists():
             raise UserError(
                 f"{self.path}: has a run already\n"
                 f"  go on with `cnndsl train --resume {self.path}`, or choose another --out"
             )
-        lines = [f"{key}: {json.dumps(value)}" for key, value in arguments.items()]
-        for name, text in (used or {}).items():
-            self._include(name, text)
-        self.write("model.cnn", spec)
+        for name in used or {}:
+            if Path(name).suffix != ".cnn" or name == "model.cnn":
+                keeps = "a run folder keeps included files; name it like blocks.cnn"
+                raise UserError(f"{name}: {keeps}")
+        copies = {**(used or {}), "model.cnn": spec}
+        if not self._is_run():
+            self._refuse_what_is_there(copies)
+        for name, text in copies.items():
+            with writing(self.path / name):
+                (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            self.write(name, text)
+        self.remember(arguments)
         self.write("env.json", json.dumps(_environment(), indent=1) + "\n")
+
+    def remember(self, arguments: Mapping[str, Any] | None) -> None:
+        """Write `args.yaml`, what the run is given besides its spec; None: as it was."""
+        if arguments is None:
+            return
+        lines = [f"{key}: {json.dumps(value)}" for key, value in arguments.items()]
         self.write("args.yaml", "\n".join(lines) + "\n")
 
-    def _include(self, name: str, text: str) -> None:
-        """A file that the spec uses, at the same place beside `model.cnn`."""
-        if Path(name).suffix != ".cnn" or name == "model.cnn":
-            raise UserError(f"{name}: a run folder keeps included files; name it like blocks.cnn")
-        with writing(self.path / name):
-            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-        self.write(name, text)
+    def _refuse_what_is_there(self, copies: Mapping[str, str]) -> None:
+        """UserError where a run would replace files that are none of a run's."""
+        for path, text in {**dict.fromkeys(_MADE), **copies}.items():
+            found = self.path / path
+            if found.exists() and (text is None or found.read_bytes() != text.encode()):
+                mend = "give --out a folder of its own"
+                raise UserError(f"{found}: is there already, and is not of a run\n  {mend}")
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole."""

@@ -1,6 +1,5 @@
 """The loop: epochs of steps, validation, checkpoints, and every way a run can end."""
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.meaning import Meaning
 from cnndsl.backend.training import StepOptions
 from cnndsl.backend.weights import Weights, pack_weights
 from cnndsl.data.dataset import Dataset
@@ -72,7 +72,8 @@ class Trainer:
                 f"{len(self.data.train)} training pictures fill no batch of {self.recipe.batch}"
             )
         image = len(self.model.input) == 3
-        deploy = Options(uint8=image, mean=options.mean, std=options.std)
+        meaning = Meaning(options.mean, options.std, self.data.classes)
+        deploy = Options.of(meaning, uint8=image)
         s = self.settings
         self.evaluator = Evaluator(self.model, self.recipe.loss, deploy, s.device, s.threads)
 
@@ -195,8 +196,7 @@ class Trainer:
         return weights
 
     def _keep(self, name: str, weights: Weights) -> None:
-        options = self.compiled.options
-        data = pack_weights(weights, (options.mean, options.std))
+        data = pack_weights(weights, self.evaluator.options.meaning)
         write_whole(self.folder.path / "weights" / f"{name}.safetensors", data)
 
     def save(self) -> None:
@@ -253,9 +253,6 @@ class Trainer:
         self.scores = self.scores or self.evaluator.score(best, self.data.test)
         self.folder.results(self.progress.rows)
         graph = inference_model(self.model, best, self.evaluator.options)
-        entries = {"cnndsl_classes": json.dumps(list(self.data.classes))}
-        for key, value in entries.items():
-            graph.metadata_props.add(key=key, value=value)
         target = self.folder.path / "weights" / "best.onnx"
         write_whole(target, graph.SerializeToString(deterministic=True))
         for callback in self.callbacks:

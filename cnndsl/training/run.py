@@ -14,7 +14,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
-from cnndsl.training.folder import RunFolder
+from cnndsl.training.folder import RunFolder, next_free
 from cnndsl.training.identity import check_same, identity
 from cnndsl.training.loop import Trainer
 from cnndsl.training.memory import check_weights
@@ -34,7 +34,7 @@ def start(
     """A fresh run, compiled and ready to `fit`."""
     data = open_data(model, recipe, data_dir, settings.strict)
     recipe = recipe.fitted(data.counts())
-    with RunFolder(settings.out) as folder:
+    with RunFolder(settings.out or next_free()) as folder:
         folder.begin(arguments or {}, model.source.text, model.used)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         trainer.prepare(_first_weights(model, recipe, weights))
@@ -62,17 +62,22 @@ def resume(
     force: bool = False,
     callbacks: Sequence[Callback] = (),
     weights: Path | None = None,
+    arguments: dict[str, Any] | None = None,
 ) -> Trainer:
-    """A run from its newest checkpoint; UserError where version, spec, data or recipe changed.
+    """The run in `settings.out` from its newest checkpoint.
 
-    A run that was stopped before its first checkpoint starts from the beginning.
+    UserError where version, spec, data or recipe changed, unless by `force`. `arguments` are what
+    the run is known by from then on. One that was stopped before its first checkpoint starts from
+    the beginning.
     """
+    assert settings.out is not None
     with RunFolder(settings.out) as folder:
         data = open_data(model, recipe, data_dir, settings.strict)
         recipe = recipe.fitted(data.counts())
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         if not checkpoint.any_in(folder.checkpoints):
             trainer.prepare(_first_weights(model, recipe, weights))
+            folder.remember(arguments)
             return trainer
         found = checkpoint.newest(folder.checkpoints)
         if not force:
@@ -85,6 +90,7 @@ def resume(
         state = step.restored(step.initial_state(first))  # an optimizer that is new starts afresh
         state |= {name: array for name, array in found.tensors.items() if name in state}
         trainer.compiled.stepper.load(step.stored(state))
+        folder.remember(arguments)
         return trainer
 
 

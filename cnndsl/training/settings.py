@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnndsl.lower.driver import Plan
+from cnndsl.runtime.session import DEVICES
+from cnndsl.source import UserError
+
+DISPLAYS = ("auto", "bar", "lines", "none")
 
 
 @dataclass(frozen=True)
@@ -11,14 +15,23 @@ class Settings:
     """Where and how a run computes.
 
     `pieces` cuts each batch into micro-batches and `plan` says how convolutions are computed; where
-    `pieces` is None both are calibrated at the start.
+    `pieces` is None both are calibrated at the start. Without `out` the run folder is the next free
+    `runs/trainN`.
     """
 
-    out: Path
+    out: Path | None = None
     device: str = "cpu"
     threads: int | None = None
     plan: Plan = field(default_factory=Plan)
     pieces: int | None = None
     every: int = 1  # epochs between checkpoints
-    progress: str = "auto"  # auto, bar, lines, none
+    progress: str = "auto"
     strict: bool = False  # whether a picture that cannot be read ends the run
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise UserError(f"device: {self.device!r} is none of {', '.join(DEVICES)}")
+        if self.progress not in DISPLAYS:
+            raise UserError(f"progress: {self.progress!r} is none of {', '.join(DISPLAYS)}")
+        if self.threads is not None and self.threads < 1:
+            raise UserError(f"threads: at least 1, not {self.threads}")

@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Interrupted(Exception):  # noqa: N818
-    """The run was asked to stop and has saved itself; exit with `code`."""
+class Interrupted(KeyboardInterrupt):
+    """A run was asked to stop (SIGINT, SIGTERM) and has saved itself; exit with `code`."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[type["Interrupted"], tuple[int, str]]:
+        return type(self), (self.code, str(self))
 
 
 class Stop:

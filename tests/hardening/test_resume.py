@@ -9,8 +9,8 @@ import pytest
 from nursery import Nursery, shared
 from runs import arguments, pictures, some_data
 
-from cnndsl.cli.train import stored_arguments
 from cnndsl.data import synthetic
+from cnndsl.training.stored import stored_arguments
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""What tensors alone do not say: how pictures are normalised, and how the classes are called.
+
+It stands in the metadata of weights and of ONNX files.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+from cnndsl.source import UserError
+
+Numbers = float | Sequence[float]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Pictures in 0…1 less `mean`, over `std`: one number each, or one a channel."""
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    classes: tuple[str, ...] = ()
+
+    def given(
+        self,
+        mean: Numbers | None = None,
+        std: Numbers | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> "Meaning":
+        """With other values where some are given."""
+        changes: dict[str, Any] = {} if mean is None else {"mean": _numbers(mean)}
+        changes |= {} if std is None else {"std": _numbers(std)}
+        changes |= {} if classes is None else {"classes": tuple(map(str, classes))}
+        return replace(self, **changes)
+
+    def check(self, channels: int, outputs: int) -> None:
+        """UserError for numbers that normalise nothing, or names that are not one an output."""
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if len(numbers) not in (1, channels):
+                raise UserError(f"{name}: give one number, or {channels}, not {len(numbers)}")
+            if not all(isfinite(n) for n in numbers):
+                raise UserError(f"{name}: give numbers, not infinity or NaN")
+        if min(self.std) < 1e-12:
+            raise UserError("std: it is divided by, and so more than zero")
+        if self.classes and len(self.classes) != outputs:
+            have = f"{len(self.classes)} names for {outputs} outputs"
+            raise UserError(f"classes: {have}; give one name for each")
+
+    def text(self) -> str:
+        """As it stands in a file's metadata."""
+        named = {"classes": self.classes} if self.classes else {}
+        return json.dumps({"mean": self.mean, "std": self.std, **named})
+
+
+def read_meaning(text: str, origin: str) -> Meaning:
+    """What `Meaning.text` wrote, all at its defaults where it is empty. UserError for no JSON of
+    such numbers.
+    """
+    try:
+        said: dict[str, Any] = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
+        return Meaning().given(said["mean"], said["std"], said.get("classes", ()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
+        raise UserError(message) from None
+
+
+def read_entries(entries: Mapping[str, str], origin: str) -> Meaning:
+    """What the metadata of an ONNX file say."""
+    found = read_meaning(entries.get("cnndsl_normalisation", ""), origin)
+    try:
+        return found.given(classes=json.loads(entries.get("cnndsl_classes", "[]")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{origin}: its metadata cannot be read: {error}") from None
+
+
+def _numbers(given: Any) -> tuple[float, ...]:
+    """One number or several, also those of NumPy."""
+    return tuple(float(n) for n in (given if hasattr(given, "__len__") else (given,)))

@@ -1,0 +1,53 @@
+"""What callers in Python give, as plain numbers and the recipe that a spec would have said."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from cnndsl.passes.analyse import recipe_of
+from cnndsl.recipe import CHOSEN, Recipe
+from cnndsl.source import UserError
+from cnndsl.words import Word, written
+
+_OPTIONAL = ("data", "clip", "ema", "stop")
+
+
+def numbers(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Values for lets, those of NumPy as Python's; UserError for what is no finite number."""
+    plain = {name: _plain(value) for name, value in settings.items()}
+    for name, value in plain.items():
+        if not isinstance(value, int | float) or not isfinite(value):
+            raise UserError(f"{name}={value!r}: a `let` is a number, true or false")
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of NumPy as Python's own."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with changes, all of them read as a spec's are; Failed or UserError as there."""
+    known = [f.name for f in fields(recipe) if f.compare]
+    strange = sorted(changes.keys() - set(known))
+    if strange:
+        raise UserError(f"a recipe has no {', '.join(strange)}; it has {', '.join(known)}")
+    given = {name: _plain(value) for name, value in changes.items()}
+    none = {name: None for name, value in given.items() if value is None and name in _OPTIONAL}
+    data = {"data": str(given["data"])} if given.get("data") is not None else {}
+    said = {name: _words(name, given[name]) for name in given if name not in {*none, *data}}
+    read = recipe_of("; ".join(said.values()), "cnndsl.train")
+    return replace(recipe, **none, **data, **{name: getattr(read, name) for name in said})
+
+
+def _words(name: str, value: Any) -> str:
+    """A setting as a spec has it."""
+    if isinstance(value, Word):
+        return f"{name} {written(value)}" if name in CHOSEN else written(value)
+    if isinstance(value, str | int | float | Path) and not isinstance(value, bool):
+        return f"{name} {value}"
+    if isinstance(value, type):
+        raise UserError(f"{name}: give an object, `{value.__name__}()`, or the words of a spec")
+    raise UserError(f"{name}: {value!r} is no setting; give a number or the words of a spec")

@@ -1,0 +1,159 @@
+"""Runs in Python: `train`, `resume`, `evaluate`, `predict`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.api import Model
+from cnndsl.given import changed
+from cnndsl.report.html import History
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cnndsl.training.callbacks import Callback
+    from cnndsl.training.evaluate import Scores
+
+
+def train(
+    model: Model,
+    data: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    strict: bool = False,
+    callbacks: "Sequence[Callback]" = (),
+    progress: str = "auto",
+    **recipe: Any,
+) -> History:
+    """Train on a data set and return a row an epoch: loss, accuracy, val_loss, val_accuracy …
+
+    `recipe` overrides the spec's, in its words: `epochs=5`, `optimizer="sgd lr=0.1"`; an optimizer,
+    loss or schedule may be an object, too. The run folder is `out`, or the next free `runs/trainN`;
+    the history knows it as `folder`. `weights` is a safetensors file to start from; with `strict`,
+    a picture that cannot be read ends the run.
+
+    Raises UserError where model and data do not fit or the loss stops being a number, and
+    Interrupted, a KeyboardInterrupt, where the run was stopped and has saved itself.
+    """
+    from cnndsl.data.registry import located
+    from cnndsl.recipe import Recipe
+    from cnndsl.training import run
+    from cnndsl.training.settings import Settings
+
+    if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"cnndsl.train takes a model of cnndsl.load, not {type(model).__name__}")
+    changes = {"data": str(data)} | recipe if data else recipe
+    chosen = changed(model.ir.recipe or Recipe(), changes)
+    chosen = replace(chosen, data=chosen.data and located(chosen.data))
+    settings = Settings(_path(out), device, threads, progress=progress, strict=strict)
+    folder, first = _path(data_dir), _path(weights)
+    said = {
+        "file": f"{model.name}.cnn",
+        "set": [f"{name}={str(value).lower()}" for name, value in model.ir.settings.items()],
+        "data": chosen.data,
+        "data_dir": str(folder.resolve()) if folder else None,
+        "weights": str(first.resolve()) if first else None,
+        "recipe": chosen.written(),
+        "device": device,
+        "threads": threads,
+    }
+    trainer = run.start(
+        model.ir, chosen, settings, folder, first, arguments=said, callbacks=callbacks
+    )
+    return History(trainer.fit(), trainer.folder.path)
+
+
+def resume(
+    run: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    strict: bool = False,
+    callbacks: "Sequence[Callback]" = (),
+    progress: str = "auto",
+    **recipe: Any,
+) -> History:
+    """Go on with a run folder from its last checkpoint, whoever began it; all its rows.
+
+    `device`, `threads` and `data_dir` are as they were, unless given. UserError where the spec, the
+    data or this version are others than the run's; with `force` it goes on all the same, also under
+    another `recipe`. Raises as `train`.
+    """
+    from cnndsl.training import run as runs
+    from cnndsl.training.settings import Settings
+    from cnndsl.training.stored import stored_arguments, stored_model, stored_recipe
+
+    folder = Path(run)
+    stored = stored_arguments(folder)
+    model = stored_model(folder, stored)
+    chosen = changed(stored_recipe(stored, model), recipe)
+    stored |= {} if device is None else {"device": device}
+    stored |= {} if threads is None else {"threads": threads}
+    stored |= {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
+    stored |= {"data": chosen.data, "recipe": chosen.written()}
+    settings = Settings(folder, stored.get("device", "auto"), stored.get("threads"),
+                        progress=progress, strict=strict)  # fmt: skip
+    trainer = runs.resume(
+        model, chosen, settings, _path(stored.get("data_dir")), force, callbacks,
+        _path(stored.get("weights")), stored,
+    )  # fmt: skip
+    return History(trainer.fit(), folder)
+
+
+def evaluate(
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    mirror: bool = False,
+) -> "Scores":
+    """Loss, accuracy and confusion of a run's best weights on its test pictures, or on other data.
+
+    `mirror` averages each picture with its mirror image. UserError where the data have other
+    classes than the run.
+    """
+    from cnndsl.training.stored import scored
+
+    named = None if data is None else str(data)
+    return scored(Path(run), named, _path(data_dir), device, threads, mirror)
+
+
+def predict(
+    model: str | Path,
+    pictures: "str | Path | NDArray[np.generic]",
+    k: int = 5,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+) -> list[list[tuple[str, float]]]:
+    """The k likeliest classes of each picture with their probabilities, by a compiled model.
+
+    `pictures` is a file, PNG, JPEG or .npy, or an array as the model takes it. UserError where
+    either cannot be read.
+    """
+    from cnndsl.runtime.predict import open_predictor
+
+    predictor = open_predictor(Path(model), device, threads)
+    batch = (
+        predictor.picture(Path(pictures))
+        if isinstance(pictures, str | Path)
+        else predictor.array(pictures, "the array")
+    )
+    return [
+        [(predictor.name(i), probability) for i, probability in best]
+        for best in predictor.best(batch, k)
+    ]
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

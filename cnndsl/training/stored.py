@@ -1,0 +1,103 @@
+"""What a run folder says of the run: how it was started, its spec, its recipe, its scores."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from cnndsl.backend.inference import Options
+from cnndsl.backend.weights import read_origin, read_weights
+from cnndsl.data.dataset import Dataset
+from cnndsl.data.registry import located
+from cnndsl.ir import Model
+from cnndsl.passes.analyse import analyse, recipe_of
+from cnndsl.passes.includes import read
+from cnndsl.passes.settings import parse_settings
+from cnndsl.recipe import Recipe
+from cnndsl.source import Failed, UserError
+from cnndsl.training.evaluate import Evaluator, Scores
+from cnndsl.training.run import open_data
+
+
+def stored_arguments(run: Path) -> dict[str, Any]:
+    """What a run was started with: the lines `key: JSON` of its args.yaml."""
+    try:
+        lines = (run / "args.yaml").read_text(encoding="utf-8").splitlines()
+        return {
+            key: json.loads(value)
+            for key, _, value in (line.partition(": ") for line in lines if line)
+        }
+    except (OSError, ValueError):
+        raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
+
+
+def stored_model(run: Path, stored: dict[str, Any], settings: tuple[str, ...] = ()) -> Model:
+    """The spec of a run under its settings, or under others; by the name that it had."""
+    given = settings or tuple(stored.get("set", ()))
+    model, found = analyse(read(run / "model.cnn"), parse_settings(given))
+    if model is None:
+        raise Failed(found)
+    return replace(model, name=Path(stored.get("file") or "model.cnn").stem)
+
+
+def stored_recipe(stored: dict[str, Any], model: Model) -> Recipe:
+    """A run's recipe: that of `cnndsl.train`, or its spec's under the options of the command."""
+    if "recipe" in stored:
+        recipe = recipe_of(stored["recipe"], "args.yaml")
+        return replace(recipe, data=stored.get("data"))
+    return under_options(model.recipe or Recipe(), stored)
+
+
+def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
+    """A recipe under `data epochs batch seed lr`; None, or not there: as it is.
+
+    Data that are a file are known by their whole path.
+    """
+    given = {k: v for k, v in options.items() if v is not None}
+    changes = {k: given[k] for k in ("data", "epochs", "batch", "seed") if k in given}
+    recipe = replace(recipe, **changes)
+    recipe = replace(recipe, data=recipe.data and located(recipe.data))
+    if "lr" in given:
+        optimizer: Any = replace(cast(Any, recipe.optimizer), lr=given["lr"])  # a dataclass
+        recipe = replace(recipe, optimizer=optimizer)
+    return recipe
+
+
+def scored(
+    run: Path,
+    data: str | None = None,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    mirror: bool = False,
+) -> Scores:
+    """What a run's best weights do on its test pictures, or on those of other data.
+
+    UserError where the other data's classes have other names.
+    """
+    stored = stored_arguments(run)
+    model = stored_model(run, stored)
+    recipe = stored_recipe(stored, model)
+    recipe = replace(recipe, data=data or recipe.data)
+    folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
+    found = open_data(model, recipe, folder)
+    file = run / "weights" / "best.safetensors"
+    weights = read_weights(file, model)
+    meaning = read_origin(file)
+    _check_classes(meaning.classes, found)
+    options = Options.of(meaning.given(classes=found.classes), uint8=len(model.input) == 3)
+    loss = recipe.loss.fitted(found.counts())
+    return Evaluator(model, loss, options, device, threads, mirror).score(weights, found.test)
+
+
+def _check_classes(learned: tuple[str, ...], data: Dataset) -> None:
+    """Numbers are no names: such classes may be any."""
+    unnamed = tuple(map(str, range(len(learned))))
+    pairs = zip(learned, data.classes, strict=False)
+    other = next(((a, b) for a, b in pairs if a != b), None)
+    if other is not None and unnamed not in (learned, data.classes):
+        raise UserError(
+            f"{data.name}: its class `{other[1]}` is `{other[0]}` in the run\n"
+            "  name the classes as they were in training"
+        )
