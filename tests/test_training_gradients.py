@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from running import run
 from stepping import random_weights, step_of
 
 from cnndsl.api import parse
@@ -14,6 +15,7 @@ from cnndsl.graph.export import export
 from cnndsl.lower.driver import Plan
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
 
 
 class Erf(OpRun):
@@ -111,6 +113,45 @@ def directional_error(text, plan, pieces=1, e=1e-5):
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_gradient_is_the_slope_of_the_loss(body):
     assert directional_error(f"input 3x8x8\n{body}{HEAD}", Plan()) < 1e-7
+
+
+GATES = ("ln", "in", "gn 2", "softmax", "shuffle 2", "zeropad 1", "crop 1", "reshape 8x4x16")
+ALONE = ("leaky", "prelu", "elu", "selu", "gelu", "hsigmoid", "hswish", "lrn 3")
+DEPLOYED = {
+    **{k: v for k, v in BODIES.items() if "bn" not in v and "drop" not in v},
+    **{f"gated {w}": f"conv 8 3x3 same; mul {{ {w} | gap; conv 8 1x1 sigmoid }}" for w in GATES},
+    **{f"one channel {word}": f"conv 1 3x3 same {word}" for word in ALONE},
+    "falling": "conv 8 3x3 same leaky alpha=-0.5; pool 2",
+    "bilinear": "conv 8 3x2; upsample 3 bilinear; pool 2; conv 4 3x3 same; upsample 2x1 bilinear",
+    "unread": "a: conv 4 3x3 same relu; conv 4 3x3 same prelu; from a",
+    "apart": "upconv 4 1x1 /3 pad=1",
+}
+
+
+@pytest.mark.parametrize("body", DEPLOYED.values(), ids=DEPLOYED.keys())
+@pytest.mark.parametrize("head", [HEAD, "; flatten; dense 5"], ids=["gap", "flat"])
+def test_the_step_trains_the_network_that_is_deployed(body, head):
+    """Its loss is that of the inference graph, as it is computed: float32, every fast idiom."""
+    text = f"input 3x8x8\n{body}{head}"
+    rng, weights = np.random.default_rng(3), random_weights(parse(text).ir)
+    x, y = rng.integers(0, 256, (BATCH, 3, 8, 8)).astype(np.uint8), np.arange(BATCH)
+    found = step_of(text, Recipe(), BATCH, weights=weights)(x, y)
+    deployed = parse(text).to_onnx({n: w.astype(np.float32) for n, w in weights.items()})
+    logits = run(deployed, x.astype(np.float32) / 255)["output"].astype(np.float64)
+    exact = np.log(np.exp(logits).sum(1)) - logits[np.arange(BATCH), y]
+    assert float(found["loss"]) == pytest.approx(exact.mean(), rel=1e-4)
+    assert int(found["correct"]) == (logits.argmax(1) == y).sum()
+
+
+def test_a_model_with_nothing_to_learn_is_told():
+    with pytest.raises(UserError, match="nothing to learn"):
+        step_of("input 5x8x8; gap", Recipe(), BATCH)
+
+
+def test_bilinear_steps_are_small():
+    """One product an axis: a matrix of all positions had 150 MB for this."""
+    step = step_of("input 3x48x48; conv 2 1x1; upsample 2 bilinear; gap; dense 2", Recipe(), 2).step
+    assert sum(array.nbytes for array in step.tape.consts.values()) < 1e5
 
 
 @pytest.mark.parametrize("algorithm", ["winograd2", "winograd4", "im2col", "direct"])

@@ -23,6 +23,7 @@ from cnndsl.graph.vjp import gradients
 from cnndsl.ir import Model
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lower.commute import pool_first
+from cnndsl.lower.conv import check_plan
 from cnndsl.lower.driver import Lowering, Plan
 from cnndsl.lower.layout import Layout
 from cnndsl.recipe import Recipe
@@ -154,6 +155,8 @@ def _backward(model: Model, recipe: Recipe, options: StepOptions) -> _Backward:
     tape = lowered.tape
     losses, right = _losses(model, recipe, options, tape, outputs)
     learned = [n for n, p in model.tensors().items() if p.learned and n in lowered.stored]
+    if not learned:
+        raise UserError("the model has nothing to learn: no layer with weights")
     rules.load()
     weights = [lowered.stored[n] for n in learned]
     wholes = [tape.sum(losses)] if sees_whole_batch(model) else losses
@@ -180,6 +183,7 @@ def _forward(
     """Emit the model for each piece of the batch and lower it; outputs by piece and name."""
     if options.batch % options.pieces:
         raise UserError(f"a batch of {options.batch} cannot be cut into {options.pieces} pieces")
+    check_plan(options.plan)
     high = Tape()
     emitter = TrainingEmitter(high, options.dtype)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}

@@ -1,6 +1,7 @@
 """Tape to ONNX: the only place that touches protobuf."""
 
 from collections.abc import Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -75,10 +76,12 @@ def _names(tape: Tape) -> dict[Value, str]:
     """Names of all values; a computed output bears the name of the output."""
     produced = {value for node in tape.nodes for value in node.outputs}
     names = {value: value.name for value in (*tape.inputs, *tape.consts, *produced)}
-    given = {value.name for value in tape.inputs}
+    given, taken = {value.name for value in tape.inputs}, {*names.values(), *tape.outputs}
     for value, name in names.items():
-        if name in tape.outputs and name not in given:
-            names[value] = f"{name}_"  # the name belongs to an output
+        if name in tape.outputs and name not in given:  # the name belongs to an output
+            free = (f"{name}_{n or ''}" for n in count())
+            names[value] = next(other for other in free if other not in taken)
+            taken.add(names[value])
     renamed = set[Value]()
     for name, value in tape.outputs.items():
         if value in produced and value not in renamed:

@@ -65,7 +65,7 @@ def _wide_vector(tape: Tape, node: Node) -> list[Value] | None:
         other = node.inputs[1 - i]
         if value is None or other is None or other.shape != shape:
             continue
-        if value.size == shape[2] == value.shape[-1]:
+        if value.shape and value.size == shape[2] == value.shape[-1]:
             row = tape.reshape(value, int(shape[2]))
             wide = tape.op("Expand", row, tape.ints(int(d) for d in shape[1:]))
             return [tape.op(node.op, *((other, wide) if i else (wide, other)))]

@@ -17,7 +17,7 @@ def pool_first(tape: Tape) -> None:
         if node.op != "MaxPool" or node.inputs[0] is None:
             return None
         before = tape.producer(node.inputs[0])
-        if before is None or before.op not in _RISING or readers[node.inputs[0]] > 1:
+        if before is None or not _rises(before) or readers[node.inputs[0]] > 1:
             return None
         top = tape.op("MaxPool", before.inputs[0], **node.attrs)
         tape.path, tape.line = before.path, before.line
@@ -25,3 +25,8 @@ def pool_first(tape: Tape) -> None:
 
     rewrite(tape, transform)
     drop_dead(tape)
+
+
+def _rises(node: Node) -> bool:
+    """A leaky slope may be negative."""
+    return node.op in _RISING and node.attrs.get("alpha", 0) >= 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from cnndsl.graph.tape import Node
 from cnndsl.lower.convs import ALGORITHMS, Algorithm, ConvShape
-from cnndsl.lower.driver import Form, Lowering, lowers
+from cnndsl.lower.driver import Form, Lowering, Plan, load, lowers
 from cnndsl.shapes import window_2d
 from cnndsl.source import UserError
 
@@ -47,6 +47,14 @@ def _is_pooled(lo: Lowering, node: Node) -> bool:
     return len(readers) == 1 and readers[0].op == "MaxPool"
 
 
+def check_plan(plan: Plan) -> None:
+    """UserError for algorithms that there are not."""
+    load()
+    for wanted in (plan.conv, *(name for _, name in plan.choices)):
+        if wanted not in ("auto", "winograd", *ALGORITHMS):
+            raise UserError(f"no convolution algorithm `{wanted}`: auto, {', '.join(ALGORITHMS)}")
+
+
 def choose(lo: Lowering, path: str, shape: ConvShape) -> Algorithm:
     """The algorithm that the plan names, if it applies here, else the cheapest."""
     wanted = dict(lo.plan.choices).get(path, lo.plan.conv)
@@ -54,6 +62,4 @@ def choose(lo: Lowering, path: str, shape: ConvShape) -> Algorithm:
     named = [a for a in fitting if a.name == wanted] or [
         a for a in fitting if a.name.startswith(wanted)
     ]
-    if wanted not in ("auto", *(a.name for a in ALGORITHMS.values()), "winograd"):
-        raise UserError(f"no convolution algorithm `{wanted}`: auto, {', '.join(ALGORITHMS)}")
     return min(named or fitting, key=lambda a: a.cost(shape))

@@ -80,6 +80,9 @@ class Lowering:
             made = TABLE.get(node.op, as_plain)(self, node)
             forms = made if isinstance(made, list) else [made]
             self.forms.update(zip(node.outputs, forms, strict=False))
+        for value, name in self.params.items():
+            if name not in self.stored:  # of a layer that no output reads: a weight all the same
+                self.form(value)
 
     def form(self, value: Value | None) -> Form:
         """What a value has become."""

@@ -1,6 +1,7 @@
 """Elementwise operators in any layout: the order of positions does not matter to them."""
 
 from dataclasses import replace
+from math import prod
 
 from cnndsl.graph.tape import Node, Value
 from cnndsl.lower.driver import Form, Lowering, as_plain, lowers
@@ -23,6 +24,7 @@ def _binary(lo: Lowering, node: Node) -> "Form | list[Form]":
     forms = [lo.form(v) for v in node.inputs]
     if not any(isinstance(form, Laid) for form in forms):
         return as_plain(lo, node)
+    forms = [_laid_if_large(lo, v, form) for v, form in zip(node.inputs, forms, strict=True)]
     whole = max(
         (i for i in range(2) if isinstance(forms[i], Laid)), key=lambda i: _positions(forms[i])
     )
@@ -30,6 +32,13 @@ def _binary(lo: Lowering, node: Node) -> "Form | list[Form]":
     other = _beside(lo, node.inputs[1 - whole], x)
     pair = (x.value, other) if whole == 0 else (other, x.value)
     return replace(x, value=lo.tape.op(node.op, *pair, **node.attrs))
+
+
+def _laid_if_large(lo: Lowering, value: Value | None, form: Form) -> Form:
+    """An image that is not laid yet, as such: it may be larger than the one that is."""
+    if isinstance(form, Laid) or len(form.shape) != 4:
+        return form
+    return lo.laid(value) if prod(int(d) for d in form.shape[2:]) > 1 else form
 
 
 def _positions(form: Form) -> int:

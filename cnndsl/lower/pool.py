@@ -6,7 +6,7 @@ import numpy as np
 
 from cnndsl.graph.tape import Node, Value
 from cnndsl.lower.driver import Form, Lowering, lowers
-from cnndsl.lower.laid import Laid, Order, gather, readable, window_slots
+from cnndsl.lower.laid import Laid, Order, arranged, gather, readable, row_major, window_slots
 from cnndsl.shapes import window_2d
 
 
@@ -105,7 +105,7 @@ def _global_max(lo: Lowering, node: Node) -> "Form | list[Form]":
 
 @lowers("Resize")
 def _resize(lo: Lowering, node: Node) -> "Form | list[Form]":
-    """Nearest is a gather; bilinear a product with a constant matrix of positions."""
+    """Nearest is a gather; bilinear a product along each axis."""
     x, given = lo.settled(node.inputs[0]), node.inputs[2]
     assert given is not None
     scales = [round(float(s)) for s in lo.tape.consts[given][2:]]
@@ -114,11 +114,16 @@ def _resize(lo: Lowering, node: Node) -> "Form | list[Form]":
     if node.attrs["mode"] == "nearest":
         pixels = order // out[1] // scales[0] * x.size[1] + order % out[1] // scales[1]
         return Laid(gather(lo.tape, x.value, x.slots()[pixels]), order, out)
-    matrix = np.kron(_bilinear(x.size[0], scales[0]), _bilinear(x.size[1], scales[1]))
-    matrix = matrix[:, x.order].astype(np.dtype(x.value.dtype))
-    flat = lo.tape.reshape(x.value, len(x.order), x.batch * x.channels)
-    mixed = lo.tape.op("MatMul", lo.tape.const(matrix), flat)
-    return Laid(lo.tape.reshape(mixed, len(order), x.batch, x.channels), order, out)
+    x = arranged(lo.tape, x, row_major(x.size))
+    down, across = (
+        lo.tape.const(_bilinear(x.size[i], scales[i]).astype(np.dtype(x.value.dtype)))
+        for i in range(2)
+    )
+    y = lo.tape.reshape(x.value, *x.size, x.batch * x.channels)
+    wide = out[1] * x.batch * x.channels
+    y = lo.tape.reshape(lo.tape.op("MatMul", across, y), x.size[0], wide)
+    y = lo.tape.op("MatMul", down, y)
+    return Laid(lo.tape.reshape(y, len(order), x.batch, x.channels), order, out)
 
 
 def _bilinear(size: int, factor: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":

@@ -45,7 +45,7 @@ def _landing(node: Node, x: Laid, kernel: tuple[int, int]) -> tuple[Order, tuple
     for row, position in enumerate(target):
         if position >= 0:
             lists[position].append(row)
-    table = np.full((max(map(len, lists)), prod(out)), -1, np.int64)
+    table = np.full((max(1, *map(len, lists)), prod(out)), -1, np.int64)
     for position, readers in enumerate(lists):
         table[: len(readers), position] = readers
     return table, (out[0], out[1])

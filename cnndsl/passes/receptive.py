@@ -3,12 +3,41 @@
 Source: Araujo et al. 2019, Computing receptive fields of convolutional neural networks, Distill.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 
 from cnndsl.ir import Model, Node
 from cnndsl.layers.base import POINT
 
 Field = tuple[float, float, float, float]  # height, width, and input pixels per step of each
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What a position sees along one axis: `base` pixels and, since the map was last enlarged,
+    `fine` more. Neighbours are `step` pixels apart; where the map was enlarged, values come in
+    cells of `grain` pixels, of which a window sees any that it touches, whole.
+    """
+
+    base: float = 1
+    fine: float = 0
+    step: float = 1
+    grain: float = 0
+
+    @property
+    def extent(self) -> float:
+        """Pixels seen, at most: how windows lie on the cells is not asked."""
+        return self.base + (ceil(self.fine / self.grain) * self.grain if self.grain else self.fine)
+
+    def through(self, reach: float, stride: float) -> "_Axis":
+        """Behind a window; a stride below 1 enlarges the map."""
+        seen = replace(self, fine=self.fine + (reach - 1) * self.step, step=self.step * stride)
+        if stride < 1:
+            return replace(seen, base=seen.extent, fine=0, grain=max(self.grain, self.step))
+        if seen.step >= seen.grain:  # the cells are behind us
+            return _Axis(seen.extent, 0, seen.step)
+        return seen
 
 
 def receptive_fields(model: Model) -> list[tuple[int, ...]]:
@@ -21,22 +50,26 @@ def receptive_fields(model: Model) -> list[tuple[int, ...]]:
 
 def fields(model: Model) -> list[Field]:
     """The field of each node, as if the picture went on forever; for pictures only."""
-    found: list[Field] = []
+    found: list[tuple[_Axis, _Axis]] = []
     for node in model.nodes:
         found.append(_field(model, node, found))
-    return found
+    return [(y.extent, x.extent, y.step, x.step) for y, x in found]
 
 
-def _field(model: Model, node: Node, before: list[Field]) -> Field:
+def _field(model: Model, node: Node, before: list[tuple[_Axis, _Axis]]) -> tuple[_Axis, _Axis]:
     if not node.inputs:
-        return (1, 1, 1, 1)
+        return _Axis(), _Axis()
     window = node.layer.window(model.nodes[node.inputs[0]].shape)
     if window is POINT and len(node.inputs) == 1:
         return before[node.inputs[0]]
-    seen = [before[i] for i in node.inputs]
-    height, width, down, right = (max(column) for column in zip(*seen, strict=True))
+    y, x = (_widest(axes) for axes in zip(*(before[i] for i in node.inputs), strict=True))
     if window is None:
         rows, columns = model.input[-2:] if len(model.input) == 3 else (1, 1)
-        return (rows, columns, down, right)
-    (rows, columns), (sy, sx) = window.reach, window.step
-    return (height + (rows - 1) * down, width + (columns - 1) * right, down * sy, right * sx)
+        return _Axis(rows, 0, y.step), _Axis(columns, 0, x.step)
+    return y.through(window.reach[0], window.step[0]), x.through(window.reach[1], window.step[1])
+
+
+def _widest(axes: Sequence[_Axis]) -> _Axis:
+    """What the branches of a merge see together."""
+    widest = max(axes, key=lambda axis: axis.extent)
+    return replace(widest, step=max(a.step for a in axes), grain=max(a.grain for a in axes))
