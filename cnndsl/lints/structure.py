@@ -195,3 +195,21 @@ def joined_with_itself(s: Subject) -> Iterator[Found]:
                 f"`{word}` takes the tensor above, `{name}`, and then `{name}` once more", said,
                 f"leave `{name}` out: `{word}` starts with the tensor above",
             )  # fmt: skip
+
+
+@lint("W308")
+def leads_nowhere(s: Subject) -> Iterator[Found]:
+    """The last layers of branches that no output reads."""
+    alive, left = set[int](), list(s.model.outputs.values())
+    while left:
+        i = left.pop()
+        if i not in alive:
+            alive.add(i)
+            left += s.nodes[i].inputs
+    for i, node in enumerate(s.nodes):
+        if i not in alive and not s.readers[i]:
+            yield Found(
+                f"no output reads `{node.path.rpartition('.')[2]}`: it is computed for nothing",
+                node.statement or node.span,
+                "remove it, name it an `output`, or bring it in by `add` or `concat` and its label",
+            )
