@@ -10,6 +10,7 @@ name (`model` where none is given) and drawn.
 """
 
 import shlex
+from keyword import iskeyword
 from typing import Any
 
 from cnndsl.api import Model
@@ -53,13 +54,13 @@ def _arguments(line: str) -> tuple[str, dict[str, float]]:
         words = shlex.split(line)
     except ValueError as error:
         raise UserError(f"%%cnn {line}: {error}") from None
-    pairs, name = list[str](), "model"
+    pairs, names = list[str](), list[str]()
     while words:
         word = words.pop(0)
         if word == "--set" and words:
             pairs.append(words.pop(0))
-        elif word.isidentifier():
-            name = word
+        elif word.isidentifier() and not iskeyword(word) and not names:
+            names.append(word)
         else:
             raise UserError(f"%%cnn {line}: write %%cnn NAME --set k=16")
-    return name, parse_settings(pairs)
+    return names[0] if names else "model", parse_settings(pairs)

@@ -127,6 +127,6 @@ class UserError(Exception):
     """Something outside the spec is wrong (a file, an option, the runtime): exit code 2."""
 
 
-def printable(text: str) -> str:
+def printable(text: str, also: str = "") -> str:
     """A text without control and direction-changing characters, which may steer a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return "".join(c if c.isprintable() or c in f"\n{also}" else "\ufffd" for c in text)

@@ -566,7 +566,7 @@ def test_what_a_control_word_does_not_take_is_not_lost(line: str, code: str):
 
 
 def test_a_from_names_its_tensor():
-    assert spots("input 3x8x8\na: relu; conv 3 3x3 same\nx: from a; conv 3 1x1; add x") == []
+    assert spots("input 3x8x8\na: relu; b: conv 3 3x3 same\nx: from a; conv 3 1x1; add x b") == []
 
 
 def test_a_repeat_may_be_a_fraction_that_is_whole():

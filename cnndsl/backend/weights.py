@@ -37,8 +37,20 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
 
     try:
         data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+    if data[:2] in (b"PK", b"\x80\x02"):
+        raise UserError(
+            f"{path}: is a checkpoint of PyTorch, not a safetensors file\n"
+            "  write its state_dict by safetensors.torch.save_file, under the names of the spec"
+        )
+    try:
         tensors: dict[str, NDArray[Any]] = cast(Any, storage).load(data)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except KeyError as error:
+        raise UserError(
+            f"{path}: holds tensors of {error.args[0]}; store them as float32"
+        ) from None
+    except (SafetensorError, ValueError) as error:
         raise UserError(
             f"{path}: cannot be read as safetensors: {error}\n  take another copy of the file"
         ) from None

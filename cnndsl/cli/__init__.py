@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from cnndsl.cli.defaults import name_variables, project_defaults
 from cnndsl.source import Failed, UserError, printable
 
 COMMANDS = {
@@ -32,8 +33,19 @@ COMMANDS = {
 ALIASES = {"predict": "run"}
 
 
+class _HadEnough(Exception):  # noqa: N818
+    """The reader of a pipe has closed it, which is no error; click would take it for one."""
+
+
 class Lazy(click.Group):
     """Imports a command's module when it is used, so that start-up stays short."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _HadEnough from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of use."""
@@ -44,7 +56,9 @@ class Lazy(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
-        return import_module(f"cnndsl.cli.{name}").command
+        command = import_module(f"cnndsl.cli.{name}").command
+        name_variables(name, command)
+        return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click's, with the nearest command for a misspelt one."""
@@ -81,47 +95,26 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 @click.pass_context
 def group(ctx: click.Context, debug: bool) -> None:
     """Convolutional networks as a few lines of text: check, compile, run."""
-    ctx.obj = {"debug": debug}
-    ctx.default_map = _project_defaults()
-
-
-def _project_defaults() -> dict[str, Any]:
-    """`[tool.cnndsl]` of a pyproject.toml here or above."""
-    from pathlib import Path
-
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        file = folder / "pyproject.toml"
-        if file.is_file():
-            import tomllib
-
-            try:
-                tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
-            except (OSError, ValueError) as error:
-                raise UserError(f"{file}: cannot be read: {error}") from None
-            return _listed(tools.get("cnndsl", {}))
-    return {}
-
-
-def _listed(defaults: dict[str, Any]) -> dict[str, Any]:
-    """`ignore = "W503"` means the same as `ignore = ["W503"]`."""
-    check = defaults.get("check", {})
-    for name in ("select", "ignore"):
-        if isinstance(check.get(name), str):
-            check[name] = [check[name]]
-    return defaults
+    called = ctx.invoked_subcommand
+    command = called and group.get_command(ctx, called)
+    if called and command:
+        found = project_defaults(ALIASES.get(called, called), command, {*COMMANDS})
+        ctx.default_map = {called: found}
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; exit 0 ok, 1 diagnostics, 2 usage, 70 internal error, 130 SIGINT."""
     given = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in given
+    debug = "--debug" in given or os.environ.get("CNNDSL_DEBUG", "") not in ("", "0", "false")
+    for name in ("stdout", "stderr"):  # closed by the caller, as `>&-` does
+        setattr(sys, name, getattr(sys, name) or open(os.devnull, "w"))  # noqa: SIM115
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="replace")  # what a terminal cannot show becomes `?`
     try:
         code = group.main(given, prog_name="cnndsl", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
-    except BrokenPipeError:
+    except (BrokenPipeError, _HadEnough):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (KeyboardInterrupt, click.Abort):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import set_option, spec_source, style
+from cnndsl.cli.common import set_option, spec_files, spec_source, style
 from cnndsl.lints import Choice, inspect
 from cnndsl.passes.settings import parse_settings
 from cnndsl.report.diagnostics import FORMATS
@@ -38,12 +38,12 @@ def command(
     select: tuple[str, ...], ignore: tuple[str, ...], fix: bool, unsafe_fixes: bool, diff: bool,
     strict: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Find every mistake of one or more specs (- reads standard input).
+    """Find every mistake of one or more specs (- reads standard input, a folder all below it).
 
     Exit 0: no errors · 1: errors (with --diff: something would change) · 2: a file cannot be read.
     """
     run = _Run(parse_settings(settings), Choice.of(select, ignore), unsafe_fixes)
-    sources = [spec_source(file) for file in files]
+    sources = [spec_source(file) for file in spec_files(files)]
     if diff:
         return _show_fixes(run, sources)
     if fix:
@@ -61,7 +61,7 @@ def command(
         _tell_of_fixes(found)
     for line in good if output_format in ("full", "concise") and not quiet else ():
         click.echo(line)
-    return int(len(good) < len(files) or (strict and bool(found)))
+    return int(len(good) < len(sources) or (strict and bool(found)))
 
 
 def _tell_of_fixes(found: list[Diagnostic]) -> None:

@@ -42,6 +42,17 @@ def spec_source(file: Path) -> Source:
     return read(file)
 
 
+def spec_files(paths: Sequence[Path]) -> list[Path]:
+    """The paths, a folder as all specs below it; UserError where it has none."""
+    found = list[Path]()
+    for path in paths:
+        below = sorted(path.rglob("*.cnn")) if path.is_dir() else [path]
+        if not below:
+            raise UserError(f"{path}: a folder without a .cnn file")
+        found += below
+    return found
+
+
 def refuse_overwriting(output: Path | None, *others: Path | None) -> None:
     """UserError where a file to write is one that is read, or written, besides."""
     if output is not None and any(

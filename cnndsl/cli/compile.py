@@ -116,7 +116,9 @@ def _write_training(
         written = {output: step_model(model, recipe, options, tensors)}
     else:
         grad, apply = split_models(model, recipe, options, tensors)
-        written = {output.with_suffix(".grad.onnx"): grad, output.with_suffix(".apply.onnx"): apply}
+        stem = output.name.removesuffix(".onnx")
+        written = {output.with_name(f"{stem}.grad.onnx"): grad,
+                   output.with_name(f"{stem}.apply.onnx"): apply}  # fmt: skip
     for path, graph in written.items():
         data = checked_bytes(graph)
         write_whole(path, data)

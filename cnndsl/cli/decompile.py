@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import refuse_overwriting
+from cnndsl.passes.includes import normal
 from cnndsl.source import UserError, printable
 
 
@@ -13,53 +14,68 @@ from cnndsl.source import UserError, printable
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .cnn file; else printed.")
 @click.option("--weights", type=click.Path(path_type=Path),
               help="Write the weights, too: a .safetensors file.")  # fmt: skip
-@click.option("--graph", "from_graph", is_flag=True,
+@click.option("--graph", is_flag=True,
               help="Read the operators, though the file carries its source.")  # fmt: skip
-def command(model: Path, output: Path | None, weights: Path | None, from_graph: bool) -> None:
+@click.option("--force", is_flag=True, help="Write over a spec that is there.")
+def command(
+    model: Path, output: Path | None, weights: Path | None, graph: bool, force: bool
+) -> None:
     """An ONNX classifier back to a spec that means the same.
 
     A file that `compile` or `train` wrote carries its source, which is printed.
     """
     from cnndsl.backend.weights import pack_weights
-    from cnndsl.decompile import from_graph as read_graph
-    from cnndsl.decompile import stored
+    from cnndsl.decompile import from_graph, stored
     from cnndsl.files import write_whole
-    from cnndsl.runtime.foreign import load_checked
+    from cnndsl.runtime.foreign import checked, load_model
 
     refuse_overwriting(output, model, weights)
     refuse_overwriting(weights, model)
-    proto = load_checked(model)
-    text, used = None if from_graph else stored.source(proto), dict[str, str]()
+    proto = load_model(model)
+    text, used = None if graph else stored.source(proto), dict[str, str]()
+    if text is None or weights or not stored.is_step(proto):
+        checked(proto, str(model))
     if text is not None:
         used = stored.used(proto)
-    if text is None:
-        found = read_graph(proto)
-        text, tensors = found.text, found.tensors
-    else:
         tensors = stored.tensors(proto) if weights else {}
+    else:
+        found = from_graph(proto)
+        text, tensors = found.text, found.tensors
+    if output is not None:
+        _refuse_others(output.parent, {output.name: text} if not force else {}, used)
     if weights:
         write_whole(weights, pack_weights(tensors, stored.meaning(proto)))
         click.echo(f"{weights}: {len(tensors)} tensors", err=True)
     if output is None:
         for name in used:
             click.echo(f"it uses {name}, which -o writes beside it", err=True)
-        click.echo(printable(text.replace("\r\n", "\n").expandtabs()), nl=not text.endswith("\n"))
+        click.echo(printable(normal(text), "\t"), nl=not text.endswith("\n"))
     else:
         _write_used(output.parent, used)
         write_whole(output, text.encode())
         click.echo(f"{output}\n  cnndsl check {output}", err=True)
 
 
+def _refuse_others(folder: Path, spec: dict[str, str], used: dict[str, str]) -> None:
+    """UserError where a file is there with another text."""
+    for name, text in {**spec, **used}.items():
+        path = folder / name
+        if path.exists() and path.is_file() and normal(_text(path)) != normal(text):
+            mend = "--force writes over it" if name in spec else "give -o another folder"
+            raise UserError(f"{path}: is there with another text; {mend}")
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "replace")
+
+
 def _write_used(folder: Path, used: dict[str, str]) -> None:
-    """The files that the spec uses; none that is there with another text is touched."""
+    """The files that the spec uses; those that are there say the same already."""
     from cnndsl.files import write_whole, writing
 
-    paths = {folder / name: text.encode() for name, text in used.items()}
-    for path, data in paths.items():
-        if path.exists() and path.read_bytes() != data:
-            raise UserError(f"{path}: is there with another text; give -o another folder")
-    for path, data in paths.items():
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
-        click.echo(f"{path}", err=True)
+    for path, text in ((folder / name, text) for name, text in used.items()):
+        if not path.exists():
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text.encode())
+            click.echo(f"{path}", err=True)

@@ -4,33 +4,39 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import spec_source
-from cnndsl.source import Failed, Source
+from cnndsl.cli.common import spec_files, spec_source
+from cnndsl.source import Diagnostic, Failed, Source
 
 
 @click.command("fmt")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit 1 if it would.")
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if it would.")
 @click.option("--diff", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--annotate", is_flag=True, help="Write output shapes as comments.")
 @click.option("--expand", is_flag=True, help="Print the spec with blocks and repeats unrolled.")
-def command(
-    files: tuple[Path, ...], only_check: bool, diff: bool, annotate: bool, expand: bool
-) -> int:
-    """Bring specs into the one layout (- reads standard input and prints).
+def command(files: tuple[Path, ...], check: bool, diff: bool, annotate: bool, expand: bool) -> int:
+    """Bring specs into the one layout (- reads standard input and prints; a folder: all below it).
 
     Exit 0: done, or nothing to do · 1: errors, or with --check and --diff: it would change.
     """
-    changed = 0
-    for file in files:
+    if expand and (check or diff):
+        raise click.UsageError("--expand prints; it says nothing to --check and --diff")
+    would_change, found = False, list[Diagnostic]()
+    for file in spec_files(files):
         source = spec_source(file)
-        text = _laid_out(source, annotate, expand)
-        if expand or (source.path is None and not (only_check or diff)):
+        try:
+            text = _laid_out(source, annotate, expand)
+        except Failed as failed:  # the others are laid out all the same
+            found += failed.diagnostics
+            continue
+        if expand or (source.path is None and not (check or diff)):
             click.echo(text, nl=False)
         elif text != source.text:
-            changed += 1
-            _change(source, text, only_check, diff)
-    return int(bool(changed) and (only_check or diff))
+            would_change |= check or diff
+            _change(source, text, check, diff)
+    if found:
+        raise Failed(found)
+    return int(would_change)
 
 
 def _laid_out(source: Source, annotate: bool, expand: bool) -> str:
@@ -54,12 +60,12 @@ def _laid_out(source: Source, annotate: bool, expand: bool) -> str:
     return annotated(flat, again) if annotate and again else flat.text
 
 
-def _change(source: Source, text: str, only_check: bool, diff: bool) -> None:
+def _change(source: Source, text: str, check: bool, diff: bool) -> None:
     from cnndsl.edits import difference, rewrite
 
     if diff:
         click.echo(difference(source, text), nl=False)
-    elif only_check:
+    elif check:
         click.echo(f"would change: {source.name}")
     elif source.path is not None:
         rewrite(source.path, text)

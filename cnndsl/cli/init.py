@@ -12,12 +12,12 @@ from cnndsl.words import nearest
 @click.command("init")
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="NAME.cnn by default.")
-@click.option("--list", "listed", is_flag=True, help="The templates there are.")
+@click.option("--list", is_flag=True, help="The templates there are.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-def command(name: str | None, output: Path | None, listed: bool, force: bool) -> None:
+def command(name: str | None, output: Path | None, force: bool, **options: bool) -> None:
     """Start from a published network: a commented spec to change."""
     known = {path.stem: path for path in sorted(resources.folder("specs").glob("*.cnn"))}
-    if listed or name is None:
+    if options["list"] or name is None:
         _list(known)
         return
     if name not in known:

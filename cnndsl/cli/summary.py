@@ -9,6 +9,8 @@ import click
 from cnndsl.cli.common import load, set_option, spec_argument, to_json
 from cnndsl.report.summary import summarise
 
+_WIDEST = 10_000
+
 
 @click.command("summary")
 @spec_argument
@@ -40,4 +42,9 @@ def command(
 
     console = Console(no_color=bool(os.environ.get("NO_COLOR")))
     wide = console.width >= ROOMY and console.encoding.startswith("utf")
-    console.print(table(summary, wide if bars is None else bars))
+    shown = table(summary, wide if bars is None else bars)
+    room = console.options.update(width=_WIDEST)
+    needed = console.measure(shown, options=room)
+    if not console.is_terminal or console.width < needed.minimum:  # no cell is cut or broken
+        console.width = needed.maximum if not console.is_terminal else needed.minimum
+    console.print(shown)

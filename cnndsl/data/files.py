@@ -28,6 +28,8 @@ def load_npz(path: Path, size: tuple[int, ...]) -> Dataset:
         raise UserError(f"{path}: holds {', '.join(arrays)}; it needs x and y")
     train = Split(_images(arrays["x"], path, size), _labels(arrays["y"], path))
     last = int(train.y.max(initial=0))
+    if "classes" not in arrays and len(train) and train.y.min() == 1:
+        raise UserError(f"{path}: labels count from 0, these from 1: store `y - 1`, or `classes`")
     if "x_test" in arrays and "y_test" in arrays:
         test = Split(_images(arrays["x_test"], path, size), _labels(arrays["y_test"], path))
     else:

@@ -33,6 +33,11 @@ def source(model: "ModelProto") -> str | None:
     return (f"# compiled with {said}\n" if said else "") + entries["cnndsl_source"]
 
 
+def is_step(model: "ModelProto") -> bool:
+    """Whether it is a training step of ours, which `run` has no use for."""
+    return "cnndsl_layouts" in _entries(model)
+
+
 def used(model: "ModelProto") -> dict[str, str]:
     """Texts of the files that the source uses, by their paths beside it, each inside its folder."""
     entries = _entries(model)

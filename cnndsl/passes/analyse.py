@@ -70,6 +70,7 @@ def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model |
     if run.current != run.named:
         outputs.setdefault("output", run.current.index)
     name = Path(source.name).stem if source.path else source.name.strip("<>")
+    name = name.encode("utf-8", "replace").decode()  # it goes into files; a path may be any bytes
     return Model(name, source, tuple(run.builder.nodes), outputs, settings, recipe, _used(run))
 
 

@@ -1,6 +1,7 @@
 """Training curves and confusion matrices."""
 
 import io
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ def _figure(width: float, height: float) -> Any:
 
 def _png(figure: Any) -> bytes:
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=120)
+    with warnings.catch_warnings():  # a name in letters that the font lacks is shown as boxes
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        figure.savefig(out, format="png", dpi=120)
     return out.getvalue()
 
 
@@ -60,8 +63,8 @@ def save_confusion(confusion: NDArray[np.int64], classes: tuple[str, ...], path:
     figure = _figure(side + 1, side)
     axes = figure.subplots()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(count), classes, rotation=45, ha="right")
-    axes.set_yticks(range(count), classes)
+    axes.set_xticks(range(count), classes, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(count), classes, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     for i, j in np.ndindex(count, count) if count <= 20 else ():

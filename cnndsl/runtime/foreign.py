@@ -16,20 +16,22 @@ _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _TYPES = (1, 2)  # float32 and uint8
 
 
-def load_checked(path: Path) -> "ModelProto":
-    """The parsed model; UserError for anything that should not reach onnxruntime."""
+def load_model(path: Path) -> "ModelProto":
+    """The parsed file, not looked at; UserError where it is no ONNX file."""
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
-        data = path.read_bytes()
+        return onnx.load_model_from_string(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
-    try:
-        model = onnx.load_model_from_string(data)
     except DecodeError:
         raise UserError(f"{path}: is no ONNX file, or one nested too deeply") from None
-    return checked(model, str(path))
+
+
+def load_checked(path: Path) -> "ModelProto":
+    """The parsed model; UserError for anything that should not reach onnxruntime."""
+    return checked(load_model(path), str(path))
 
 
 def checked(model: "ModelProto", name: str = "the model") -> "ModelProto":
@@ -62,7 +64,10 @@ def _data_problem(graph: "GraphProto", attributes: "list[AttributeProto]") -> st
     tensors = [*graph.initializer, *inside]
     sparse = any(a.HasField("sparse_tensor") or a.sparse_tensors for a in attributes)
     if any(t.external_data or t.data_location for t in tensors):
-        return "it keeps tensors in other files"
+        return (
+            "it keeps tensors in other files; bring all into one file first:\n"
+            "  onnx.save(onnx.load('model.onnx'), 'whole.onnx'), in Python"
+        )
     if sparse or graph.sparse_initializer:
         return "it has sparse tensors, which cnndsl never writes"
     if any(d < 0 or d >= _MAX_DIM for t in tensors for d in t.dims):

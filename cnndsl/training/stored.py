@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -55,6 +56,8 @@ def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     Data that are a file are known by their whole path.
     """
     given = {k: v for k, v in options.items() if v is not None}
+    if not isfinite(given.get("lr", 0)):
+        raise UserError(f"lr: {given['lr']} is no learning rate")
     changes = {k: given[k] for k in ("data", "epochs", "batch", "seed") if k in given}
     recipe = replace(recipe, **changes)
     recipe = replace(recipe, data=recipe.data and located(recipe.data))
