@@ -65,6 +65,8 @@ QUIET = {
     "a label on weights": "stem: conv 32 3x3 relu",
     "a label that is used": "a: relu; conv 3 3x3 same relu; add a",
     "a label that an output uses": "a: pool 2; conv 8 3x3 relu; output a",
+    "a branch that ends in an output": "a: relu; conv 3 3x3 same relu; output other; from a",
+    "a branch that comes back": "a: relu; b: conv 3 3x3 same relu; from a; pool 3 /1 same; add b",
     "`valid` that is said": "conv 8 3x3 valid relu *9",
     "tanh with bn between": "conv 8 3x3 same bn tanh *9",
     "tanh with ways around": "conv 8 3x3 same tanh; residual { conv 8 3x3 same tanh } *9",
