@@ -9,6 +9,7 @@ import click
 from cnndsl.cli.common import load, refuse_overwriting, set_option, spec_argument
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
+from cnndsl.report.units import mib
 
 if TYPE_CHECKING:
     from cnndsl.backend.meaning import Meaning
@@ -92,7 +93,7 @@ def command(
     data = checked_bytes(inference_model(model, tensors, options))
     write_whole(output, data)
     origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
-    click.echo(f"{output}: {len(data) / 1e6:.2f} MB, opset {opset}, {origin}", err=True)
+    click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
 
 
 def _write_training(
@@ -122,5 +123,5 @@ def _write_training(
     for path, graph in written.items():
         data = checked_bytes(graph)
         write_whole(path, data)
-        click.echo(f"{path}: {len(data) / 1e6:.2f} MB, {len(graph.graph.node)} operators, "
+        click.echo(f"{path}: {mib(len(data))}, {len(graph.graph.node)} operators, "
                    f"a step of {options.batch}", err=True)  # fmt: skip
