@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -41,42 +41,33 @@ class RunFolder:
             (path / "weights").mkdir(parents=True, exist_ok=True)
             self._lock = _locked(path / ".lock")
         with self, writing(path):
-            for part in (path, path / "weights", self.checkpoints) if self._is_run() else ():
+            for part in (path, path / "weights", self.checkpoints) if _is_run(path) else ():
                 remove_parts(part)
-
-    def _is_run(self) -> bool:
-        return (self.path / "args.yaml").exists()
 
     @property
     def checkpoints(self) -> Path:
         """Where checkpoints are kept."""
         return self.path / "checkpoints"
 
-    def begin(
-        self, arguments: Mapping[str, Any], spec: str, used: Mapping[str, str] | None = None
-    ) -> None:
-        """Write what the run is, with the files that the spec uses; refuses a folder with a run.
+    @staticmethod
+    def begun(
+        path: Path, arguments: Mapping[str, Any], spec: str, used: Mapping[str, str] | None = None
+    ) -> "RunFolder":
+        """A folder that says what the run is, with the files that its spec uses.
 
+        UserError, before anything is made, where there is a run or what belongs to none.
         `args.yaml` comes behind the spec: where it stands, the run can be resumed.
         """
-        if (self.path / "results.csv").exists() or self.checkpoints.exists():
-            raise UserError(
-                f"{self.path}: has a run already\n"
-                f"  go on with `cnndsl train --resume {self.path}`, or choose another --out"
-            )
-        for name in used or {}:
-            if Path(name).suffix != ".cnn" or name == "model.cnn":
-                keeps = "a run folder keeps included files; name it like blocks.cnn"
-                raise UserError(f"{name}: {keeps}")
         copies = {**(used or {}), "model.cnn": spec}
-        if not self._is_run():
-            self._refuse_what_is_there(copies)
-        for name, text in copies.items():
-            with writing(self.path / name):
-                (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-            self.write(name, text)
-        self.remember(arguments)
-        self.write("env.json", json.dumps(_environment(), indent=1) + "\n")
+        _check_new(path, copies, used or {})
+        with RunFolder(path) as folder:
+            for name, text in copies.items():
+                with writing(path / name):
+                    (path / name).parent.mkdir(parents=True, exist_ok=True)
+                folder.write(name, text)
+            folder.remember(arguments)
+            folder.write("env.json", json.dumps(_environment(), indent=1) + "\n")
+            return folder
 
     def remember(self, arguments: Mapping[str, Any] | None) -> None:
         """Write `args.yaml`, what the run is given besides its spec; None: as it was."""
@@ -84,14 +75,6 @@ class RunFolder:
             return
         lines = [f"{key}: {json.dumps(value)}" for key, value in arguments.items()]
         self.write("args.yaml", "\n".join(lines) + "\n")
-
-    def _refuse_what_is_there(self, copies: Mapping[str, str]) -> None:
-        """UserError where a run would replace files that are none of a run's."""
-        for path, text in {**dict.fromkeys(_MADE), **copies}.items():
-            found = self.path / path
-            if found.exists() and (text is None or found.read_bytes() != text.encode()):
-                mend = "give --out a folder of its own"
-                raise UserError(f"{found}: is there already, and is not of a run\n  {mend}")
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole."""
@@ -122,6 +105,30 @@ class RunFolder:
         """Let go of the lock where the block failed; else the run goes on with it."""
         if kind is not None:
             self.close()
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "args.yaml").exists()
+
+
+def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> None:
+    """UserError where a run cannot begin, or would replace files that are none of a run's."""
+    if (path / "results.csv").exists() or (path / "checkpoints").exists():
+        raise UserError(
+            f"{path}: has a run already\n"
+            f"  go on with `cnndsl train --resume {path}`, or choose another --out"
+        )
+    for name in used:
+        if Path(name).suffix != ".cnn" or name == "model.cnn":
+            keeps = "a run folder keeps included files; name it like blocks.cnn"
+            raise UserError(f"{name}: {keeps}")
+    if _is_run(path):
+        return
+    for name in (*_MADE, *copies):
+        found = path / name
+        if found.exists() and (name in _MADE or found.read_bytes() != copies[name].encode()):
+            mend = "give --out a folder of its own"
+            raise UserError(f"{found}: is there already, and is not of a run\n  {mend}")
 
 
 def _locked(path: Path) -> IO[bytes]:

@@ -34,8 +34,8 @@ def start(
     """A fresh run, compiled and ready to `fit`."""
     data = open_data(model, recipe, data_dir, settings.strict)
     recipe = recipe.fitted(data.counts())
-    with RunFolder(settings.out or next_free()) as folder:
-        folder.begin(arguments or {}, model.source.text, model.used)
+    path = settings.out or next_free()
+    with RunFolder.begun(path, arguments or {}, model.source.text, model.used) as folder:
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         trainer.prepare(_first_weights(model, recipe, weights))
         return trainer
