@@ -13,7 +13,7 @@ from cnndsl.passes.includes import normal, read
 from cnndsl.report.html import Findings, summary_html
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.shapes import Shape
-from cnndsl.source import Diagnostic, Failed, Source
+from cnndsl.source import Diagnostic, Failed, Source, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,9 @@ class Model:
         """Fresh tensors by name, as the layers' initialisers draw them."""
         from cnndsl.backend.weights import initial_weights
 
-        return initial_weights(self.ir, seed)
+        if index(seed) < 0:
+            raise UserError(f"seed: at least 0, not {seed}")
+        return initial_weights(self.ir, index(seed))
 
     def to_onnx(
         self,
@@ -102,11 +104,11 @@ class Model:
         """
         from cnndsl.backend.inference import Options, inference_model
         from cnndsl.backend.meaning import Meaning
-        from cnndsl.backend.weights import as_weights, initial_weights, read_origin, read_weights
+        from cnndsl.backend.weights import as_weights, read_origin, read_weights
 
         meaning = Meaning()
         if weights is None:
-            tensors = initial_weights(self.ir, index(seed))
+            tensors = self.initial_weights(seed)
         elif isinstance(weights, str | Path):
             tensors = read_weights(Path(weights), self.ir)
             meaning = read_origin(Path(weights))

@@ -11,6 +11,7 @@ from cnndsl.source import UserError
 
 PART = ".part"  # ending of a file that is being written; what a killed process leaves behind
 
+_DEVICES = ("/dev/", "/proc/")
 _MENDS = {
     errno.ENOSPC: "free some space on that disk, or choose a folder on another",
     errno.EDQUOT: "free some space of your quota, or choose a folder elsewhere",
@@ -51,10 +52,11 @@ def write_whole(path: Path, data: bytes) -> None:
     Links stay; into what is no file, such as `/dev/null` or a pipe, it is written as it is.
     """
     with writing(path):
-        if path.exists() and not path.is_file():
+        real = os.path.realpath(path)
+        if real.startswith(_DEVICES) or (path.exists() and not path.is_file()):
             path.write_bytes(data)
         else:
-            _write(Path(os.path.realpath(path)) if path.is_symlink() else path, data)
+            _write(Path(real) if path.is_symlink() else path, data)
 
 
 def _write(path: Path, data: bytes) -> None:

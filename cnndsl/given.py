@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from math import isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ def numbers(settings: Mapping[str, Any]) -> dict[str, float]:
     """Values for lets, those of NumPy as Python's; UserError for what is no finite number."""
     plain = {name: _plain(value) for name, value in settings.items()}
     for name, value in plain.items():
-        if not isinstance(value, int | float) or not isfinite(value):
+        if not isinstance(value, int | float) or not abs(value) < inf:
             raise UserError(f"{name}={value!r}: a `let` is a number, true or false")
     return plain
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.api import Model
 from cnndsl.given import changed
 from cnndsl.report.html import History
+from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ def train(
     changes = {"data": str(data)} | recipe if data else recipe
     chosen = changed(model.ir.recipe or Recipe(), changes)
     chosen = replace(chosen, data=chosen.data and located(chosen.data))
-    settings = Settings(_path(out), device, threads, progress=progress, strict=strict)
+    settings = Settings(_path(out or None), device, threads, progress=progress, strict=strict)
     folder, first = _path(data_dir), _path(weights)
     said = {
         "file": f"{model.name}.cnn",
@@ -89,7 +90,12 @@ def resume(
     """
     from cnndsl.training import run as runs
     from cnndsl.training.settings import Settings
-    from cnndsl.training.stored import stored_arguments, stored_model, stored_recipe
+    from cnndsl.training.stored import (
+        known_by_recipe,
+        stored_arguments,
+        stored_model,
+        stored_recipe,
+    )
 
     folder = Path(run)
     stored = stored_arguments(folder)
@@ -98,7 +104,9 @@ def resume(
     stored |= {} if device is None else {"device": device}
     stored |= {} if threads is None else {"threads": threads}
     stored |= {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
-    stored |= {"data": chosen.data, "recipe": chosen.written()}
+    stored |= {"data": chosen.data}
+    if recipe or "recipe" in stored:
+        stored |= known_by_recipe(chosen)
     settings = Settings(folder, stored.get("device", "auto"), stored.get("threads"),
                         progress=progress, strict=strict)  # fmt: skip
     trainer = runs.resume(
@@ -141,14 +149,17 @@ def predict(
     `pictures` is a file, PNG, JPEG or .npy, or an array as the model takes it. UserError where
     either cannot be read.
     """
+    import numpy as np
+
     from cnndsl.runtime.predict import open_predictor
 
     predictor = open_predictor(Path(model), device, threads)
-    batch = (
-        predictor.picture(Path(pictures))
-        if isinstance(pictures, str | Path)
-        else predictor.array(pictures, "the array")
-    )
+    if k < 1:
+        raise UserError(f"k: at least 1, not {k}")
+    if isinstance(pictures, str | Path):
+        batch = predictor.picture(Path(pictures))
+    else:
+        batch = predictor.array(np.asarray(pictures), "the array")
     return [
         [(predictor.name(i), probability) for i, probability in best]
         for best in predictor.best(batch, k)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from safetensors.numpy import save_file
+from onnx import helper
+from safetensors.numpy import save, save_file
 
 import cnndsl
 from cnndsl.cli import main
+from cnndsl.resources import folder
 
 SPEC = "input 3x8x8\nconv 4 3x3 same relu relu; gap; dense 3\n"
 GOOD = SPEC.replace("relu relu", "relu")
@@ -88,6 +91,17 @@ def test_a_bad_file_does_not_keep_others_from_being_laid_out() -> None:
     assert run("check", "none") == 2
 
 
+def test_folders_of_runs_and_hidden_ones_are_not_the_users_specs() -> None:
+    for name in ("runs/train/model.cnn", ".venv/x.cnn", "mine/b.cnn"):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_text("input   3x8x8;gap\n")
+    Path("runs/train/args.yaml").write_text("")
+    Path("mine/folder.cnn").mkdir()
+    assert run("fmt", ".") == 0
+    assert Path("runs/train/model.cnn").read_text() == Path(".venv/x.cnn").read_text()
+    assert Path("mine/b.cnn").read_text() == "input 3x8x8; gap\n"
+
+
 # Configuration
 
 
@@ -97,6 +111,7 @@ def test_a_bad_file_does_not_keep_others_from_being_laid_out() -> None:
         ("[tool.cnndsl.chekc]\nx = 1", "no [tool.cnndsl.chekc]\n  did you mean `check`?"),
         ("[tool.cnndsl.check]\nstrct = true", "no `strct` in [tool.cnndsl.check]"),
         ("[tool.cnndsl]\ncheck = 3", "`check` is a table"),
+        ("[tool.cnndsl.check]\nquiet = 3", "`quiet` in [tool.cnndsl.check] is true or false"),
         ("tool = 3", "`tool` is a table"),
     ],
 )
@@ -186,6 +201,36 @@ def test_an_output_may_be_called_file(capsys: pytest.CaptureFixture[str]) -> Non
     assert np.shape(found["outputs"]["file"]) == (1, 3)
 
 
+def test_outputs_that_are_no_batch_are_given_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    x = helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, ["N", 4])
+    shapes = {"y": ["N", 4], "s": [], "c": [3, 2]}
+    outs = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, d) for n, d in shapes.items()]
+    table = helper.make_tensor("t", onnx.TensorProto.FLOAT, [3, 2], np.arange(6.0))
+    nodes = [
+        helper.make_node("Identity", ["input"], ["y"]),
+        helper.make_node("ReduceSum", ["input"], ["s"], keepdims=0),
+        helper.make_node("Constant", [], ["c"], value=table),
+    ]
+    graph = helper.make_graph(nodes, "g", [x], outs)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), "m.onnx")
+    np.save("x.npy", np.ones((1, 4), np.float32))
+    assert run("run", "m.onnx", "x.npy", "--raw") == 0
+    found = json.loads(capsys.readouterr().out)["outputs"]
+    assert found == {"y": [[1.0] * 4], "s": 4.0, "c": [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]}
+
+
+@pytest.mark.parametrize("size", [640, 19_280])
+def test_any_header_of_weights_is_one(size: int) -> None:
+    """Those lengths look like the first bytes of a pickle and of an archive."""
+    model = cnndsl.load("a.cnn")
+    data = save(model.initial_weights())
+    end = 8 + int.from_bytes(data[:8], "little")
+    Path("w.safetensors").write_bytes(
+        size.to_bytes(8, "little") + data[8:end].ljust(size) + data[end:]
+    )
+    assert model.to_onnx("w.safetensors").graph.node
+
+
 # Back to a spec
 
 
@@ -215,6 +260,16 @@ def test_outputs_of_other_tools_keep_their_order() -> None:
     assert [o.name for o in model.to_onnx(weights).graph.output] == ["scores", "maps"]
 
 
+def test_a_source_that_uses_files_is_read_back() -> None:
+    Path("part.cnn").write_text("block part(c) { conv c 1x1 bn relu }\n")
+    Path("u.cnn").write_text('use "part.cnn"\ninput 3x8x8; part 4; gap; dense 3\n')
+    model = cnndsl.load("u.cnn")
+    again, weights = cnndsl.from_onnx(model.to_onnx(uint8=True))
+    assert again.text == model.text
+    assert again.params == model.params
+    assert set(weights) == set(model.ir.tensors())
+
+
 # Tables
 
 
@@ -224,6 +279,22 @@ def test_a_summary_in_a_pipe_is_never_cut() -> None:
         shown = shell(f"COLUMNS={columns} cnndsl summary 'm[b]:bug:.cnn'").stdout
         assert "m[b]:bug:" in shown
         assert "conv 4 3x3 same relu" in shown
+
+
+@pytest.mark.parametrize("name", ["resnet8", "efficientnet_b0"])
+def test_a_summary_fits_a_terminal(name: str) -> None:
+    """80 columns, as most have; a narrower one breaks lines, not columns."""
+    spec = folder("specs") / f"{name}.cnn"
+    program = "import sys, cnndsl.cli; sys.stdout.isatty = lambda: True; cnndsl.cli.main()"
+    for columns in (40, 80):
+        shown = subprocess.run(
+            [sys.executable, "-c", program, "summary", spec], capture_output=True, text=True,
+            env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
+            timeout=60,
+        ).stdout  # fmt: skip
+        widest = max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.split("\n"))
+        assert 60 < widest <= 80
+        assert "conv" in shown
 
 
 # In Python

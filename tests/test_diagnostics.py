@@ -352,7 +352,7 @@ def test_mistakes_in_included_files_are_shown_there(folder: Path):
 blocks.cnn:2:10: error[E201]: kernel 33x33 does not fit a 32x32 input
   2 |   conv c 33x33
     |          ^^^^^
-  note: the input here is 3x32x32, from `input` at line 2
+  note: the input here is 3x32x32, from `input` at line 2 of main.cnn
   note: in `wide(c=8)`, called at line 5
   note: in `deep(c=8)`, called at line 3 of main.cnn
   help: write `same`, or use a kernel of at most 32x32

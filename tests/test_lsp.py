@@ -3,7 +3,9 @@ another. Positions are lines and UTF-16 columns from 0, as the protocol counts.
 """
 
 import asyncio
+import json
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from cnndsl.lsp.complete import complete
+from cnndsl.lsp.document import Document
+from cnndsl.lsp.hover import hover
 from cnndsl.lsp.names import Names
 from cnndsl.source import Source
 from cnndsl.syntax.parser import parse
@@ -49,6 +54,7 @@ class Editor:
 
     async def open(self, text: str) -> list[Any]:
         self._news.clear()
+        self.text = text
         item = lsp.TextDocumentItem(URI, "cnn", 0, text)
         self.client.text_document_did_open(lsp.DidOpenTextDocumentParams(item))
         await asyncio.wait_for(self._news.wait(), 20)
@@ -58,8 +64,10 @@ class Editor:
         """Type a text at a place, over so many characters; what is said then."""
         self._news.clear()
         self.version += 1
-        where = lsp.Range(lsp.Position(line, column), lsp.Position(line, column + over))
-        change = lsp.TextDocumentContentChangePartial(range=where, text=text)
+        lines = self.text.split("\n")
+        lines[line] = lines[line][:column] + text + lines[line][column + over :]
+        self.text = "\n".join(lines)
+        change = lsp.TextDocumentContentChangeWholeDocument(self.text)
         document = lsp.VersionedTextDocumentIdentifier(version=self.version, uri=URI)
         self.client.text_document_did_change(lsp.DidChangeTextDocumentParams(document, [change]))
         await asyncio.wait_for(self._news.wait(), 20)
@@ -247,3 +255,58 @@ def test_a_key_or_choice_of_the_same_name_is_no_use_of_a_let(name: str, places: 
     names = Names(parse(Source(NUMBERS))[0])
     uses = names.references(names.top.known[name])
     assert [f"{use.span.line}:{use.span.column}" for use in uses] == places
+
+
+def test_the_server_leaves_in_silence() -> None:
+    def message(**fields: Any) -> bytes:
+        body = json.dumps({"jsonrpc": "2.0", **fields}).encode()
+        return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    start = message(id=1, method="initialize", params={"capabilities": {}})
+    whole = start + message(id=2, method="shutdown") + message(method="exit")
+    ended = subprocess.run(
+        [sys.executable, "-m", "cnndsl", "lsp"], input=whole, capture_output=True, timeout=30
+    )
+    assert ended.returncode == 0
+    assert b"bug" not in ended.stderr
+
+
+def test_errors_of_used_files_stand_where_they_are_used(tmp_path: Path) -> None:
+    (tmp_path / "part.cnn").write_text("block big(c) { conv c 9x9 }\n")
+    text = 'input 3x8x8\nuse "part.cnn"\nbig 3\n'
+    (found,) = Document(text, tmp_path / "main.cnn").diagnostics
+    assert (found.code, found.span.text) == ("E201", '"part.cnn"')
+    assert "part.cnn:1:23: kernel 9x9" in found.message
+
+
+def test_a_file_of_parts_only_lacks_nothing(tmp_path: Path) -> None:
+    part = Document("let w = 16\nblock unit(c) { conv c 3x3 }\n", tmp_path / "part.cnn")
+    assert [d.code for d in part.diagnostics if d.severity == "error"] == []
+
+
+def proposed(text: str) -> list[str]:
+    """What is proposed where the text has its `¦`."""
+    at = text.index("¦")
+    whole = "input 3x8x8\n" + text.replace("¦", "")
+    return [p.text for p in complete(Document(whole, None), at + len("input 3x8x8\n"))]
+
+
+def test_what_is_proposed_where() -> None:
+    assert "relu" in proposed("add {\n  conv 3 1x1\n|\n  id\n} ¦")
+    assert proposed("a: relu\nconv 3 3x3\noutput ¦") == ["a"]
+    assert {"he_normal", "zeros"} <= set(proposed("conv 8 3x3 init=¦"))
+    assert "eps=" in proposed("conv 8 3x3 bn ¦")
+    assert proposed("train {\n  data ¦")[:1] == ["cifar10"]
+    assert proposed("¦").count("input") == 1
+
+
+def test_words_of_a_recipe_are_told() -> None:
+    text = "input 3x8x8; gap; dense 10\ntrain { augment flip crop=4; optimizer sgd lr=0.1 }"
+
+    def told(word: str) -> str:
+        return hover(Document(text, None), text.index(word) + 1) or ""
+
+    assert "shifts by up to so many pixels" in told("crop")
+    assert "adam" in told("optimizer")
+    assert "learning rate" in told("lr")
+    assert told("augment").startswith("Random changes")

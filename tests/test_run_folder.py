@@ -26,7 +26,10 @@ from cnndsl.passes.analyse import recipe_of
 from cnndsl.recipe import CHOSEN, Augment, Recipe
 from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
-from cnndsl.training.folder import next_free
+from cnndsl.training.folder import (
+    _MADE,  # pyright: ignore[reportPrivateUsage]
+    next_free,
+)
 from cnndsl.training.signals import Interrupted
 from cnndsl.words import specs
 
@@ -228,7 +231,15 @@ def test_runs_begun_at_once_have_folders_of_their_own() -> None:
     assert history.folder == Path("runs/train4")
 
 
-@pytest.mark.parametrize("name", ["model.cnn", "env.json", "weights/best.onnx"])
+def test_a_link_that_leads_nowhere_is_told() -> None:
+    Path("runs").symlink_to("nowhere/disk")
+    with pytest.raises(cnndsl.UserError, match="runs: cannot be written"):
+        next_free()
+
+
+@pytest.mark.parametrize(
+    "name", ["model.cnn", "env.json", "weights/best.onnx", "confusion_matrix.png", "results.csv"]
+)
 def test_a_folder_that_is_no_run_is_left_alone(name: str) -> None:
     path = Path("mine", name)
     path.parent.mkdir(parents=True)
@@ -250,6 +261,18 @@ def test_what_a_forced_run_goes_on_with_is_kept() -> None:
     assert command("train", "--resume", "run", "--epochs", 3, "--force", *options) == 0
     assert command("train", "--resume", "run", *options) == 0
     assert Path("run/results.csv").read_text().count("\n") == 4
+    assert len(cnndsl.resume("run", epochs=4, force=True, progress="none")) == 4
+    assert command("train", "--resume", "run", *options) == 0
+    assert command("train", "--resume", "run", "--epochs", 5, "--force", *options) == 0
+    assert len(cnndsl.resume("run", progress="none")) == 5
+
+
+def test_all_that_a_run_makes_is_known() -> None:
+    """What is there under one of these names is not replaced."""
+    train("run", epochs=1)
+    made = {p.relative_to("run").as_posix() for p in Path("run").rglob("*") if p.is_file()}
+    ours = {*_MADE, "args.yaml", "model.cnn", ".lock"}
+    assert not {name for name in made - ours if not name.startswith("checkpoints/")}
 
 
 def test_another_setting_is_another_network(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +57,7 @@ class Options:
         if self.uint8 and len(model.input) != 3:
             raise UserError(f"uint8 pictures need an image input, not {model.input[0]} features")
         outputs = model.output_shapes()[model.main_output]
-        self.meaning.check(model.input[0], prod(outputs))
+        self.meaning.check(model.input[0], outputs[0])
 
 
 class InferenceEmitter(Emitter):

@@ -1,6 +1,6 @@
 """What tensors alone do not say: how pictures are normalised, and how the classes are called.
 
-It stands in the metadata of weights and of ONNX files.
+It stands in the metadata: of weights as one text, of ONNX files as an entry each.
 """
 
 import json
@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from cnndsl.source import UserError
 
@@ -76,4 +78,4 @@ def read_entries(entries: Mapping[str, str], origin: str) -> Meaning:
 
 def _numbers(given: Any) -> tuple[float, ...]:
     """One number or several, also those of NumPy."""
-    return tuple(float(n) for n in (given if hasattr(given, "__len__") else (given,)))
+    return tuple(np.ravel(np.asarray(given, np.float64)).tolist())

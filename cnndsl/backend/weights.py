@@ -19,7 +19,7 @@ from cnndsl.source import UserError
 Weights = Mapping[str, NDArray[np.float32]]
 _SHOWN = 5
 _KEY = "cnndsl"  # of the hash in the metadata
-_MEANING = " normalisation "  # and classes, since there are
+_MEANING = " normalisation "  # and, since there are, the names of classes
 
 
 def initial_weights(model: Model, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -39,11 +39,6 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
-    if data[:2] in (b"PK", b"\x80\x02"):
-        raise UserError(
-            f"{path}: is a checkpoint of PyTorch, not a safetensors file\n"
-            "  write its state_dict by safetensors.torch.save_file, under the names of the spec"
-        )
     try:
         tensors: dict[str, NDArray[Any]] = cast(Any, storage).load(data)
     except KeyError as error:
@@ -51,9 +46,10 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
             f"{path}: holds tensors of {error.args[0]}; store them as float32"
         ) from None
     except (SafetensorError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read as safetensors: {error}\n  take another copy of the file"
-        ) from None
+        mend = "take another copy of the file"
+        if data.startswith(b"PK\x03\x04"):  # as torch.save writes them
+            mend = "of a checkpoint of PyTorch, store the state_dict by safetensors.torch.save_file"
+        raise UserError(f"{path}: cannot be read as safetensors: {error}\n  {mend}") from None
     if _is_damaged(data, tensors):
         raise UserError(
             f"{path}: is damaged: its tensors are not those that were written\n"

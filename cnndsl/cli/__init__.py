@@ -112,7 +112,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         reconfigure(errors="replace")  # what a terminal cannot show becomes `?`
     try:
         code = group.main(given, prog_name="cnndsl", standalone_mode=False)
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # as the language server leaves it
+            sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except (BrokenPipeError, _HadEnough):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -43,20 +43,30 @@ def spec_source(file: Path) -> Source:
 
 
 def spec_files(paths: Sequence[Path]) -> list[Path]:
-    """The paths, a folder as all specs below it; UserError where it has none."""
+    """The paths, a folder as all specs below it; UserError where it has none.
+
+    Hidden folders and run folders are left out: a run's spec is the run's.
+    """
     found = list[Path]()
     for path in paths:
-        below = sorted(path.rglob("*.cnn")) if path.is_dir() else [path]
+        below = sorted(_below(path)) if path.is_dir() else [path]
         if not below:
             raise UserError(f"{path}: a folder without a .cnn file")
         found += below
     return found
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    for top, folders, files in os.walk(folder):
+        is_run = "args.yaml" in files and "model.cnn" in files
+        folders[:] = [name for name in folders if not (is_run or name.startswith("."))]
+        yield from (Path(top, name) for name in files if name.endswith(".cnn") and not is_run)
+
+
 def refuse_overwriting(output: Path | None, *others: Path | None) -> None:
     """UserError where a file to write is one that is read, or written, besides."""
     if output is not None and any(
-        o is not None and o.resolve() == output.resolve() for o in others
+        o is not None and os.path.realpath(o) == os.path.realpath(output) for o in others
     ):
         raise UserError(f"{output}: is used by this command besides; give -o another name")
 

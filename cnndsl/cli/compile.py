@@ -1,6 +1,5 @@
 """`cnndsl compile FILE -o MODEL.onnx`."""
 
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,7 +108,7 @@ def _write_training(
     from cnndsl.recipe import Recipe
 
     recipe = model.recipe or Recipe()
-    meaning.check(model.input[0], prod(model.output_shapes()[model.main_output]))
+    meaning.check(model.input[0], model.output_shapes()[model.main_output][0])
     options = StepOptions(
         batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), meaning.mean, meaning.std
     )

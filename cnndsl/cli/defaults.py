@@ -43,6 +43,8 @@ def project_defaults(name: str, command: click.Command, known: set[str]) -> dict
         if long not in there:
             raise _unknown(file, f"`{key}` in [tool.cnndsl.{name}]", long, set(there))
         option = there[long]
+        if option.is_flag and not isinstance(value, bool):
+            raise UserError(f"{file}: `{key}` in [tool.cnndsl.{name}] is true or false")
         assert option.name is not None
         found[option.name] = [value] if option.multiple and not isinstance(value, list) else value
     return found

@@ -7,6 +7,7 @@ import click
 
 from cnndsl.cli.common import to_json
 from cnndsl.runtime.session import DEVICES
+from cnndsl.source import printable
 
 
 @click.command("eval")
@@ -52,5 +53,6 @@ def _print(scores: Any) -> None:
         worst = int(row.argmax())
         other = f"{scores.classes[worst]} {row[worst]}" if row[worst] > 0 else "-"
         share = f"{scores.per_class[i]:.3f}"
-        table.add_row(Text(name), f"{total:,}", share, Text(other))  # names are no markup
+        # names are no markup
+        table.add_row(Text(printable(name)), f"{total:,}", share, Text(printable(other)))
     Console().print(table)

@@ -9,7 +9,7 @@ import click
 from cnndsl.cli.common import load, set_option, spec_argument, to_json
 from cnndsl.report.summary import summarise
 
-_WIDEST = 10_000
+_NARROW, _WIDEST = 80, 10_000
 
 
 @click.command("summary")
@@ -43,8 +43,7 @@ def command(
     console = Console(no_color=bool(os.environ.get("NO_COLOR")))
     wide = console.width >= ROOMY and console.encoding.startswith("utf")
     shown = table(summary, wide if bars is None else bars)
-    room = console.options.update(width=_WIDEST)
-    needed = console.measure(shown, options=room)
-    if not console.is_terminal or console.width < needed.minimum:  # no cell is cut or broken
-        console.width = needed.maximum if not console.is_terminal else needed.minimum
+    whole = console.measure(shown, options=console.options.update(width=_WIDEST)).maximum
+    # on a narrow terminal lines are broken, rather than columns; elsewhere nothing is
+    console.width = max(console.width, _NARROW if console.is_terminal else whole)
     console.print(shown)

@@ -127,11 +127,13 @@ def _arguments(
     lets: tuple[str, ...],
 ) -> dict[str, Any]:  # fmt: skip
     """What `args.yaml` keeps of a run: its options, or what has become of them."""
+    from cnndsl.training.stored import known_by_recipe
+
     said = {key: options[key] for key in _STORED}
     said |= {"file": str(file) if file else stored.get("file"), "set": list(lets)}
     said |= {"data": recipe.data}
     said |= {k: v and str(Path(v).resolve()) for k in ("data_dir", "weights") for v in [options[k]]}
-    return said | ({"recipe": recipe.written()} if "recipe" in stored else {})
+    return said | (known_by_recipe(recipe) if "recipe" in stored else {})
 
 
 def _trainer(model: Any, recipe: Recipe, options: dict[str, Any], arguments: dict[str, Any]) -> Any:

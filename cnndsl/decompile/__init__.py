@@ -39,17 +39,11 @@ class Decompiled:
 
 
 def decompiled(model: "ModelProto") -> Decompiled:
-    """The source that a checked file of ours carries, with its tensors; else its operators.
-
-    A source that uses other files is read as its operators, too: a text has no folder.
-    """
-    text = None if stored.used(model) else stored.source(model)
-    if text is None:
+    """The source that a checked file of ours carries, with its tensors; else its operators."""
+    if stored.source(model) is None:
         return from_graph(model)
-    tensors = stored.tensors(model)
-    spec, found = analyse(Source(text, "decompiled"), stored.settings(model))
-    assert spec is not None, found
-    return Decompiled(text, spec, tensors)
+    spec = stored.spec(model)
+    return Decompiled(spec.source.text, spec, stored.tensors(model))
 
 
 def from_graph(model: "ModelProto") -> Decompiled:

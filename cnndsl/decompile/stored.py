@@ -1,6 +1,7 @@
 """What a file of ours says of its origin: the source text, and tensors under their own names."""
 
 import json
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from cnndsl.ir import Model, Node
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
-from cnndsl.source import Diagnostic, UserError
+from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -53,18 +54,13 @@ def used(model: "ModelProto") -> dict[str, str]:
     return texts
 
 
-def settings(model: "ModelProto") -> dict[str, float]:
-    """What was set when the source was compiled."""
-    return _settings(_entries(model))
-
-
 def meaning(model: "ModelProto") -> Meaning:
     """What pictures are normalised by before they meet the weights, and the names of classes."""
     return read_entries(_entries(model), "the model")
 
 
-def _spec(model: "ModelProto") -> tuple[Model | None, list[Diagnostic]]:
-    """The model of the source, with the files that it uses."""
+def spec(model: "ModelProto") -> Model:
+    """The model of the source, with the files that it uses; UserError where it is not whole."""
     entries = _entries(model)
     with TemporaryDirectory() as folder:
         main = Path(folder) / "spec.cnn"
@@ -72,7 +68,10 @@ def _spec(model: "ModelProto") -> tuple[Model | None, list[Diagnostic]]:
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
-        return analyse(read(main), _settings(entries))
+        found, wrong = analyse(read(main), _settings(entries))
+    if found is None:
+        raise UserError(f"the source in the file is not whole: {wrong[0].message}\n{_INSTEAD}")
+    return replace(found, name=model.graph.name or found.name)
 
 
 def tensors(model: "ModelProto") -> Tensors:
@@ -81,14 +80,12 @@ def tensors(model: "ModelProto") -> Tensors:
     A batch norm that was folded comes back as one that only adds. UserError where something else
     of the spec is missing.
     """
-    spec, found = _spec(model)
-    if spec is None:
-        raise UserError(f"the source in the file is not whole: {found[0].message}\n{_INSTEAD}")
+    net = spec(model)
     there: dict[str, NDArray[Any]] = dict(initializers(model))
-    for node in spec.nodes:
+    for node in net.nodes:
         if isinstance(node.layer, BatchNorm) and f"{node.path}.running_var" not in there:
-            _unfold(spec, node, node.layer.eps, there)
-    wanted = spec.tensors()
+            _unfold(net, node, node.layer.eps, there)
+    wanted = net.tensors()
     for name, param in wanted.items():
         if name not in there or there[name].shape != param.shape:
             raise UserError(f"`{name}` of the source is not among the constants\n{_INSTEAD}")

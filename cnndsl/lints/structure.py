@@ -11,6 +11,7 @@ from cnndsl.layers.dropout import Dropout
 from cnndsl.layers.merge import Add, Concat
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint, removal
+from cnndsl.passes.sink import line_of
 from cnndsl.source import Fix
 
 _LINEAR = (BatchNorm, Flatten, Dropout)  # between two linear layers, these keep the whole linear
@@ -32,9 +33,13 @@ def collapsing(s: Subject) -> Iterator[Found]:
             continue
         yield Found(
             f"nothing but linear layers stands between this `{first.layer.word}` and the next at "
-            f"line {behind.line}: together they can do no more than one", first.span,
+            f"{_line(behind, first)}: together they can do no more than one", first.span,
             f"add an activation: `{first.text} relu`", fix=_activate(s, i),
         )  # fmt: skip
+
+
+def _line(node: Node, seen_from: Node) -> str:
+    return line_of(node.span, seen_from.span.source)
 
 
 def _next_layer(s: Subject, i: int) -> Node | None:
@@ -129,7 +134,7 @@ def useless_bias(s: Subject) -> Iterator[Found]:
         if bias is None or not isinstance(s.nodes[at].layer, BatchNorm):
             continue
         yield Found(
-            f"the batch norm at line {s.nodes[at].line} subtracts this bias again: "
+            f"the batch norm at {_line(s.nodes[at], node)} subtracts this bias again: "
             f"{bias.shape[0]:,} parameters do nothing", node.places.get("bias", node.span),
             "write `nobias`, or `bn` in the same statement", fix=_unbiased(s, node, s.nodes[at]),
         )  # fmt: skip
@@ -155,8 +160,8 @@ def dropout_before_norm(s: Subject) -> Iterator[Found]:
             behind = s.nodes[at]
             if isinstance(behind.layer, BatchNorm):
                 yield Found(
-                    f"`dropout` directly before the batch norm at line {behind.line}: the variance "
-                    "that it learns is that of training, not of use", node.span,
+                    f"`dropout` directly before the batch norm at {_line(behind, node)}: the "
+                    "variance that it learns is that of training, not of use", node.span,
                     "put `dropout` behind `bn` and its activation, or drop it (Li et al. 2018, "
                     "arXiv:1801.05134)",
                 )  # fmt: skip

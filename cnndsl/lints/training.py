@@ -153,7 +153,8 @@ def whole_of_it(s: Subject) -> Iterator[Found]:
         if size and pixels >= min(size):
             yield Found(
                 f"`{name}` takes {pixels} pixels of a picture of {show(size)}",
-                _place(s, f"augment.{name}"), f"a quarter is much already: `{min(size) // 4}`",
+                _place(s, f"augment.{name}"), f"a quarter is much already: `{max(size) // 4}`"
+                if min(size) > 3 else f"leave `{name}` out",
             )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnndsl.layers import vocabulary
+from cnndsl.lints.training import CLASSES
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Names
 from cnndsl.passes.control import WORDS
@@ -13,6 +14,7 @@ from cnndsl.syntax import ast
 from cnndsl.words import Word, arguments, flags, keys, syntax
 
 _TRAIN = re.compile(r"\btrain\s*\{[^}]*$")
+_KEY = re.compile(r"(\w+)=\w*$")
 _START = re.compile(r"[;\n{|]|^")
 _CONTROLS = {
     "input": "input 3x32x32", "from": "go on from a label", "output": "name an output",
@@ -42,9 +44,17 @@ def complete(document: Document, offset: int) -> list[Proposal]:
     if before[-1:].isalnum() or before[-1:] in ("_", "="):
         words = words[:-1]
     names = document.names
-    if _TRAIN.search(before):
+    if in_train(before):
         return list(_settings(words))
+    key = _KEY.search(before)
+    if key is not None:
+        return list(_choices(words, key[1]))
     return list(_statement(words, names, offset))
+
+
+def in_train(before: str) -> bool:
+    """Whether a text ends inside of `train { … }`."""
+    return _TRAIN.search(before) is not None
 
 
 def _in_comment(before: str) -> bool:
@@ -60,21 +70,23 @@ def _statement(words: list[str], names: Names, offset: int) -> Iterator[Proposal
     room = names.room_at(offset)
     if not words:
         yield from (Proposal(w, "layer", _first_line(cls)) for w, cls in layers.items())
-        yield from (Proposal(w, "word", _CONTROLS.get(w, "")) for w in {*_CONTROLS, *WORDS})
+        controls = sorted({*_CONTROLS, *WORDS} - {*layers})
+        yield from (Proposal(w, "word", _CONTROLS.get(w, "")) for w in controls)
         yield from _named(names, offset, "block")
         return
     head = words[0]
-    if head == "from" or (head in layers and layers[head].takes_labels):
+    if head in ("from", "output") or (head in layers and layers[head].takes_labels):
         yield from _named(names, offset, "label")
-        if head == "from":
+        if head in ("from", "output"):
             return
     if head == "default":
         if len(words) == 1:
             yield from (Proposal(w, "layer", _first_line(cls)) for w, cls in layers.items())
         words = words[1:]
         head = words[0] if words else ""
-    if head in layers:
-        yield from _items(layers[head])
+    if head in layers or head == "}":  # behind the end of a group its statement goes on
+        for word in dict.fromkeys(w for w in words if w in layers):
+            yield from _items(layers[word])
         yield from (Proposal(w, "word", _first_line(c)) for w, c in layers.items() if c.post)
     elif (block := room.find(head)) is not None and isinstance(block.node, ast.Block):
         for param in block.node.params:
@@ -82,6 +94,14 @@ def _statement(words: list[str], names: Names, offset: int) -> Iterator[Proposal
         yield from (Proposal(w, "word", _first_line(c)) for w, c in layers.items() if c.post)
     yield from _named(names, offset, "value")
     yield from _named(names, offset, "parameter")
+
+
+def _choices(words: list[str], key: str) -> Iterator[Proposal]:
+    """What a key of the layers of a statement may be."""
+    for layer in (vocabulary()[word] for word in words if word in vocabulary()):
+        spec = keys(layer).get(key)
+        if spec is not None:
+            yield from (Proposal(word, "word", spec.doc) for word in spec.words)
 
 
 def _items(cls: type[Word]) -> Iterator[Proposal]:
@@ -110,6 +130,8 @@ def _settings(words: list[str]) -> Iterator[Proposal]:
     if len(words) == 1 and chosen:
         yield from (Proposal(w, "word", _first_line(cls)) for w, cls in chosen.items())
         return
+    if words[0] == "data":
+        yield from (Proposal(name, "word", f"{n} classes") for name, n in CLASSES.items())
     cls = chosen.get(words[1]) if chosen else PLAIN.get(words[0])
     if cls is not None:
         yield from _items(cls)

@@ -1,5 +1,6 @@
 """An open spec at one moment: its text, its model, what is wrong with it, and where things are."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,8 +29,28 @@ class Document:
 
     @property
     def diagnostics(self) -> list[Diagnostic]:
-        """Errors, or else warnings, those of included files left out."""
-        return [d for d in self._inspected[1] if d.span.source is self.source]
+        """Errors, or else warnings; those of included files stand where they are used."""
+        found = self._inspected[1]
+        own = [d for d in found if d.span.source is self.source]
+        if self._is_part:
+            own = [d for d in own if d.code != "E301"]
+        others = (d for d in found if d.span.source is not self.source and d.severity == "error")
+        return own + [self._brought_in(d) for d in others]
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether there is nothing to run, only what other specs use."""
+        kinds = (ast.Use, ast.Block, ast.Let)
+        return bool(self.file.body) and all(isinstance(node, kinds) for node in self.file.body)
+
+    def _brought_in(self, d: Diagnostic) -> Diagnostic:
+        """An error of another file, at the first `use`."""
+        uses = [node for node in self.file.body if isinstance(node, ast.Use)]
+        name = Path(d.span.source.name).name
+        near = [node for node in uses if Path(node.path.value).name == name] or uses
+        span = near[0].path.span if near else Span(self.source, 0, 0)
+        place = f"{d.span.source.name}:{d.span.line}:{d.span.column}"
+        return replace(d, span=span, message=f"{place}: {d.message}", fix=None)
 
     @property
     def file(self) -> ast.File:

@@ -1,9 +1,13 @@
 """What is told of a word under the pointer."""
 
+import re
+
 from cnndsl.ir import Node
 from cnndsl.layers import vocabulary
+from cnndsl.lsp.complete import in_train
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Definition, Names
+from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.report.manual import layer_page
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
@@ -17,6 +21,8 @@ def hover(document: Document, offset: int) -> str | None:
     """Markdown: shape and costs of a layer, the meaning of a word, the manual's page."""
     names = document.names
     name = names.at(offset)
+    if name is not None and in_train(document.source.text[: name.span.start]):
+        return _setting(name.id, document.source.line(name.span.line))
     nodes = document.nodes_at(offset)
     parts = [_table(document, nodes)] if nodes else []
     if name is not None:
@@ -49,6 +55,21 @@ def _word(name: ast.Name, nodes: list[Node], names: Names) -> str | None:
         return f"```text\n{layer_page(name.id)}\n```"
     found = names.definition(name)
     return _defined(found) if found else None
+
+
+def _setting(name: str, line: str) -> str | None:
+    """A word of `train { … }`: a setting, one of its choices, or what these take."""
+    if name in CHOSEN:
+        return f"`{name}`: {', '.join(CHOSEN[name])}"
+    words = {**PLAIN, **{w: cls for chosen in CHOSEN.values() for w, cls in chosen.items()}}
+    if name in words:
+        return (words[name].__doc__ or "").strip()
+    near = (cls for word, cls in words.items() if re.search(rf"\b{word}\b", line))
+    for cls in (*near, *words.values()):
+        spec = flags(cls).get(name) or keys(cls).get(name)
+        if spec is not None:
+            return f"`{spec.title}` of `{cls.word}`: {spec.doc}"
+    return None
 
 
 def _defined(found: Definition) -> str:

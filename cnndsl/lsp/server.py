@@ -19,7 +19,8 @@ from cnndsl.lsp.names import Definition, Names, taken_words
 from cnndsl.source import Diagnostic, Failed, Fix, Span
 from cnndsl.version import version
 
-server = LanguageServer("cnndsl", version())
+# whole texts: pygls counts lines by more characters than editors do, and a spec is small
+server = LanguageServer("cnndsl", version(), text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
 
 _KINDS = {
     "layer": lsp.CompletionItemKind.Function,
@@ -44,8 +45,16 @@ def _document(uri: str) -> Document:
     text = server.workspace.get_text_document(uri)
     if uri not in _open or _open[uri][0] != text.version or text.version is None:
         path = to_fs_path(uri) if uri.startswith("file:") else None
-        _open[uri] = text.version, Document(text.source, Path(path) if path else None)
+        _open[uri] = text.version, Document(_source(text), Path(path) if path else None)
     return _open[uri][1]
+
+
+def _source(text: Any) -> str:
+    """Its text; nothing for a file that is neither open nor there."""
+    try:
+        return text.source
+    except (OSError, ValueError):
+        return ""
 
 
 def _offset(document: Document, position: lsp.Position) -> int:
@@ -62,10 +71,20 @@ def _range(document: Document, span: Span) -> lsp.Range:
 
 @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
 @server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
-@server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
 def changed(params: Any) -> None:
     """Say what is wrong with the text now."""
-    uri = params.text_document.uri
+    _publish(params.text_document.uri)
+
+
+@server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
+def saved(params: lsp.DidSaveTextDocumentParams) -> None:
+    """Look at every open text again: any of them may use the file."""
+    for uri in [*_open]:
+        del _open[uri]
+        _publish(uri)
+
+
+def _publish(uri: str) -> None:
     document = _document(uri)
     found = [_diagnostic(document, d) for d in document.diagnostics]
     server.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, found))
@@ -208,7 +227,9 @@ def used(params: lsp.ReferenceParams) -> list[lsp.Location]:
     """Everywhere that a name is used."""
     document, names, found = _definition(params)
     uri = params.text_document.uri
-    places = names.references(found) if found else ()
+    places = list(names.references(found)) if found else []
+    if found and not params.context.include_declaration:
+        places = [place for place in places if place.span != found.name.span]
     return [lsp.Location(uri, _range(document, name.span)) for name in places]
 
 

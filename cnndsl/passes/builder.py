@@ -154,7 +154,8 @@ class Builder:
         for i, x in enumerate(xs):
             node = self.nodes[x.index]
             which = "the input here" if len(xs) == 1 else f"input {i + 1}"
-            notes.append(f"{which} is {show(node.shape)}, {_written(node)}")
+            place = self.statement.span.source if self.statement else node.span.source
+            notes.append(f"{which} is {show(node.shape)}, {_written(node, place)}")
         if len(xs) == 1:
             notes += self._journey(xs[0])
         return tuple(notes)
@@ -199,6 +200,6 @@ def _check_window(layer: Layer, x: Shape, span: Span) -> None:
         raise TooBig("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
 
 
-def _written(node: Node) -> str:
+def _written(node: Node, place: Source) -> str:
     text = node.text if len(node.text) <= 40 else node.text[:37] + "…"
-    return f"from `{text}` at line {node.line}"
+    return f"from `{text}` at {line_of(node.span, place)}"

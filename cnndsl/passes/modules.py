@@ -7,7 +7,7 @@ from cnndsl import limits
 from cnndsl.passes import includes
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.sink import Complaint
-from cnndsl.source import UserError
+from cnndsl.source import Source, UserError
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
 
@@ -31,7 +31,7 @@ def load(run: "Expander", node: ast.Use, scope: Scope) -> Scope | None:
 
 def _run(run: "Expander", node: ast.Use, path: Path) -> Scope | None:
     try:
-        file, errors = parse(includes.read(path, _shown(path, run.root)))
+        file, errors = parse(includes.read(path, _shown(path, node.span.source)))
     except UserError as error:
         raise Complaint("E401", str(error), node.path.span) from None
     for error in errors:
@@ -44,8 +44,10 @@ def _run(run: "Expander", node: ast.Use, path: Path) -> Scope | None:
     return None if errors else inside
 
 
-def _shown(path: Path, root: Path | None) -> str:
-    return str(path.relative_to(root)) if root and path.is_relative_to(root) else str(path)
+def _shown(path: Path, by: Source) -> str:
+    """The path as it is seen from where the file that uses it was named."""
+    assert by.path is not None
+    return str(Path(by.name).parent / path.relative_to(by.path.parent))
 
 
 def _allowed(run: "Expander", file: ast.File) -> list[ast.Node]:

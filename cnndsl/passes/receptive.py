@@ -27,7 +27,7 @@ class _Axis:
 
     @property
     def extent(self) -> float:
-        """Pixels seen, at most: how windows lie on the cells is not asked."""
+        """Pixels seen, where windows lie across as many cells as they can."""
         return self.base + (ceil(self.fine / self.grain) * self.grain if self.grain else self.fine)
 
     def through(self, reach: float, stride: float) -> "_Axis":
@@ -71,5 +71,5 @@ def _field(model: Model, node: Node, before: list[tuple[_Axis, _Axis]]) -> tuple
 
 def _widest(axes: Sequence[_Axis]) -> _Axis:
     """What the branches of a merge see together."""
-    widest = max(axes, key=lambda axis: axis.extent)
-    return replace(widest, step=max(a.step for a in axes), grain=max(a.grain for a in axes))
+    parts = zip(*((a.base, a.fine, a.step, a.grain) for a in axes), strict=True)
+    return _Axis(*map(max, parts))

@@ -23,8 +23,8 @@ def table(summary: "Summary", bars: bool = False) -> "Table":
     out = Table(
         title=Text(summary.model.name), caption=Text(_caption(summary)), caption_justify="left"
     )
-    for title, least in (("path", 8), ("layer", 12), ("output", 6)):
-        out.add_column(title, overflow="fold", min_width=least)
+    for title in ("path", "layer", "output"):
+        out.add_column(title, overflow="fold")
     for title in ("params", "MACs", *(["memory"] if bars else []), "sees", "line"):
         out.add_column(title, justify="right", no_wrap=True)
     first = str(summary.model.nodes[0].line)

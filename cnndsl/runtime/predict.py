@@ -1,5 +1,6 @@
 """A compiled model on pictures: probabilities and classes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,11 @@ class Predictor:
         """
         first = self.session.get_inputs()[0]
         size = first.shape[0] if isinstance(first.shape[0], int) else len(batch)
+        if len(batch) == size:
+            return self._run(first.name, batch)
         parts = [self._run(first.name, _filled(batch[i : i + size], size))
                  for i in range(0, len(batch), size)]  # fmt: skip
-        return [np.concatenate(outputs)[: len(batch)] for outputs in zip(*parts, strict=True)]
+        return [_joined(outputs, size, len(batch)) for outputs in zip(*parts, strict=True)]
 
     def _run(self, name: str, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
         try:
@@ -111,6 +114,12 @@ def open_predictor(path: Path, device: str = "auto", threads: int | None = None)
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
     """A batch of a size; what is missing is zero."""
     return np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), batch.dtype)])
+
+
+def _joined(parts: Sequence[NDArray[Any]], size: int, count: int) -> NDArray[Any]:
+    """An output of several batches, without what was filled up; one that is no batch, once."""
+    first = parts[0]
+    return np.concatenate(parts)[:count] if first.ndim and len(first) == size else first
 
 
 def top(logits: NDArray[np.float32], k: int) -> list[tuple[int, float]]:

@@ -100,6 +100,8 @@ def runtime() -> Any:
 
 def providers(device: str) -> list[str]:
     """Execution providers for a device; UserError where CUDA is asked for and is not there."""
+    if device not in DEVICES:
+        raise UserError(f"device: {device!r} is none of {', '.join(DEVICES)}")
     ort = runtime()
     available: list[str] = ort.get_available_providers()
     if device == "cpu" or (device == "auto" and _CUDA not in available):

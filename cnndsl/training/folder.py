@@ -12,21 +12,31 @@ from pathlib import Path
 from typing import IO, Any
 
 from cnndsl.files import remove_parts, write_whole, writing
+from cnndsl.passes.includes import decode
 from cnndsl.source import UserError
 
 _WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx")
-_MADE = ("env.json", "log.txt", "results.png", *(f"weights/{name}" for name in _WEIGHTS))
+_MADE = (
+    "results.csv",
+    "env.json",
+    "log.txt",
+    "results.png",
+    "confusion_matrix.png",
+    *(f"weights/{name}" for name in _WEIGHTS),
+)
 _PACKAGES = ("cnndsl", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
 
 
 def next_free(base: Path = Path("runs")) -> Path:
     """`runs/train`, `runs/train2` …: the first that does not exist, made for this process alone."""
+    with writing(base):
+        base.mkdir(parents=True, exist_ok=True)
     count = 1
     while True:
         path = base / f"train{count if count > 1 else ''}"
         with writing(path):
             try:
-                path.mkdir(parents=True)
+                path.mkdir()
                 return path
             except FileExistsError:
                 count += 1
@@ -113,7 +123,8 @@ def _is_run(path: Path) -> bool:
 
 def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> None:
     """UserError where a run cannot begin, or would replace files that are none of a run's."""
-    if (path / "results.csv").exists() or (path / "checkpoints").exists():
+    begun = (path / "results.csv").exists() or (path / "checkpoints").exists()
+    if begun and _is_run(path):
         raise UserError(
             f"{path}: has a run already\n"
             f"  go on with `cnndsl train --resume {path}`, or choose another --out"
@@ -126,9 +137,14 @@ def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> No
         return
     for name in (*_MADE, *copies):
         found = path / name
-        if found.exists() and (name in _MADE or found.read_bytes() != copies[name].encode()):
+        if found.exists() and not (name in copies and _says(found, copies[name])):
             mend = "give --out a folder of its own"
             raise UserError(f"{found}: is there already, and is not of a run\n  {mend}")
+
+
+def _says(file: Path, text: str) -> bool:
+    """Whether it is a spec of this text."""
+    return file.is_file() and decode(file.read_bytes()) == text
 
 
 def _locked(path: Path) -> IO[bytes]:

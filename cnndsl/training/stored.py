@@ -50,6 +50,11 @@ def stored_recipe(stored: dict[str, Any], model: Model) -> Recipe:
     return under_options(model.recipe or Recipe(), stored)
 
 
+def known_by_recipe(recipe: Recipe) -> dict[str, Any]:
+    """What `args.yaml` keeps of a recipe that the options of a command do not make."""
+    return {"recipe": recipe.written(), **dict.fromkeys(("epochs", "batch", "seed", "lr"))}
+
+
 def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     """A recipe under `data epochs batch seed lr`; None, or not there: as it is.
 
