@@ -9,6 +9,8 @@ from rich.console import Console
 
 import cnndsl
 from cnndsl.cli import main
+from cnndsl.report import changes
+from cnndsl.report import style as styles
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.report.table import bar, table
 from cnndsl.report.units import mib
@@ -163,6 +165,21 @@ def test_templates_are_the_published_nets(capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == {path.stem for path in SPECS.glob("*.cnn")}
     assert next(line for line in lines if line.startswith("resnet20 ")).split(maxsplit=1)[1]
+
+
+def test_every_change_is_told_beside_others() -> None:
+    text = "input 3x8x8; let p = 0.1; a: conv 8 3x3 same relu dropout p; b: relu; relu; add a; {}"
+    one = cnndsl.parse(text.format("gap; dense 10")).ir
+    other = cnndsl.parse(text.replace("add a", "add b").format("gap; dense 12"), p=0.3).ir
+    told = changes.as_text(one, other, styles.PLAIN)
+    assert "- dense_1" in told
+    assert "dropout 0.1 of a.relu → dropout 0.3 of a.relu" in told.replace("a.relu_1", "a.relu")
+    assert "add of relu_1, a" in told.replace("a.dropout_1", "a")
+    found = changes.as_dict(one, other)["changes"]
+    assert {"dense_1", "add_1"} <= {c["after"]["path"] for c in found}
+    larger = cnndsl.parse(text.replace("3x8x8", "3x9x9").format("gap; dense 10")).ir
+    assert "3x8x8 → 3x9x9" in changes.as_text(one, larger, styles.PLAIN)
+    assert changes.as_dict(one, larger)["input"] == {"before": [3, 8, 8], "after": [3, 9, 9]}
 
 
 def test_a_template_is_a_file_to_change(

@@ -62,12 +62,17 @@ def as_dict(before: Model, after: Model) -> dict[str, Any]:
     totals = {
         name: {"before": a, "after": b} for name, a, b in _totals(before, after)
     } | {
+        "input": {"before": list(before.input), "after": list(after.input)},
         "outputs": {"before": _outputs(before), "after": _outputs(after)},
     }  # fmt: skip
     same = is_same(before, after)
-    return {"schema_version": 1, "same": same, **totals, "changes": [
-        {"before": _brief(c.before), "after": _brief(c.after)} for c in changes(before, after)
-    ]}  # fmt: skip
+    rows = changes(before, after)
+    found = [{"before": _brief(c.before), "after": _brief(c.after)} for c in rows]
+    found += [
+        {"before": _node(before, a), "after": _node(after, b)}
+        for a, b in _unseen(before, after, rows)
+    ]
+    return {"schema_version": 1, "same": same, **totals, "changes": found}
 
 
 def _totals(before: Model, after: Model) -> list[tuple[str, int, int]]:
@@ -94,10 +99,17 @@ def _brief(row: Row | None) -> dict[str, Any] | None:
 
 def as_text(before: Model, after: Model, style: Style) -> str:
     """Lines as in a diff, then the totals."""
-    lines = list[str]()
-    for change in changes(before, after):
+    lines, rows = list[str](), changes(before, after)
+    if before.input != after.input:
+        lines.append(f"~ {'input':<24} {show(before.input)} → {show(after.input)}")
+    for change in rows:
         lines += _lines(change, style)
-    lines += _unseen(before, after, bool(lines))
+    for a, b in _unseen(before, after, rows):
+        lines.append(f"~ {b.path:<24} {_told(before, a)} → {_told(after, b)}")
+    if is_same(before, after):
+        lines.append("the same network" + (", written in another way" if lines else ""))
+    elif not lines:
+        lines.append("the same layers, with other outputs")
     names = {"params": "parameters", "macs": "MACs", "activation_bytes": "activation bytes"}
     for name, a, b in _totals(before, after):
         share = f" ({(b - a) / a:+.1%})" if a and a != b else ""
@@ -110,19 +122,30 @@ def as_text(before: Model, after: Model, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _unseen(before: Model, after: Model, changed: bool) -> list[str]:
-    """What the rows do not show: values from `let` or `default`, other inputs, other texts."""
-    if is_same(before, after):
-        return ["the same network, written in another way" if changed else "the same network"]
-    pairs = zip(before.nodes, after.nodes, strict=False)
-    other = [(a, b) for a, b in pairs if (a.layer, a.inputs) != (b.layer, b.inputs)]
-    if changed or not other:
-        return [] if changed else ["the same layers, with other outputs"]
-    return [f"~ {b.path:<24} {_told(a)} → {_told(b)}" for a, b in other]
+def _unseen(before: Model, after: Model, rows: list[Change]) -> Iterator[tuple[Node, Node]]:
+    """Layers with other values, by `let` or `default`, or other inputs, which rows do not show."""
+    shown = [c for c in rows if not (c.before and c.after and c.before.text == c.after.text)]
+    told = {c.before.path for c in shown if c.before}, {c.after.path for c in shown if c.after}
+    words = [[node.layer.word for node in model.nodes] for model in (before, after)]
+    blocks = SequenceMatcher(None, *words, autojunk=False).get_matching_blocks()
+    same = {i + k: j + k for i, j, size in blocks for k in range(size)}
+    for i, j in same.items():
+        a, b = before.nodes[i], after.nodes[j]
+        moved = any(same.get(x, y) != y for x, y in zip(a.inputs, b.inputs, strict=False))
+        if (a.layer != b.layer or moved) and i and not (a.path in told[0] or b.path in told[1]):
+            yield a, b
 
 
-def _told(node: Node) -> str:
-    return f"{written(node.layer)} of {', '.join(map(str, node.inputs)) or 'nothing'}"
+def _told(model: Model, node: Node) -> str:
+    inputs = ", ".join(model.nodes[i].path for i in node.inputs)
+    return f"{written(node.layer)} of {inputs or 'nothing'}"
+
+
+def _node(model: Model, node: Node) -> dict[str, Any]:
+    return {
+        "path": node.path, "text": _told(model, node), "output": list(node.shape),
+        "params": node.size, "macs": node.macs, "line": node.line,
+    }  # fmt: skip
 
 
 def _lines(change: Change, style: Style) -> list[str]:
