@@ -310,3 +310,19 @@ def test_words_of_a_recipe_are_told() -> None:
     assert "adam" in told("optimizer")
     assert "learning rate" in told("lr")
     assert told("augment").startswith("Random changes")
+
+
+def test_names_of_used_files_are_known(tmp_path: Path) -> None:
+    (tmp_path / "deep.cnn").write_text("let w = 4\n")
+    (tmp_path / "part.cnn").write_text('use "deep.cnn"\nblock unit(c) { conv c 3x3 same }\n')
+    text = 'use "part.cnn"\ninput 3x8x8\nlet z = 3\nunit w\nunit z '
+    document = Document(text, tmp_path / "main.cnn")
+    at = text.index("unit w")
+    assert {"unit"} <= {p.text for p in complete(document, at)}
+    assert {"w", "z", "c=", "relu"} <= {p.text for p in complete(document, len(text))}
+    assert "block of line 2 of" in (hover(document, at + 1) or "")
+    name = document.names.at(at + 5)
+    found = document.names.definition(name) if name else None
+    assert found is not None
+    assert found.name.span.source.path == tmp_path / "deep.cnn"
+    assert not document.names.is_own(found)

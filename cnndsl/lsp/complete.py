@@ -9,6 +9,7 @@ from cnndsl.lints.training import CLASSES
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Names
 from cnndsl.passes.control import WORDS
+from cnndsl.passes.sink import line_of
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.syntax import ast
 from cnndsl.words import Word, arguments, flags, keys, syntax
@@ -116,8 +117,8 @@ def _named(names: Names, offset: int, kind: str) -> Iterator[Proposal]:
     while room is not None:
         for found in room.known.values():
             if found.kind == kind:
-                line = found.name.span.line
-                yield Proposal(found.name.id, kind, f"{kind} of line {line}")
+                line = line_of(found.name.span, names.file.source)
+                yield Proposal(found.name.id, kind, f"{kind} of {line}")
         room = None if kind == "label" else room.outer
 
 

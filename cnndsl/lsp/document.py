@@ -1,5 +1,6 @@
 """An open spec at one moment: its text, its model, what is wrong with it, and where things are."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 from cnndsl.ir import Model, Node
 from cnndsl.lints.base import inspect_file
 from cnndsl.lsp.names import Names
-from cnndsl.passes.includes import normal
-from cnndsl.source import Diagnostic, Source, Span
+from cnndsl.passes.includes import locate, normal, read
+from cnndsl.passes.sink import Complaint
+from cnndsl.source import Diagnostic, Source, Span, UserError
 from cnndsl.syntax import ast
+from cnndsl.syntax.parser import parse
 
 
 class Document:
@@ -60,7 +63,25 @@ class Document:
     @cached_property
     def names(self) -> Names:
         """Who defines and who uses the names of the file."""
-        return Names(self.file)
+        return Names(self.file, self._used)
+
+    @property
+    def _used(self) -> Iterator[ast.File]:
+        """The files that it uses and those that they use, as far as they can be read."""
+        waiting, seen = [self.file], {self.source.path}
+        root = self.source.path.parent if self.source.path else None
+        while waiting:
+            file = waiting.pop()
+            for node in (node for node in file.body if isinstance(node, ast.Use)):
+                try:
+                    path = locate(node, file.source, root)
+                    if path in seen:
+                        continue
+                    seen.add(path)
+                    waiting.append(parse(read(path))[0])
+                except (Complaint, UserError):
+                    continue
+                yield waiting[-1]
 
     def offset(self, line: int, units: int) -> int:
         """The place of a line and a column in UTF-16 units, both from 0, as editors count."""

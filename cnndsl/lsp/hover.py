@@ -7,6 +7,7 @@ from cnndsl.layers import vocabulary
 from cnndsl.lsp.complete import in_train
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Definition, Names
+from cnndsl.passes.sink import line_of
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.report.manual import layer_page
 from cnndsl.report.units import in_macs
@@ -54,7 +55,7 @@ def _word(name: ast.Name, nodes: list[Node], names: Names) -> str | None:
     if name.id in vocabulary():
         return f"```text\n{layer_page(name.id)}\n```"
     found = names.definition(name)
-    return _defined(found) if found else None
+    return _defined(found, names) if found else None
 
 
 def _setting(name: str, line: str) -> str | None:
@@ -72,6 +73,7 @@ def _setting(name: str, line: str) -> str | None:
     return None
 
 
-def _defined(found: Definition) -> str:
+def _defined(found: Definition, names: Names) -> str:
     line = found.name.span.source.line(found.name.span.line).strip()
-    return f"{found.kind} of line {found.name.span.line}\n```cnn\n{line}\n```"
+    place = line_of(found.name.span, names.file.source)
+    return f"{found.kind} of {place}\n```cnn\n{line}\n```"

@@ -1,6 +1,6 @@
 """Who defines a name and who uses it: blocks, parameters, values and labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -38,11 +38,16 @@ class Room:
 
 
 class Names:
-    """All names of a file."""
+    """All names of a file, with the blocks and values that it has from others."""
 
-    def __init__(self, file: ast.File) -> None:
+    def __init__(self, file: ast.File, used: Iterable[ast.File] = ()) -> None:
         self.file = file
-        self.top = Room(None)
+        brought = Room(None)
+        for node in (node for other in used for node in other.body):
+            if isinstance(node, ast.Block | ast.Let):
+                kind = "block" if isinstance(node, ast.Block) else "value"
+                brought.known.setdefault(node.name.id, Definition(kind, node.name, node))
+        self.top = Room(brought)
         self._rooms: list[tuple[Span | None, Room]] = [(None, self.top)]
         self._fill(self.top, file.body)
 
@@ -82,6 +87,10 @@ class Names:
         """The word at a place."""
         names = (n for n in walk(self.file.body) if isinstance(n, ast.Name))
         return next((n for n in names if n.span.start <= offset <= n.span.end), None)
+
+    def is_own(self, found: Definition) -> bool:
+        """Whether a name is defined in this file."""
+        return found.name.span.source is self.file.source
 
     def definition(self, name: ast.Name) -> Definition | None:
         """What a word was defined as; None for words of the language."""

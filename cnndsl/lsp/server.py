@@ -216,10 +216,14 @@ def _definition(params: Any) -> tuple[Document, Names, Definition | None]:
 @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
 def defined(params: lsp.DefinitionParams) -> lsp.Location | None:
     """Where a block, parameter, value or label is defined."""
-    document, _, found = _definition(params)
+    document, names, found = _definition(params)
     if found is None:
         return None
-    return lsp.Location(params.text_document.uri, _range(document, found.name.span))
+    span = found.name.span
+    if names.is_own(found) or span.source.path is None:
+        return lsp.Location(params.text_document.uri, _range(document, span))
+    other = Document(span.source.text, span.source.path)
+    return lsp.Location(span.source.path.absolute().as_uri(), _range(other, span))
 
 
 @server.feature(lsp.TEXT_DOCUMENT_REFERENCES)
@@ -239,7 +243,8 @@ def can_rename(params: lsp.PrepareRenameParams) -> lsp.Range | None:
     document = _document(params.text_document.uri)
     names = document.names
     name = names.at(_offset(document, params.position))
-    own = name is not None and names.definition(name) is not None
+    found = names.definition(name) if name else None
+    own = found is not None and names.is_own(found)
     return _range(document, name.span) if name and own else None
 
 
@@ -250,6 +255,8 @@ def renamed(params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
     new = params.new_name
     if found is None:
         return None
+    if not names.is_own(found):
+        raise JsonRpcInvalidParams(f"`{found.name.id}` is of {found.name.span.source.name}")
     if not re.fullmatch(r"[A-Za-z_]\w{0,63}", new, re.ASCII) or new in taken_words():
         raise JsonRpcInvalidParams(f"`{new}` cannot be a name")
     places = list(names.references(found))
