@@ -326,3 +326,10 @@ def test_names_of_used_files_are_known(tmp_path: Path) -> None:
     assert found is not None
     assert found.name.span.source.path == tmp_path / "deep.cnn"
     assert not document.names.is_own(found)
+
+
+def test_a_label_that_names_an_output_is_seen() -> None:
+    document = Document("input 8; a: relu; b: relu; output a; gap; add b", None)
+    known = document.names.top.known
+    assert document.names.is_output(known["a"])
+    assert not document.names.is_output(known["b"])

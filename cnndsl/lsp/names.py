@@ -92,6 +92,12 @@ class Names:
         """Whether a name is defined in this file."""
         return found.name.span.source is self.file.source
 
+    def is_output(self, found: Definition) -> bool:
+        """Whether an output of the network is called by a label."""
+        outputs = (n for n in walk(self.file.body) if isinstance(n, ast.Statement))
+        spans = [n.span for n in outputs if n.head.id == "output" and n.group is None]
+        return any(_within(name.span, s) for name in self.references(found) for s in spans)
+
     def definition(self, name: ast.Name) -> Definition | None:
         """What a word was defined as; None for words of the language."""
         for room in self._rooms:

@@ -264,6 +264,8 @@ def renamed(params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
         raise JsonRpcInvalidParams(f"`{new}` is defined already")
     if found.kind == "parameter" and "stride" in (found.name.id, new):
         raise JsonRpcInvalidParams("`stride` is what `/2` gives to a block: it cannot be renamed")
+    if found.kind == "label" and names.is_output(found):
+        raise JsonRpcInvalidParams(f"an output is called `{found.name.id}`: it would change, too")
     edits = [lsp.TextEdit(_range(document, place.span), new) for place in places]
     return lsp.WorkspaceEdit({params.text_document.uri: edits})
 
