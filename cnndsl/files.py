@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from cnndsl.source import UserError
 
 PART = ".part"  # ending of a file that is being written; what a killed process leaves behind
 
+_PART = re.compile(rf"\..+\.[0-9a-f]{{8}}{re.escape(PART)}")
 _DEVICES = ("/dev/", "/proc/")
 _MENDS = {
     errno.ENOSPC: "free some space on that disk, or choose a folder on another",
@@ -60,7 +62,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    name = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
+    name = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"  # as _PART has it
     try:
         with open(name, "xb") as file:
             file.write(data)
@@ -88,6 +90,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed writers have left in a folder that is ours alone."""
+    """Remove what killed writers have left; files of others have other names."""
     for part in folder.glob(f".*{PART}"):
-        part.unlink(missing_ok=True)
+        if _PART.fullmatch(part.name):
+            part.unlink(missing_ok=True)

@@ -267,6 +267,15 @@ def test_what_a_forced_run_goes_on_with_is_kept() -> None:
     assert len(cnndsl.resume("run", progress="none")) == 5
 
 
+def test_what_a_killed_start_has_left_is_removed() -> None:
+    Path("run").mkdir()
+    ours, other = Path("run/.model.cnn.0a1b2c3d.part"), Path("run/.film.mp4.part")
+    ours.touch()
+    other.touch()
+    train("run", epochs=1)
+    assert (ours.exists(), other.exists()) == (False, True)
+
+
 def test_all_that_a_run_makes_is_known() -> None:
     """What is there under one of these names is not replaced."""
     train("run", epochs=1)

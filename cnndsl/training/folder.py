@@ -51,7 +51,7 @@ class RunFolder:
             (path / "weights").mkdir(parents=True, exist_ok=True)
             self._lock = _locked(path / ".lock")
         with self, writing(path):
-            for part in (path, path / "weights", self.checkpoints) if _is_run(path) else ():
+            for part in (path, path / "weights", self.checkpoints):
                 remove_parts(part)
 
     @property
