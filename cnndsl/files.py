@@ -12,7 +12,7 @@ from cnndsl.source import UserError
 
 PART = ".part"  # ending of a file that is being written; what a killed process leaves behind
 
-_PART = re.compile(rf"\..+\.[0-9a-f]{{8}}{re.escape(PART)}")
+_PART = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(PART)}")
 _DEVICES = ("/dev/", "/proc/")
 _MENDS = {
     errno.ENOSPC: "free some space on that disk, or choose a folder on another",

@@ -178,6 +178,6 @@ def test_what_is_left_is_tidy(nursery: Nursery, tmp_path: Path) -> None:
     run = tmp_path / "run"
     fault: list[object] = [60, "KILL", False]
     assert nursery.run(*arguments(tmp_path, "run"), fault=fault, watched=str(run)).code == -9
-    (run / "weights" / ".last.safetensors.x.part").write_bytes(b"half")
+    (run / "weights" / ".last.safetensors.0a1b2c3d.part").write_bytes(b"half")
     assert nursery.run(*again(tmp_path, "run")).code == 0
     check_tidy(run)
