@@ -114,10 +114,9 @@ class Model:
             meaning = read_origin(Path(weights))
         else:
             tensors = as_weights(weights, self.ir)
-        options = Options.of(
-            meaning.given(mean, std, classes), opset=index(opset), fold=fold, uint8=uint8,
-            batch=None if batch is None else index(batch),
-        )  # fmt: skip
+        fixed = None if batch is None else index(batch)
+        meaning = meaning.given(mean, std, classes)
+        options = Options(index(opset), fixed, fold, uint8, meaning)
         options.check(self.ir)
         return inference_model(self.ir, tensors, options)
 

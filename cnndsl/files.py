@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,6 +59,14 @@ def write_whole(path: Path, data: bytes) -> None:
             path.write_bytes(data)
         else:
             _write(Path(real) if path.is_symlink() else path, data)
+
+
+def write_below(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write texts by their paths below a folder, whose folders are made. CannotWrite as there."""
+    for path, text in ((folder / name, text) for name, text in texts.items()):
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.encode())
 
 
 def _write(path: Path, data: bytes) -> None:

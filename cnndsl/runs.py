@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.api import Model
 from cnndsl.given import changed
+from cnndsl.passes.settings import written_settings
 from cnndsl.report.html import History
 from cnndsl.source import UserError
 
@@ -56,7 +57,7 @@ def train(
     folder, first = _path(data_dir), _path(weights)
     said = {
         "file": f"{model.name}.cnn",
-        "set": [f"{name}={str(value).lower()}" for name, value in model.ir.settings.items()],
+        "set": written_settings(model.ir.settings),
         "data": chosen.data,
         "data_dir": str(folder.resolve()) if folder else None,
         "weights": str(first.resolve()) if first else None,

@@ -1,8 +1,8 @@
 """Model to inference graph: batch-norm folded, explicit pads, dynamic batch, deterministic."""
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,27 +25,15 @@ class Options:
     """How the inference graph is made.
 
     `batch` is fixed if given, else symbolic. With `uint8` the input is N×H×W×C uint8, divided by
-    255, less `mean`, over `std` (one number, or one a channel), all inside the graph. `classes` are
-    names for the main output's numbers, in the metadata.
+    255 and normalised, all inside the graph. `meaning` says how, and names the classes of the main
+    output in the metadata.
     """
 
     opset: int = 17
     batch: int | None = None
     fold: bool = True
     uint8: bool = False
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    classes: tuple[str, ...] = ()
-
-    @staticmethod
-    def of(meaning: Meaning, **more: Any) -> "Options":
-        """Options with a normalisation and names of classes."""
-        return Options(mean=meaning.mean, std=meaning.std, classes=meaning.classes, **more)
-
-    @property
-    def meaning(self) -> Meaning:
-        """What stands in the file's metadata, of normalisation and names."""
-        return Meaning(self.mean, self.std, self.classes)
+    meaning: Meaning = field(default_factory=Meaning)
 
     def check(self, model: Model) -> None:
         """UserError for options that make no graph for this model."""
@@ -107,7 +95,7 @@ def _pictures(tape: Tape, model: Model, options: Options) -> Value:
     channels, height, width = model.input
     raw = tape.input("input", (options.batch or "N", height, width, channels), "uint8")
     first = tape.op("Transpose", tape.op("Cast", raw, to="float32"), perm=(0, 3, 1, 2))
-    return normalised(tape, first, options.mean, options.std)
+    return normalised(tape, first, options.meaning.mean, options.meaning.std)
 
 
 def normalised(tape: Tape, x: Value, mean: tuple[float, ...], std: tuple[float, ...]) -> Value:
@@ -125,10 +113,7 @@ def inference_model(model: Model, weights: Weights, options: Options) -> "ModelP
     """
     tape = inference_tape(model, weights, options)
     said = metadata(model)
-    if (options.mean, options.std) != (Options.mean, Options.std):
-        said["cnndsl_normalisation"] = Meaning(options.mean, options.std).text()
-    if options.classes:
-        said["cnndsl_classes"] = json.dumps(options.classes)
+    said |= options.meaning.entries()
     return export(tape, model.name, options.opset, said, lines(model))
 
 

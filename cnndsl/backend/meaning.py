@@ -49,8 +49,14 @@ class Meaning:
             have = f"{len(self.classes)} names for {outputs} outputs"
             raise UserError(f"classes: {have}; give one name for each")
 
+    def entries(self) -> dict[str, str]:
+        """As `read_entries` reads it: what is said of ONNX files, where anything is."""
+        normal = replace(self, classes=())
+        said = {} if normal == Meaning() else {"cnndsl_normalisation": normal.text()}
+        return said | ({"cnndsl_classes": json.dumps(self.classes)} if self.classes else {})
+
     def text(self) -> str:
-        """As it stands in a file's metadata."""
+        """As `read_meaning` reads it: what stands in the metadata of weights."""
         named = {"classes": self.classes} if self.classes else {}
         return json.dumps({"mean": self.mean, "std": self.std, **named})
 

@@ -87,7 +87,7 @@ def command(
     meaning = (read_origin(weights) if weights else Meaning()).given(mean, std, classes)
     if train:
         return _write_training(model, tensors, output, train, batch, conv, meaning)
-    options = Options.of(meaning, opset=opset, batch=batch, fold=fold, uint8=uint8)
+    options = Options(opset, batch, fold, uint8, meaning)
     options.check(model)
     data = checked_bytes(inference_model(model, tensors, options))
     write_whole(output, data)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import refuse_overwriting
-from cnndsl.passes.includes import normal
+from cnndsl.passes.includes import normal, says
 from cnndsl.source import UserError, printable
 
 
@@ -37,7 +37,7 @@ def command(
         checked(proto, str(model))
     if text is not None:
         used = stored.used(proto)
-        tensors = stored.tensors(proto) if weights else {}
+        tensors = stored.tensors(proto, stored.spec(proto)) if weights else {}
     else:
         found = from_graph(proto)
         text, tensors = found.text, found.tensors
@@ -60,22 +60,16 @@ def _refuse_others(folder: Path, spec: dict[str, str], used: dict[str, str]) -> 
     """UserError where a file is there with another text."""
     for name, text in {**spec, **used}.items():
         path = folder / name
-        if path.exists() and path.is_file() and normal(_text(path)) != normal(text):
+        if path.is_file() and not says(path, text):
             mend = "--force writes over it" if name in spec else "give -o another folder"
             raise UserError(f"{path}: is there with another text; {mend}")
 
 
-def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", "replace")
-
-
 def _write_used(folder: Path, used: dict[str, str]) -> None:
     """The files that the spec uses; those that are there say the same already."""
-    from cnndsl.files import write_whole, writing
+    from cnndsl.files import write_below
 
-    for path, text in ((folder / name, text) for name, text in used.items()):
-        if not path.exists():
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, text.encode())
-            click.echo(f"{path}", err=True)
+    new = {name: text for name, text in used.items() if not (folder / name).exists()}
+    write_below(folder, new)
+    for name in new:
+        click.echo(f"{folder / name}", err=True)

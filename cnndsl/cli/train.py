@@ -61,15 +61,15 @@ def command(
     if run is not None:
         _refuse_beside_resume(ctx)
         stored = stored_arguments(run)
-        settings = settings or tuple(stored.get("set", ()))
+        stored |= {"set": list(settings)} if settings else {}
         options |= {k: v for k, v in stored.items() if k in options and not _is_said(ctx, k)}
-    model = load(file, settings) if file else stored_model(options["resume"], stored, settings)
+    model = load(file, settings) if file else stored_model(options["resume"], stored)
     recipe = stored_recipe(stored, model)
     options = _above(recipe, options, weak)
     recipe = under_options(recipe, options)
     _warn(model, recipe)
     with terminable():
-        said = _arguments(recipe, options, stored, file, settings)
+        said = _arguments(recipe, options, stored or {"file": str(file), "set": list(settings)})
         return _fit(_trainer(model, recipe, options, said))
 
 
@@ -122,16 +122,12 @@ def _above(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> dict[str,
     return {k: None if k in weak & said else v for k, v in options.items()}
 
 
-def _arguments(
-    recipe: Recipe, options: dict[str, Any], stored: dict[str, Any], file: Path | None,
-    lets: tuple[str, ...],
-) -> dict[str, Any]:  # fmt: skip
+def _arguments(recipe: Recipe, options: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
     """What `args.yaml` keeps of a run: its options, or what has become of them."""
     from cnndsl.training.stored import known_by_recipe
 
     said = {key: options[key] for key in _STORED}
-    said |= {"file": str(file) if file else stored.get("file"), "set": list(lets)}
-    said |= {"data": recipe.data}
+    said |= {"file": stored.get("file"), "set": stored.get("set", []), "data": recipe.data}
     said |= {k: v and str(Path(v).resolve()) for k in ("data_dir", "weights") for v in [options[k]]}
     return said | (known_by_recipe(recipe) if "recipe" in stored else {})
 

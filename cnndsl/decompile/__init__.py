@@ -43,7 +43,7 @@ def decompiled(model: "ModelProto") -> Decompiled:
     if stored.source(model) is None:
         return from_graph(model)
     spec = stored.spec(model)
-    return Decompiled(spec.source.text, spec, stored.tensors(model))
+    return Decompiled(spec.source.text, spec, stored.tensors(model, spec))
 
 
 def from_graph(model: "ModelProto") -> Decompiled:

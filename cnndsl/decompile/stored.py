@@ -16,6 +16,7 @@ from cnndsl.ir import Model, Node
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
+from cnndsl.passes.settings import written_settings
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def source(model: "ModelProto") -> str | None:
     entries = _entries(model)
     if "cnndsl_source" not in entries:
         return None
-    said = " ".join(f"--set {name}={str(n).lower()}" for name, n in _settings(entries).items())
+    said = " ".join(f"--set {pair}" for pair in written_settings(_settings(entries)))
     return (f"# compiled with {said}\n" if said else "") + entries["cnndsl_source"]
 
 
@@ -74,13 +75,12 @@ def spec(model: "ModelProto") -> Model:
     return replace(found, name=model.graph.name or found.name)
 
 
-def tensors(model: "ModelProto") -> Tensors:
-    """Every tensor of the spec that the file carries, by its name there.
+def tensors(model: "ModelProto", net: Model) -> Tensors:
+    """Every tensor of the file's own spec that it carries, by its name there.
 
     A batch norm that was folded comes back as one that only adds. UserError where something else
     of the spec is missing.
     """
-    net = spec(model)
     there: dict[str, NDArray[Any]] = dict(initializers(model))
     for node in net.nodes:
         if isinstance(node.layer, BatchNorm) and f"{node.path}.running_var" not in there:

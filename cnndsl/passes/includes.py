@@ -27,6 +27,11 @@ def decode(data: bytes) -> str:
     return normal(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace"))
 
 
+def says(path: Path, text: str) -> bool:
+    """Whether there is a file of this text; how lines end does not matter."""
+    return path.is_file() and decode(path.read_bytes()) == normal(text)
+
+
 def normal(text: str) -> str:
     """The text with every line end as `\\n`."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

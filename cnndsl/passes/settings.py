@@ -1,7 +1,7 @@
 """Values for file-level lets, as they are written by hand."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isinf
 
 from cnndsl.source import UserError
@@ -12,6 +12,11 @@ _NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 def parse_settings(pairs: Sequence[str]) -> dict[str, float]:
     """`k=16` to a number by name."""
     return dict(_setting(pair) for pair in pairs)
+
+
+def written_settings(settings: Mapping[str, float]) -> list[str]:
+    """As `parse_settings` reads them: `k=16`, `deep=true`."""
+    return [f"{name}={str(value).lower()}" for name, value in settings.items()]
 
 
 def _setting(pair: str) -> tuple[str, float]:

@@ -98,10 +98,15 @@ def runtime() -> Any:
     return ort
 
 
-def providers(device: str) -> list[str]:
-    """Execution providers for a device; UserError where CUDA is asked for and is not there."""
+def check_device(device: str) -> None:
+    """UserError for a word that is none of `DEVICES`."""
     if device not in DEVICES:
         raise UserError(f"device: {device!r} is none of {', '.join(DEVICES)}")
+
+
+def providers(device: str) -> list[str]:
+    """Execution providers for a device; UserError where CUDA is asked for and is not there."""
+    check_device(device)
     ort = runtime()
     available: list[str] = ort.get_available_providers()
     if device == "cpu" or (device == "auto" and _CUDA not in available):

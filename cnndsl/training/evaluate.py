@@ -76,7 +76,7 @@ class Evaluator:
             total += self._loss(logits, y) * len(y)
             np.add.at(confusion, (y, logits.argmax(1)), 1)
         right = int(np.diag(confusion).sum())
-        classes = self.options.classes
+        classes = self.options.meaning.classes
         return Scores(total / len(split), right / len(split), confusion, classes)
 
     def _batch(self) -> int:

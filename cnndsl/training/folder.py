@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
-from cnndsl.files import remove_parts, write_whole, writing
-from cnndsl.passes.includes import decode
+from cnndsl.files import remove_parts, write_below, write_whole, writing
+from cnndsl.passes.includes import says
 from cnndsl.source import UserError
 
 _WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx")
@@ -71,10 +71,7 @@ class RunFolder:
         copies = {**(used or {}), "model.cnn": spec}
         _check_new(path, copies, used or {})
         with RunFolder(path) as folder:
-            for name, text in copies.items():
-                with writing(path / name):
-                    (path / name).parent.mkdir(parents=True, exist_ok=True)
-                folder.write(name, text)
+            write_below(path, copies)
             folder.remember(arguments)
             folder.write("env.json", json.dumps(_environment(), indent=1) + "\n")
             return folder
@@ -137,14 +134,9 @@ def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> No
         return
     for name in (*_MADE, *copies):
         found = path / name
-        if found.exists() and not (name in copies and _says(found, copies[name])):
+        if found.exists() and not (name in copies and says(found, copies[name])):
             mend = "give --out a folder of its own"
             raise UserError(f"{found}: is there already, and is not of a run\n  {mend}")
-
-
-def _says(file: Path, text: str) -> bool:
-    """Whether it is a spec of this text."""
-    return file.is_file() and decode(file.read_bytes()) == text
 
 
 def _locked(path: Path) -> IO[bytes]:

@@ -73,7 +73,7 @@ class Trainer:
             )
         image = len(self.model.input) == 3
         meaning = Meaning(options.mean, options.std, self.data.classes)
-        deploy = Options.of(meaning, uint8=image)
+        deploy = Options(uint8=image, meaning=meaning)
         s = self.settings
         self.evaluator = Evaluator(self.model, self.recipe.loss, deploy, s.device, s.threads)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnndsl.lower.driver import Plan
-from cnndsl.runtime.session import DEVICES
+from cnndsl.runtime.session import check_device
 from cnndsl.source import UserError
 
 DISPLAYS = ("auto", "bar", "lines", "none")
@@ -29,8 +29,7 @@ class Settings:
     strict: bool = False  # whether a picture that cannot be read ends the run
 
     def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise UserError(f"device: {self.device!r} is none of {', '.join(DEVICES)}")
+        check_device(self.device)
         if self.progress not in DISPLAYS:
             raise UserError(f"progress: {self.progress!r} is none of {', '.join(DISPLAYS)}")
         if self.threads is not None and self.threads < 1:

@@ -33,10 +33,9 @@ def stored_arguments(run: Path) -> dict[str, Any]:
         raise UserError(f"{run}: is no run folder (args.yaml cannot be read)") from None
 
 
-def stored_model(run: Path, stored: dict[str, Any], settings: tuple[str, ...] = ()) -> Model:
-    """The spec of a run under its settings, or under others; by the name that it had."""
-    given = settings or tuple(stored.get("set", ()))
-    model, found = analyse(read(run / "model.cnn"), parse_settings(given))
+def stored_model(run: Path, stored: dict[str, Any]) -> Model:
+    """The spec of a run under its settings, by the name that it had."""
+    model, found = analyse(read(run / "model.cnn"), parse_settings(stored.get("set", ())))
     if model is None:
         raise Failed(found)
     return replace(model, name=Path(stored.get("file") or "model.cnn").stem)
@@ -94,7 +93,8 @@ def scored(
     weights = read_weights(file, model)
     meaning = read_origin(file)
     _check_classes(meaning.classes, found)
-    options = Options.of(meaning.given(classes=found.classes), uint8=len(model.input) == 3)
+    meaning = meaning.given(classes=found.classes)
+    options = Options(uint8=len(model.input) == 3, meaning=meaning)
     loss = recipe.loss.fitted(found.counts())
     return Evaluator(model, loss, options, device, threads, mirror).score(weights, found.test)
 
