@@ -33,7 +33,7 @@ demo: $(READY)
 	@echo; echo "== done: curves in demo/run/results.png, the trained net in demo/run/weights/best.onnx"
 
 test: $(READY_TEST)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The core in seconds: language, messages, shapes of the house, gradients.
 CORE := architecture batches compile data_files diagnostics docs fmt init language lints pages rules \

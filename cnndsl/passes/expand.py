@@ -71,6 +71,8 @@ class Expander:
         """Run statements in a scope; its blocks may be called before they are defined."""
         control.hoist(self, suite, scope)
         for node in suite:
+            if self.sink.closed:
+                return
             self._count(node.span)
             try:
                 self._node(node, scope)

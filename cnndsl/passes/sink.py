@@ -74,6 +74,11 @@ class Sink:
         return len(self._found) >= limits.ERRORS
 
     @property
+    def closed(self) -> bool:
+        """Whether there is no model any more and nothing is reported: to go on is of no use."""
+        return self.full and self.failed
+
+    @property
     def all(self) -> list[Diagnostic]:
         """What was found, in the order of the text."""
         return sorted(self._found.values(), key=lambda d: (d.span.source.name, d.span.start))

@@ -39,8 +39,8 @@ class Builder(Transformer[Token, Any]):
         at = next((i for i, p in enumerate(parts) if isinstance(p, ast.Group)), len(parts))
         group, tail = (parts[at], tuple(parts[at + 1 :])) if at < len(parts) else (None, ())
         name = self._name(head)
-        last = condition or (parts[-1] if parts else name)
-        span = (label or name).span.to(last.span)
+        first, last = label or name, condition or (parts[-1] if parts else name)
+        span = first.span if first is last else first.span.to(last.span)
         return ast.Statement(span, label, name, tuple(parts[:at]), group, tail, condition)
 
     def label(self, name: Token) -> ast.Name:
