@@ -1,6 +1,7 @@
 """Data of the user: `.npz` files and folders of pictures, good ones and bad ones."""
 
 import os
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "other test size": (
         {"x": X, "y": Y, "x_test": X[:, :, :5], "y_test": Y}, "test pictures are 3x5x4",
     ),
+    "a test without labels": ({"x": X, "y": Y, "x_test": X}, "has x_test alone"),
+    "a name twice": ({"x": X, "y": Y, "classes": np.array(["a", "b", "a"])}, "are called `a`"),
     "another size": ({"x": X[..., :3], "y": Y}, "the model takes 3x6x4"),
 }  # fmt: skip
 
@@ -90,6 +93,15 @@ def test_bad_npz(tmp_path: Path, name: str) -> None:
     arrays, message = BAD[name]
     with pytest.raises(UserError, match=message):
         open_dataset(npz(tmp_path, **arrays), TINY)
+
+
+def test_other_arrays_are_named_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = np.array([b"a", b"b", b"c"])
+    data = open_dataset(npz(tmp_path, x=X, y=Y, x_val=X, meta=np.array({}), classes=names), TINY)
+    assert data.classes == ("a", "b", "c")
+    assert "left out: x_val, meta of" in capsys.readouterr().err
 
 
 def test_what_is_no_npz(tmp_path: Path) -> None:
@@ -130,7 +142,7 @@ def test_a_folder_of_class_folders(tmp_path: Path) -> None:
     assert data.test.x[:, :, 0, 0].tolist() == [[0, 4, 0], [100, 4, 0]]
 
 
-@pytest.mark.parametrize("held", ["test", "val"])
+@pytest.mark.parametrize("held", ["test", "val", "Valid", "validation", "Testing"])
 def test_train_and_test_folders(tmp_path: Path, held: str) -> None:
     folder_of(tmp_path / "train", 3)
     draw(tmp_path / held / "dog" / "deep" / "1.bmp")
@@ -138,6 +150,62 @@ def test_train_and_test_folders(tmp_path: Path, held: str) -> None:
     data = open_dataset(str(tmp_path), TINY)
     assert (len(data.train), len(data.test)) == (6, 1)
     assert data.test.y.tolist() == [1]
+
+
+def test_a_train_folder_alone_holds_back_its_fifth(tmp_path: Path) -> None:
+    folder_of(tmp_path / "train")
+    data = open_dataset(str(tmp_path), TINY)
+    assert (data.classes, len(data.test)) == (("cat", "dog"), 2)
+
+
+def test_what_is_not_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("train", "val", "test"):
+        folder_of(tmp_path / part)
+    draw(tmp_path / "train" / "cat" / "0.tif")
+    assert len(open_dataset(str(tmp_path), TINY).test) == 10
+    said = capsys.readouterr().err
+    assert "val: test is what is measured on" in said
+    assert "1 of .tif: save them as .png" in said
+    with pytest.raises(UserError, match=r"1 of \.tif"):
+        open_dataset(str(tmp_path), TINY, strict=True)
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    folder_of(tmp_path / "set")
+    draw(tmp_path / "more" / "1.gif")
+    (tmp_path / "set" / "cat" / "more").symlink_to(tmp_path / "more")
+    (tmp_path / "more" / "again").symlink_to(tmp_path / "more")
+    data = open_dataset(str(tmp_path / "set"), TINY)
+    assert len(data.train) + len(data.test) == 11
+
+
+def test_a_test_folder_without_classes_is_told(tmp_path: Path) -> None:
+    folder_of(tmp_path / "train")
+    draw(tmp_path / "test" / "1.png")
+    with pytest.raises(UserError, match=r"in folders of classes .*\n.*sort them into cat, dog"):
+        open_dataset(str(tmp_path), TINY)
+
+
+def test_a_class_whose_name_is_no_text_is_told(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    os.rename(tmp_path / "cat", os.fsencode(tmp_path) + b"/caf\xe9")
+    with pytest.raises(UserError, match=r"a class is called 'caf.*', which is no UTF-8"):
+        open_dataset(str(tmp_path), TINY)
+
+
+def test_an_odd_tag_keeps_a_picture_upright(tmp_path: Path) -> None:
+    """A resolution that is a word: pillow would not write such a tag again."""
+    folder_of(tmp_path)
+    tag = (0x0112, 3, 1, 6), (0x011A, 2, 4, int.from_bytes(b"big\0", "little"))
+    entries = b"".join(struct.pack("<HHII", *entry) for entry in tag)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(tag)) + entries + struct.pack("<I", 0)
+    with Image.new("RGB", (8, 4), (255, 0, 0)) as picture:
+        picture.paste((0, 0, 255), (4, 0, 8, 4))
+        picture.save(tmp_path / "cat" / "0.jpg", exif=exif, quality=100)
+    data = open_dataset(str(tmp_path), (3, 8, 4), strict=True)
+    red, _, blue = data.train.x[0]
+    assert red[:3].min() > 200 > 50 > blue[:3].max()
+    assert blue[5:].min() > 200 > 50 > red[5:].max()
 
 
 def test_folders_that_nobody_made_are_left_alone(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -369,6 +370,43 @@ def test_data_of_other_classes_are_refused(capsys: pytest.CaptureFixture[str]) -
     np.savez("more.npz", **arrays | {"classes": np.array([*synthetic.CLASSES, "more"])})
     assert command("eval", "run", "--data", "more.npz") == 2
     assert "more.npz has 11 classes, the model 10 outputs" in capsys.readouterr().err
+
+
+def test_classes_are_matched_by_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """In another order, and with other shares: which only the run's own weigh the loss by."""
+    words = SPEC.replace("epochs 2", "epochs 1; loss cross_entropy weights=balanced")
+    train("run", cnndsl.parse(words))
+    arrays = dict(np.load("some.npz"))
+    turned = {key: 9 - arrays[key] for key in ("y", "y_test")}
+    kept = np.flatnonzero(turned["y"] > 0)
+    turned |= {"x": arrays["x"][kept], "y": turned["y"][kept]}
+    np.savez("turned.npz", **arrays | turned | {"classes": np.array(synthetic.CLASSES[::-1])})
+    assert evaluated(capsys, "run", "--data", "turned.npz") == evaluated(capsys, "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("batch 300", "fill no batch of 300\n  --batch 200"),
+        ("augment crop=99", "`crop=99` is more"),
+    ],
+)
+def test_a_recipe_that_the_pictures_are_too_few_or_small_for_makes_no_folder(
+    change: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("net.cnn").write_text(re.sub(rf"{change.split()[0]} [^;}}]*", change, SPEC))
+    assert command("train", "net.cnn", "--data", "some.npz", "--out", "new") == 2
+    assert message in capsys.readouterr().err
+    assert not Path("new").exists()
+
+
+def test_another_batch_begins_the_epoch_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Interrupted):
+        train("run", callbacks=[LeaveAt(5)])
+    assert command("train", "--resume", "run", "--batch", 10, "--force", "--progress", "none") == 0
+    log = Path("run", "results.csv").read_text().splitlines()
+    accuracy = log[0].split(",").index("accuracy")
+    assert all(0 <= float(line.split(",")[accuracy]) <= 1 for line in log[1:])
 
 
 def test_a_class_without_test_pictures_has_no_share(capsys: pytest.CaptureFixture[str]) -> None:

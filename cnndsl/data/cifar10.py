@@ -38,7 +38,10 @@ def load(folder: Path | None, cache: Path) -> Dataset:
         if found is not None:
             return found
     if folder is not None:
-        raise UserError(f"{folder}: holds no CIFAR-10 ({_FOLDER}/{_TEST}, or its .tar.gz)")
+        raise UserError(
+            f"{folder}: holds no CIFAR-10: neither {_FOLDER}, nor {_PYTHON}, "
+            "nor cifar-10-binary.tar.gz"
+        )
     return _from_archive(_downloaded(cache))
 
 
@@ -55,7 +58,7 @@ def _from_folder(place: Path) -> Dataset | None:
     archive = place / "cifar-10-binary.tar.gz"
     if archive.is_file():
         return _from_archive(archive)
-    for batches in (place / _PYTHON, place / "cifar-10-batches-py-target" / _PYTHON):
+    for batches in (place, place / _PYTHON, place / "cifar-10-batches-py-target" / _PYTHON):
         if (batches / "test_batch").is_file():
             return _from_pickles(batches)
     return None

@@ -10,6 +10,7 @@ from cnndsl.source import UserError
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+_TEST_SHARE = 5  # every fifth picture, where there are none for the test
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,12 @@ class Dataset:
         std = np.sqrt(np.maximum(square - mean**2, 1e-6))
         return tuple(mean.tolist()), tuple(std.tolist())
 
+    def renumbered(self, classes: tuple[str, ...]) -> "Dataset":
+        """The same with its classes in another order."""
+        numbers = np.array([classes.index(name) for name in self.classes])
+        train, test = (Split(split.x, numbers[split.y]) for split in (self.train, self.test))
+        return Dataset(self.name, train, test, classes)
+
     def fingerprint(self) -> str:
         """What the data are: counts, and the start of a hash of all pictures, labels and names."""
         found = hashlib.sha256("\n".join(self.classes).encode())
@@ -75,3 +82,20 @@ def checked(name: str, train: Split, test: Split, classes: tuple[str, ...]) -> D
         sizes = ("x".join(map(str, split.x.shape[1:])) for split in (test, train))
         raise UserError(f"{name}: test pictures are {next(sizes)}, training pictures {next(sizes)}")
     return Dataset(name, train, test, classes)
+
+
+def held_out(name: str, split: Split) -> tuple[Split, Split]:
+    """Every fifth picture of each class for the test; of them all, where classes have fewer."""
+    if len(split.x) != len(split.y):
+        raise UserError(f"{name}: {len(split.x)} pictures, but {len(split.y)} labels")
+    place = np.zeros(len(split), np.int64)  # among the pictures of the class
+    for label in np.unique(split.y):
+        mine = np.flatnonzero(split.y == label)
+        place[mine] = np.arange(len(mine))
+    if place.max(initial=0) < _TEST_SHARE - 1:
+        place = np.arange(len(split))
+    held = place % _TEST_SHARE == _TEST_SHARE - 1
+    if len(split) and not held.any():
+        few = f"{len(split)} pictures are too few to hold back every fifth for the test"
+        raise UserError(f"{name}: {few}")
+    return Split(split.x[~held], split.y[~held]), Split(split.x[held], split.y[held])

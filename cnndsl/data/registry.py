@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cnndsl.data import cifar10, files, mnist, synthetic
+from cnndsl.data import cifar10, folders, mnist, npz, synthetic
 from cnndsl.data.dataset import Dataset
 from cnndsl.source import UserError
 from cnndsl.words import nearest
@@ -38,9 +38,9 @@ def _open(name: str, size: tuple[int, ...], folder: Path | None, strict: bool) -
         return synthetic.load()
     path = Path(name)
     if path.suffix == ".npz":
-        return files.load_npz(path, size)
+        return npz.load_npz(path, size)
     if path.is_dir():
-        return files.load_folder(path, size, strict)
+        return folders.load_folder(path, size, strict)
     close = nearest(name, set(NAMES))
     if path.name != name:
         raise UserError(f"there is no folder `{name}` in {Path.cwd()}")

@@ -1,7 +1,7 @@
 """Pictures and arrays as the input of a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _MAX_PIXELS = 64_000_000
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+_UPRIGHT = {  # what EXIF's orientations ask for
+    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
+    6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
+}  # fmt: skip
 
 
 def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
@@ -43,22 +48,33 @@ def _eight_bits(image: "Image") -> "Image":
     return image.convert("RGBA") if "transparency" in image.info else image
 
 
-def _open(path: Path) -> "Image":
+def pillow() -> "tuple[Any, Any]":
+    """Its modules Image and ExifTags; UserError where it is missing."""
     try:
-        from PIL import Image, ImageOps
+        from PIL import ExifTags, Image
     except ImportError:
         raise UserError("pictures need pillow\n  pip install 'cnndsl[image]'") from None
+    return Image, ExifTags
+
+
+def _open(path: Path) -> "Image":
     import warnings
 
-    Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
+    image_module, tags = pillow()
+    image_module.MAX_IMAGE_PIXELS = _MAX_PIXELS
+    bombs = (image_module.DecompressionBombError, image_module.DecompressionBombWarning)
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=("PNG", "JPEG", "BMP", "GIF", "WEBP"))
-            return ImageOps.exif_transpose(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            warnings.simplefilter("error", image_module.DecompressionBombWarning)
+            with image_module.open(path, formats=_FORMATS) as image:
+                image.load()
+                way = _UPRIGHT.get(image.getexif().get(tags.Base.Orientation))
+                return image.transpose(image_module.Transpose[way]) if way else image.copy()
+    except bombs:
         raise UserError(f"{path}: has more than {_MAX_PIXELS:,} pixels") from None
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # what is damaged raises a dozen unrelated types
         text = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: cannot be read as a picture: {text}") from None
 
@@ -66,6 +82,7 @@ def _open(path: Path) -> "Image":
 def read_array(path: Path) -> NDArray[np.generic]:
     """An `.npy` file, never with pickled objects."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # what is damaged raises a dozen unrelated types
         raise UserError(f"{path}: cannot be read as an array: {error}") from None

@@ -55,9 +55,11 @@ class Predictor:
             raise UserError(f"{origin}: is {array.dtype}, the model takes uint8 pictures, 0 to 255")
         if array.dtype.kind not in "fiub":
             raise UserError(f"{origin}: is {array.dtype}, the model takes numbers")
-        if not np.isfinite(array).all():
+        with np.errstate(over="ignore"):
+            made = np.ascontiguousarray(array, np.uint8 if self.uint8 else np.float32)
+        if not np.isfinite(made).all():
             raise UserError(f"{origin}: holds NaN or infinity")
-        return np.ascontiguousarray(array, np.uint8 if self.uint8 else np.float32)
+        return made
 
     def name(self, index: int) -> str:
         """What a class is called."""

@@ -67,10 +67,6 @@ class Trainer:
             self.data.train, self.recipe.batch, self.recipe.augment, classes, self.recipe.seed,
             randoms,
         )  # fmt: skip
-        if self.batches.steps < 1:
-            raise UserError(
-                f"{len(self.data.train)} training pictures fill no batch of {self.recipe.batch}"
-            )
         image = len(self.model.input) == 3
         meaning = Meaning(options.mean, options.std, self.data.classes)
         deploy = Options(uint8=image, meaning=meaning)

@@ -37,12 +37,17 @@ class Progress:
     def note_epoch(self, row: dict[str, Any], recipe: Recipe) -> bool:
         """Count one epoch; True where its weights are the best so far."""
         self.rows.append(row)
-        self.epoch, self.step = self.epoch + 1, 0
-        self.loss = self.right = self.seconds = 0.0
+        self.epoch += 1
+        self.restart_epoch()
         self._watch(row["val_loss"], recipe)
         better = row["val_accuracy"] > self.best
         self.best = max(self.best, row["val_accuracy"])
         return better
+
+    def restart_epoch(self) -> None:
+        """Nothing of the epoch is done."""
+        self.step = 0
+        self.loss = self.right = self.seconds = 0.0
 
     def _watch(self, val_loss: float, recipe: Recipe) -> None:
         self.waited = 0 if val_loss < self.lowest else self.waited + 1

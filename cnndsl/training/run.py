@@ -33,9 +33,11 @@ def start(
 ) -> Trainer:
     """A fresh run, compiled and ready to `fit`."""
     data = open_data(model, recipe, data_dir, settings.strict)
+    _check_recipe(recipe, data)
     recipe = recipe.fitted(data.counts())
     path = settings.out or next_free()
-    with RunFolder.begun(path, arguments or {}, model.source.text, model.used) as folder:
+    said = {**(arguments or {}), "counts": data.counts()}
+    with RunFolder.begun(path, said, model.source.text, model.used) as folder:
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         trainer.prepare(_first_weights(model, recipe, weights))
         return trainer
@@ -73,16 +75,21 @@ def resume(
     assert settings.out is not None
     with RunFolder(settings.out) as folder:
         data = open_data(model, recipe, data_dir, settings.strict)
+        _check_recipe(recipe, data)
         recipe = recipe.fitted(data.counts())
+        said = arguments and {**arguments, "counts": data.counts()}
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         if not checkpoint.any_in(folder.checkpoints):
             trainer.prepare(_first_weights(model, recipe, weights))
-            folder.remember(arguments)
+            folder.remember(said)
             return trainer
         found = checkpoint.newest(folder.checkpoints)
+        now = identity(model, recipe, data)
         if not force:
-            check_same(found.manifest, identity(model, recipe, data))
+            check_same(found.manifest, now)
         trainer.progress = Progress(**found.manifest["progress"])
+        if any(found.manifest.get(key) != now[key] for key in ("batch", "data")):
+            trainer.progress.restart_epoch()
         first = dict(_first_weights(model, recipe, None)) | found.weights()
         first = fit_weights(first, model, f"the run in {folder.path}")
         trainer.prepare(first, _options(found.manifest["options"], recipe))
@@ -90,8 +97,24 @@ def resume(
         state = step.restored(step.initial_state(first))  # an optimizer that is new starts afresh
         state |= {name: array for name, array in found.tensors.items() if name in state}
         trainer.compiled.stepper.load(step.stored(state))
-        folder.remember(arguments)
+        folder.remember(said)
         return trainer
+
+
+def _check_recipe(recipe: Recipe, data: Dataset) -> None:
+    """UserError for a recipe that these pictures are too few or too small for."""
+    if recipe.batch > len(data.train):
+        raise UserError(
+            f"{len(data.train)} training pictures fill no batch of {recipe.batch}\n"
+            f"  --batch {len(data.train)}, or `batch {len(data.train)}`, is the most"
+        )
+    side = max(data.train.x.shape[2:])
+    for word in ("crop", "cutout"):
+        if getattr(recipe.augment, word) > 2 * side:
+            raise UserError(
+                f"`{word}={getattr(recipe.augment, word)}` is more than twice the pictures' side\n"
+                f"  usual are {max(1, side // 8)} to {max(1, side // 4)} for pictures of {side}"
+            )
 
 
 def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
@@ -110,10 +133,14 @@ def open_data(
     if recipe.data is None:
         raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
     data = open_dataset(recipe.data, model.input, data_dir, strict)
+    check_outputs(model, data, f"end the spec with `dense {len(data.classes)}`")
+    return data
+
+
+def check_outputs(model: Model, data: Dataset, mend: str) -> None:
+    """UserError where a model has not an output for each class."""
     outputs = model.output_shapes()[main_output(model)][0]
     if outputs != len(data.classes):
         raise UserError(
-            f"{data.name} has {len(data.classes)} classes, the model {outputs} outputs\n"
-            f"  end the spec with `dense {len(data.classes)}`"
+            f"{data.name} has {len(data.classes)} classes, the model {outputs} outputs\n  {mend}"
         )
-    return data

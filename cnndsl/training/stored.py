@@ -10,7 +10,7 @@ from typing import Any, cast
 from cnndsl.backend.inference import Options
 from cnndsl.backend.weights import read_origin, read_weights
 from cnndsl.data.dataset import Dataset
-from cnndsl.data.registry import located
+from cnndsl.data.registry import located, open_dataset
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse, recipe_of
 from cnndsl.passes.includes import read
@@ -18,7 +18,7 @@ from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import Recipe
 from cnndsl.source import Failed, UserError
 from cnndsl.training.evaluate import Evaluator, Scores
-from cnndsl.training.run import open_data
+from cnndsl.training.run import check_outputs
 
 
 def stored_arguments(run: Path) -> dict[str, Any]:
@@ -88,19 +88,26 @@ def scored(
     recipe = stored_recipe(stored, model)
     recipe = replace(recipe, data=data or recipe.data)
     folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
-    found = open_data(model, recipe, folder)
     file = run / "weights" / "best.safetensors"
     weights = read_weights(file, model)
     meaning = read_origin(file)
-    _check_classes(meaning.classes, found)
-    meaning = meaning.given(classes=found.classes)
-    options = Options(uint8=len(model.input) == 3, meaning=meaning)
-    loss = recipe.loss.fitted(found.counts())
+    found = _as_learned(
+        model, meaning.classes, open_dataset(recipe.data or "", model.input, folder)
+    )
+    options = Options(uint8=len(model.input) == 3, meaning=meaning.given(classes=found.classes))
+    loss = recipe.loss.fitted(stored.get("counts") or found.counts())
     return Evaluator(model, loss, options, device, threads, mirror).score(weights, found.test)
 
 
-def _check_classes(learned: tuple[str, ...], data: Dataset) -> None:
-    """Numbers are no names: such classes may be any."""
+def _as_learned(model: Model, learned: tuple[str, ...], data: Dataset) -> Dataset:
+    """The data with the run's numbers of classes; numbers are no names: such classes may be any.
+
+    UserError where the classes have other names.
+    """
+    if learned and set(learned) == set(data.classes):
+        return data.renumbered(learned)
+    missing = [name for name in learned if name not in data.classes]
+    check_outputs(model, data, f"it needs those of the run: there is no {', '.join(missing[:9])}")
     unnamed = tuple(map(str, range(len(learned))))
     pairs = zip(learned, data.classes, strict=False)
     other = next(((a, b) for a, b in pairs if a != b), None)
@@ -109,3 +116,4 @@ def _check_classes(learned: tuple[str, ...], data: Dataset) -> None:
             f"{data.name}: its class `{other[1]}` is `{other[0]}` in the run\n"
             "  name the classes as they were in training"
         )
+    return data

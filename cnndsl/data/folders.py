@@ -1,0 +1,122 @@
+"""Data of the user: a folder with a folder of pictures for each class."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from cnndsl.data.dataset import Dataset, Images, Split, checked, held_out
+from cnndsl.runtime.pictures import pillow, read_picture
+from cnndsl.source import UserError
+
+_ENDINGS = {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp"}
+_OTHERS = {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".npy"}
+_TRAIN = ("train", "training")
+_TEST = ("test", "testing")
+_VALID = ("val", "valid", "validation")
+
+
+def load_folder(path: Path, size: tuple[int, ...], strict: bool = False) -> Dataset:
+    """`CLASS/…/picture.png`, or `train/CLASS/…` and `test/CLASS/…` (or `val`), at the model's size.
+
+    A picture that cannot be read is left out with a warning; with `strict` it is an error.
+    """
+    if len(size) != 3 or size[0] not in (1, 3):
+        takes = f"{size[0]} {'features' if len(size) == 1 else 'channels'}"
+        raise UserError(f"{path}: pictures have 1 or 3 channels, but the model takes {takes}")
+    pillow()
+    top, other = _parts(path)
+    classes = _classes(top)
+    if len(classes) < 2:
+        raise UserError(f"{path}: needs a folder of pictures for each class")
+    train = _split(top, classes, size, strict)
+    empty = [name for at, name in enumerate(classes) if not (train.y == at).any()]
+    if empty:
+        raise UserError(f"{top}: holds no pictures of {', '.join(empty)}; remove an empty folder")
+    if other is None:
+        return checked(path.name, *held_out(path.name, train), classes)
+    strange = sorted(set(_classes(other)) - set(classes))
+    if strange:
+        raise UserError(f"{other}: has {', '.join(strange)}, which {top} has not")
+    return checked(path.name, train, _split(other, classes, size, strict), classes)
+
+
+def _parts(path: Path) -> tuple[Path, Path | None]:
+    """The folder to train on and that to measure on, by their names; all of it is the first."""
+    named = {folder.name.lower(): folder for folder in _folders(path)}
+    train, test, valid = (
+        next((named[word] for word in words if word in named), None)
+        for words in (_TRAIN, _TEST, _VALID)
+    )
+    if train is None or (len(named) > 1 and test is None and valid is None):
+        return path, None
+    if test is not None and valid is not None:
+        print(f"left out: {valid}: {test.name} is what is measured on", file=sys.stderr)
+    return train, test or valid
+
+
+def _folders(path: Path) -> list[Path]:
+    return [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
+
+
+def _classes(path: Path) -> tuple[str, ...]:
+    names = sorted(folder.name for folder in _folders(path))
+    for name in names:
+        if name != name.encode("utf-8", "replace").decode():
+            raise UserError(f"{path}: a class is called {name!a}, which is no UTF-8; rename it")
+    return tuple(names)
+
+
+def _split(top: Path, classes: tuple[str, ...], size: tuple[int, ...], strict: bool) -> Split:
+    channels, height, width = size
+    images, labels, others = list[Images](), list[int](), Counter[str]()
+    for label, name in enumerate(classes):
+        for file in _files(top / name):
+            ending = file.suffix.lower()
+            if ending not in _ENDINGS:
+                others[ending] += ending in _OTHERS
+                continue
+            try:
+                images.append(read_picture(file, height, width, channels).transpose(2, 0, 1))
+                labels.append(label)
+            except UserError as error:
+                if strict:
+                    raise
+                print(f"left out: {error}", file=sys.stderr)
+    _tell_others(top, +others, strict)
+    if not images:
+        kinds = ", ".join(sorted(_ENDINGS))
+        lone = any(p.suffix.lower() in _ENDINGS for p in top.iterdir())
+        mend = f"\n  sort them into {', '.join(classes[:3])} …, or move it away" if lone else ""
+        raise UserError(f"{top}: holds no pictures in folders of classes ({kinds}){mend}")
+    return Split(np.stack(images), np.array(labels, np.int64))
+
+
+def _files(top: Path) -> list[Path]:
+    """All files below, links followed, each folder once; hidden ones are left out."""
+    if not top.is_dir():
+        return []
+    found, seen = list[Path](), set[str]()
+    for folder, below, files in os.walk(top, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(folder)
+        below[:] = [] if real in seen else [name for name in below if not name.startswith(".")]
+        if real not in seen:
+            found += [Path(folder, name) for name in files if not name.startswith(".")]
+        seen.add(real)
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
+
+
+def _tell_others(top: Path, others: Counter[str], strict: bool) -> None:
+    """Pictures, by their endings, that nothing here reads."""
+    if others:
+        told = ", ".join(f"{count} of {ending}" for ending, count in sorted(others.items()))
+        text = f"{top}: {told}: save them as .png"
+        if strict:
+            raise UserError(text)
+        print(f"left out: {text}", file=sys.stderr)
