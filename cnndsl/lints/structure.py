@@ -12,10 +12,13 @@ from cnndsl.layers.merge import Add, Concat
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint, removal
 from cnndsl.passes.sink import line_of
+from cnndsl.shapes import show
 from cnndsl.source import Fix
+from cnndsl.syntax import ast
 
 _LINEAR = (BatchNorm, Flatten, Dropout)  # between two linear layers, these keep the whole linear
 _SQUASHING = (Sigmoid, Tanh)
+_MERGES = ("add", "mul", "concat")
 _MOST_NEW = 0.5  # share of a batch's statistics from which Keras's meaning is more likely
 _DEEP = 5  # squashing activations in a row whose gradients, at most 1/4 or 1 each, multiply
 
@@ -218,3 +221,42 @@ def leads_nowhere(s: Subject) -> Iterator[Found]:
                 node.statement or node.span,
                 "remove it, name it an `output`, or bring it in by `add` or `concat` and its label",
             )
+
+
+@lint("W309")
+def one_branch(s: Subject) -> Iterator[Found]:
+    """A merge with a single branch, whose `|` was forgotten perhaps."""
+    for node in s.all(ast.Statement):
+        group = node.group
+        if node.head.id in _MERGES and group is not None and len(group.branches) == 1:
+            if node.items:
+                continue
+            word = node.head.id
+            yield Found(
+                f"`{word}` has one branch, so it changes nothing", node.head.span,
+                f"put `|` before the other branch; a shortcut is `{word} {{ … | id }}`",
+            )  # fmt: skip
+
+
+@lint("W310")
+def output_unasked(s: Subject) -> Iterator[Found]:
+    """What an `output NAME { … }` at the end starts from: an output of its own."""
+    written = [node for node in s.file.body if isinstance(node, ast.Statement)]
+    written = [node for node in written if node.head.id not in ("train", "default")]
+    shapes = s.model.output_shapes()
+    if not written or written[-1].head.id != "output" or written[-1].group is None:
+        return
+    if len(shapes) > 1 and not any("output" in _named(node) for node in written):
+        last = written[-1]
+        yield Found(
+            f"what `{last.head.id} {' '.join(_named(last))}` starts from is an output, too: "
+            f"`output`, {show(shapes['output'])}", last.head.span,
+            "write the layers of the last output without braces, and its name behind them",
+        )  # fmt: skip
+
+
+def _named(node: ast.Statement) -> list[str]:
+    """The name that an `output` gives."""
+    names = [item.value.id for item in node.items
+             if isinstance(item, ast.Positional) and isinstance(item.value, ast.Name)]  # fmt: skip
+    return names if node.head.id == "output" else []
