@@ -15,6 +15,7 @@ CASES = (
     "resnet20:128:sgd vgg11_bn_cifar:64:sgd mobilenet_v2:64:sgd"
 )
 RIVALS = ("eager", "channels_last", "compile")
+KERAS = ("keras-tensorflow", "keras-jax")
 
 
 def our_step(name, batch, optimizer, threads):
@@ -48,4 +49,4 @@ def work(program, case, threads):
 
 
 if __name__ == "__main__":
-    run_all(options(CASES, RIVALS), work, __file__)
+    run_all(options(CASES, RIVALS, KERAS), work, __file__)

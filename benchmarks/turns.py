@@ -70,16 +70,21 @@ def spec_model(name):
     return parse(text.replace("3x224x224", "3x32x32").replace("dense 1000", "dense 10")).ir
 
 
-def options(cases, rivals):
-    """The options that the benchmarks share."""
+def options(cases, rivals, more=()):
+    """The options that the benchmarks share; `more` are rivals that run only where asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("cases", nargs="*", default=cases.split())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rivals", default=",".join(rivals))
     parser.add_argument("--keras-python", help="an interpreter that has keras and its backends")
-    parser.add_argument("--work")
-    return parser.parse_args()
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    known = (*rivals, *more)
+    unknown = set(given.rivals.split(",")) - set(known)
+    if unknown:
+        parser.error(f"--rivals: no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return given
 
 
 def run_all(arguments, work, script):

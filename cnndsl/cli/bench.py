@@ -16,7 +16,7 @@ from cnndsl.runtime.session import DEVICES
 @click.option(
     "--batch", type=click.IntRange(min=1), help="Pictures a step; the recipe's by default."
 )
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True, help="auto, direct, im2col, winograd.")

@@ -16,7 +16,7 @@ from cnndsl.source import printable
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--mirror", is_flag=True, help="Average each picture with its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(run: Path, as_json: bool, **options: Any) -> None:

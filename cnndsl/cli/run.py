@@ -18,7 +18,7 @@ from cnndsl.source import UserError
               help="Classes shown for each picture.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--raw", is_flag=True, help="Print the outputs themselves, as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
 @click.option("--strict", is_flag=True, help="End at a picture that cannot be read.")

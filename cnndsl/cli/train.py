@@ -27,7 +27,7 @@ _STORED = ("epochs", "batch", "seed", "lr", "device", "threads", "conv", "micro_
               help="Start of all random numbers.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/trainN by default.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--force", is_flag=True, help="Resume though spec, data, recipe or version changed.")

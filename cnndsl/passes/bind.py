@@ -123,7 +123,9 @@ class Binder:
             if self.scope.incomplete:
                 self.unsure = True
                 raise Unknown
-            raise Complaint("E102", f"unknown name `{name.id}`", name.span, self._mend(name.id))
+            raise Complaint(
+                "E102", f"unknown name `{name.id}`", name.span, self._mend(name.id, name.span)
+            )
         self._value(span, name)
 
     def _value(self, span: Span, value: ast.Expr) -> None:
@@ -162,12 +164,13 @@ class Binder:
         fix = Fix(Span(name.span.source, name.span.start, name.span.start), "; ", "insert `;`")
         raise Complaint("E109", message, name.span, f"put `;` before it: `; {name.id} …`", fix)
 
-    def _mend(self, name: str) -> str:
+    def _mend(self, name: str, span: Span) -> str:
         """What an unknown bare name was probably meant to be."""
         if self.scope.label(name) is not None:
             return f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
         if any(name in keys(slot.cls) for slot in self.slots):
-            return f"a key takes its value behind `=`: `{name}=2`"
+            said = re.match(r"[ \t]+([\w.+-]+)", span.source.text[span.end :])
+            return f"a key takes its value behind `=`: `{name}={said[1] if said else 2}`"
         if re.fullmatch(r"x[0-9]*", name):
             return "a size is one word, `3x3`; a repeat is `*3`"
         if self._is_size(name):

@@ -1,5 +1,6 @@
 """Sessions on the CPU or on CUDA; asking for what is not there is an error, not a fallback."""
 
+import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
@@ -119,6 +120,17 @@ def providers(device: str) -> list[str]:
     return [_CUDA, CPU]
 
 
+def _allowed() -> int:
+    """The cores that this process may use; 0, one thread a core, where these are all there are.
+
+    onnxruntime counts those of the machine: two threads on one core wait for each other.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return 0
+    may = len(os.sched_getaffinity(0))
+    return may if may < (os.cpu_count() or may) else 0
+
+
 def open_session(
     model: bytes | Path, device: str = "auto", threads: int | None = None, lean: bool = False
 ) -> Session:
@@ -132,8 +144,7 @@ def open_session(
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.enable_mem_pattern = not lean
-    if threads:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or _allowed()
     try:
         session = ort.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=wanted
