@@ -16,7 +16,7 @@ from cnndsl.graph.tape import Tape
 steady = {"derandomize": True, "deadline": None, "database": None}
 quick = settings(max_examples=150, **steady)
 few = settings(max_examples=60, **steady)
-many = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], **steady)
+many = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], **steady)
 
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

@@ -123,9 +123,7 @@ class Binder:
             if self.scope.incomplete:
                 self.unsure = True
                 raise Unknown
-            raise Complaint(
-                "E102", f"unknown name `{name.id}`", name.span, self._mend(name.id, name.span)
-            )
+            raise Complaint("E102", f"unknown name `{name.id}`", name.span, self._mend(name))
         self._value(span, name)
 
     def _value(self, span: Span, value: ast.Expr) -> None:
@@ -164,8 +162,9 @@ class Binder:
         fix = Fix(Span(name.span.source, name.span.start, name.span.start), "; ", "insert `;`")
         raise Complaint("E109", message, name.span, f"put `;` before it: `; {name.id} …`", fix)
 
-    def _mend(self, name: str, span: Span) -> str:
+    def _mend(self, unknown: ast.Name) -> str:
         """What an unknown bare name was probably meant to be."""
+        name, span = unknown.id, unknown.span
         if self.scope.label(name) is not None:
             return f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
         if any(name in keys(slot.cls) for slot in self.slots):
