@@ -360,3 +360,26 @@ def test_a_safe_fix_changes_nothing_else(tmp_path: Path, text: str, mended: str 
     file.write_text(text)
     run("--fix", str(file))
     assert file.read_text() == (mended or text)
+
+
+@pytest.mark.parametrize(
+    ("end", "codes"),
+    [
+        ("output a { gap; dense 10 }\noutput b { gap; dense 10 }", ["W310"]),
+        ("output a { gap; dense 10 }\ngap; dense 10; output b", []),
+        ("output features; output b { gap; dense 10 }", []),
+        ("output output; output b { gap; dense 10 }", []),
+        ("output a { gap; dense 10 }\nconv 4 1x1", []),
+    ],
+)
+def test_an_output_that_nobody_asked_for(end: str, codes: list[str]) -> None:
+    said = found(f"input 3x32x32\nconv 16 3x3 same relu\n{end}\n")
+    assert [code for code in said if code == "W310"] == codes
+
+
+def test_a_merge_of_one_branch() -> None:
+    start = "input 3x8x8\nconv 4 3x3 same relu\n"
+    for merge in ("add { conv 4 3x3 same }", "mul { gap; conv 4 1x1 sigmoid }", "concat { id }"):
+        assert "W309" in found(start + merge)
+    for merge in ("add { conv 4 3x3 same | id }", "residual { conv 4 3x3 same bn }"):
+        assert "W309" not in found(start + merge)

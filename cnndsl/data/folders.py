@@ -101,10 +101,13 @@ def _files(top: Path) -> list[Path]:
     found, seen = list[Path](), set[str]()
     for folder, below, files in os.walk(top, onerror=_refuse, followlinks=True):
         real = os.path.realpath(folder)
-        below[:] = [] if real in seen else [name for name in below if not name.startswith(".")]
-        if real not in seen:
-            found += [Path(folder, name) for name in files if not name.startswith(".")]
+        below.sort()
+        if real in seen:
+            below.clear()
+            continue
         seen.add(real)
+        below[:] = [name for name in below if not name.startswith(".")]
+        found += [Path(folder, name) for name in files if not name.startswith(".")]
     return sorted(found)
 
 

@@ -246,7 +246,8 @@ def output_unasked(s: Subject) -> Iterator[Found]:
     shapes = s.model.output_shapes()
     if not written or written[-1].head.id != "output" or written[-1].group is None:
         return
-    if len(shapes) > 1 and not any("output" in _named(node) for node in written):
+    is_alone = len(shapes) == 1 or "output" not in shapes
+    if not is_alone and not any("output" in _named(node) for node in written):
         last = written[-1]
         yield Found(
             f"what `{last.head.id} {' '.join(_named(last))}` starts from is an output, too: "
