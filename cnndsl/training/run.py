@@ -130,11 +130,18 @@ def open_data(
     model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
 ) -> Dataset:
     """The recipe's data set; UserError where it does not fit the model."""
-    if recipe.data is None:
-        raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
-    data = open_dataset(recipe.data, model.input, data_dir, strict)
+    data = open_any_data(model, recipe, data_dir, strict)
     check_outputs(model, data, f"end the spec with `dense {len(data.classes)}`")
     return data
+
+
+def open_any_data(
+    model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
+) -> Dataset:
+    """The recipe's data set, whatever its classes are."""
+    if recipe.data is None:
+        raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
+    return open_dataset(recipe.data, model.input, data_dir, strict)
 
 
 def check_outputs(model: Model, data: Dataset, mend: str) -> None:

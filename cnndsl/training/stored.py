@@ -10,7 +10,7 @@ from typing import Any, cast
 from cnndsl.backend.inference import Options
 from cnndsl.backend.weights import read_origin, read_weights
 from cnndsl.data.dataset import Dataset
-from cnndsl.data.registry import located, open_dataset
+from cnndsl.data.registry import located
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse, recipe_of
 from cnndsl.passes.includes import read
@@ -18,7 +18,7 @@ from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import Recipe
 from cnndsl.source import Failed, UserError
 from cnndsl.training.evaluate import Evaluator, Scores
-from cnndsl.training.run import check_outputs
+from cnndsl.training.run import check_outputs, open_any_data
 
 
 def stored_arguments(run: Path) -> dict[str, Any]:
@@ -91,9 +91,7 @@ def scored(
     file = run / "weights" / "best.safetensors"
     weights = read_weights(file, model)
     meaning = read_origin(file)
-    found = _as_learned(
-        model, meaning.classes, open_dataset(recipe.data or "", model.input, folder)
-    )
+    found = _as_learned(model, meaning.classes, open_any_data(model, recipe, folder))
     options = Options(uint8=len(model.input) == 3, meaning=meaning.given(classes=found.classes))
     loss = recipe.loss.fitted(stored.get("counts") or found.counts())
     return Evaluator(model, loss, options, device, threads, mirror).score(weights, found.test)
@@ -106,8 +104,8 @@ def _as_learned(model: Model, learned: tuple[str, ...], data: Dataset) -> Datase
     """
     if learned and set(learned) == set(data.classes):
         return data.renumbered(learned)
-    missing = [name for name in learned if name not in data.classes]
-    check_outputs(model, data, f"it needs those of the run: there is no {', '.join(missing[:9])}")
+    missing = ", ".join(name for name in learned if name not in data.classes)
+    check_outputs(model, data, "it needs those of the run" + (missing and f": also {missing}"))
     unnamed = tuple(map(str, range(len(learned))))
     pairs = zip(learned, data.classes, strict=False)
     other = next(((a, b) for a, b in pairs if a != b), None)
