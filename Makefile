@@ -44,7 +44,8 @@ quick: $(READY_TEST)
 
 # The long forms: what `make test` tries a few hundred times is tried here up to 100,000 times.
 harden: $(READY_TEST)
-	CNNDSL_HARDEN=long $(BIN)/python -m pytest tests/hardening -n 2 --dist worksteal -s --durations=10
+	CNNDSL_HARDEN=long $(BIN)/python -m pytest tests/hardening tests/test_generated.py \
+	  -n 2 --dist worksteal -s --durations=10
 
 lint: $(READY_TEST)
 	$(BIN)/ruff check .

@@ -68,6 +68,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "object labels": ({"x": X, "y": np.array([None] * 10, object)}, "cannot be read: Object"),
     "object pictures": ({"x": np.array([b""] * 10, object), "y": Y}, "cannot be read: Object"),
     "no labels": ({"x": X}, "holds x; it needs x and y"),
+    "other names": ({"images": X, "labels": Y}, "holds images, labels; it needs x and y"),
+    "nothing": ({}, "holds nothing; it needs x and y"),
     "floats": ({"x": X / 255, "y": Y}, "pictures are uint8"),
     "vectors": ({"x": X.reshape(10, -1), "y": Y}, "pictures are uint8"),
     "float labels": ({"x": X, "y": Y / 2}, "labels are whole numbers"),

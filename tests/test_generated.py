@@ -1,5 +1,6 @@
 """Random nets: what we say of a net is what ONNX and onnxruntime find."""
 
+import os
 from math import prod
 
 import onnx
@@ -16,7 +17,10 @@ from cnndsl.graph.tape import Tape
 steady = {"derandomize": True, "deadline": None, "database": None}
 quick = settings(max_examples=150, **steady)
 few = settings(max_examples=60, **steady)
-many = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], **steady)
+LONG = os.environ.get("CNNDSL_HARDEN") == "long"  # as `make harden` has it
+many = settings(
+    max_examples=600 if LONG else 200, suppress_health_check=[HealthCheck.too_slow], **steady
+)
 
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

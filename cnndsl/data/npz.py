@@ -21,9 +21,12 @@ def load_npz(path: Path, size: tuple[int, ...]) -> Dataset:
 
     Pictures that fit the model's `size` as they are stay so; others are told by their channels.
     """
-    arrays = _arrays(path)
+    arrays, others = _arrays(path)
     if not {"x", "y"} <= set(arrays):
-        raise UserError(f"{path}: holds {', '.join(arrays) or 'neither'}; it needs x and y")
+        held = ", ".join([*arrays, *others]) or "nothing"
+        raise UserError(f"{path}: holds {held}; it needs x and y")
+    if others:
+        print(f"left out: {', '.join(others)} of {path}", file=sys.stderr)
     train = Split(_images(arrays["x"], path, size), _labels(arrays["y"], path))
     last = int(train.y.max(initial=0))
     if "classes" not in arrays and len(train) and train.y.min() == 1:
@@ -50,8 +53,8 @@ def _names(names: NDArray[Any], path: Path) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """What is read of the archive, none of it Python objects; other arrays are named."""
+def _arrays(path: Path) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """What is read of the archive, none of it Python objects, and the names of other arrays."""
     try:
         with path.open("rb") as file:
             _check_bomb(file)
@@ -59,9 +62,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds one array without a name")
             others = [key for key in archive.files if key not in _KEYS]
-            if others and {"x", "y"} <= set(archive.files):
-                print(f"left out: {', '.join(others)} of {path}", file=sys.stderr)
-            return {key: archive[key] for key in archive.files if key in _KEYS}
+            return {key: archive[key] for key in archive.files if key in _KEYS}, others
     except Exception as error:  # numpy and zipfile raise a dozen unrelated types
         raise UserError(f"{path}: cannot be read: {error}") from None
 

@@ -228,9 +228,9 @@ def one_branch(s: Subject) -> Iterator[Found]:
     """A merge with a single branch, whose `|` was forgotten perhaps."""
     for node in s.all(ast.Statement):
         group = node.group
-        if node.head.id in _MERGES and group is not None and len(group.branches) == 1:
-            if node.items:
-                continue
+        if node.head.id not in _MERGES or node.items or group is None:
+            continue
+        if len(group.branches) == 1:
             word = node.head.id
             yield Found(
                 f"`{word}` has one branch, so it changes nothing", node.head.span,
@@ -241,16 +241,18 @@ def one_branch(s: Subject) -> Iterator[Found]:
 @lint("W310")
 def output_unasked(s: Subject) -> Iterator[Found]:
     """What an `output NAME { … }` at the end starts from: an output of its own."""
-    written = [node for node in s.file.body if isinstance(node, ast.Statement)]
-    written = [node for node in written if node.head.id not in ("train", "default")]
     shapes = s.model.output_shapes()
-    if not written or written[-1].head.id != "output" or written[-1].group is None:
+    written = [
+        node for node in s.file.body
+        if isinstance(node, ast.Statement) and node.head.id not in ("train", "default")
+    ]  # fmt: skip
+    last = written[-1] if written else None
+    if last is None or last.head.id != "output" or last.group is None:
         return
-    is_alone = len(shapes) == 1 or "output" not in shapes
-    if not is_alone and not any("output" in _named(node) for node in written):
-        last = written[-1]
+    is_asked = any("output" in _named(node) for node in written)
+    if "output" in shapes and len(shapes) > 1 and not is_asked:
         yield Found(
-            f"what `{last.head.id} {' '.join(_named(last))}` starts from is an output, too: "
+            f"what `output {' '.join(_named(last))}` starts from is an output, too: "
             f"`output`, {show(shapes['output'])}", last.head.span,
             "write the layers of the last output without braces, and its name behind them",
         )  # fmt: skip

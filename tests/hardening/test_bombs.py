@@ -137,7 +137,7 @@ def test_bombs_do_not_go_off(tmp_path: Path, figure: Figure) -> None:
         largest = max(largest, (name, ended.peak), key=lambda pair: pair[1])
         if not any(c.startswith(code) and message in m for c, m in found):
             wrong.append(f"{name}: {found[:2]}")
-        is_slow = seconds > 0.5 and (seconds > 2 or calls(path) > CALLS)
+        is_slow = seconds > 0.5 and (seconds > 1 or calls(path) > CALLS)
         if is_slow or ended.peak > 100:
             wrong.append(f"{name}: {seconds:.2f} s, {ended.peak:.0f} MB")
     figure(

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from budget import LONG
 from processes import ROOT, run
@@ -88,6 +89,22 @@ def test_oversized_jobs_are_refused(figure: Any) -> None:
         assert "GiB are free\n  try a smaller --batch" in ended.err, (name, ended.err)
         assert ended.peak < 3000, name
     figure(f"oversized jobs: {len(OVERSIZED) if LONG else 1}, all refused with the estimate")
+
+
+def test_a_run_that_would_not_fit_is_refused(tmp_path: Path) -> None:
+    """By `train`, with pictures enough for its batch."""
+    count = 20_000
+    x, y = np.zeros((count, 3, 32, 32), np.uint8), np.arange(count) % 10
+    np.savez(tmp_path / "many.npz", x=x, y=y, x_test=x[:10], y_test=y[:10])
+    ended = run([
+        sys.executable, "-m", "cnndsl", "train", str(ROOT / "specs" / "resnet18_cifar.cnn"),
+        "--data", str(tmp_path / "many.npz"), "--out", str(tmp_path / "run"),
+        "--batch", str(count),
+    ])  # fmt: skip
+    assert ended.code == 2, ended.err
+    assert "GiB of memory; " in ended.err, ended.err
+    assert "GiB are free\n  try a smaller --batch" in ended.err, ended.err
+    assert ended.peak < 3000
 
 
 def test_weights_that_cannot_fit_are_refused_before_they_are_drawn(
