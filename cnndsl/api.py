@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnndsl import ir
-from cnndsl.given import numbers
 from cnndsl.lints import inspect
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import normal, read
+from cnndsl.python_args import numbers
 from cnndsl.report.html import Findings, summary_html
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.shapes import Shape

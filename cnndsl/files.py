@@ -31,8 +31,8 @@ class CannotWrite(UserError):  # noqa: N818
 
     def __init__(self, path: Path, error: OSError) -> None:
         self._given = path, error
-        mend = _MENDS.get(error.errno or 0, "choose another folder")
-        super().__init__(f"{path}: cannot be written: {error.strerror or error}\n  {mend}")
+        hint = _MENDS.get(error.errno or 0, "choose another folder")
+        super().__init__(f"{path}: cannot be written: {error.strerror or error}\n  {hint}")
 
     def __reduce__(self) -> tuple[type["CannotWrite"], tuple[Path, OSError]]:
         return type(self), self._given

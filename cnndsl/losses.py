@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cnndsl.fields import Word, key
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.source import UserError
-from cnndsl.words import Word, key
 
 registry: dict[str, type["Loss"]] = {}
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from cnndsl import losses, optim, schedules
+from cnndsl import losses, lr_schedules, optim
+from cnndsl.fields import Word, arg, key, word, written
 from cnndsl.losses import CrossEntropy, Loss
+from cnndsl.lr_schedules import Constant, Schedule
 from cnndsl.optim import Adam, Optimizer
-from cnndsl.schedules import Constant, Schedule
 from cnndsl.source import Span
-from cnndsl.words import Word, arg, key, word, written
 
 LARGEST_SEED = 2**32 - 1
 
@@ -121,7 +121,7 @@ PLAIN: dict[str, type[Word]] = {
 CHOSEN: dict[str, dict[str, type[Any]]] = {
     "loss": losses.registry,
     "optimizer": optim.registry,
-    "schedule": schedules.registry,
+    "schedule": lr_schedules.registry,
 }
 
 

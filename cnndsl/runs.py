@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.api import Model
-from cnndsl.given import changed
 from cnndsl.passes.settings import written_settings
+from cnndsl.python_args import changed
 from cnndsl.report.html import History
 from cnndsl.source import UserError
 

@@ -85,7 +85,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Fix:
-    """A mechanical mend: put `text` in the place of `span`.
+    """A mechanical hint: put `text` in the place of `span`.
 
     One that is not `safe` changes what a spec that checks means: it is applied only where asked.
     """

@@ -18,10 +18,10 @@ from cnndsl import limits
 from cnndsl.api import load
 from cnndsl.cli import COMMANDS, group, main
 from cnndsl.diagram import diagram
+from cnndsl.fields import Spec, Word, specs, syntax
 from cnndsl.layers import vocabulary
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe
 from cnndsl.report.manual import code_page
-from cnndsl.words import Spec, Word, specs, syntax
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -30,13 +30,13 @@ data decompile plot
 runtime
 backend
 lower
-lints fmt given
+lints fmt python_args
 passes
 ir
 recipe
-syntax layers losses optim schedules
+syntax layers losses optim lr_schedules
 graph
-init words shapes
+init fields shapes
 edits
 files
 source limits resources version

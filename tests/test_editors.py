@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pygments.token import Token
 from strategies import nets
 
+from cnndsl.fields import Word, flags, keys
 from cnndsl.highlight.lexer import TOKENS, CnnLexer
 from cnndsl.highlight.rules import REGIONS, SPEC
 from cnndsl.layers import vocabulary
@@ -22,7 +23,6 @@ from cnndsl.passes.control import RESERVED, WORDS
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.source import Source
 from cnndsl.syntax import parser
-from cnndsl.words import Word, flags, keys
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted((ROOT / "specs").glob("*.cnn"))

@@ -15,6 +15,7 @@ from cnndsl.layers import vocabulary
 from cnndsl.layers.activation import LeakyRelu
 from cnndsl.layers.conv import Conv
 from cnndsl.losses import CrossEntropy
+from cnndsl.lr_schedules import Cosine
 from cnndsl.optim import Adam, Sgd
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.control import WORDS
@@ -22,7 +23,6 @@ from cnndsl.passes.includes import decode, read
 from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import Recipe
 from cnndsl.resources import folder as resource
-from cnndsl.schedules import Cosine
 from cnndsl.source import Failed, UserError
 
 

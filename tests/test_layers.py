@@ -13,6 +13,7 @@ import pytest
 from running import Arrays, error, random_array, random_input, random_tensors, run, session
 
 import cnndsl
+from cnndsl.fields import specs
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape, Value
@@ -22,7 +23,6 @@ from cnndsl.layers.dropout import Dropout, DropPath
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.passes.receptive import receptive_fields
 from cnndsl.shapes import show
-from cnndsl.words import specs
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

@@ -24,9 +24,9 @@ from cnndsl.backend.weights import initial_weights
 from cnndsl.cli import main
 from cnndsl.data import synthetic
 from cnndsl.data.dataset import Dataset
+from cnndsl.lr_schedules import Plateau
 from cnndsl.optim import Adam, Sgd
 from cnndsl.recipe import Augment, Recipe
-from cnndsl.schedules import Plateau
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint, run
 from cnndsl.training.callbacks import Callback

@@ -8,14 +8,14 @@ import pytest
 from running import session
 from stepping import Array
 
-from cnndsl import losses, schedules
+from cnndsl import losses, lr_schedules
 from cnndsl.graph.export import export
 from cnndsl.graph.rules import load
 from cnndsl.graph.tape import Tape
 from cnndsl.graph.vjp import gradients
+from cnndsl.lr_schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
-from cnndsl.schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
 from cnndsl.source import UserError
 from cnndsl.training.progress import Progress, learning_rate
 
@@ -148,7 +148,7 @@ def test_one_cycle_is_that_of_pytorch_at_the_same_share_of_its_halves(
 
 def test_every_schedule_is_here() -> None:
     tried = {type(ours) for ours, _ in SCHEDULES.values()} | {OneCycle, Plateau}
-    assert tried == set(schedules.registry.values())
+    assert tried == set(lr_schedules.registry.values())
 
 
 def test_one_cycle_rises_and_falls_within_the_run() -> None:

@@ -20,6 +20,7 @@ import cnndsl
 from cnndsl.backend.weights import _signature  # pyright: ignore[reportPrivateUsage]
 from cnndsl.cli import main
 from cnndsl.data import synthetic
+from cnndsl.fields import specs
 from cnndsl.files import CannotWrite
 from cnndsl.losses import MeanSquaredError
 from cnndsl.optim import Sgd
@@ -32,7 +33,6 @@ from cnndsl.training.folder import (
     next_free,
 )
 from cnndsl.training.signals import Interrupted
-from cnndsl.words import specs
 
 SPEC = """input 3x32x32
 let p = 0.2

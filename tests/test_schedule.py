@@ -10,7 +10,7 @@ from cnndsl.api import parse
 from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
 from cnndsl.backend.weights import initial_weights
 from cnndsl.graph.export import export
-from cnndsl.graph.schedule import runtime_order
+from cnndsl.graph.passes.node_order import runtime_order
 from cnndsl.recipe import Recipe
 
 SPEC = "input 3x8x8; conv 4 3x3 same bn relu; conv 4 3x3 same bn relu; conv 4 3x3; gap; dense 3"

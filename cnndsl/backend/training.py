@@ -16,7 +16,7 @@ from cnndsl.backend.update import write_update
 from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
 from cnndsl.graph.idioms import use_fast_idioms
-from cnndsl.graph.schedule import write_for_runtime
+from cnndsl.graph.passes.node_order import write_for_runtime
 from cnndsl.graph.simplify import drop_dead, merge_reshapes, share_common, simplify
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import gradients

@@ -46,10 +46,10 @@ def read_weights(path: Path, model: Model) -> dict[str, NDArray[np.float32]]:
             f"{path}: holds tensors of {error.args[0]}; store them as float32"
         ) from None
     except (SafetensorError, ValueError) as error:
-        mend = "take another copy of the file"
+        hint = "take another copy of the file"
         if data.startswith(b"PK\x03\x04"):  # as torch.save writes them
-            mend = "of a checkpoint of PyTorch, store the state_dict by safetensors.torch.save_file"
-        raise UserError(f"{path}: cannot be read as safetensors: {error}\n  {mend}") from None
+            hint = "of a checkpoint of PyTorch, store the state_dict by safetensors.torch.save_file"
+        raise UserError(f"{path}: cannot be read as safetensors: {error}\n  {hint}") from None
     if _is_damaged(data, tensors):
         raise UserError(
             f"{path}: is damaged: its tensors are not those that were written\n"
@@ -145,5 +145,5 @@ def _refuse(origin: str, problems: Mapping[str, list[str]]) -> None:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             lines.append(f"  {len(names)} {what}: {shown}{more}")
     if lines:
-        mend = "tensor names are the paths of `cnndsl summary`, such as conv_1.weight"
-        raise UserError("\n".join([f"{origin} does not fit the model", *lines, f"  {mend}"]))
+        hint = "tensor names are the paths of `cnndsl summary`, such as conv_1.weight"
+        raise UserError("\n".join([f"{origin} does not fit the model", *lines, f"  {hint}"]))

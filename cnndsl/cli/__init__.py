@@ -62,7 +62,7 @@ class Lazy(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click's, with the nearest command for a misspelt one."""
-        from cnndsl.words import nearest
+        from cnndsl.fields import nearest
 
         known = {*COMMANDS, *ALIASES}
         if args and args[0] not in known and not args[0].startswith("-"):

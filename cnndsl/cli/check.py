@@ -47,7 +47,7 @@ def command(
     if diff:
         return _show_fixes(run, sources)
     if fix:
-        sources = [_mend(run, source) for source in sources]
+        sources = [_hint(run, source) for source in sources]
     found = list[Diagnostic]()
     good = list[str]()
     for source in sources:
@@ -82,7 +82,7 @@ class _Run:
     unsafe: bool
 
 
-def _mend(run: _Run, source: Source) -> Source:
+def _hint(run: _Run, source: Source) -> Source:
     """Fix a file; what was done is said on stderr."""
     from cnndsl.edits import rewrite
     from cnndsl.lints.fixing import fixed

@@ -61,8 +61,8 @@ def _refuse_others(folder: Path, spec: dict[str, str], used: dict[str, str]) -> 
     for name, text in {**spec, **used}.items():
         path = folder / name
         if path.is_file() and not says(path, text):
-            mend = "--force writes over it" if name in spec else "give -o another folder"
-            raise UserError(f"{path}: is there with another text; {mend}")
+            hint = "--force writes over it" if name in spec else "give -o another folder"
+            raise UserError(f"{path}: is there with another text; {hint}")
 
 
 def _write_used(folder: Path, used: dict[str, str]) -> None:

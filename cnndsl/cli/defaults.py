@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import click
 
+from cnndsl.fields import nearest
 from cnndsl.source import UserError
-from cnndsl.words import nearest
 
 
 def options(command: click.Command) -> dict[str, click.Option]:
@@ -73,5 +73,5 @@ def _table(inside: dict[str, Any], key: str, file: Path) -> dict[str, Any]:
 
 def _unknown(file: Path, what: str, name: str, known: set[str]) -> UserError:
     close = nearest(name, known)
-    mend = f"did you mean `{close}`?" if close else f"known are {', '.join(sorted(known))}"
-    return UserError(f"{file}: there is no {what}\n  {mend}")
+    hint = f"did you mean `{close}`?" if close else f"known are {', '.join(sorted(known))}"
+    return UserError(f"{file}: there is no {what}\n  {hint}")

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from cnndsl import resources
+from cnndsl.fields import nearest
 from cnndsl.source import UserError
-from cnndsl.words import nearest
 
 
 @click.command("init")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cnndsl.data.dataset import Dataset, Images, Split, checked, held_out
-from cnndsl.runtime.pictures import pillow, read_picture
+from cnndsl.runtime.images import pillow, read_picture
 from cnndsl.source import UserError
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp"}
@@ -89,8 +89,8 @@ def _split(top: Path, classes: tuple[str, ...], size: tuple[int, ...], strict: b
     if not images:
         kinds = ", ".join(sorted(_ENDINGS))
         lone = any(p.suffix.lower() in _ENDINGS for p in top.iterdir())
-        mend = f"\n  sort them into {', '.join(classes[:3])} …, or move it away" if lone else ""
-        raise UserError(f"{top}: holds no pictures in folders of classes ({kinds}){mend}")
+        hint = f"\n  sort them into {', '.join(classes[:3])} …, or move it away" if lone else ""
+        raise UserError(f"{top}: holds no pictures in folders of classes ({kinds}){hint}")
     return Split(np.stack(images), np.array(labels, np.int64))
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from cnndsl.data import cifar10, folders, mnist, npz, synthetic
 from cnndsl.data.dataset import Dataset
+from cnndsl.fields import nearest
 from cnndsl.source import UserError
-from cnndsl.words import nearest
 
 NAMES = ("cifar10", "mnist", "shapes")
 

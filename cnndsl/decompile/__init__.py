@@ -22,7 +22,7 @@ from cnndsl.fmt.unroll import Step, flat
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.control import RESERVED, WORDS
-from cnndsl.passes.habits import reserved_words
+from cnndsl.passes.synonyms import reserved_words
 from cnndsl.source import Source, UserError
 
 if TYPE_CHECKING:

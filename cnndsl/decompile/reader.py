@@ -9,11 +9,11 @@ import numpy as np
 
 from cnndsl.decompile.fuse import per_channel, scalar
 from cnndsl.decompile.graph import Array, Graph, Op
+from cnndsl.fields import Spec, specs
 from cnndsl.fmt.unroll import Step
 from cnndsl.layers.base import Layer, Reject
 from cnndsl.layers.input import Input
 from cnndsl.shapes import Shape, show
-from cnndsl.words import Spec, specs
 
 Rule = Callable[["Reader", Op], int]
 RULES: dict[str, Rule] = {}

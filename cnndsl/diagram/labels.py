@@ -4,12 +4,12 @@ import re
 from math import ceil
 from typing import Any, cast
 
+from cnndsl.fields import specs
 from cnndsl.layers.activation import Activation
 from cnndsl.layers.base import Layer, Merge
 from cnndsl.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from cnndsl.layers.pool import GlobalPooling, Pooling
 from cnndsl.shapes import Shape
-from cnndsl.words import specs
 
 FAMILIES = ("conv", "norm", "activation", "pool", "dense", "merge", "other")
 _KINDS: dict[str, tuple[type[Layer], ...]] = {

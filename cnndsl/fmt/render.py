@@ -149,7 +149,7 @@ def _statement(statement: Statement, depth: int, width: float = WIDTH) -> list[L
         text = _flat(statement)
         if not groups or len(_INDENT) * depth + len(text) <= width:
             return [Line(depth, text, _neat(statement.comment), cells=_cells(statement))]
-    return _broken(statement, depth)
+    return _raise_nonfinite(statement, depth)
 
 
 def _cells(statement: Statement) -> list[str]:
@@ -179,7 +179,7 @@ def _flat(statement: Statement) -> str:
     return text
 
 
-def _broken(statement: Statement, depth: int) -> list[Line]:
+def _raise_nonfinite(statement: Statement, depth: int) -> list[Line]:
     """With every group on lines of its own."""
     lines, tokens = [Line(depth, "")], list[Lexeme]()
     for part in statement.parts:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
 
+from cnndsl.fields import Spec, specs
 from cnndsl.fmt.render import formatted
 from cnndsl.ir import Model
 from cnndsl.layers.base import Layer, Merge
@@ -12,7 +13,6 @@ from cnndsl.layers.merge import Residual
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe
 from cnndsl.shapes import show
 from cnndsl.source import Source
-from cnndsl.words import Spec, specs
 
 
 def unrolled(model: Model) -> str:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cnndsl.fields import Word, flags, keys
 from cnndsl.layers import vocabulary
 from cnndsl.passes.control import RESERVED, WORDS
 from cnndsl.passes.values import FUNCTIONS
 from cnndsl.recipe import CHOSEN, PLAIN, Data
-from cnndsl.words import Word, flags, keys
 
 SPACE = r"[ \t\r\f]"
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from math import sqrt
 
+from cnndsl.fields import arg, key
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import Init
 from cnndsl.layers.base import Layer, Param
 from cnndsl.shapes import Shape
-from cnndsl.words import arg, key
 
 
 class Activation(Layer):

@@ -1,17 +1,17 @@
 """What a layer is: a frozen dataclass that carries all about itself.
 
-Its fields are its syntax (`cnndsl.words`), its docstring is its manual page, its methods give the
+Its fields are its syntax (`cnndsl.fields`), its docstring is its manual page, its methods give the
 shape, the parameters, the cost and the ONNX operators. It knows nothing of spans and passes.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+from cnndsl.fields import Word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ONE_FAN, ZEROS, Fans, Init
 from cnndsl.shapes import Shape, show
-from cnndsl.words import Word
 
 registry: dict[str, type["Layer"]] = {}
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from cnndsl import init
+from cnndsl.fields import arg, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject, Window, image, sample, sole_padding
 from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, reach, show, window_2d
-from cnndsl.words import arg, key, word
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from math import prod
 from typing import Self
 
 from cnndsl import init
+from cnndsl.fields import arg, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject
 from cnndsl.layers.conv import without_bias
 from cnndsl.shapes import Shape, show
-from cnndsl.words import arg, key, word
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from cnndsl.fields import arg
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Dims, Value
 from cnndsl.layers.base import Layer
-from cnndsl.words import arg
 
 
 class Dropping(Layer):

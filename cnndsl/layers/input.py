@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from cnndsl.fields import arg
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer
 from cnndsl.shapes import Shape
-from cnndsl.words import arg
 
 
 @dataclass(frozen=True)

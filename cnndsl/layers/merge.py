@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from cnndsl.fields import word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Merge, Reject
 from cnndsl.shapes import Shape, show
-from cnndsl.words import word
 
 
 def _same_or_reject(xs: tuple[Shape, ...], word: str, project: str) -> Shape:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from cnndsl.fields import arg, key
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ONES, ZEROS
 from cnndsl.layers.base import Layer, Param, Reject, image, sample
 from cnndsl.shapes import Shape
-from cnndsl.words import arg, key
 
 
 def scale_and_shift(channels: int) -> tuple[Param, ...]:

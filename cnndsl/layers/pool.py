@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cnndsl.fields import arg, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, Window, image, sample, sole_padding
 from cnndsl.shapes import Padding, Pads, Pair, Shape, overhang_1d, pads_2d, show, window_2d
-from cnndsl.words import arg, key, word
 
 
 class Pooling(Layer):

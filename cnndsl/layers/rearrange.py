@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from math import prod
 
+from cnndsl.fields import arg, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, Window, image, sample
 from cnndsl.shapes import Pair, Shape, show
-from cnndsl.words import arg, key, word
 
 
 @dataclass(frozen=True)

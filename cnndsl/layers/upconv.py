@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cnndsl import init
+from cnndsl.fields import arg, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject, Window, image, sole_padding
 from cnndsl.layers.conv import without_bias
 from cnndsl.shapes import Pair, Shape, show, transposed_1d
-from cnndsl.words import arg, key, word
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from cnndsl.layers.merge import Residual
 from cnndsl.lints.base import Found, Subject, lint, without
+from cnndsl.passes.reporter import SpecError, Unknown
 from cnndsl.passes.scope import Scope
-from cnndsl.passes.sink import Complaint, Unknown
 from cnndsl.passes.values import evaluate
 from cnndsl.shapes import show
 from cnndsl.source import Fix, Span
@@ -100,7 +100,7 @@ def _constant(condition: ast.Expr, s: Subject) -> Iterator[Found]:
         return
     try:
         holds = bool(evaluate(condition, Scope(s.file)))
-    except (Complaint, Unknown):
+    except (SpecError, Unknown):
         return
     what = "always holds: what follows `else` never runs" if holds else "never holds"
     yield Found(f"`{condition.span.text}` {what}", condition.span,

@@ -11,7 +11,7 @@ from cnndsl.layers.dropout import Dropout
 from cnndsl.layers.merge import Add, Concat
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint, removal
-from cnndsl.passes.sink import line_of
+from cnndsl.passes.reporter import line_of
 from cnndsl.shapes import show
 from cnndsl.source import Fix
 from cnndsl.syntax import ast

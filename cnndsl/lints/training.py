@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cnndsl.fields import keys
 from cnndsl.ir import Node
 from cnndsl.layers.activation import Activation, Sigmoid, Softmax
 from cnndsl.layers.dense import Dense
@@ -10,7 +11,6 @@ from cnndsl.lints.base import Found, Subject, lint, removal, without
 from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from cnndsl.shapes import show
 from cnndsl.source import Fix, Span
-from cnndsl.words import keys
 
 CLASSES = {"cifar10": 10, "mnist": 10, "shapes": 10}
 
@@ -30,7 +30,7 @@ def _removed(s: Subject, node: Node) -> Fix | None:
 
 
 @lint("W201")
-def squashed_twice(s: Subject) -> Iterator[Found]:
+def double_softmax(s: Subject) -> Iterator[Found]:
     """A model that ends in softmax or sigmoid before a loss that has it inside."""
     last = _last(s)
     loss = s.recipe.loss if s.recipe else None
@@ -65,8 +65,8 @@ def wants_probabilities(s: Subject) -> Iterator[Found]:
         return
     at = s.recipe.places.get("loss", last.span)
     fix = Fix(at, "loss cross_entropy", "write `loss cross_entropy`", safe=False)
-    mend = "end the model in `softmax` or `sigmoid`, or take `cross_entropy`"
-    yield Found("`mse` compares logits of any size with targets of 0 and 1", at, mend, fix=fix)
+    hint = "end the model in `softmax` or `sigmoid`, or take `cross_entropy`"
+    yield Found("`mse` compares logits of any size with targets of 0 and 1", at, hint, fix=fix)
 
 
 @lint("W203")
@@ -106,7 +106,7 @@ def far_rate(s: Subject) -> Iterator[Found]:
 
 
 @lint("W205")
-def lone_statistics(s: Subject) -> Iterator[Found]:
+def batchnorm_batch_1(s: Subject) -> Iterator[Found]:
     """Batch norm over a batch of one picture."""
     if s.recipe is None or s.recipe.batch != 1:
         return
@@ -120,7 +120,7 @@ def lone_statistics(s: Subject) -> Iterator[Found]:
 
 
 @lint("W206")
-def steering_penalty(s: Subject) -> Iterator[Found]:
+def l2_with_sign_optimizer(s: Subject) -> Iterator[Found]:
     """An `l2` in the loss under an optimizer that takes only a gradient's direction."""
     if s.recipe is None or not s.recipe.optimizer.directed:
         return
@@ -136,7 +136,7 @@ def steering_penalty(s: Subject) -> Iterator[Found]:
 
 
 @lint("W207")
-def whole_of_it(s: Subject) -> Iterator[Found]:
+def augment_too_large(s: Subject) -> Iterator[Found]:
     """A warm-up as long as the training, a cutout or crop as large as the picture."""
     if s.recipe is None:
         return

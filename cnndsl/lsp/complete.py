@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cnndsl.fields import Word, arguments, flags, keys, syntax
 from cnndsl.layers import vocabulary
 from cnndsl.lints.training import CLASSES
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Names
 from cnndsl.passes.control import WORDS
-from cnndsl.passes.sink import line_of
+from cnndsl.passes.reporter import line_of
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.syntax import ast
-from cnndsl.words import Word, arguments, flags, keys, syntax
 
 _TRAIN = re.compile(r"\btrain\s*\{[^}]*$")
 _KEY = re.compile(r"(\w+)=\w*$")

@@ -9,7 +9,7 @@ from cnndsl.ir import Model, Node
 from cnndsl.lints.base import inspect_file
 from cnndsl.lsp.names import Names
 from cnndsl.passes.includes import locate, normal, read
-from cnndsl.passes.sink import Complaint
+from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Diagnostic, Source, Span, UserError
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
@@ -79,7 +79,7 @@ class Document:
                         continue
                     seen.add(path)
                     waiting.append(parse(read(path))[0])
-                except (Complaint, UserError):
+                except (SpecError, UserError):
                     continue
                 yield waiting[-1]
 

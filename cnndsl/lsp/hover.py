@@ -2,18 +2,18 @@
 
 import re
 
+from cnndsl.fields import flags, keys
 from cnndsl.ir import Node
 from cnndsl.layers import vocabulary
 from cnndsl.lsp.complete import in_train
 from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Definition, Names
-from cnndsl.passes.sink import line_of
+from cnndsl.passes.reporter import line_of
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.report.manual import layer_page
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
 from cnndsl.syntax import ast
-from cnndsl.words import flags, keys
 
 _MOST = 6  # calls of a block that are listed
 

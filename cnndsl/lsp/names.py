@@ -6,7 +6,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from cnndsl.passes.control import RESERVED, WORDS
-from cnndsl.passes.habits import reserved_words
+from cnndsl.passes.synonyms import reserved_words
 from cnndsl.recipe import CHOSEN
 from cnndsl.source import Span
 from cnndsl.syntax import ast

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from cnndsl.fields import key
 from cnndsl.graph.tape import Value
 from cnndsl.optim.base import Optimizer, Update
-from cnndsl.words import key
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cnndsl.fields import Word
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.words import Word
 
 registry: dict[str, type["Optimizer"]] = {}
 _FAINT = 1e-18

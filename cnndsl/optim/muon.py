@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from math import prod
 
+from cnndsl.fields import key
 from cnndsl.graph.tape import Value
 from cnndsl.optim.adam import adam_step
 from cnndsl.optim.base import Optimizer, Role, Update
-from cnndsl.words import key
 
 
 @dataclass(frozen=True)

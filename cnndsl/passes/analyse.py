@@ -6,10 +6,10 @@ from pathlib import Path
 from cnndsl import limits
 from cnndsl.ir import Model
 from cnndsl.passes.expand import Expander
-from cnndsl.passes.habits import guess
 from cnndsl.passes.recipe import read_recipe
-from cnndsl.passes.sink import Sink
-from cnndsl.passes.unrun import find_unknown
+from cnndsl.passes.reporter import Reporter
+from cnndsl.passes.synonyms import guess
+from cnndsl.passes.unreached import find_unknown
 from cnndsl.recipe import Recipe
 from cnndsl.source import Diagnostic, Failed, Source, Span, UserError
 from cnndsl.syntax import ast
@@ -31,17 +31,17 @@ def examine(
     source: Source, settings: Mapping[str, float] | None = None
 ) -> tuple[Model | None, list[Diagnostic], ast.File]:
     """As `analyse`, and the syntax tree of all that could be understood."""
-    sink = Sink()
+    reporter = Reporter()
     if len(source.text.encode("utf-8", "replace")) > limits.SPEC_BYTES:
         message = f"the text is longer than {limits.SPEC_BYTES // 1024} KiB"
-        sink.say("E900", message, Span(source, 0, 0), "split it with `use`")
-        return None, sink.all, ast.File(source, (), frozenset(), unclear=True)
+        reporter.report("E900", message, Span(source, 0, 0), "split it with `use`")
+        return None, reporter.all, ast.File(source, (), frozenset(), unclear=True)
     file, errors = parse(source)
     for error in errors:
-        sink.add(error)
+        reporter.add(error)
     if file.unclear:
-        return None, sink.all, file
-    return _expanded(file, sink, dict(settings or {})), sink.all, file
+        return None, reporter.all, file
+    return _expanded(file, reporter, dict(settings or {})), reporter.all, file
 
 
 def recipe_of(section: str, name: str) -> Recipe:
@@ -52,18 +52,18 @@ def recipe_of(section: str, name: str) -> Recipe:
     return model.recipe
 
 
-def _expanded(file: ast.File, sink: Sink, settings: dict[str, float]) -> Model | None:
+def _expanded(file: ast.File, reporter: Reporter, settings: dict[str, float]) -> Model | None:
     source = file.source
-    run = Expander(sink, source.path.parent if source.path else None, settings)
+    run = Expander(reporter, source.path.parent if source.path else None, settings)
     run.run(file)
     find_unknown(run, file)
     _check_settings(run, file, settings)
     recipe = None
     if run.recipe is not None:
-        recipe = read_recipe(*run.recipe, sink)
-    if not sink.failed:
-        _check_whole(run, file, sink)
-    if sink.failed:
+        recipe = read_recipe(*run.recipe, reporter)
+    if not reporter.failed:
+        _check_whole(run, file, reporter)
+    if reporter.failed:
         return None
     outputs = {name: tensor.index for name, tensor in run.outputs.items()}
     assert run.current is not None
@@ -83,14 +83,16 @@ def _used(run: Expander) -> dict[str, str]:
     }
 
 
-def _check_whole(run: Expander, file: ast.File, sink: Sink) -> None:
+def _check_whole(run: Expander, file: ast.File, reporter: Reporter) -> None:
     span = file.body[-1].span if file.body else Span(file.source, 0, 0)
     if len(run.builder.nodes) > 1:
         return
     if run.current is None:
-        sink.say("E301", "the spec is empty", span, "start with `input 3x32x32`")
+        reporter.report("E301", "the spec is empty", span, "start with `input 3x32x32`")
     else:
-        sink.say("E303", "the network has no layers", span, "add one, such as `conv 32 3x3 relu`")
+        reporter.report(
+            "E303", "the network has no layers", span, "add one, such as `conv 32 3x3 relu`"
+        )
 
 
 def _check_settings(run: Expander, file: ast.File, settings: Mapping[str, float]) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnndsl.passes.habits import guess
+from cnndsl.fields import Word
+from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Closure, Scope
-from cnndsl.passes.sink import Complaint
+from cnndsl.passes.synonyms import guess
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Span
 from cnndsl.syntax import ast
-from cnndsl.words import Word
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ def _put(
 ) -> None:
     called = signature(closure)
     if name is None:
-        mend = f"its parameters: `{called}`"
-        raise Complaint("E104", f"`{called}` does not take `{span.text}` here", span, mend)
+        hint = f"its parameters: `{called}`"
+        raise SpecError("E104", f"`{called}` does not take `{span.text}` here", span, hint)
     params = {p.name.id for p in closure.block.params}
     if name.id not in params:
         close = guess(name.id, params)
-        mend = f"did you mean `{close}`?" if close else f"its parameters: `{called}`"
+        hint = f"did you mean `{close}`?" if close else f"its parameters: `{called}`"
         word = closure.block.name.id
-        raise Complaint("E103", f"the block `{word}` has no parameter `{name.id}`", span, mend)
+        raise SpecError("E103", f"the block `{word}` has no parameter `{name.id}`", span, hint)
     if name.id in found:
-        raise Complaint("E108", f"`{name.id}` is given twice", span, "keep one of them")
+        raise SpecError("E108", f"`{name.id}` is given twice", span, "keep one of them")
     found[name.id] = value
 
 
@@ -80,9 +80,9 @@ def _completed(closure: Closure, found: dict[str, Any], node: ast.Statement) -> 
         elif param.default is not None:
             values[name] = evaluate(param.default, closure.scope)
         else:
-            mend = f"its parameters: `{signature(closure)}`"
+            hint = f"its parameters: `{signature(closure)}`"
             word = closure.block.name.id
-            raise Complaint("E105", f"`{word}` needs its `{name}`", node.head.span, mend)
+            raise SpecError("E105", f"`{word}` needs its `{name}`", node.head.span, hint)
     return values
 
 

@@ -6,17 +6,17 @@ from typing import Any
 from cnndsl import limits
 from cnndsl.ir import Frame, Node
 from cnndsl.layers.base import Layer, Param, Reject
-from cnndsl.passes import doubt
-from cnndsl.passes.doubt import SURE, Doubts
+from cnndsl.passes import recovery
+from cnndsl.passes.binding import Binding
+from cnndsl.passes.recovery import SURE, Doubts
+from cnndsl.passes.reporter import Reporter, line_of
 from cnndsl.passes.scope import UNKNOWN, Tensor
-from cnndsl.passes.sink import Sink, line_of
-from cnndsl.passes.slot import Slot
 from cnndsl.shapes import Shape, show
 from cnndsl.source import Diagnostic, Fix, Source, Span
 from cnndsl.syntax import ast
 
 
-class TooBig(Exception):  # noqa: N818  (read as: the model is too big)
+class LimitExceeded(Exception):  # noqa: N818  (read as: the model is too big)
     """A limit was passed; expansion stops at once."""
 
     def __init__(self, code: str, message: str, span: Span, help: str | None = None) -> None:
@@ -27,9 +27,9 @@ class TooBig(Exception):  # noqa: N818  (read as: the model is too big)
 class Builder:
     """Adds layers one by one."""
 
-    def __init__(self, sink: Sink) -> None:
-        self.sink = sink
-        sink.calls = self.calls
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        reporter.calls = self.calls
         self.nodes: list[Node] = []
         self.stack: tuple[Frame, ...] = ()
         self.prefix = ""
@@ -58,7 +58,7 @@ class Builder:
     def apply(
         self,
         layer: Layer,
-        slot: Slot,
+        binding: Binding,
         xs: tuple[Tensor, ...],
         path: str,
         follows: bool = False,
@@ -74,9 +74,9 @@ class Builder:
         try:
             shape = layer.infer(inputs)
         except Reject as reject:
-            return self._rejected(layer, reject, slot, xs, doubts)
-        made = self._add(layer, slot, xs, inputs, shape, path, follows)
-        passed = doubt.passed_on(layer, inputs, shape, doubts) if doubts else SURE
+            return self._rejected(layer, reject, binding, xs, doubts)
+        made = self._add(layer, binding, xs, inputs, shape, path, follows)
+        passed = recovery.passed_on(layer, inputs, shape, doubts) if doubts else SURE
         return self._doubting(made, passed)
 
     def _doubting(self, tensor: Tensor, doubts: Doubts) -> Tensor:
@@ -86,28 +86,28 @@ class Builder:
         return tensor
 
     def _rejected(
-        self, layer: Layer, reject: Reject, slot: Slot, xs: tuple[Tensor, ...], doubts: Doubts
+        self, layer: Layer, reject: Reject, binding: Binding, xs: tuple[Tensor, ...], doubts: Doubts
     ) -> Tensor:
         """Complain, unless it may be due to an earlier error, and go on with an assumed shape."""
         inputs = tuple(x.shape or () for x in xs)
-        if not doubt.hides(reject.code, inputs, doubts):
-            self._reject(reject, slot, xs)
+        if not recovery.hides(reject.code, inputs, doubts):
+            self._reject(reject, binding, xs)
         if reject.assume is None:
             return UNKNOWN
-        node = Node("", layer, (), reject.assume, (), 0, slot.span, self.stack)
-        return self._doubting(self._append(node), doubts | doubt.left_by(reject.code, inputs))
+        node = Node("", layer, (), reject.assume, (), 0, binding.span, self.stack)
+        return self._doubting(self._append(node), doubts | recovery.left_by(reject.code, inputs))
 
     def _append(self, node: Node) -> Tensor:
         if len(self.nodes) >= limits.LAYERS:
-            mend = "use fewer repeats"
-            raise TooBig("E903", f"more than {limits.LAYERS:,} layers", node.span, mend)
+            hint = "use fewer repeats"
+            raise LimitExceeded("E903", f"more than {limits.LAYERS:,} layers", node.span, hint)
         self.nodes.append(node)
         return Tensor(len(self.nodes) - 1, node.shape)
 
     def _add(
         self,
         layer: Layer,
-        slot: Slot,
+        binding: Binding,
         xs: tuple[Tensor, ...],
         inputs: tuple[Shape, ...],
         shape: Shape,
@@ -115,14 +115,14 @@ class Builder:
         follows: bool,
     ) -> Tensor:
         params = layer.params(inputs[0]) if inputs else ()
-        self._check_size(shape, params, slot.span)
+        self._check_size(shape, params, binding.span)
         if inputs:
-            _check_window(layer, inputs[0], slot.span)
+            _check_window(layer, inputs[0], binding.span)
         macs = layer.macs(inputs[0], shape) if inputs else 0
         positions = tuple(x.index for x in xs)
         node = Node(
-            path, layer, positions, shape, params, macs, slot.span, self.stack, follows,
-            self.statement and self.statement.span, slot.spans,
+            path, layer, positions, shape, params, macs, binding.span, self.stack, follows,
+            self.statement and self.statement.span, binding.spans,
         )  # fmt: skip
         return self._append(node)
 
@@ -130,16 +130,16 @@ class Builder:
         self.parameters += sum(prod(p.shape) for p in params)
         if self.parameters > limits.PARAMETERS:
             message = f"more than {limits.PARAMETERS:,} parameters"
-            raise TooBig("E905", message, span, "use fewer filters, or `gap` before `dense`")
+            raise LimitExceeded("E905", message, span, "use fewer filters, or `gap` before `dense`")
         if prod(shape) > limits.ELEMENTS:
             message = f"an activation of {show(shape)} holds {prod(shape):,} values a sample"
-            raise TooBig("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
+            raise LimitExceeded("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
 
-    def _reject(self, reject: Reject, slot: Slot, xs: tuple[Tensor, ...]) -> None:
-        span = slot.spans.get(reject.arg or "", slot.span)
-        mend = self.swapped if reject.code == "E201" and self.swapped else reject.help
+    def _reject(self, reject: Reject, binding: Binding, xs: tuple[Tensor, ...]) -> None:
+        span = binding.spans.get(reject.arg or "", binding.span)
+        hint = self.swapped if reject.code == "E201" and self.swapped else reject.help
         fix = self._fix(reject.before) if reject.before else None
-        self.sink.say(reject.code, reject.message, span, mend, self._origins(xs), fix)
+        self.reporter.report(reject.code, reject.message, span, hint, self._origins(xs), fix)
 
     def _fix(self, before: str) -> Fix | None:
         """A statement put before the one at hand, under the same condition."""
@@ -197,7 +197,7 @@ def _check_window(layer: Layer, x: Shape, span: Span) -> None:
     window = layer.window(x)
     if window is not None and prod(window.reach) > limits.ELEMENTS:
         message = f"a window of {window.reach[0]:.0f}x{window.reach[1]:.0f} places"
-        raise TooBig("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
+        raise LimitExceeded("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
 
 
 def _written(node: Node, place: Source) -> str:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.ir import Frame
 from cnndsl.passes import control
+from cnndsl.passes.binding import Binding
 from cnndsl.passes.blocks import Called, bind_call, frame_text
+from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope
-from cnndsl.passes.sink import Complaint
-from cnndsl.passes.slot import Slot
 from cnndsl.syntax import ast
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def call(run: "Expander", node: ast.Statement, scope: Scope, label: str | None) 
         return
     if node.group is not None:
         message = f"the block `{node.head.id}` takes no `{{ … }}`"
-        run.sink.say("E109", message, node.group.span, "values stand behind its name: `name 64`")
+        run.reporter.report(
+            "E109", message, node.group.span, "values stand behind its name: `name 64`"
+        )
     arguments, posts = bind_call(closure, node, scope, run.follow)
     outside = run.builder.snapshot()
     path = run.builder.path(node.head.id, label)
@@ -57,21 +59,21 @@ def _enter(
 def _follow(run: "Expander", node: ast.Statement, posts: list[ast.Item], scope: Scope) -> None:
     """Apply the words behind a block call."""
     binder = run.binder(scope)
-    binder.slots.append(Slot(Called, node.head.span))
+    binder.bindings.append(Binding(Called, node.head.span))
     binder.take(posts)
     layers = binder.build()
     if not layers:
         run.current = UNKNOWN
         return
-    words = replace(binder, slots=binder.slots[1:])
+    words = replace(binder, bindings=binder.bindings[1:])
     run.builder.statement = node
     run.chain(layers[1:], words, (run.here(),), None)
 
 
-def _recursive(run: "Expander", closure: Closure, node: ast.Statement) -> Complaint:
+def _recursive(run: "Expander", closure: Closure, node: ast.Statement) -> SpecError:
     names = [c.block.name.id for c in run.calls[run.calls.index(closure) :]]
     way = " → ".join([*names, node.head.id])
-    return Complaint(
+    return SpecError(
         "E112", f"the block `{node.head.id}` calls itself: {way}", node.span,
         "blocks cannot recurse; write the repeats as `*n`",
     )  # fmt: skip

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cnndsl.layers import vocabulary
+from cnndsl.passes.binding import Binding
 from cnndsl.passes.convert import whole
-from cnndsl.passes.habits import HINTS, guess, meant, reserved_words
 from cnndsl.passes.modules import load
+from cnndsl.passes.reporter import SpecError, line_of, unknown_value
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
-from cnndsl.passes.sink import Complaint, line_of, unknown_value
-from cnndsl.passes.slot import Slot
+from cnndsl.passes.synonyms import HINTS, guess, meant, reserved_words
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
@@ -26,16 +26,16 @@ def rename(head: ast.Name, close: str | None) -> Fix | None:
     return Fix(head.span, close, f"write `{close}`") if close else None
 
 
-def unknown(head: ast.Name, blocks: set[str]) -> Complaint:
+def unknown(head: ast.Name, blocks: set[str]) -> SpecError:
     """A statement starts with a word that means nothing."""
     known = {*vocabulary(), *WORDS, "let", "block", "if", "use", *blocks}
     hint = HINTS.get(head.id.lower())
     if head.id in reserved_words() - known:
         hint = f"`{head.id}` stands behind a layer, on its line: `conv 64 3x3 same relu`"
     close = None if hint else meant(head.id, known)
-    mend = hint or (f"did you mean `{close}`?" if close else "`cnndsl layers` lists the layers")
+    hint = hint or (f"did you mean `{close}`?" if close else "`cnndsl layers` lists the layers")
     message = f"unknown layer or block `{head.id}`"
-    return Complaint("E101", message, head.span, mend, rename(head, close))
+    return SpecError("E101", message, head.span, hint, rename(head, close))
 
 
 _BROKEN = re.compile(r"(?:(?P<label>\w+)\s*:\s*)?(?P<word>\w+)?\s*(?P<next>\w+|=)?")
@@ -67,20 +67,20 @@ def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
                 use(run, node, scope)
             elif isinstance(node, ast.Statement) and node.head.id == "default":
                 _extend(defaults, node)
-        except Complaint as complaint:
+        except SpecError as complaint:
             scope.lacks_include |= isinstance(node, ast.Use)
-            run.sink.add(complaint.diagnostic)
+            run.reporter.add(complaint.diagnostic)
 
 
 def _define(name: ast.Name, scope: Scope, what: str) -> None:
-    """Take a name; Complaint where it is reserved or taken in this scope."""
+    """Take a name; SpecError where it is reserved or taken in this scope."""
     if name.id in {*RESERVED, *WORDS, *reserved_words()}:
         message = f"`{name.id}` is a word of the language, it cannot name a {what}"
-        raise Complaint("E110", message, name.span, f"write `{name.id}_` or another name")
+        raise SpecError("E110", message, name.span, f"write `{name.id}_` or another name")
     if name.id in scope.places:
         where = line_of(scope.places[name.id], name.span.source)
         message = f"`{name.id}` is defined already at {where}"
-        raise Complaint("E110", message, name.span, "choose another name")
+        raise SpecError("E110", message, name.span, "choose another name")
     scope.places[name.id] = name.span
 
 
@@ -125,12 +125,12 @@ def repeats(run: "Expander", node: ast.Statement, scope: Scope) -> int:
     if not found:
         return 1
     if len(found) > 1:
-        raise Complaint("E108", "two repeats in one statement", found[1].span, "keep one of them")
+        raise SpecError("E108", "two repeats in one statement", found[1].span, "keep one of them")
     value = evaluate(found[0].value, scope)
     times = whole(value)
     if times is None or times < 0:
         message = f"a repeat is a whole number, not {shown(value)}"
-        raise Complaint("E106", message, found[0].span, "write `*3`; strides are `/2`")
+        raise SpecError("E106", message, found[0].span, "write `*3`; strides are `/2`")
     return times
 
 
@@ -141,45 +141,45 @@ def label(run: "Expander", name: ast.Name, scope: Scope) -> None:
 
 
 def find(run: "Expander", name: ast.Name, scope: Scope) -> Tensor:
-    """The labelled tensor; Complaint with the nearest label."""
+    """The labelled tensor; SpecError with the nearest label."""
     tensor = scope.label(name.id)
     if tensor is not None:
         return tensor
     known = scope.known("labels")
     close = guess(name.id, known)
-    mend = f"did you mean `{close}`?" if close else (
+    hint = f"did you mean `{close}`?" if close else (
         f"labels here: {', '.join(sorted(known))}" if known
         else f"name a statement above: `{name.id}: conv …`"
     )  # fmt: skip
     fix = rename(name, close)
-    raise Complaint("E111", f"unknown label `{name.id}`", name.span, mend, fix)
+    raise SpecError("E111", f"unknown label `{name.id}`", name.span, hint, fix)
 
 
 def lone(run: "Expander", group: ast.Group, word: str) -> None:
     """Complain of `|` where there are no branches."""
     if len(group.branches) > 1:
-        mend = "branches belong in `add { a | b }`, `concat { a | b }` or `mul { a | b }`"
-        run.sink.say("E109", f"`{word}` has one branch", group.span, mend)
+        hint = "branches belong in `add { a | b }`, `concat { a | b }` or `mul { a | b }`"
+        run.reporter.report("E109", f"`{word}` has one branch", group.span, hint)
 
 
 def _input(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     if run.current is not None:
         known = bool(run.builder.nodes)
         message = "the input is given already" if known else "`input` comes first"
-        raise Complaint("E302", message, node.span, "a spec has one input, before its layers")
+        raise SpecError("E302", message, node.span, "a spec has one input, before its layers")
     if run.builder.stack:
-        mend = "put it before the first layer of the spec"
-        raise Complaint("E302", "`input` cannot stand in a block", node.span, mend)
+        hint = "put it before the first layer of the spec"
+        raise SpecError("E302", "`input` cannot stand in a block", node.span, hint)
     binder = run.binder(scope)
-    binder.slots.append(Slot(vocabulary()["input"], node.head.span))
+    binder.bindings.append(Binding(vocabulary()["input"], node.head.span))
     binder.take((*node.items, *node.tail))
     layers = binder.build()
     run.current = UNKNOWN
     if layers and not binder.failed:
         path = run.builder.path("input", node.label.id if node.label else "input")
         run.builder.statement = node
-        run.current = run.builder.apply(layers[0], binder.slots[0], (), path)
-        _check_order(run, layers[0].size, binder.slots[0].spans["size"])
+        run.current = run.builder.apply(layers[0], binder.bindings[0], (), path)
+        _check_order(run, layers[0].size, binder.bindings[0].spans["size"])
     if node.label is not None:
         label(run, node.label, scope)
 
@@ -190,7 +190,7 @@ def _check_order(run: "Expander", size: tuple[int, ...], span: Span) -> None:
         return
     wanted = f"{size[2]}x{size[0]}x{size[1]}"
     run.builder.swapped = f"channels come first: `input {wanted}`"
-    run.sink.say(
+    run.reporter.report(
         "W001", f"{span.text} looks like height x width x channels", span,
         f"channels come first: `input {wanted}`", fix=Fix(span, wanted, f"write `{wanted}`"),
         severity="warning",
@@ -210,18 +210,18 @@ def _one_name(node: ast.Statement, word: str, what: str) -> ast.Name:
             return name
         case _:
             message = f"`{word}` takes one {what}"
-            raise Complaint("E105", message, node.span, f"write `{word} name`")
+            raise SpecError("E105", message, node.span, f"write `{word} name`")
 
 
 def _output(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     name = _one_name(node, "output", "name")
     if name.id == "input":
-        raise Complaint("E110", "`input` is the name of the graph's input", name.span,
+        raise SpecError("E110", "`input` is the name of the graph's input", name.span,
                         "choose another name for the output")  # fmt: skip
     if name.id in run.outputs:
-        raise Complaint("E304", f"the output `{name.id}` is given already", name.span)
+        raise SpecError("E304", f"the output `{name.id}` is given already", name.span)
     if run.current is None:
-        raise Complaint("E301", "there is no input yet", node.span, "start with `input 3x32x32`")
+        raise SpecError("E301", "there is no input yet", node.span, "start with `input 3x32x32`")
     if node.group is not None:
         lone(run, node.group, "output")
         run.outputs[name.id] = run.branches(node.group, scope)[0]
@@ -243,17 +243,17 @@ def _extend(defaults: dict[str, tuple[ast.Item, ...]], node: ast.Statement) -> N
         case (ast.Positional(_, ast.Name() as name), *_):
             raise unknown(name, set())
         case _:
-            mend = "write `default conv bn relu`"
-            raise Complaint("E105", "`default` needs a layer and its words", node.span, mend)
+            hint = "write `default conv bn relu`"
+            raise SpecError("E105", "`default` needs a layer and its words", node.span, hint)
 
 
 def _train(run: "Expander", node: ast.Statement, scope: Scope) -> None:
     if run.recipe is not None:
         message = "there is a `train` section already"
-        raise Complaint("E302", message, node.head.span, "a spec has one; put both together")
+        raise SpecError("E302", message, node.head.span, "a spec has one; put both together")
     if node.group is None:
-        mend = "write `train { epochs 10 }`"
-        raise Complaint("E105", "`train` needs its section", node.span, mend)
+        hint = "write `train { epochs 10 }`"
+        raise SpecError("E105", "`train` needs its section", node.span, hint)
     lone(run, node.group, "train")
     run.recipe = (node, scope)
 
@@ -263,10 +263,10 @@ def _version(run: "Expander", node: ast.Statement, scope: Scope) -> None:
         case (ast.Positional(_, ast.Number(_, 1)),) if scope.file.body[0] is node:
             return
         case (ast.Positional(_, ast.Number(_, 1)),):
-            raise Complaint("E005", "the header `cnn 1` comes first", node.span, "move it up")
+            raise SpecError("E005", "the header `cnn 1` comes first", node.span, "move it up")
         case _:
             message = "this cnndsl knows version 1 of the language"
-            raise Complaint("E005", message, node.span, "write `cnn 1`, or leave the header out")
+            raise SpecError("E005", message, node.span, "write `cnn 1`, or leave the header out")
 
 
 Control = Callable[["Expander", ast.Statement, Scope], None]

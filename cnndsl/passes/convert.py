@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from cnndsl.passes.habits import guess
+from cnndsl.fields import Spec, Word, in_order, syntax
+from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Value
-from cnndsl.passes.sink import Complaint
+from cnndsl.passes.synonyms import guess
 from cnndsl.passes.values import shown
 from cnndsl.source import Span
-from cnndsl.words import Spec, Word, in_order, syntax
 
 _WANTED = {
     "int": "a whole number",
@@ -26,12 +26,12 @@ def convert(value: Value, spec: Spec, span: Span, cls: type[Word]) -> Any:
     converted = _CONVERTERS[spec.kind](value)
     if converted is None:
         message = f"`{spec.title}` of `{cls.word}` is {_WANTED[spec.kind]}, not {shown(value)}"
-        raise Complaint("E106", message, span, _mend(value, spec, cls))
+        raise SpecError("E106", message, span, _hint(value, spec, cls))
     _check_bounds(converted, spec, span)
     return converted
 
 
-def _mend(value: Value, spec: Spec, cls: type[Word]) -> str:
+def _hint(value: Value, spec: Spec, cls: type[Word]) -> str:
     """How the value was probably meant."""
     if spec.kind == "shape" and isinstance(value, tuple):
         if len(value) == 2:
@@ -81,9 +81,9 @@ def _choice(value: Value, spec: Spec, span: Span) -> str:
     if isinstance(value, str) and value in spec.words:
         return value
     close = guess(str(value), spec.words)
-    mend = f"did you mean `{close}`?" if close else "one of " + ", ".join(spec.words)
+    hint = f"did you mean `{close}`?" if close else "one of " + ", ".join(spec.words)
     written = value if isinstance(value, str) else shown(value)
-    raise Complaint("E106", f"`{spec.title}` does not know `{written}`", span, mend)
+    raise SpecError("E106", f"`{spec.title}` does not know `{written}`", span, hint)
 
 
 def _check_bounds(value: int | float | str | tuple[int, ...], spec: Spec, span: Span) -> None:
@@ -96,5 +96,5 @@ def _check_bounds(value: int | float | str | tuple[int, ...], spec: Spec, span: 
             raise _outside(f"at most {spec.high:g}, not {shown(number)}", spec, span)
 
 
-def _outside(bound: str, spec: Spec, span: Span) -> Complaint:
-    return Complaint("E107", f"`{spec.title}` is {bound}", span, f"it means: {spec.doc}")
+def _outside(bound: str, spec: Spec, span: Span) -> SpecError:
+    return SpecError("E107", f"`{spec.title}` is {bound}", span, f"it means: {spec.doc}")

@@ -17,13 +17,13 @@ from cnndsl.layers.input import Input
 from cnndsl.layers.merge import Residual
 from cnndsl.passes import control
 from cnndsl.passes.bind import Binder
-from cnndsl.passes.builder import Builder, TooBig
+from cnndsl.passes.binding import Binding
+from cnndsl.passes.builder import Builder, LimitExceeded
 from cnndsl.passes.calls import call
-from cnndsl.passes.doubt import SIZE, SURE
-from cnndsl.passes.rest import refuse_rest
+from cnndsl.passes.recovery import SIZE, SURE
+from cnndsl.passes.reject_extra import reject_extra
+from cnndsl.passes.reporter import Reporter, SpecError, Unknown
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
-from cnndsl.passes.sink import Complaint, Sink, Unknown
-from cnndsl.passes.slot import Slot
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.source import Span
 from cnndsl.syntax import ast
@@ -32,11 +32,11 @@ from cnndsl.syntax import ast
 class Expander:
     """Runs one spec. `current` is the output of the statement above; None before `input`."""
 
-    def __init__(self, sink: Sink, root: Path | None, settings: dict[str, Any]) -> None:
-        self.sink = sink
+    def __init__(self, reporter: Reporter, root: Path | None, settings: dict[str, Any]) -> None:
+        self.reporter = reporter
         self.root = root
         self.settings = settings
-        self.builder = Builder(sink)
+        self.builder = Builder(reporter)
         self.current: Tensor | None = None
         self.outputs: dict[str, Tensor] = {}
         self.named: Tensor | None = None  # the current tensor, if `output` has named it
@@ -58,8 +58,8 @@ class Expander:
             self.including.append(file.source.path)
         try:
             self.suite(file.body, scope)
-        except TooBig as limit:
-            self.sink.add(limit.diagnostic)
+        except LimitExceeded as limit:
+            self.reporter.add(limit.diagnostic)
 
     def channels(self) -> int:
         """`ch`: the channels at hand."""
@@ -71,13 +71,13 @@ class Expander:
         """Run statements in a scope; its blocks may be called before they are defined."""
         control.hoist(self, suite, scope)
         for node in suite:
-            if self.sink.closed:
+            if self.reporter.closed:
                 return
             self._count(node.span)
             try:
                 self._node(node, scope)
-            except Complaint as complaint:
-                self.sink.add(complaint.diagnostic)
+            except SpecError as complaint:
+                self.reporter.add(complaint.diagnostic)
                 self._give_up(node, scope)
             except Unknown:
                 self._give_up(node, scope)
@@ -92,7 +92,7 @@ class Expander:
     def _count(self, span: Span) -> None:
         self._steps += 1
         if self._steps > limits.STEPS:
-            raise TooBig("E903", f"more than {limits.STEPS:,} statements to run", span)
+            raise LimitExceeded("E903", f"more than {limits.STEPS:,} statements to run", span)
 
     def _node(self, node: ast.Node, scope: Scope) -> None:
         match node:
@@ -119,10 +119,10 @@ class Expander:
 
     @contextmanager
     def deeper(self, span: Span) -> Generator[None]:
-        """One level down; TooBig past the limit."""
+        """One level down; LimitExceeded past the limit."""
         if self._depth >= limits.NESTING:
             message = f"blocks and groups nested deeper than {limits.NESTING} levels"
-            raise TooBig("E901", message, span)
+            raise LimitExceeded("E901", message, span)
         self._depth += 1
         try:
             yield
@@ -138,11 +138,11 @@ class Expander:
         word = node.head.id
         if word in control.WORDS:
             try:
-                refuse_rest(node)
-            except Complaint as complaint:
+                reject_extra(node)
+            except SpecError as complaint:
                 if word != "input":
                     raise
-                self.sink.add(complaint.diagnostic)  # there is one; what follows can be checked
+                self.reporter.add(complaint.diagnostic)  # there is one; what follows can be checked
             return control.WORDS[word](self, node, scope)
         run = self._runner(node, scope)
         times = control.repeats(self, node, scope)
@@ -159,7 +159,7 @@ class Expander:
         """Count the layers of a repeat before expanding them."""
         if times * max(1, each) > limits.LAYERS:
             message = f"{times:,} repeats of {each:,} layers; the limit is {limits.LAYERS:,} layers"
-            raise TooBig("E903", message, span, "use fewer repeats")
+            raise LimitExceeded("E903", message, span, "use fewer repeats")
 
     def _once(
         self, run: Callable[..., None], node: ast.Statement, scope: Scope, turn: int | None
@@ -173,20 +173,20 @@ class Expander:
             return partial(call, self)
         if word in vocabulary():
             return self._layer
-        if scope.incomplete or self.sink.full:
+        if scope.incomplete or self.reporter.full:
             raise Unknown
         raise control.unknown(node.head, scope.known("blocks"))
 
     def binder(self, scope: Scope) -> Binder:
         """A binder for layers."""
-        return Binder(self.sink, scope, self.follow, set(vocabulary()))
+        return Binder(self.reporter, scope, self.follow, set(vocabulary()))
 
     # Layers
 
     def _layer(self, node: ast.Statement, scope: Scope, label: str | None) -> None:
         cls = vocabulary()[node.head.id]
         binder = self.binder(scope)
-        binder.slots.append(Slot(cls, node.head.span))
+        binder.bindings.append(Binding(cls, node.head.span))
         binder.take(node.items)
         binder.take(node.tail)
         if not binder.plain:
@@ -206,8 +206,8 @@ class Expander:
         if node.group is None or cls.takes_group:
             return layers
         message = f"`{node.head.id}` takes no `{{ … }}`"
-        mend = "words follow without braces: `conv 64 3x3 relu`"
-        self.sink.say("E109", message, node.group.span, mend)
+        hint = "words follow without braces: `conv 64 3x3 relu`"
+        self.reporter.report("E109", message, node.group.span, hint)
         return []
 
     def chain(
@@ -221,12 +221,12 @@ class Expander:
 
         Where some items were not understood (`sam` for `same`) the sizes are in doubt.
         """
-        words = tuple(slot.cls.word for slot in binder.slots)
+        words = tuple(binding.cls.word for binding in binder.bindings)
         outside = self.builder.snapshot()
         doubts = frozenset((SIZE,)) if binder.failed else SURE
-        for i, (layer, slot) in enumerate(zip(layers, binder.slots, strict=True)):
+        for i, (layer, binding) in enumerate(zip(layers, binder.bindings, strict=True)):
             path = self.builder.path(layer.word, label if i == 0 else None)
-            place = Slot(slot.cls, slot.stretch(), slot.values, slot.spans)
+            place = Binding(binding.cls, binding.stretch(), binding.values, binding.spans)
             made = layer.before(words[i + 1 :])
             self.current = self.builder.apply(made, place, xs, path, i > 0, doubts)
             xs = (self.current,)
@@ -238,7 +238,7 @@ class Expander:
         """Whether there is no input yet, which is said here."""
         if self.current is not None:
             return False
-        self.sink.say(
+        self.reporter.report(
             "E301", "there is no input yet", node.span,
             "start with `input 3x32x32`: channels x height x width",
         )  # fmt: skip
@@ -250,12 +250,12 @@ class Expander:
     ) -> tuple[Tensor, ...]:
         if not issubclass(cls, Merge):
             return () if cls is Input else (self.here(),)
-        labelled = [self._labelled(name, scope) for name in binder.slots[0].labels]
+        labelled = [self._labelled(name, scope) for name in binder.bindings[0].labels]
         if node.group is None:
             if not labelled and not binder.failed:
                 forms = ("{ a | b }", "label") if cls.takes_labels else ("{ … }",)
-                mend = "write " + " or ".join(f"`{cls.word} {form}`" for form in forms)
-                raise Complaint("E105", f"`{cls.word}` needs something to merge", node.span, mend)
+                hint = "write " + " or ".join(f"`{cls.word} {form}`" for form in forms)
+                raise SpecError("E105", f"`{cls.word}` needs something to merge", node.span, hint)
             return (self.here(), *labelled)
         branches = self.branches(node.group, scope)
         if cls is Residual:
@@ -266,8 +266,8 @@ class Expander:
     def _labelled(self, name: ast.Name, scope: Scope) -> Tensor:
         try:
             return control.find(self, name, scope)
-        except Complaint as complaint:
-            self.sink.add(complaint.diagnostic)
+        except SpecError as complaint:
+            self.reporter.add(complaint.diagnostic)
             return UNKNOWN
 
     def here(self) -> Tensor:

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from cnndsl import limits
-from cnndsl.passes.sink import Complaint
+from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Source, UserError
 from cnndsl.syntax import ast
 
@@ -38,21 +38,21 @@ def normal(text: str) -> str:
 
 
 def locate(use: ast.Use, source: Source, root: Path | None) -> Path:
-    """The file that a `use` names; Complaint where it is none of ours."""
+    """The file that a `use` names; SpecError where it is none of ours."""
     wanted = use.path.value
     if source.path is None or root is None:
         raise _refused(use, "a text without a file has no folder to include from", None)
     relative = Path(wanted)
     if relative.is_absolute() or not wanted or "\0" in wanted:
-        mend = "write it as it is seen from the spec's folder"
-        raise _refused(use, f"`{wanted}` is not a path inside the spec's folder", mend)
+        hint = "write it as it is seen from the spec's folder"
+        raise _refused(use, f"`{wanted}` is not a path inside the spec's folder", hint)
     path = source.path.parent / relative
     _check_inside(use, path, root)
     try:
         mode = path.lstat().st_mode
     except OSError:
         message = f"there is no file `{wanted}` beside `{source.path.name}`"
-        raise Complaint("E401", message, use.path.span) from None
+        raise SpecError("E401", message, use.path.span) from None
     if not stat.S_ISREG(mode) or path.stat().st_nlink > 1:
         raise _refused(use, f"`{wanted}` is not a plain file of its own", None)
     return path
@@ -81,5 +81,5 @@ def _normal(parts: tuple[str, ...]) -> list[str]:
     return kept
 
 
-def _refused(use: ast.Use, message: str, mend: str | None) -> Complaint:
-    return Complaint("E402", message, use.path.span, mend)
+def _refused(use: ast.Use, message: str, hint: str | None) -> SpecError:
+    return SpecError("E402", message, use.path.span, hint)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from cnndsl import limits
 from cnndsl.passes import includes
+from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Scope
-from cnndsl.passes.sink import Complaint
 from cnndsl.source import Source, UserError
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
@@ -20,10 +20,10 @@ def load(run: "Expander", node: ast.Use, scope: Scope) -> Scope | None:
     path = includes.locate(node, scope.file.source, run.root)
     if path in run.including:
         way = " → ".join(p.name for p in [*run.including, path])
-        raise Complaint("E403", f"the include goes in a circle: {way}", node.path.span)
+        raise SpecError("E403", f"the include goes in a circle: {way}", node.path.span)
     if len(run.including) > limits.INCLUDE_DEPTH:
         message = f"includes nested deeper than {limits.INCLUDE_DEPTH}"
-        raise Complaint("E904", message, node.path.span)
+        raise SpecError("E904", message, node.path.span)
     if path not in run.modules:
         run.modules[path] = _run(run, node, path)
     return run.modules[path]
@@ -33,9 +33,9 @@ def _run(run: "Expander", node: ast.Use, path: Path) -> Scope | None:
     try:
         file, errors = parse(includes.read(path, _shown(path, node.span.source)))
     except UserError as error:
-        raise Complaint("E401", str(error), node.path.span) from None
+        raise SpecError("E401", str(error), node.path.span) from None
     for error in errors:
-        run.sink.add(error)
+        run.reporter.add(error)
     inside = Scope(file)
     inside.values["ch"] = run.channels
     run.including.append(path)
@@ -54,8 +54,8 @@ def _allowed(run: "Expander", file: ast.File) -> list[ast.Node]:
     kept = list[ast.Node]()
     for node in file.body:
         if isinstance(node, ast.Statement) and node.head.id not in ("default", "cnn"):
-            mend = "an included file holds blocks, lets and defaults"
-            run.sink.say("E404", f"`{node.head.id}` cannot stand here", node.span, mend)
+            hint = "an included file holds blocks, lets and defaults"
+            run.reporter.report("E404", f"`{node.head.id}` cannot stand here", node.span, hint)
         else:
             kept.append(node)
     return kept

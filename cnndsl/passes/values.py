@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from cnndsl import limits
-from cnndsl.passes.habits import guess, reserved_words
+from cnndsl.passes.reporter import SpecError, Unknown
 from cnndsl.passes.scope import Scope, Value
-from cnndsl.passes.sink import Complaint, Unknown
+from cnndsl.passes.synonyms import guess, reserved_words
 from cnndsl.shapes import show
 from cnndsl.syntax import ast
 
@@ -46,7 +46,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int | None]] = {
 
 
 def evaluate(expr: ast.Expr, scope: Scope) -> Value:
-    """The value of an expression; raises Complaint, or Unknown where `ch` is not known."""
+    """The value of an expression; raises SpecError, or Unknown where `ch` is not known."""
     match expr:
         case ast.Number(_, value) | ast.Bool(_, value) | ast.Text(_, value):
             return value
@@ -69,12 +69,12 @@ def _variable(name: ast.Name, scope: Scope) -> Value:
         if scope.incomplete:
             raise Unknown from None
         close = guess(name.id, scope.known("values"))
-        mend = f"did you mean `{close}`?" if close else f"define it: `let {name.id} = …`"
+        hint = f"did you mean `{close}`?" if close else f"define it: `let {name.id} = …`"
         if name.id in ("True", "False"):
-            mend = f"write `{name.id.lower()}`"
+            hint = f"write `{name.id.lower()}`"
         if name.id in reserved_words():
-            mend = f"`{name.id}` is a word of the language, no value"
-        raise Complaint("E102", f"unknown name `{name.id}`", name.span, mend) from None
+            hint = f"`{name.id}` is a word of the language, no value"
+        raise SpecError("E102", f"unknown name `{name.id}`", name.span, hint) from None
     return cast(Value, value() if callable(value) else value)
 
 
@@ -114,7 +114,7 @@ def _arithmetic(step: ast.Binary, left: float, right: float) -> Value:
     try:
         value = BINARY[step.operator](left, right)
     except ZeroDivisionError:
-        raise Complaint("E113", "division by zero", step.span) from None
+        raise SpecError("E113", "division by zero", step.span) from None
     except OverflowError:
         value = math.inf
     return _bounded(value, step)
@@ -122,10 +122,10 @@ def _arithmetic(step: ast.Binary, left: float, right: float) -> Value:
 
 def _bounded(value: Any, expr: ast.Expr) -> Value:
     if isinstance(value, float) and not math.isfinite(value):
-        raise Complaint("E113", "the result is too large for a number", expr.span)
+        raise SpecError("E113", "the result is too large for a number", expr.span)
     if abs(value) >= 10**limits.DIGITS and isinstance(value, int):
         message = f"the result has more than {limits.DIGITS} digits"
-        raise Complaint("E902", message, expr.span)
+        raise SpecError("E902", message, expr.span)
     return value
 
 
@@ -133,12 +133,12 @@ def _call(expr: ast.Call, scope: Scope) -> Value:
     name = expr.function.id
     if name not in FUNCTIONS:
         close = guess(name, FUNCTIONS)
-        mend = f"did you mean `{close}`?" if close else "functions: " + ", ".join(FUNCTIONS)
-        raise Complaint("E102", f"unknown function `{name}`", expr.function.span, mend)
+        hint = f"did you mean `{close}`?" if close else "functions: " + ", ".join(FUNCTIONS)
+        raise SpecError("E102", f"unknown function `{name}`", expr.function.span, hint)
     function, count = FUNCTIONS[name]
     if not expr.arguments or (count and len(expr.arguments) != count):
         wanted = "one value" if count else "at least one value"
-        raise Complaint("E105", f"`{name}` takes {wanted}", expr.span)
+        raise SpecError("E105", f"`{name}` takes {wanted}", expr.span)
     numbers = [_number(evaluate(a, scope), a) for a in expr.arguments]
     return _bounded(function(*numbers), expr)
 
@@ -146,14 +146,14 @@ def _call(expr: ast.Call, scope: Scope) -> Value:
 def truth(value: Value, expr: ast.Expr) -> bool:
     """A condition's value: a truth value or a number."""
     if isinstance(value, str | tuple):
-        raise Complaint("E106", f"{shown(value)} is not a condition", expr.span)
+        raise SpecError("E106", f"{shown(value)} is not a condition", expr.span)
     return bool(value)
 
 
 def _number(value: Value, expr: ast.Expr) -> int | float:
     if isinstance(value, bool | int | float):
         return value
-    raise Complaint("E106", f"{shown(value)} is not a number", expr.span)
+    raise SpecError("E106", f"{shown(value)} is not a number", expr.span)
 
 
 def shown(value: Value) -> str:

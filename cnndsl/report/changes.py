@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from cnndsl.fields import written
 from cnndsl.ir import Model, Node
 from cnndsl.report.style import Style
 from cnndsl.report.summary import Row, summarise
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
-from cnndsl.words import written
 
 
 @dataclass(frozen=True)

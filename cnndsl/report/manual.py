@@ -3,10 +3,10 @@
 from inspect import cleandoc
 from pathlib import Path
 
+from cnndsl.fields import Spec, Word, nearest, specs, syntax
 from cnndsl.layers import vocabulary
 from cnndsl.shapes import show
 from cnndsl.source import UserError
-from cnndsl.words import Spec, Word, nearest, specs, syntax
 
 PAGES = Path(__file__).parent.parent / "pages"
 

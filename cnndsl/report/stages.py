@@ -4,12 +4,12 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from cnndsl.fields import specs
 from cnndsl.ir import Model, Node
 from cnndsl.passes.includes import read
 from cnndsl.shapes import show
 from cnndsl.source import Failed, Span
 from cnndsl.syntax import parser
-from cnndsl.words import specs
 
 if TYPE_CHECKING:
     from cnndsl.graph.tape import Tape

@@ -9,7 +9,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from cnndsl.graph.schedule import runtime_order
+from cnndsl.graph.passes.node_order import runtime_order
 from cnndsl.graph.tape import Node, Tape, Value
 
 _ALIAS = {"Reshape", "Identity", "Flatten", "Squeeze", "Unsqueeze"}  # the output is the input

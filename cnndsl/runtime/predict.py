@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnndsl.backend.meaning import read_entries
 from cnndsl.runtime.foreign import load_checked
-from cnndsl.runtime.pictures import read_array, read_picture
+from cnndsl.runtime.images import read_array, read_picture
 from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError, printable
 

@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 
 from cnndsl import limits, resources
 from cnndsl.source import Diagnostic, Source
-from cnndsl.syntax import ast, complaints
+from cnndsl.syntax import ast, explain
 from cnndsl.syntax.build import Builder
 from cnndsl.syntax.tokens import BAR, CLOSE, OPEN, SEP, arrange, glue, span_of
 
@@ -111,10 +111,10 @@ def _too_many(source: Source, token: Token) -> Diagnostic:
 def _overlong(source: Source, tokens: list[Token]) -> list[Diagnostic]:
     """Numbers and names over their limits."""
     return [
-        Diagnostic("E902", message, span_of(source, token), help=mend)
+        Diagnostic("E902", message, span_of(source, token), help=hint)
         for token in tokens
         if token.type in ("NUMBER", "DIMS", "NAME")
-        for message, mend in complaints.too_long(token)
+        for message, hint in explain.too_long(token)
     ]
 
 
@@ -173,13 +173,13 @@ class _Run:
 
     def _complain(self, tokens: list[Token], i: int) -> None:
         """Say what is wrong with a token, and what would fit."""
-        place = complaints.Place(tokens, i, set(self.parser.choices()))
+        place = explain.Place(tokens, i, set(self.parser.choices()))
         self.unclear |= bool(place.behind) and place.behind[0].type in _SHAPING
         if len(self.errors) >= limits.ERRORS:
             return
-        code, message, mend = complaints.explain(place)
+        code, message, hint = explain.explain(place)
         at = place.before if place.token.type == SEP and place.before else place.token
-        self.errors.append(Diagnostic(code, message, span_of(self.source, at), help=mend))
+        self.errors.append(Diagnostic(code, message, span_of(self.source, at), help=hint))
 
     def _skip(self, token: Token) -> None:
         """Leave out tokens up to the end of the statement, groups and all."""

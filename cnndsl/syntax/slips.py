@@ -57,7 +57,7 @@ class Place:
         return self.tokens[self.index : end]
 
 
-def mend(place: Place) -> str | None:
+def hint(place: Place) -> str | None:
     """How it was probably meant."""
     return next((text for habit in _HABITS if (text := habit(place))), None)
 

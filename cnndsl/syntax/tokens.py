@@ -82,10 +82,10 @@ def _drop_unmatched(source: Source, tokens: list[Token]) -> tuple[list[Token], l
 
 def _stray(source: Source, token: Token) -> Diagnostic:
     if token.type == BAR:
-        message, mend = "`|` outside of `{ … }`", "branches stand in braces: `add { a | b }`"
+        message, hint = "`|` outside of `{ … }`", "branches stand in braces: `add { a | b }`"
     else:
-        message, mend = "`}` closes nothing", "remove it, or open a `{` before it"
-    return Diagnostic("E003", message, span_of(source, token), help=mend)
+        message, hint = "`}` closes nothing", "remove it, or open a `{` before it"
+    return Diagnostic("E003", message, span_of(source, token), help=hint)
 
 
 def _unclosed(source: Source, tokens: list[Token]) -> list[Diagnostic]:
@@ -126,6 +126,6 @@ def _too_deep(source: Source, tokens: list[Token]) -> list[Diagnostic]:
             parentheses = 0  # those that this line leaves open are reported by the parser
         if braces + parentheses > limits.NESTING:
             message = f"nested deeper than {limits.NESTING} levels"
-            mend = "name the inner parts as blocks and call them"
-            return [Diagnostic("E901", message, span_of(source, token), help=mend)]
+            hint = "name the inner parts as blocks and call them"
+            return [Diagnostic("E901", message, span_of(source, token), help=hint)]
     return []

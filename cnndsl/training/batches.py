@@ -43,7 +43,7 @@ class Batches:
         return _generator(self.seed, epoch, 0).permutation(len(self.data))
 
     @cached_property
-    def _faces(self) -> NDArray[np.bool_]:
+    def _flip_parity(self) -> NDArray[np.bool_]:
         """Which pictures `flip` mirrors in the first epoch; in the next the others, and so on.
 
         So each picture shows its two faces equally often, in turn. Source: Jordan 2024,
@@ -55,7 +55,7 @@ class Batches:
         """One batch: `x`, `y` and the random inputs."""
         rng = _generator(self.seed, epoch, step + 1)
         which = order[step * self.batch : (step + 1) * self.batch]
-        mirrored = self._faces[which] ^ bool(epoch % 2)
+        mirrored = self._flip_parity[which] ^ bool(epoch % 2)
         x, y = augment(self.data.x[which], self.how, mirrored, rng), self.data.y[which]
         feed: Feed = {"x": x, "y": y}
         if self.how.mixup:
@@ -66,14 +66,14 @@ class Batches:
     def epoch(self, epoch: int, first: int = 0) -> Generator[Feed]:
         """The batches of an epoch from a step on, made ahead by a thread so that no step waits."""
         order = self.order(epoch)
-        return _ahead(self.make(epoch, step, order) for step in range(first, self.steps))
+        return _prefetch(self.make(epoch, step, order) for step in range(first, self.steps))
 
 
 def _generator(seed: int, epoch: int, step: int, stream: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, epoch, step]))
 
 
-def _ahead(made: Iterator[Feed]) -> Generator[Feed]:
+def _prefetch(made: Iterator[Feed]) -> Generator[Feed]:
     """A few items ahead, by one thread, which ends with its reader."""
     waiting: queue.Queue[Feed | BaseException | None] = queue.Queue(_AHEAD)
     left = threading.Event()

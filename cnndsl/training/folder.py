@@ -135,8 +135,8 @@ def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> No
     for name in (*_MADE, *copies):
         found = path / name
         if found.exists() and not (name in copies and says(found, copies[name])):
-            mend = "give --out a folder of its own"
-            raise UserError(f"{found}: is there already, and is not of a run\n  {mend}")
+            hint = "give --out a folder of its own"
+            raise UserError(f"{found}: is there already, and is not of a run\n  {hint}")
 
 
 def _locked(path: Path) -> IO[bytes]:

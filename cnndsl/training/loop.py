@@ -26,9 +26,9 @@ from cnndsl.training.callbacks import Callback
 from cnndsl.training.compiled import Compiled, calibrate, compile_step
 from cnndsl.training.display import Display, display, epoch_line
 from cnndsl.training.evaluate import Evaluator, Scores
+from cnndsl.training.fingerprint import fingerprint
 from cnndsl.training.folder import RunFolder
-from cnndsl.training.identity import identity
-from cnndsl.training.memory import give_back
+from cnndsl.training.memory import trim_heap
 from cnndsl.training.progress import Progress, learning_rate
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted, Stop, listening
@@ -52,8 +52,8 @@ class Trainer:
     show: Display = field(init=False)
 
     @cached_property
-    def _identity(self) -> dict[str, str]:
-        return identity(self.model, self.recipe, self.data)
+    def _fingerprint(self) -> dict[str, str]:
+        return fingerprint(self.model, self.recipe, self.data)
 
     def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
@@ -99,7 +99,7 @@ class Trainer:
             try:
                 return self._fit()
             except CannotWrite as error:
-                raise UserError(f"{error}\n  then {self._way_on()}") from None
+                raise UserError(f"{error}\n  then {self._resume_hint()}") from None
 
     def _fit(self) -> list[dict[str, Any]]:
         for callback in self.callbacks:
@@ -125,9 +125,9 @@ class Trainer:
                 waiting += perf_counter() - start
                 self._step(feed, start)
                 start = perf_counter()
-                self._leave_if_asked(stop)
+                self._check_interrupt(stop)
         self._end_epoch(waiting, stop)
-        self._leave_if_asked(stop)
+        self._check_interrupt(stop)
 
     def _step(self, feed: Feed, start: float) -> None:
         progress, stepper = self.progress, self.compiled.stepper
@@ -135,7 +135,7 @@ class Trainer:
         stepper.step({**feed, "lr": np.array(rate, np.float32)})
         loss = stepper.loss
         if not isfinite(loss):
-            self._broken(f"the loss is {loss}", progress.step + 1, feed["x"])
+            self._raise_nonfinite(f"the loss is {loss}", progress.step + 1, feed["x"])
         progress.note_step(loss, stepper.correct, perf_counter() - start)
         seen = progress.step * self.recipe.batch
         self.show.step(
@@ -153,7 +153,7 @@ class Trainer:
         progress = self.progress
         seen = progress.step * self.recipe.batch
         weights = self._sound_weights()
-        scores = self.evaluator.score(weights, self.data.test, lambda: self._leave_if_asked(stop))
+        scores = self.evaluator.score(weights, self.data.test, lambda: self._check_interrupt(stop))
         row = {
             "epoch": progress.epoch + 1,
             "loss": round(progress.loss / progress.step, 6),
@@ -174,7 +174,7 @@ class Trainer:
         line = epoch_line(row, self.recipe.epochs)
         self.folder.log(f"{line}  waited {waiting:.2f} s for data")
         self.show.epoch(row)
-        give_back()
+        trim_heap()
         for callback in self.callbacks:
             callback.on_epoch(self, row)
 
@@ -188,7 +188,7 @@ class Trainer:
         weights = self.weights()
         if not nan.all_finite(weights):
             x = self.data.train.x[:1]
-            self._broken("a weight is not a number", self.progress.step, x)
+            self._raise_nonfinite("a weight is not a number", self.progress.step, x)
         return weights
 
     def _keep(self, name: str, weights: Weights) -> None:
@@ -204,7 +204,7 @@ class Trainer:
         tensors = self.compiled.step.restored(self.compiled.stepper.state())
         manifest = {
             "progress": progress.as_dict(),
-            **self._identity,
+            **self._fingerprint,
             "options": {
                 "pieces": options.pieces, "conv": options.plan.conv,
                 "mean": options.mean, "std": options.std,
@@ -214,16 +214,16 @@ class Trainer:
         self._keep("last", weights)
         checkpoint.save(self.folder.checkpoints, name, tensors, manifest)
 
-    def _leave_if_asked(self, stop: Stop) -> None:
+    def _check_interrupt(self, stop: Stop) -> None:
         if stop.signal is not None:
             self.save()
             where = f"epoch {self.progress.epoch + 1}, step {self.progress.step}"
-            raise Interrupted(128 + stop.signal, f"saved at {where}\n  {self._way_on()}")
+            raise Interrupted(128 + stop.signal, f"saved at {where}\n  {self._resume_hint()}")
 
-    def _way_on(self) -> str:
+    def _resume_hint(self) -> str:
         return f"go on with `cnndsl train --resume {self.folder.path}`"
 
-    def _broken(self, what: str, at: int, pictures: NDArray[Any]) -> None:
+    def _raise_nonfinite(self, what: str, at: int, pictures: NDArray[Any]) -> None:
         """Say where numbers stopped being some; the weights before this step are kept."""
         step, stepper, options = self.compiled.step, self.compiled.stepper, self.compiled.options
         state = stepper.state_before()

@@ -51,11 +51,11 @@ def check_step(model: Model, step: Step, options: StepOptions, weights: Weights)
         return
     each = (needed - fixed) / _held(model, options)
     fits = int((free - fixed) / each)
-    mend = f"a smaller --batch: about {fits:,} fit" if fits > 0 else "a smaller net"
+    hint = f"a smaller --batch: about {fits:,} fit" if fits > 0 else "a smaller net"
     if fits > 0 and not sees_whole_batch(model):
-        mend += f"; or the same in pieces: --micro-batch {fits:,} or less"
+        hint += f"; or the same in pieces: --micro-batch {fits:,} or less"
     raise TooLarge(f"{_told(options)} needs about {_size(needed)} of memory; "
-                   f"{_size(free)} are free\n  try {mend}")  # fmt: skip
+                   f"{_size(free)} are free\n  try {hint}")  # fmt: skip
 
 
 def check_weights(model: Model) -> None:
@@ -87,7 +87,7 @@ def _held(model: Model, options: StepOptions) -> int:
     return options.batch if sees_whole_batch(model) else options.batch // options.pieces
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Return freed memory to the system: glibc would hold some tens of megabytes of each epoch."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:

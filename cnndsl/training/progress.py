@@ -4,8 +4,8 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cnndsl.lr_schedules import Plateau
 from cnndsl.recipe import Recipe
-from cnndsl.schedules import Plateau
 
 
 @dataclass

@@ -14,8 +14,8 @@ from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
+from cnndsl.training.fingerprint import check_same, fingerprint
 from cnndsl.training.folder import RunFolder, next_free
-from cnndsl.training.identity import check_same, identity
 from cnndsl.training.loop import Trainer
 from cnndsl.training.memory import check_weights
 from cnndsl.training.progress import Progress
@@ -84,7 +84,7 @@ def resume(
             folder.remember(said)
             return trainer
         found = checkpoint.newest(folder.checkpoints)
-        now = identity(model, recipe, data)
+        now = fingerprint(model, recipe, data)
         if not force:
             check_same(found.manifest, now)
         trainer.progress = Progress(**found.manifest["progress"])
@@ -144,10 +144,10 @@ def open_any_data(
     return open_dataset(recipe.data, model.input, data_dir, strict)
 
 
-def check_outputs(model: Model, data: Dataset, mend: str) -> None:
+def check_outputs(model: Model, data: Dataset, hint: str) -> None:
     """UserError where a model has not an output for each class."""
     outputs = model.output_shapes()[main_output(model)][0]
     if outputs != len(data.classes):
         raise UserError(
-            f"{data.name} has {len(data.classes)} classes, the model {outputs} outputs\n  {mend}"
+            f"{data.name} has {len(data.classes)} classes, the model {outputs} outputs\n  {hint}"
         )

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.api import load
+from cnndsl.fields import Word, syntax
 from cnndsl.layers import vocabulary
 from cnndsl.lints import inspect
 from cnndsl.report.diagnostics import full
 from cnndsl.report.manual import code_page, code_title, codes, fields_of
 from cnndsl.report.style import PLAIN
 from cnndsl.source import Source
-from cnndsl.words import Word, syntax
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {

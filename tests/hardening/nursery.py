@@ -173,9 +173,9 @@ def _work(job: Mapping[str, Any]) -> None:
     if "cwd" in job:
         os.chdir(job["cwd"])
     if "version" in job:
-        import cnndsl.training.identity
+        import cnndsl.training.fingerprint
 
-        cnndsl.training.identity.version = lambda: job["version"]
+        cnndsl.training.fingerprint.version = lambda: job["version"]
     if "steps" in job:
         _note_steps(job["steps"])
     if "fetch" in job:

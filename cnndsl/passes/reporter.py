@@ -8,8 +8,8 @@ from cnndsl import limits
 from cnndsl.source import Diagnostic, Fix, Severity, Source, Span
 
 
-class Complaint(Exception):  # noqa: N818  (read as: someone complains)
-    """An error at a place; whoever knows how to go on catches it and hands it to the sink."""
+class SpecError(Exception):
+    """An error at a place; whoever knows how to go on catches it and hands it to the reporter."""
 
     def __init__(
         self, code: str, message: str, span: Span, help: str | None = None, fix: Fix | None = None
@@ -37,7 +37,7 @@ def unknown_value() -> Any:
     raise Unknown
 
 
-class Sink:
+class Reporter:
     """Collects diagnostics; the same one from several calls of a block is kept once.
 
     `calls` gives the notes on the block calls on the way to the statement at hand.
@@ -55,7 +55,7 @@ class Sink:
             notes = (*diagnostic.notes, *self.calls(span.source))
             self._found[key] = replace(diagnostic, notes=notes)
 
-    def say(
+    def report(
         self,
         code: str,
         message: str,

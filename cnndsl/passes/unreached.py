@@ -20,8 +20,8 @@ def find_unknown(run: "Expander", file: ast.File) -> None:
     of that might be right; where an include failed, nothing is known. What expansion found already
     is not said twice.
     """
-    modules, sink = run.modules.values(), run.sink
-    if sink.closed or None in modules or any(d.code in FAILED_INCLUDE for d in sink.all):
+    modules, reporter = run.modules.values(), run.reporter
+    if reporter.closed or None in modules or any(d.code in FAILED_INCLUDE for d in reporter.all):
         return
     nodes = list(_all(file.body))
     blocks = {node.name.id for node in nodes if isinstance(node, ast.Block)}
@@ -31,8 +31,8 @@ def find_unknown(run: "Expander", file: ast.File) -> None:
     for node in nodes:
         if not isinstance(node, ast.Statement) or node.span.start in file.broken:
             continue
-        if node.head.id not in known and not sink.full:
-            sink.add(control.unknown(node.head, blocks).diagnostic)
+        if node.head.id not in known and not reporter.full:
+            reporter.add(control.unknown(node.head, blocks).diagnostic)
 
 
 def _all(suite: ast.Suite) -> Iterator[ast.Node]:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnndsl.passes.sink import Complaint
+from cnndsl.fields import Spec, Word, arguments, keys, specs, syntax
+from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Span
 from cnndsl.syntax import ast
-from cnndsl.words import Spec, Word, arguments, keys, specs, syntax
 
 
 @dataclass
-class Slot:
+class Binding:
     """One word of a statement. A field whose value failed has a place, but no value."""
 
     cls: type[Word]
@@ -25,11 +25,11 @@ class Slot:
         return next((s for s in arguments(self.cls) if s.name not in self.spans), None)
 
     def take(self, spec: Spec, span: Span) -> None:
-        """Mark a field as written here; Complaint where it is written already."""
+        """Mark a field as written here; SpecError where it is written already."""
         if spec.name in self.spans:
             before = self.spans[spec.name].text
             message = f"`{spec.title}` is given twice: `{before}` and `{span.text}`"
-            raise Complaint("E108", message, span, "keep one of them")
+            raise SpecError("E108", message, span, "keep one of them")
         self.spans[spec.name] = span
 
     def put(self, spec: Spec, value: Any, span: Span) -> None:
@@ -38,11 +38,11 @@ class Slot:
         self.values[spec.name] = value
 
     def build(self) -> Any:
-        """The word itself; Complaint where a required field is missing."""
+        """The word itself; SpecError where a required field is missing."""
         for spec in specs(self.cls):
             if spec.required and spec.name not in self.values:
                 message = f"`{self.cls.word}` needs its {spec.name}: {spec.doc}"
-                raise Complaint("E105", message, self.span, f"write `{syntax(self.cls)}`")
+                raise SpecError("E105", message, self.span, f"write `{syntax(self.cls)}`")
         return self.cls(**self.values)
 
     def stretch(self) -> Span:
@@ -51,30 +51,30 @@ class Slot:
         return Span(self.span.source, self.span.start, max([self.span.end, *ends]))
 
 
-def surplus(slot: Slot, first: Slot, span: Span, value: ast.Expr) -> Complaint:
+def surplus(binding: Binding, first: Binding, span: Span, value: ast.Expr) -> SpecError:
     """There is no field left for a bare value."""
-    message = f"`{slot.cls.word}` does not take `{span.text}` here"
-    return Complaint("E104", message, span, _mend(slot, first, value))
+    message = f"`{binding.cls.word}` does not take `{span.text}` here"
+    return SpecError("E104", message, span, _hint(binding, first, value))
 
 
-def _mend(slot: Slot, first: Slot, value: ast.Expr) -> str:
-    word = slot.cls.word
-    if slot.cls.takes_labels:
+def _hint(binding: Binding, first: Binding, value: ast.Expr) -> str:
+    word = binding.cls.word
+    if binding.cls.takes_labels:
         return f"name the layer, `e1: conv 64 3x3`, and write `{word} e1`: labels, not numbers"
-    if slot is not first:
+    if binding is not first:
         if first.free is not None:
             return f"values of `{first.cls.word}` stand before `{word}`"
-        named = ", ".join(f"`{key}=…`" for key in keys(slot.cls))
+        named = ", ".join(f"`{key}=…`" for key in keys(binding.cls))
         return f"`{word}` takes {named}" if named else f"`{word}` takes no value"
-    return _joined(slot, value) or f"write `{syntax(slot.cls)}`"
+    return _joined(binding, value) or f"write `{syntax(binding.cls)}`"
 
 
-def _joined(slot: Slot, value: ast.Expr) -> str | None:
+def _joined(binding: Binding, value: ast.Expr) -> str | None:
     """`conv 64 3 3` and `conv 3 64 3x3`, as they are written here."""
-    fields = [spec for spec in arguments(slot.cls) if spec.name in slot.values]
-    if not fields or not slot.spans[fields[-1].name].text.isdigit():
+    fields = [spec for spec in arguments(binding.cls) if spec.name in binding.values]
+    if not fields or not binding.spans[fields[-1].name].text.isdigit():
         return None
-    last = slot.spans[fields[-1].name].text
+    last = binding.spans[fields[-1].name].text
     match fields[-1].kind, value:
         case "pair", ast.Number() if value.span.text == last:
             return f"a size is one word: `{last}x{last}`"
@@ -84,7 +84,7 @@ def _joined(slot: Slot, value: ast.Expr) -> str | None:
         case "shape", ast.Number():
             return "a shape is one word: `3x32x32`"
         case "pair", ast.Dims() if len(fields) > 1:
-            written = f"{slot.cls.word} {last} {value.span.text}"
+            written = f"{binding.cls.word} {last} {value.span.text}"
             return f"the input's channels are known, leave them out: `{written}`"
         case _:
             return None

@@ -13,7 +13,7 @@ from cnndsl.version import version
 _LINES = 12
 
 
-def identity(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
+def fingerprint(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
     """Version, spec, data and each setting of the recipe, as the manifest keeps them.
 
     The data are known by their content: the same ones at another place are the same.

@@ -6,10 +6,10 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from cnndsl.fields import Word, written
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.recipe import CHOSEN, Recipe
 from cnndsl.source import UserError
-from cnndsl.words import Word, written
 
 _OPTIONAL = ("data", "clip", "ema", "stop")
 

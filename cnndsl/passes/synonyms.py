@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from functools import cache
 
+from cnndsl.fields import flags, nearest
 from cnndsl.layers import vocabulary
-from cnndsl.words import flags, nearest
 
 SYNONYMS = {
     "conv2d": "conv", "convolution": "conv", "convolutional": "conv", "maxpool": "pool",

@@ -7,7 +7,7 @@ from unicodedata import name as unicode_name
 from lark import Token
 
 from cnndsl import limits
-from cnndsl.syntax.slips import STARTS, Place, mend
+from cnndsl.syntax.slips import STARTS, Place, hint
 
 _NAMES = {
     "_SEP": "the end of the statement",
@@ -43,8 +43,8 @@ def explain(place: Place) -> tuple[str, str, str | None]:
     if token.type in STARTS and place.open:
         return "E003", "the line ends inside parentheses", "add the `)` on the same line"
     if token.type in _NAMES and before is not None and before.type in _WANTING:
-        return "E001", f"something is missing after `{before}`", mend(place)
-    return "E001", f"{_NAMES.get(token.type, f'`{token}`')} does not fit here", mend(place)
+        return "E001", f"something is missing after `{before}`", hint(place)
+    return "E001", f"{_NAMES.get(token.type, f'`{token}`')} does not fit here", hint(place)
 
 
 SIZES = "a size of two sides has numbers only, `3x1`; a variable is a square alone: `conv 8 k`"

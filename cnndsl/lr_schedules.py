@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import cos, pi
 
-from cnndsl.words import Word, arg, key
+from cnndsl.fields import Word, arg, key
 
 registry: dict[str, type["Schedule"]] = {}
 

@@ -1,0 +1,1 @@
+"""Passes over a tape: one file a pass."""

@@ -1,0 +1,47 @@
+"""What control words and settings do not take: it would be lost without a word."""
+
+from cnndsl.passes.reporter import SpecError
+from cnndsl.syntax import ast
+
+_SECTIONS = ("output", "train")
+_NAMELESS = ("default", "train", "cnn")
+
+
+def reject_extra(node: ast.Statement) -> None:
+    """SpecError of braces, repeats, words or a label that a control word does not take."""
+    word = node.head.id
+    _refuse_repeat(node)
+    if word not in _SECTIONS:
+        _refuse_group(node, "layers are statements of their own")
+    if word == "train" and node.items:
+        hint = "settings stand inside of the braces"
+        raise SpecError("E104", "`train` takes only its section", node.items[0].span, hint)
+    if node.tail:
+        hint = "it belongs inside of the braces, or into a statement of its own"
+        raise SpecError("E104", f"nothing follows the braces of `{word}`", node.tail[0].span, hint)
+    if word in _NAMELESS:
+        _refuse_label(node)
+
+
+def reject_extra_in_setting(node: ast.Statement) -> None:
+    """SpecError of braces, repeats or a label in a `train` section."""
+    _refuse_repeat(node)
+    _refuse_group(node, "a setting is one line: `epochs 10`")
+    _refuse_label(node)
+
+
+def _refuse_label(node: ast.Statement) -> None:
+    if node.label is not None:
+        message = f"`{node.head.id}` has no label"
+        raise SpecError("E109", message, node.label.span, "labels name tensors")
+
+
+def _refuse_group(node: ast.Statement, hint: str) -> None:
+    if node.group is not None:
+        raise SpecError("E109", f"`{node.head.id}` takes no braces", node.group.span, hint)
+
+
+def _refuse_repeat(node: ast.Statement) -> None:
+    for item in (*node.items, *node.tail):
+        if isinstance(item, ast.Repeat):
+            raise SpecError("E104", f"`{node.head.id}` cannot be repeated", item.span, "remove it")
