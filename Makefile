@@ -17,8 +17,8 @@ demo: $(READY)
 	@echo; echo "== check: shapes proven, parameters counted"
 	$(RUN) check specs/cifar10.cnn
 	@echo; echo "== a mistake, at its place, with its mend"
-	-@printf 'input 3x32x32\nconv 32 3x3 same relu; pool 2\ndense 10\n' > demo/mistake.cnn; \
-	  $(RUN) check demo/mistake.cnn
+	@printf 'input 3x32x32\nconv 32 3x3 same relu; pool 2\ndense 10\n' > demo/mistake.cnn
+	$(RUN) check demo/mistake.cnn || true
 	@echo; echo "== summary"
 	$(RUN) summary specs/cifar10.cnn
 	@echo; echo "== compile to ONNX and run on a picture (fresh weights: a guess)"

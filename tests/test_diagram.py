@@ -411,7 +411,7 @@ def test_an_unknown_ending_names_the_known_ones(tmp_path: Path):
 def test_without_matplotlib_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch):
     for module in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(cnndsl.UserError, match=r"pip install 'cnndsl\[plot\]'"):
+    with pytest.raises(cnndsl.UserError, match=r"pip install matplotlib"):
         render(Picture(spec("cifar10")), Path("g.png"))
 
 

@@ -13,7 +13,5 @@ def command() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("pygls", "lsprotocol"):
             raise
-        raise UserError(
-            "the language server needs pygls\n  pip install 'cnndsl[lsp]' (or pip install pygls)"
-        ) from None
+        raise UserError("the language server needs pygls\n  pip install pygls") from None
     server.start_io()

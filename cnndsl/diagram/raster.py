@@ -19,7 +19,7 @@ def drawn(scene: Scene, kind: str) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError(f"a {kind} needs matplotlib\n  pip install 'cnndsl[plot]'") from None
+        raise UserError(f"a {kind} needs matplotlib\n  pip install matplotlib") from None
     figure: Any = Figure(figsize=(scene.w / _DPI, scene.h / _DPI), facecolor=palette.PAGE[0])
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))

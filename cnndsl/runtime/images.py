@@ -53,7 +53,7 @@ def pillow() -> "tuple[Any, Any]":
     try:
         from PIL import ExifTags, Image
     except ImportError:
-        raise UserError("pictures need pillow\n  pip install 'cnndsl[image]'") from None
+        raise UserError("pictures need pillow\n  pip install pillow") from None
     return Image, ExifTags
 
 

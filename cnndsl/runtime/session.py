@@ -86,14 +86,14 @@ def runtime() -> Any:
     if len(packages) == 2:
         raise UserError(
             "onnxruntime and onnxruntime-gpu are both installed and shadow each other\n"
-            "  pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'cnndsl[gpu]'"
+            "  pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime"
         )
     try:
         ort = import_module("onnxruntime")
     except ImportError as error:
         raise UserError(
             f"onnxruntime cannot be imported ({error})\n"
-            "  pip install 'cnndsl[cpu]'    (or 'cnndsl[gpu]' for CUDA)"
+            "  pip install onnxruntime    (or 'onnxruntime-gpu[cuda,cudnn]' for CUDA)"
         ) from None
     ort.set_default_logger_severity(3)
     return ort
@@ -115,7 +115,7 @@ def providers(device: str) -> list[str]:
     if _CUDA not in available:
         raise UserError(
             "CUDA was asked for, but this onnxruntime runs on the CPU only\n"
-            "  pip uninstall -y onnxruntime && pip install 'cnndsl[gpu]'"
+            "  pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
         )
     return [_CUDA, CPU]
 
