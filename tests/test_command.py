@@ -325,3 +325,52 @@ def test_weights_may_be_anything_that_numpy_takes() -> None:
     assert proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
     with pytest.raises(cnndsl.UserError, match="mean"):
         model.to_onnx(mean=float("nan"))
+
+
+def test_a_file_of_blocks_is_a_part_and_no_empty_spec(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.cnn").unlink()
+    Path("blocks.cnn").write_text("block cell(c) { conv c 3x3 pad relu }\nlet width = 8\n")
+    Path("net.cnn").write_text('use "blocks.cnn"\ninput 3x8x8\ncell 8; gap; dense 3\n')
+    assert run("check", ".") == 0
+    assert "blocks.cnn: a part, with the blocks cell\n" in capsys.readouterr().out
+    assert run("compile", "blocks.cnn", "-o", "a.onnx") == 1
+    said = capsys.readouterr().err
+    assert "a file of blocks only is a part" in said
+    assert 'use "blocks.cnn"' in said
+
+
+@pytest.mark.parametrize(
+    ("name", "inner"),
+    [("resnet18", "dense 4"), ("squeezenet1_0", "conv 4 1x1"), ("unet", "conv 4 1x1")],
+)
+def test_a_template_takes_other_classes_and_images(name: str, inner: str) -> None:
+    assert run("init", name, "--classes", 4, "--input", "3x64x64") == 0
+    text = Path(f"{name}.cnn").read_text()
+    assert inner in text
+    model = cnndsl.load(f"{name}.cnn")
+    assert model.ir.input == (3, 64, 64)
+    assert model.ir.output_shapes()["output"][0] == 4
+    assert f"# parameters: {model.params:,}\n" in text
+
+
+def test_a_template_that_does_not_fit_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("init", "lenet5", "--input", "3x2x2") == 1
+    assert "lenet5.cnn:8:9: error[E201]" in capsys.readouterr().err
+    assert not Path("lenet5.cnn").exists()
+    assert run("init", "lenet5", "--input", "3,4") == 2
+    assert "channels x height x width: 3x64x64" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("fit", "train"), ("export", "compile"), ("evaluate", "eval")]
+)
+def test_commands_of_other_tools_name_ours(
+    theirs: str, ours: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(theirs, "a.cnn") == 2
+    assert f"Did you mean `{ours}`?" in capsys.readouterr().err
+
+
+def test_the_manual_knows_the_words_of_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("layers", "batchnorm") == 2
+    assert "did you mean `bn`?" in capsys.readouterr().err

@@ -31,6 +31,15 @@ COMMANDS = {
     "doctor": "what of the runtime is installed and works",
 }
 ALIASES = {"predict": "run"}
+OF_OTHER_TOOLS = {
+    "fit": "train", "finetune": "train", "export": "compile", "build": "compile", "onnx": "compile",
+    "convert": "decompile", "import": "decompile", "evaluate": "eval", "test": "eval",
+    "val": "eval", "validate": "check", "lint": "check", "verify": "check", "format": "fmt",
+    "infer": "run", "classify": "run", "detect": "run", "plot": "graph", "draw": "graph",
+    "show": "summary", "info": "summary", "stats": "summary", "new": "init", "create": "init",
+    "benchmark": "bench", "profile": "bench", "docs": "layers", "manual": "layers", "man": "layers",
+    "env": "doctor", "version": "--version",
+}  # fmt: skip
 
 
 class _HadEnough(Exception):  # noqa: N818
@@ -66,7 +75,7 @@ class Lazy(click.Group):
 
         known = {*COMMANDS, *ALIASES}
         if args and args[0] not in known and not args[0].startswith("-"):
-            close = nearest(args[0], known)
+            close = OF_OTHER_TOOLS.get(args[0].lower()) or nearest(args[0], known)
             hint = f" Did you mean `{close}`?" if close else ""
             ctx.fail(f"No such command `{args[0]}`.{hint}")
         return super().resolve_command(ctx, args)

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import set_option, spec_files, spec_source, style
-from cnndsl.lints import Choice, inspect
+from cnndsl.lints import Choice, inspect_file
+from cnndsl.passes.analyse import is_part
 from cnndsl.passes.settings import parse_settings
 from cnndsl.report.diagnostics import FORMATS
 from cnndsl.report.summary import one_line
 from cnndsl.source import Diagnostic, Source
+from cnndsl.syntax import ast
 
 
 def _codes(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,14 +49,13 @@ def command(
     if diff:
         return _show_fixes(run, sources)
     if fix:
-        sources = [_hint(run, source) for source in sources]
+        sources = [_fix_file(run, source) for source in sources]
     found = list[Diagnostic]()
     good = list[str]()
     for source in sources:
-        model, diagnostics = inspect(source, run.settings, run.choice)
+        line, diagnostics = _inspected(run, source)
         found += diagnostics
-        if model is not None:
-            good.append(one_line(model, source.name))
+        good += [line] if line else []
     if found or output_format in ("json", "sarif"):
         click.echo(FORMATS[output_format](found, style(sys.stdout)), color=True)
     if sys.stdout.isatty() and not fix:
@@ -62,6 +63,20 @@ def command(
     for line in good if output_format in ("full", "concise") and not quiet else ():
         click.echo(line)
     return int(len(good) < len(sources) or (strict and bool(found)))
+
+
+def _inspected(run: "_Run", source: Source) -> tuple[str | None, list[Diagnostic]]:
+    """What is said of a file without errors (None where there are some), and its diagnostics.
+
+    A file of blocks only is a part of other specs: that it is no network is no mistake.
+    """
+    model, found, file = inspect_file(source, run.settings, run.choice)
+    if model is not None:
+        return one_line(model, source.name), found
+    if not is_part(file) or {d.code for d in found} != {"E301"}:
+        return None, found
+    names = [node.name.id for node in file.body if isinstance(node, ast.Block)]
+    return f"{source.name}: a part, with the blocks {', '.join(names)}", []
 
 
 def _tell_of_fixes(found: list[Diagnostic]) -> None:
@@ -82,7 +97,7 @@ class _Run:
     unsafe: bool
 
 
-def _hint(run: _Run, source: Source) -> Source:
+def _fix_file(run: _Run, source: Source) -> Source:
     """Fix a file; what was done is said on stderr."""
     from cnndsl.edits import rewrite
     from cnndsl.lints.fixing import fixed

@@ -1,20 +1,40 @@
 """`cnndsl init NAME`."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from cnndsl import resources
+from cnndsl.edits import apply
 from cnndsl.fields import nearest
-from cnndsl.source import UserError
+from cnndsl.ir import Model
+from cnndsl.passes.analyse import analyse
+from cnndsl.source import Failed, Fix, Source, UserError
+
+_COUNT = re.compile(r"^# parameters: [\d,]+$", re.MULTILINE)
+_SHAPE = re.compile(r"\d+(x\d+)*")
+
+
+def _shape(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not _SHAPE.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no shape; write channels x height x width: 3x64x64")
+    return text
 
 
 @click.command("init")
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="NAME.cnn by default.")
+@click.option("--classes", type=click.IntRange(min=1), help="Outputs of the last layer.")
+@click.option("--input", "shape", callback=_shape, metavar="CxHxW",
+              help="Another size of the images, such as 3x64x64.")  # fmt: skip
 @click.option("--list", is_flag=True, help="The templates there are.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-def command(name: str | None, output: Path | None, force: bool, **options: bool) -> None:
+def command(
+    name: str | None, output: Path | None, classes: int | None, shape: str | None, force: bool,
+    **options: bool,
+) -> None:  # fmt: skip
     """Start from a published network: a commented spec to change."""
     known = {path.stem: path for path in sorted(resources.folder("specs").glob("*.cnn"))}
     if options["list"] or name is None:
@@ -29,8 +49,50 @@ def command(name: str | None, output: Path | None, force: bool, **options: bool)
         raise UserError(f"{target}: is there already\n  --force writes over it, -o names another")
     from cnndsl.files import write_whole
 
-    write_whole(target, known[name].read_bytes())
+    text = known[name].read_text(encoding="utf-8")
+    write_whole(target, _adapted(text, str(target), classes, shape).encode("utf-8"))
     click.echo(f"{target}: {_about(known[name])}\n  cnndsl check {target}")
+
+
+def _adapted(text: str, name: str, classes: int | None, shape: str | None) -> str:
+    """A template for other images or classes, with its new count of parameters.
+
+    Failed where the network does not fit the input.
+    """
+    if classes is None and shape is None:
+        return text
+    model = _model(Source(text, name))
+    edits = [*_inputs(model, shape), *_outputs(model, classes)]
+    changed, _ = apply(model.source, edits)
+    count = f"# parameters: {_model(Source(changed, name)).params:,}"
+    return _COUNT.sub(count, changed, count=1)
+
+
+def _model(source: Source) -> Model:
+    model, found = analyse(source)
+    if model is None:
+        raise Failed(found)
+    return model
+
+
+def _inputs(model: Model, shape: str | None) -> Iterator[Fix]:
+    if shape is not None:
+        yield from (Fix(s, shape, "another input") for s in model.nodes[0].places.values())
+
+
+def _outputs(model: Model, classes: int | None) -> Iterator[Fix]:
+    """The number of units, or of channels, in each layer that gives an output."""
+    if classes is None:
+        return
+    spans = {
+        span
+        for node in model.nodes
+        if node.path in model.heads
+        for name, span in node.places.items()
+        if name in ("units", "filters")
+    }
+    for span in spans:
+        yield Fix(span, str(classes), "another number of classes")
 
 
 def _list(known: dict[str, Path]) -> None:

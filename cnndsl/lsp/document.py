@@ -8,6 +8,7 @@ from pathlib import Path
 from cnndsl.ir import Model, Node
 from cnndsl.lints.base import inspect_file
 from cnndsl.lsp.names import Names
+from cnndsl.passes.analyse import is_part
 from cnndsl.passes.includes import locate, normal, read
 from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Diagnostic, Source, Span, UserError
@@ -35,16 +36,10 @@ class Document:
         """Errors, or else warnings; those of included files stand where they are used."""
         found = self._inspected[1]
         own = [d for d in found if d.span.source is self.source]
-        if self._is_part:
+        if is_part(self.file):
             own = [d for d in own if d.code != "E301"]
         others = (d for d in found if d.span.source is not self.source and d.severity == "error")
         return own + [self._brought_in(d) for d in others]
-
-    @property
-    def _is_part(self) -> bool:
-        """Whether there is nothing to run, only what other specs use."""
-        kinds = (ast.Use, ast.Block, ast.Let)
-        return bool(self.file.body) and all(isinstance(node, kinds) for node in self.file.body)
 
     def _brought_in(self, d: Diagnostic) -> Diagnostic:
         """An error of another file, at the first `use`."""

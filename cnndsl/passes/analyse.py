@@ -87,12 +87,23 @@ def _check_whole(run: Expander, file: ast.File, reporter: Reporter) -> None:
     span = file.body[-1].span if file.body else Span(file.source, 0, 0)
     if len(run.builder.nodes) > 1:
         return
-    if run.current is None:
+    if run.current is None and is_part(file):
+        use = f'use it in a spec: `use "{Path(file.source.name).name}"`'
+        reporter.report("E301", "a file of blocks only is a part, no network", span, use)
+    elif run.current is None:
         reporter.report("E301", "the spec is empty", span, "start with `input 3x32x32`")
     else:
         reporter.report(
             "E303", "the network has no layers", span, "add one, such as `conv 32 3x3 relu`"
         )
+
+
+def is_part(file: ast.File) -> bool:
+    """Whether a file only defines blocks and values, for others to `use`."""
+    kinds = (ast.Block, ast.Let, ast.Use)
+    return any(isinstance(node, ast.Block) for node in file.body) and all(
+        isinstance(node, kinds) for node in file.body
+    )
 
 
 def _check_settings(run: Expander, file: ast.File, settings: Mapping[str, float]) -> None:

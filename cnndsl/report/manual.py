@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cnndsl.fields import Spec, Word, nearest, specs, syntax
 from cnndsl.layers import vocabulary
+from cnndsl.passes.synonyms import meant
 from cnndsl.shapes import show
 from cnndsl.source import UserError
 
@@ -15,7 +16,7 @@ def layer_page(name: str) -> str:
     """The page of a layer; UserError with the nearest word."""
     layers = vocabulary()
     if name not in layers:
-        close = nearest(name, set(layers))
+        close = meant(name, layers)
         hint = f"did you mean `{close}`?" if close else "`cnndsl layers` lists them"
         raise UserError(f"there is no layer `{name}`; {hint}")
     cls = layers[name]
