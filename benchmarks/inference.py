@@ -18,8 +18,8 @@ RIVALS = ("eager", "channels_last", "unfolded")
 
 def our_run(name, batch, threads, fold):
     from cnndsl.backend.inference import Options, inference_model
-    from cnndsl.backend.weights import initial_weights
     from cnndsl.runtime.session import open_session
+    from cnndsl.weights.initial import initial_weights
 
     model = spec_model(name)
     graph = inference_model(model, initial_weights(model), Options(fold=fold)).SerializeToString()

@@ -22,11 +22,11 @@ def our_step(name, batch, optimizer, threads):
     from dataclasses import replace
 
     from cnndsl.backend.training import StepOptions
-    from cnndsl.backend.weights import initial_weights
     from cnndsl.optim import Adam, Sgd
     from cnndsl.recipe import Recipe
     from cnndsl.training.compiled import calibrate, sample_feed
     from cnndsl.training.settings import Settings
+    from cnndsl.weights.initial import initial_weights
 
     model = spec_model(name)
     rule = Adam() if optimizer == "adam" else Sgd(lr=0.01, momentum=0.9, decay=5e-4)

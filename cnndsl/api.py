@@ -78,7 +78,7 @@ class Model:
 
     def initial_weights(self, seed: int = 0) -> "dict[str, NDArray[np.float32]]":
         """Fresh tensors by name, as the layers' initialisers draw them."""
-        from cnndsl.backend.weights import initial_weights
+        from cnndsl.weights.initial import initial_weights
 
         if index(seed) < 0:
             raise UserError(f"seed: at least 0, not {seed}")
@@ -103,20 +103,19 @@ class Model:
         `mean`, `std` and the names of `classes` are those of the file, if nothing is given.
         """
         from cnndsl.backend.inference import Options, inference_model
-        from cnndsl.backend.meaning import Meaning
-        from cnndsl.backend.weights import as_weights, read_origin, read_weights
+        from cnndsl.weights.fit import as_weights, read_weights
+        from cnndsl.weights.model_info import ModelInfo
 
-        meaning = Meaning()
+        info = ModelInfo()
         if weights is None:
             tensors = self.initial_weights(seed)
         elif isinstance(weights, str | Path):
-            tensors = read_weights(Path(weights), self.ir)
-            meaning = read_origin(Path(weights))
+            loaded = read_weights(Path(weights), self.ir)
+            tensors, info = loaded.tensors, loaded.info
         else:
             tensors = as_weights(weights, self.ir)
         fixed = None if batch is None else index(batch)
-        meaning = meaning.given(mean, std, classes)
-        options = Options(index(opset), fixed, fold, uint8, meaning)
+        options = Options(index(opset), fixed, fold, uint8, info.updated(mean, std, classes))
         options.check(self.ir)
         return inference_model(self.ir, tensors, options)
 

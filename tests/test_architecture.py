@@ -29,6 +29,7 @@ training
 data decompile plot
 runtime
 backend
+weights
 lower
 lints fmt python_args
 passes

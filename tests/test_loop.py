@@ -20,7 +20,6 @@ from safetensors.numpy import load_file
 
 from cnndsl.api import parse
 from cnndsl.backend.training import StepOptions
-from cnndsl.backend.weights import initial_weights
 from cnndsl.cli import main
 from cnndsl.data import synthetic
 from cnndsl.data.dataset import Dataset
@@ -34,6 +33,7 @@ from cnndsl.training.compiled import calibrate
 from cnndsl.training.loop import Trainer
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted
+from cnndsl.weights.initial import initial_weights
 
 SPEC = """input 3x32x32
 conv 4 3x3 /2 bn relu; pool 2; dropout 0.2

@@ -17,7 +17,6 @@ from running import session
 from safetensors.numpy import save
 
 import cnndsl
-from cnndsl.backend.weights import _signature  # pyright: ignore[reportPrivateUsage]
 from cnndsl.cli import main
 from cnndsl.data import synthetic
 from cnndsl.fields import specs
@@ -33,6 +32,7 @@ from cnndsl.training.folder import (
     next_free,
 )
 from cnndsl.training.signals import Interrupted
+from cnndsl.weights.safetensors import _signature  # pyright: ignore[reportPrivateUsage]
 
 SPEC = """input 3x32x32
 let p = 0.2

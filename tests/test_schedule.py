@@ -8,10 +8,10 @@ import onnxruntime
 
 from cnndsl.api import parse
 from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
-from cnndsl.backend.weights import initial_weights
 from cnndsl.graph.export import export
 from cnndsl.graph.passes.node_order import runtime_order
 from cnndsl.recipe import Recipe
+from cnndsl.weights.initial import initial_weights
 
 SPEC = "input 3x8x8; conv 4 3x3 same bn relu; conv 4 3x3 same bn relu; conv 4 3x3; gap; dense 3"
 

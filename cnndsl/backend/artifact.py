@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from cnndsl.backend.inference import lines, metadata
 from cnndsl.backend.training import OPSET, Step, StepOptions, split_step, training_step
-from cnndsl.backend.weights import Weights
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
+from cnndsl.weights.base import Weights
 
 if TYPE_CHECKING:
     from onnx import ModelProto

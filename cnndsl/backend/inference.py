@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnndsl.backend.meaning import Meaning
-from cnndsl.backend.weights import Weights
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.export import IR_VERSIONS, export
 from cnndsl.graph.fold import fold_batch_norm
@@ -15,6 +13,8 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model, Node
 from cnndsl.source import UserError
 from cnndsl.version import LANGUAGE, version
+from cnndsl.weights.base import Weights
+from cnndsl.weights.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -25,7 +25,7 @@ class Options:
     """How the inference graph is made.
 
     `batch` is fixed if given, else symbolic. With `uint8` the input is N×H×W×C uint8, divided by
-    255 and normalised, all inside the graph. `meaning` says how, and names the classes of the main
+    255 and normalised, all inside the graph. `info` says how, and names the classes of the main
     output in the metadata.
     """
 
@@ -33,7 +33,7 @@ class Options:
     batch: int | None = None
     fold: bool = True
     uint8: bool = False
-    meaning: Meaning = field(default_factory=Meaning)
+    info: ModelInfo = field(default_factory=ModelInfo)
 
     def check(self, model: Model) -> None:
         """UserError for options that make no graph for this model."""
@@ -45,7 +45,7 @@ class Options:
         if self.uint8 and len(model.input) != 3:
             raise UserError(f"uint8 pictures need an image input, not {model.input[0]} features")
         outputs = model.output_shapes()[model.main_output]
-        self.meaning.check(model.input[0], outputs[0])
+        self.info.check(model.input[0], outputs[0])
 
 
 class InferenceEmitter(Emitter):
@@ -95,7 +95,7 @@ def _pictures(tape: Tape, model: Model, options: Options) -> Value:
     channels, height, width = model.input
     raw = tape.input("input", (options.batch or "N", height, width, channels), "uint8")
     first = tape.op("Transpose", tape.op("Cast", raw, to="float32"), perm=(0, 3, 1, 2))
-    return normalised(tape, first, options.meaning.mean, options.meaning.std)
+    return normalised(tape, first, options.info.mean, options.info.std)
 
 
 def normalised(tape: Tape, x: Value, mean: tuple[float, ...], std: tuple[float, ...]) -> Value:
@@ -113,7 +113,7 @@ def inference_model(model: Model, weights: Weights, options: Options) -> "ModelP
     """
     tape = inference_tape(model, weights, options)
     said = metadata(model)
-    said |= options.meaning.entries()
+    said |= options.info.onnx_metadata()
     return export(tape, model.name, options.opset, said, lines(model))
 
 

@@ -13,7 +13,6 @@ from cnndsl.backend.emitter import TrainingEmitter
 from cnndsl.backend.inference import emit, normalised
 from cnndsl.backend.synchronised import synchronise
 from cnndsl.backend.update import write_update
-from cnndsl.backend.weights import Weights
 from cnndsl.graph import rules
 from cnndsl.graph.idioms import use_fast_idioms
 from cnndsl.graph.passes.node_order import write_for_runtime
@@ -28,6 +27,7 @@ from cnndsl.lower.driver import Lowering, Plan
 from cnndsl.lower.layout import Layout
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
+from cnndsl.weights.base import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,5 +1,6 @@
 """`cnndsl compile FILE -o MODEL.onnx`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,7 @@ from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
 
 if TYPE_CHECKING:
-    from cnndsl.backend.meaning import Meaning
-    from cnndsl.backend.weights import Weights
+    from cnndsl.weights.fit import ModelWeights
 
 
 def _numbers(
@@ -77,27 +77,30 @@ def command(
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options, inference_model
-    from cnndsl.backend.meaning import Meaning
-    from cnndsl.backend.weights import initial_weights, read_origin, read_weights
     from cnndsl.files import write_whole
+    from cnndsl.weights.fit import ModelWeights, read_weights
+    from cnndsl.weights.initial import initial_weights
+    from cnndsl.weights.model_info import ModelInfo
 
     refuse_overwriting(output, file, weights)
     model = load(file, settings)
-    tensors = read_weights(weights, model) if weights else initial_weights(model, seed)
-    meaning = (read_origin(weights) if weights else Meaning()).given(mean, std, classes)
+    if weights:
+        loaded = read_weights(weights, model)
+    else:
+        loaded = ModelWeights(initial_weights(model, seed), ModelInfo())
+    info = loaded.info.updated(mean, std, classes)
     if train:
-        return _write_training(model, tensors, output, train, batch, conv, meaning)
-    options = Options(opset, batch, fold, uint8, meaning)
+        return _write_training(model, replace(loaded, info=info), output, train, batch, conv)
+    options = Options(opset, batch, fold, uint8, info)
     options.check(model)
-    data = checked_bytes(inference_model(model, tensors, options))
+    data = checked_bytes(inference_model(model, loaded.tensors, options))
     write_whole(output, data)
     origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
 
 
 def _write_training(
-    model: Model, tensors: "Weights", output: Path, train: str, batch: int | None, conv: str,
-    meaning: "Meaning",
+    model: Model, weights: "ModelWeights", output: Path, train: str, batch: int | None, conv: str
 ) -> None:  # fmt: skip
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
@@ -108,14 +111,15 @@ def _write_training(
     from cnndsl.recipe import Recipe
 
     recipe = model.recipe or Recipe()
-    meaning.check(model.input[0], model.output_shapes()[model.main_output][0])
+    info = weights.info
+    info.check(model.input[0], model.output_shapes()[model.main_output][0])
     options = StepOptions(
-        batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), meaning.mean, meaning.std
+        batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), info.mean, info.std
     )
     if train == "step":
-        written = {output: step_model(model, recipe, options, tensors)}
+        written = {output: step_model(model, recipe, options, weights.tensors)}
     else:
-        grad, apply = split_models(model, recipe, options, tensors)
+        grad, apply = split_models(model, recipe, options, weights.tensors)
         stem = output.name.removesuffix(".onnx")
         written = {output.with_name(f"{stem}.grad.onnx"): grad,
                    output.with_name(f"{stem}.apply.onnx"): apply}  # fmt: skip

@@ -24,27 +24,27 @@ def command(
 
     A file that `compile` or `train` wrote carries its source, which is printed.
     """
-    from cnndsl.backend.weights import pack_weights
-    from cnndsl.decompile import from_graph, stored
+    from cnndsl.decompile import embedded_source, from_graph
     from cnndsl.files import write_whole
     from cnndsl.runtime.foreign import checked, load_model
+    from cnndsl.weights.safetensors import pack_weights
 
     refuse_overwriting(output, model, weights)
     refuse_overwriting(weights, model)
     proto = load_model(model)
-    text, used = None if graph else stored.source(proto), dict[str, str]()
-    if text is None or weights or not stored.is_step(proto):
+    text, used = None if graph else embedded_source.source(proto), dict[str, str]()
+    if text is None or weights or not embedded_source.is_step(proto):
         checked(proto, str(model))
     if text is not None:
-        used = stored.used(proto)
-        tensors = stored.tensors(proto, stored.spec(proto)) if weights else {}
+        used = embedded_source.used(proto)
+        tensors = embedded_source.tensors(proto, embedded_source.spec(proto)) if weights else {}
     else:
         found = from_graph(proto)
         text, tensors = found.text, found.tensors
     if output is not None:
         _refuse_others(output.parent, {output.name: text} if not force else {}, used)
     if weights:
-        write_whole(weights, pack_weights(tensors, stored.meaning(proto)))
+        write_whole(weights, pack_weights(tensors, embedded_source.model_info(proto)))
         click.echo(f"{weights}: {len(tensors)} tensors", err=True)
     if output is None:
         for name in used:

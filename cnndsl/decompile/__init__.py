@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cnndsl.decompile import embedded_source
 from cnndsl.decompile import operators as operators
-from cnndsl.decompile import stored
 from cnndsl.decompile import windows as windows
+from cnndsl.decompile.embedded_source import Tensors
 from cnndsl.decompile.fuse import fuse
 from cnndsl.decompile.graph import read
 from cnndsl.decompile.reader import Reader, joined
-from cnndsl.decompile.stored import Tensors
 from cnndsl.fmt.render import formatted
 from cnndsl.fmt.unroll import Step, flat
 from cnndsl.ir import Model
@@ -40,10 +40,10 @@ class Decompiled:
 
 def decompiled(model: "ModelProto") -> Decompiled:
     """The source that a checked file of ours carries, with its tensors; else its operators."""
-    if stored.source(model) is None:
+    if embedded_source.source(model) is None:
         return from_graph(model)
-    spec = stored.spec(model)
-    return Decompiled(spec.source.text, spec, stored.tensors(model, spec))
+    spec = embedded_source.spec(model)
+    return Decompiled(spec.source.text, spec, embedded_source.tensors(model, spec))
 
 
 def from_graph(model: "ModelProto") -> Decompiled:

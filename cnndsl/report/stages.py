@@ -66,7 +66,7 @@ def _node(model: Model, node: Node) -> str:
 def tape_text(model: Model) -> str:
     """The inference graph before export: operators with shapes."""
     from cnndsl.backend.inference import Options, inference_tape
-    from cnndsl.backend.weights import initial_weights
+    from cnndsl.weights.initial import initial_weights
 
     return show_tape(inference_tape(model, initial_weights(model), Options()))
 
@@ -88,7 +88,7 @@ def onnx_text(model: Model) -> str:
     import onnx.printer
 
     from cnndsl.backend.inference import Options, inference_model
-    from cnndsl.backend.weights import initial_weights
+    from cnndsl.weights.initial import initial_weights
 
     proto = inference_model(model, initial_weights(model), Options())
     del proto.graph.initializer[:]

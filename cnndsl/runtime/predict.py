@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.meaning import read_entries
 from cnndsl.runtime.foreign import load_checked
 from cnndsl.runtime.images import read_array, read_picture
 from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError, printable
+from cnndsl.weights.model_info import info_from_onnx
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def open_predictor(path: Path, device: str = "auto", threads: int | None = None)
     dims = tuple(d if isinstance(d, int) else 0 for d in first.shape[1:])
     if uint8:
         dims = (dims[-1], *dims[:-1])
-    meaning = read_entries(entries, str(path))
-    mean, std = (np.array(numbers, np.float32) for numbers in (meaning.mean, meaning.std))
-    return Predictor(session, uint8, dims, mean, std, meaning.classes)
+    info = info_from_onnx(entries, str(path))
+    mean, std = (np.array(numbers, np.float32) for numbers in (info.mean, info.std))
+    return Predictor(session, uint8, dims, mean, std, info.classes)
 
 
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:

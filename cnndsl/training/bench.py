@@ -9,13 +9,13 @@ import numpy as np
 
 from cnndsl.backend.inference import Options, inference_model
 from cnndsl.backend.training import StepOptions
-from cnndsl.backend.weights import initial_weights
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import open_session
 from cnndsl.training.compiled import calibrate, sample_feed
 from cnndsl.training.settings import Settings
+from cnndsl.weights.initial import initial_weights
 
 
 def bench(

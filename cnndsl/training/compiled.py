@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
-from cnndsl.backend.weights import Weights
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
@@ -18,6 +17,7 @@ from cnndsl.runtime.stepper import Stepper
 from cnndsl.source import UserError
 from cnndsl.training.memory import TooLarge, check_activations, check_step
 from cnndsl.training.settings import Settings
+from cnndsl.weights.base import Weights
 
 _TRIALS = 4
 _SLOW = 0.3  # seconds a step from which only one way is tried

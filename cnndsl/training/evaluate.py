@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from cnndsl.backend.inference import Options, inference_model
 from cnndsl.backend.training import OPSET, main_output
-from cnndsl.backend.weights import Weights
 from cnndsl.data.dataset import Split
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.losses import Loss
 from cnndsl.runtime.session import Session, open_session
+from cnndsl.weights.base import Weights
 
 _BATCH = 250
 _LARGEST = 1 << 24  # values in an activation of the whole batch: 64 MiB
@@ -76,7 +76,7 @@ class Evaluator:
             total += self._loss(logits, y) * len(y)
             np.add.at(confusion, (y, logits.argmax(1)), 1)
         right = int(np.diag(confusion).sum())
-        classes = self.options.meaning.classes
+        classes = self.options.info.classes
         return Scores(total / len(split), right / len(split), confusion, classes)
 
     def _batch(self) -> int:

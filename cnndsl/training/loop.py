@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.inference import Options, inference_model
-from cnndsl.backend.meaning import Meaning
 from cnndsl.backend.training import StepOptions
-from cnndsl.backend.weights import Weights, pack_weights
 from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite, write_whole
 from cnndsl.ir import Model
@@ -32,6 +30,9 @@ from cnndsl.training.memory import trim_heap
 from cnndsl.training.progress import Progress, learning_rate
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted, Stop, listening
+from cnndsl.weights.base import Weights
+from cnndsl.weights.model_info import ModelInfo
+from cnndsl.weights.safetensors import pack_weights
 
 
 @dataclass
@@ -68,8 +69,8 @@ class Trainer:
             randoms,
         )  # fmt: skip
         image = len(self.model.input) == 3
-        meaning = Meaning(options.mean, options.std, self.data.classes)
-        deploy = Options(uint8=image, meaning=meaning)
+        info = ModelInfo(options.mean, options.std, self.data.classes)
+        deploy = Options(uint8=image, info=info)
         s = self.settings
         self.evaluator = Evaluator(self.model, self.recipe.loss, deploy, s.device, s.threads)
 
@@ -192,7 +193,7 @@ class Trainer:
         return weights
 
     def _keep(self, name: str, weights: Weights) -> None:
-        data = pack_weights(weights, self.evaluator.options.meaning)
+        data = pack_weights(weights, self.evaluator.options.info)
         write_whole(self.folder.path / "weights" / f"{name}.safetensors", data)
 
     def save(self) -> None:
@@ -243,9 +244,9 @@ class Trainer:
 
     def _finish(self) -> None:
         """Write `best.onnx`, ready to deploy; its scores are known, but to a run that went on."""
-        from cnndsl.backend.weights import read_weights
+        from cnndsl.weights.fit import read_weights
 
-        best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model)
+        best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model).tensors
         self.scores = self.scores or self.evaluator.score(best, self.data.test)
         self.folder.results(self.progress.rows)
         graph = inference_model(self.model, best, self.evaluator.options)

@@ -6,10 +6,10 @@ from math import inf, prod
 from pathlib import Path
 
 from cnndsl.backend.training import Step, StepOptions, sees_whole_batch
-from cnndsl.backend.weights import Weights
 from cnndsl.ir import Model
 from cnndsl.runtime.arena import arena_bytes
 from cnndsl.source import UserError
+from cnndsl.weights.base import Weights
 
 _RUNTIME = 4 << 20  # what a session takes before its first node
 _NODE = 12 << 10  # bytes of a session for each node

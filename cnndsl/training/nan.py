@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.inference import InferenceEmitter, emit
-from cnndsl.backend.weights import Weights
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.runtime.session import open_session
+from cnndsl.weights.base import Weights
 
 
 def all_finite(tensors: Mapping[str, NDArray[Any]]) -> bool:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from cnndsl.backend.training import StepOptions, main_output
-from cnndsl.backend.weights import Weights, fit_weights, initial_weights, read_weights
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.ir import Model
@@ -20,6 +19,9 @@ from cnndsl.training.loop import Trainer
 from cnndsl.training.memory import check_weights
 from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
+from cnndsl.weights.base import Weights
+from cnndsl.weights.fit import fit_weights, read_weights
+from cnndsl.weights.initial import initial_weights
 
 
 def start(
@@ -53,7 +55,7 @@ def _trainer(
 
 def _first_weights(model: Model, recipe: Recipe, file: Path | None) -> Weights:
     check_weights(model)
-    return read_weights(file, model) if file else initial_weights(model, recipe.seed)
+    return read_weights(file, model).tensors if file else initial_weights(model, recipe.seed)
 
 
 def resume(

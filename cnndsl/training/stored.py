@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from cnndsl.backend.inference import Options
-from cnndsl.backend.weights import read_origin, read_weights
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import located
 from cnndsl.ir import Model
@@ -19,6 +18,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.source import Failed, UserError
 from cnndsl.training.evaluate import Evaluator, Scores
 from cnndsl.training.run import check_outputs, open_any_data
+from cnndsl.weights.fit import read_weights
 
 
 def stored_arguments(run: Path) -> dict[str, Any]:
@@ -88,13 +88,13 @@ def scored(
     recipe = stored_recipe(stored, model)
     recipe = replace(recipe, data=data or recipe.data)
     folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
-    file = run / "weights" / "best.safetensors"
-    weights = read_weights(file, model)
-    meaning = read_origin(file)
-    found = _as_learned(model, meaning.classes, open_any_data(model, recipe, folder))
-    options = Options(uint8=len(model.input) == 3, meaning=meaning.given(classes=found.classes))
+    weights = read_weights(run / "weights" / "best.safetensors", model)
+    found = _as_learned(model, weights.info.classes, open_any_data(model, recipe, folder))
+    options = Options(uint8=len(model.input) == 3, info=weights.info.updated(classes=found.classes))
     loss = recipe.loss.fitted(stored.get("counts") or found.counts())
-    return Evaluator(model, loss, options, device, threads, mirror).score(weights, found.test)
+    return Evaluator(model, loss, options, device, threads, mirror).score(
+        weights.tensors, found.test
+    )
 
 
 def _as_learned(model: Model, learned: tuple[str, ...], data: Dataset) -> Dataset:

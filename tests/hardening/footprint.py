@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cnndsl.api import parse
 from cnndsl.backend.training import StepOptions
-from cnndsl.backend.weights import initial_weights
 from cnndsl.recipe import Recipe
 from cnndsl.training.compiled import Compiled, compile_step, sample_feed
 from cnndsl.training.memory import step_bytes
 from cnndsl.training.settings import Settings
+from cnndsl.weights.initial import initial_weights
 
 
 def resident(key: str) -> float:

@@ -11,9 +11,10 @@ from budget import Figure, count
 from safetensors.numpy import load, save
 
 import cnndsl
-from cnndsl.backend.weights import pack_weights, read_weights
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint
+from cnndsl.weights.fit import read_weights
+from cnndsl.weights.safetensors import pack_weights
 
 MODEL = cnndsl.parse("input 3x8x8\nconv 4 3x3 bn relu; gap; flatten; dense 3")
 GOOD = {name: np.array(a) for name, a in MODEL.initial_weights().items()}
@@ -83,7 +84,7 @@ def test_damaged_weights(tmp_path: Path, figure: Figure) -> None:
 
 def test_weights_of_others_have_no_hash(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(save(GOOD, metadata={"format": "pt"}))
-    found = read_weights(tmp_path / "w.safetensors", MODEL.ir)
+    found = read_weights(tmp_path / "w.safetensors", MODEL.ir).tensors
     assert all(np.array_equal(found[name], array) for name, array in GOOD.items())
 
 

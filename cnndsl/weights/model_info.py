@@ -1,4 +1,4 @@
-"""What tensors alone do not say: how pictures are normalised, and how the classes are called.
+"""What tensors alone do not say: how images are normalised, and how the classes are called.
 
 It stands in the metadata: of weights as one text, of ONNX files as an entry each.
 """
@@ -17,19 +17,22 @@ Numbers = float | Sequence[float]
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """Pictures in 0…1 less `mean`, over `std`: one number each, or one a channel."""
+class ModelInfo:
+    """Preprocessing and classes: images in 0…1 less `mean`, over `std`.
+
+    Both are one number, or one a channel.
+    """
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     classes: tuple[str, ...] = ()
 
-    def given(
+    def updated(
         self,
         mean: Numbers | None = None,
         std: Numbers | None = None,
         classes: Sequence[str] | None = None,
-    ) -> "Meaning":
+    ) -> "ModelInfo":
         """With other values where some are given."""
         changes: dict[str, Any] = {} if mean is None else {"mean": _numbers(mean)}
         changes |= {} if std is None else {"std": _numbers(std)}
@@ -49,39 +52,43 @@ class Meaning:
             have = f"{len(self.classes)} names for {outputs} outputs"
             raise UserError(f"classes: {have}; give one name for each")
 
-    def entries(self) -> dict[str, str]:
-        """As `read_entries` reads it: what is said of ONNX files, where anything is."""
-        normal = replace(self, classes=())
-        said = {} if normal == Meaning() else {"cnndsl_normalisation": normal.text()}
-        return said | ({"cnndsl_classes": json.dumps(self.classes)} if self.classes else {})
+    def onnx_metadata(self) -> dict[str, str]:
+        """Entries of an ONNX file, without those at their defaults; see `info_from_onnx`."""
+        preprocessing = replace(self, classes=())
+        entries = dict[str, str]()
+        if preprocessing != ModelInfo():
+            entries["cnndsl_normalisation"] = preprocessing.to_json()
+        if self.classes:
+            entries["cnndsl_classes"] = json.dumps(self.classes)
+        return entries
 
-    def text(self) -> str:
-        """As `read_meaning` reads it: what stands in the metadata of weights."""
+    def to_json(self) -> str:
+        """One text, as it stands in the metadata of weights; see `info_from_json`."""
         named = {"classes": self.classes} if self.classes else {}
         return json.dumps({"mean": self.mean, "std": self.std, **named})
 
 
-def read_meaning(text: str, origin: str) -> Meaning:
-    """What `Meaning.text` wrote, all at its defaults where it is empty. UserError for no JSON of
+def info_from_json(text: str, origin: str) -> ModelInfo:
+    """What `ModelInfo.to_json` wrote; the defaults where it is empty. UserError for no JSON of
     such numbers.
     """
     try:
-        said: dict[str, Any] = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
-        return Meaning().given(said["mean"], said["std"], said.get("classes", ()))
+        values: dict[str, Any] = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
+        return ModelInfo().updated(values["mean"], values["std"], values.get("classes", ()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
         raise UserError(message) from None
 
 
-def read_entries(entries: Mapping[str, str], origin: str) -> Meaning:
+def info_from_onnx(entries: Mapping[str, str], origin: str) -> ModelInfo:
     """What the metadata of an ONNX file say."""
-    found = read_meaning(entries.get("cnndsl_normalisation", ""), origin)
+    info = info_from_json(entries.get("cnndsl_normalisation", ""), origin)
     try:
-        return found.given(classes=json.loads(entries.get("cnndsl_classes", "[]")))
+        return info.updated(classes=json.loads(entries.get("cnndsl_classes", "[]")))
     except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{origin}: its metadata cannot be read: {error}") from None
 
 
-def _numbers(given: Any) -> tuple[float, ...]:
+def _numbers(values: Any) -> tuple[float, ...]:
     """One number or several, also those of NumPy."""
-    return tuple(np.ravel(np.asarray(given, np.float64)).tolist())
+    return tuple(np.ravel(np.asarray(values, np.float64)).tolist())

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.meaning import Meaning, read_entries
 from cnndsl.decompile.graph import initializers
 from cnndsl.ir import Model, Node
 from cnndsl.layers.norm import BatchNorm
@@ -18,6 +17,7 @@ from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
 from cnndsl.passes.settings import written_settings
 from cnndsl.source import UserError
+from cnndsl.weights.model_info import ModelInfo, info_from_onnx
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -55,9 +55,9 @@ def used(model: "ModelProto") -> dict[str, str]:
     return texts
 
 
-def meaning(model: "ModelProto") -> Meaning:
-    """What pictures are normalised by before they meet the weights, and the names of classes."""
-    return read_entries(_entries(model), "the model")
+def model_info(model: "ModelProto") -> ModelInfo:
+    """How images are normalised before they meet the weights, and the names of classes."""
+    return info_from_onnx(_entries(model), "the model")
 
 
 def spec(model: "ModelProto") -> Model:

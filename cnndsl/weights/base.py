@@ -1,0 +1,53 @@
+"""What a weights file holds before it is fitted to a model, and what a format of such files is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.weights.model_info import ModelInfo
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class RawWeights:
+    """Tensors in the order of the file, under the names and in the layouts that they have there.
+
+    `info` is what the file says of preprocessing and classes, `metadata` its other entries.
+    """
+
+    tensors: Mapping[str, NDArray[Any]]
+    info: ModelInfo = field(default_factory=ModelInfo)
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+registry: list["WeightsFormat"] = []
+
+
+class WeightsFormat(ABC):
+    """A format of weights files. A subclass in a module of this package is registered by itself."""
+
+    extensions: ClassVar[tuple[str, ...]]
+    """In lower case, with the dot."""
+
+    def __init_subclass__(cls) -> None:
+        registry.append(cls())
+
+    @abstractmethod
+    def recognises(self, path: Path) -> bool:
+        """Whether the content of a readable file is of this format, whatever its extension."""
+
+    @abstractmethod
+    def read(self, path: Path) -> RawWeights:
+        """The content; UserError where it is damaged or not of this format."""
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """The start of a file, by which formats know their own."""
+    with path.open("rb") as file:
+        return file.read(count)
