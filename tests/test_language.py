@@ -247,6 +247,32 @@ def test_what_a_statement_says_itself_wins_over_the_default():
     assert layers[3].layer == Conv(8, (3, 3), padding="same", stride=(1, 1), bias="nobias")
 
 
+def test_a_default_reaches_its_word_wherever_it_stands():
+    start = ("default bn eps=1e-2 momentum=0.3", "default dropout 0.1", "default leaky alpha=0.2")
+    for line in (
+        "conv 8 3x3 bn dropout leaky",
+        "block b { conv 8 3x3 bn dropout leaky }; b",
+        "block b { conv 8 3x3 }; b bn dropout leaky",
+        "default conv bn dropout leaky; conv 8 3x3",
+        "default bn dropout leaky; conv 8 3x3 bn",
+    ):
+        bn, dropout, leaky = (node.layer for node in model(*start, line).nodes[-3:])
+        assert (bn.eps, bn.momentum, dropout.p, leaky.alpha) == (0.01, 0.3, 0.1, 0.2), line
+
+
+def test_a_word_says_more_than_its_default():
+    start = ("default bn eps=1e-2 momentum=0.3", "default dropout 0.1", "default pool 3")
+    bn, dropout, pool = model(*start, "conv 8 3x3 bn eps=1 dropout 0.7", "pool 2").nodes[-3:]
+    assert (bn.layer.eps, bn.layer.momentum) == (1, 0.3)
+    assert (dropout.layer.p, pool.layer.kernel) == (0.7, (2, 2))
+    assert model(*start, "conv 8 3x3 bn plain").nodes[-1].layer.eps == 1e-5
+
+
+def test_defaults_of_defaults_end():
+    many = [f"default {a} {b} {b}" for a, b in (("bn", "relu"), ("relu", "tanh"), ("tanh", "bn"))]
+    assert words(*many, "conv 8 3 bn") == ["conv", "bn", "relu", "relu"]
+
+
 def test_defaults_end_with_their_scope():
     assert words("residual { default conv relu; conv 16 3x3 same }", "conv 8 3") == [
         "conv", "relu", "residual", "conv",

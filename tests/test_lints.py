@@ -86,6 +86,11 @@ QUIET = {
     "an auto residual that adds once": (
         "block r(c) { residual auto { conv c 1x1 relu } }; r 8; r 8"
     ),
+    "a default that a layer's own word does not need": (
+        "default conv bn relu; conv 8 3x3 same; conv 8 3x3 same bn relu plain"
+    ),
+    "a default of statements": "default bn eps=1e-3; conv 8 3x3 same nobias; bn; relu",
+    "norms of two branches": "add { conv 8 1x1 bn | conv 8 3x3 same bn }; relu",
     "softmax for those who do not train": "gap; dense 10 softmax",
 }
 
@@ -200,7 +205,7 @@ def test_these_can_be_fixed() -> None:
     mended = {code for code in FIXABLE if code.startswith("W")}
     assert mended == {
         "W001", "W101", "W102", "W103", "W201", "W202", "W203", "W206",
-        "W301", "W302", "W303", "W304", "W306", "W401", "W402", "W403", "W404",
+        "W301", "W302", "W303", "W304", "W306", "W311", "W401", "W402", "W403", "W404",
     }  # fmt: skip
     assert {"E101", "E103", "E109", "E202"} <= set(FIXABLE)
 
@@ -218,6 +223,22 @@ def test_borders_are_kept_by_all_convolutions_or_by_none() -> None:
     result = fixed(Source(text), unsafe=True)
     assert result.source.text == text.replace("8 3x3", "8 3x3 same")
     assert result.count == 1
+
+
+@pytest.mark.parametrize(
+    ("default", "line", "code"),
+    [
+        ("conv bn", "conv 8 3x3 same bn relu", "W311"),
+        ("conv gn 2", "conv 8 3x3 same bn", "W311"),
+        ("conv relu", "conv 8 3x3 same relu dropout", "W303"),
+        ("bn relu", "bn; relu", "W303"),
+    ],
+)
+def test_what_a_default_doubles_is_said_at_the_statement(
+    default: str, line: str, code: str
+) -> None:
+    double = cnndsl.check(network(f"default {default}", line))
+    assert [(d.code, d.span.line) for d in double if d.code in ("W303", "W311")] == [(code, 3)]
 
 
 def test_comments_and_layout_stay() -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from cnndsl.ir import Model, Node
 from cnndsl.passes.analyse import examine
 from cnndsl.passes.receptive import Field, fields
+from cnndsl.passes.reporter import line_of
 from cnndsl.recipe import Recipe
 from cnndsl.source import Diagnostic, Fix, Source, Span, UserError
 from cnndsl.syntax import ast
@@ -49,6 +50,11 @@ def without(span: Span) -> Fix:
     if not text[line:start].strip() and text[end : end + 1] in ("", "\n"):
         return Fix(Span(span.source, line, min(end + 1, len(text))), "", "remove its line")
     return Fix(span, "", "remove it")
+
+
+def line_at(node: Node, seen_from: Node) -> str:
+    """The line of a node, with its file where that is another one."""
+    return line_of(node.span, seen_from.span.source)
 
 
 @dataclass(frozen=True)

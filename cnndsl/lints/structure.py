@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator
 
 from cnndsl.ir import Node
-from cnndsl.layers.activation import Activation, Relu, Relu6, Scale, Sigmoid, Softmax, Tanh
+from cnndsl.layers.activation import Sigmoid, Tanh
 from cnndsl.layers.conv import Conv, Convolution
 from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.dropout import Dropout
 from cnndsl.layers.merge import Add, Concat
 from cnndsl.layers.norm import BatchNorm
-from cnndsl.lints.base import Found, Subject, lint, removal
-from cnndsl.passes.reporter import line_of
+from cnndsl.lints.base import Found, Subject, line_at, lint
 from cnndsl.shapes import show
 from cnndsl.source import Fix
 from cnndsl.syntax import ast
@@ -36,13 +35,9 @@ def collapsing(s: Subject) -> Iterator[Found]:
             continue
         yield Found(
             f"nothing but linear layers stands between this `{first.layer.word}` and the next at "
-            f"{_line(behind, first)}: together they can do no more than one", first.span,
+            f"{line_at(behind, first)}: together they can do no more than one", first.span,
             f"add an activation: `{first.text} relu`", fix=_activate(s, i),
         )  # fmt: skip
-
-
-def _line(node: Node, seen_from: Node) -> str:
-    return line_of(node.span, seen_from.span.source)
 
 
 def _next_layer(s: Subject, i: int) -> Node | None:
@@ -96,36 +91,6 @@ def vanishing(s: Subject) -> Iterator[Found]:
             )  # fmt: skip
 
 
-@lint("W303")
-def activated_twice(s: Subject) -> Iterator[Found]:
-    """An activation directly on the output of another."""
-    for node in s.nodes:
-        if not isinstance(node.layer, Activation) or isinstance(node.layer, Scale):
-            continue
-        first = s.source_of(node)
-        if not isinstance(first.layer, Activation) or isinstance(first.layer, Scale):
-            continue
-        same = type(first.layer) is type(node.layer) and isinstance(node.layer, Relu | Relu6)
-        effect = "the second does nothing" if same else _loses(first, node)
-        yield Found(
-            f"`{node.layer.word}` directly behind `{first.layer.word}`: {effect}", node.span,
-            "keep one of them", fix=_dropped(node) if same else None,
-        )  # fmt: skip
-
-
-def _loses(first: Node, second: Node) -> str:
-    if isinstance(second.layer, Softmax | Sigmoid) and isinstance(first.layer, Relu | Relu6):
-        return "all negative logits are cut to the same probability"
-    return "one non-linearity a layer is enough"
-
-
-def _dropped(node: Node) -> Fix | None:
-    """Remove a word behind others."""
-    if not node.follows or node.statement is None or not node.statement.holds(node.span):
-        return None
-    return removal(node.span)
-
-
 @lint("W304")
 def useless_bias(s: Subject) -> Iterator[Found]:
     """A bias that the batch norm behind it subtracts again."""
@@ -137,7 +102,7 @@ def useless_bias(s: Subject) -> Iterator[Found]:
         if bias is None or not isinstance(s.nodes[at].layer, BatchNorm):
             continue
         yield Found(
-            f"the batch norm at {_line(s.nodes[at], node)} subtracts this bias again: "
+            f"the batch norm at {line_at(s.nodes[at], node)} subtracts this bias again: "
             f"{bias.shape[0]:,} parameters do nothing", node.places.get("bias", node.span),
             "write `nobias`, or `bn` in the same statement", fix=_unbiased(s, node, s.nodes[at]),
         )  # fmt: skip
@@ -163,7 +128,7 @@ def dropout_before_norm(s: Subject) -> Iterator[Found]:
             behind = s.nodes[at]
             if isinstance(behind.layer, BatchNorm):
                 yield Found(
-                    f"`dropout` directly before the batch norm at {_line(behind, node)}: the "
+                    f"`dropout` directly before the batch norm at {line_at(behind, node)}: the "
                     "variance that it learns is that of training, not of use", node.span,
                     "put `dropout` behind `bn` and its activation, or drop it (Li et al. 2018, "
                     "arXiv:1801.05134)",

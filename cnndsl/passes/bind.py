@@ -82,6 +82,8 @@ class Binder:
                 self._label(name)
             case ast.Positional(span, ast.Name() as name):
                 self._name(span, name)
+            case ast.Positional() if weak and self.bindings[-1].free is None:
+                pass
             case ast.Positional(span, value):
                 self._value(span, value)
             case ast.Key(span, name, value):

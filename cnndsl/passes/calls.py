@@ -7,6 +7,7 @@ from cnndsl.ir import Frame
 from cnndsl.passes import control
 from cnndsl.passes.binding import Binding
 from cnndsl.passes.blocks import Called, bind_call, frame_text
+from cnndsl.passes.defaults import reach
 from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope
 from cnndsl.syntax import ast
@@ -61,6 +62,8 @@ def _follow(run: "Expander", node: ast.Statement, posts: list[ast.Item], scope: 
     binder = run.binder(scope)
     binder.bindings.append(Binding(Called, node.head.span))
     binder.take(posts)
+    if not binder.plain:
+        reach(binder, scope.defaults)
     layers = binder.build()
     if not layers:
         run.current = UNKNOWN

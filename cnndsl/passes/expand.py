@@ -20,6 +20,7 @@ from cnndsl.passes.bind import Binder
 from cnndsl.passes.binding import Binding
 from cnndsl.passes.builder import Builder, LimitExceeded
 from cnndsl.passes.calls import call
+from cnndsl.passes.defaults import reach
 from cnndsl.passes.recovery import SIZE, SURE
 from cnndsl.passes.reject_extra import reject_extra
 from cnndsl.passes.reporter import Reporter, SpecError, Unknown
@@ -191,6 +192,7 @@ class Expander:
         binder.take(node.tail)
         if not binder.plain:
             binder.take(scope.defaults.get(node.head.id, ()), weak=True)
+            reach(binder, scope.defaults)
         layers = self._grouped(node, cls, binder.build())
         if cls is not Input and self.before_input(node):
             return
