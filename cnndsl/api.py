@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnndsl import ir
 from cnndsl.lints import inspect
@@ -118,6 +118,25 @@ class Model:
         options = Options(index(opset), fixed, fold, uint8, info.updated(mean, std, classes))
         options.check(self.ir)
         return inference_model(self.ir, tensors, options)
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Write the spec to a `.cnn` file, or the inference graph to an `.onnx` file.
+
+        A spec is written with the files that it uses, beside it. `options` are those of `to_onnx`,
+        `weights` above all. UserError for another ending and where a file cannot be written.
+        """
+        from cnndsl.files import write_below, write_whole
+
+        target = Path(path)
+        if target.suffix == ".cnn" and not options:
+            write_below(target.parent, self.ir.used)
+            write_whole(target, self.text.encode())
+        elif target.suffix == ".onnx":
+            write_whole(target, self.to_onnx(**options).SerializeToString(deterministic=True))
+        elif options:
+            raise UserError(f"{target}: {', '.join(options)} are for an .onnx file")
+        else:
+            raise UserError(f"{target}: is written as .cnn (the spec) or .onnx (the graph)")
 
 
 def load(path: str | Path, /, **settings: float) -> Model:

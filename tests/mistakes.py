@@ -9,8 +9,8 @@ from pathlib import Path
 import cnndsl
 from cnndsl.lints import inspect
 from cnndsl.report.diagnostics import full
-from cnndsl.report.style import PLAIN
 from cnndsl.source import Source
+from cnndsl.style import PLAIN
 
 PAGE = Path(__file__).parent.parent / "docs" / "mistakes.md"
 EXAMPLE = re.compile(

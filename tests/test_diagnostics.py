@@ -14,8 +14,8 @@ from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
 from cnndsl.report.diagnostics import FORMATS, full
 from cnndsl.report.manual import codes
-from cnndsl.report.style import PLAIN, Style
 from cnndsl.source import Source
+from cnndsl.style import PLAIN, Style
 
 
 def spots(spec: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What the language means: how text becomes a model. Layers have their own tests."""
 
 import os
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -784,6 +785,23 @@ def test_every_limit_is_met_here():
 
 
 def test_a_failed_spec_is_raised_with_all_that_is_wrong():
-    with pytest.raises(Failed, match=r"E101.*\(and 1 more\)") as raised:
+    with pytest.raises(Failed, match="E101") as raised:
         cnndsl.parse("input 3x8x8\nrleu\ncnov 8 3x3")
     assert len(raised.value.diagnostics) == 2
+    assert str(raised.value) == str(cnndsl.check("input 3x8x8\nrleu\ncnov 8 3x3"))
+    assert "2 | rleu\n    | ^^^^" in str(raised.value)
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+
+
+def test_a_model_saves_its_spec_and_its_graph(tmp_path):
+    model = cnndsl.parse("input 3x8x8\nconv 4 3x3; gap; dense 3\n")
+    model.save(tmp_path / "a.cnn")
+    assert cnndsl.load(tmp_path / "a.cnn").text == model.text
+    model.save(tmp_path / "a.onnx", uint8=True)
+    assert (tmp_path / "a.onnx").read_bytes() == model.to_onnx(uint8=True).SerializeToString(
+        deterministic=True
+    )
+    with pytest.raises(cnndsl.UserError, match=r"\.cnn \(the spec\) or \.onnx"):
+        model.save(tmp_path / "a.h5")
+    with pytest.raises(cnndsl.UserError, match=r"uint8 are for an \.onnx file"):
+        model.save(tmp_path / "a.cnn", uint8=True)

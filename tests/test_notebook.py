@@ -35,18 +35,31 @@ def test_a_cell_is_a_model(shell: Any) -> None:
     assert shell.run_cell_magic("cnn", "", SPEC) is shell.user_ns["model"]
 
 
-def test_a_mistake_is_shown_at_its_place(shell: Any) -> None:
-    found = shell.run_cell_magic("cnn", "small", SPEC.replace("conv", "cnov"))
+def test_a_mistake_stops_the_notebook_and_unbinds_the_name(shell: Any, capsys: Any) -> None:
+    shell.run_cell_magic("cnn", "small", SPEC)
+    ran = shell.run_cell(f"%%cnn small\n{SPEC.replace('conv', 'cnov')}")
+    assert isinstance(ran.error_in_exec, cnndsl.Failed)
     assert "small" not in shell.user_ns
-    assert [d.code for d in found] == ["E101"]
-    assert "small:3:1: error[E101]" in found._repr_html_()
+    shown = capsys.readouterr().out
+    assert "small:3:1: error[E101]" in shown
+    assert "^^^^" in shown
+    assert "Traceback" not in shown
 
 
-def test_a_wrong_line_says_how_it_is_written(shell: Any, capsys: Any) -> None:
-    assert shell.run_cell_magic("cnn", "small --width 3", SPEC) is None
-    assert "write %%cnn NAME --set k=16" in capsys.readouterr().out
-    assert shell.run_cell_magic("cnn", "--set wdith=3", SPEC) is None
-    assert "did you mean `width`?" in capsys.readouterr().out
+def test_a_wrong_line_says_how_it_is_written(shell: Any) -> None:
+    with pytest.raises(cnndsl.UserError, match="write %%cnn NAME --set k=16"):
+        shell.run_cell_magic("cnn", "small --width 3", SPEC)
+    with pytest.raises(cnndsl.UserError, match="did you mean `width`"):
+        shell.run_cell_magic("cnn", "--set wdith=3", SPEC)
+
+
+def test_a_cell_uses_files_beside_the_notebook(
+    shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("parts.cnn").write_text("block cell(c) { conv c 3x3 pad relu }\n")
+    text = 'use "parts.cnn"\ninput 3x8x8\ncell 4; gap; dense 5\n'
+    assert shell.run_cell_magic("cnn", "net", text).params == cnndsl.parse(SPEC).params
 
 
 def test_a_model_shows_rows_totals_and_its_diagram() -> None:

@@ -15,8 +15,8 @@ from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import decode, read
 from cnndsl.passes.settings import parse_settings
-from cnndsl.report.style import Style
 from cnndsl.source import Failed, Source, UserError
+from cnndsl.style import Style
 
 
 def style(stream: TextIO) -> Style:

@@ -7,10 +7,10 @@ from typing import Any
 
 from cnndsl.fields import written
 from cnndsl.ir import Model, Node
-from cnndsl.report.style import Style
 from cnndsl.report.summary import Row, summarise
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
+from cnndsl.style import Style
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.report.diagnostics import full
-from cnndsl.report.style import PLAIN
 from cnndsl.report.units import mib, short
 from cnndsl.shapes import show
 from cnndsl.source import Diagnostic
+from cnndsl.style import PLAIN
 
 if TYPE_CHECKING:
     from cnndsl.report.summary import Row, Summary
@@ -65,7 +65,8 @@ def findings_html(found: list[Diagnostic]) -> str:
         return "<div>no mistakes</div>"
     return "".join(
         f'<pre style="border-left:4px solid {"#d33" if d.severity == "error" else "#d90"};'
-        f'padding:4px 12px;margin:6px 0;line-height:1.35">{escape(full([d], PLAIN))}</pre>'
+        f'padding:4px 12px;margin:6px 0;line-height:1.35;font-family:monospace">'
+        f"{escape(full([d], PLAIN))}</pre>"
         for d in found
     )
 

@@ -14,8 +14,8 @@ from cnndsl.layers import vocabulary
 from cnndsl.lints import inspect
 from cnndsl.report.diagnostics import full
 from cnndsl.report.manual import code_page, code_title, codes, fields_of
-from cnndsl.report.style import PLAIN
 from cnndsl.source import Source
+from cnndsl.style import PLAIN
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {

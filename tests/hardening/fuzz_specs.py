@@ -17,8 +17,8 @@ from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import decode, read
 from cnndsl.report.diagnostics import FORMATS
 from cnndsl.report.manual import codes
-from cnndsl.report.style import Style
 from cnndsl.source import Diagnostic, UserError
+from cnndsl.style import Style
 
 PAGES = set(codes())
 

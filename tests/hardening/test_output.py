@@ -16,8 +16,8 @@ from processes import ROOT, Ended, cnndsl, run
 
 import cnndsl as package
 from cnndsl.report.diagnostics import as_json, full, sarif
-from cnndsl.report.style import PLAIN, Style
 from cnndsl.source import Diagnostic
+from cnndsl.style import PLAIN, Style
 
 
 def validator(path: Path) -> Draft202012Validator:

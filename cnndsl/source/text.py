@@ -1,16 +1,9 @@
-"""Texts, places in them, and what is said about a place.
-
-A `Span` points into a `Source`; a `Diagnostic` is a value: code, message, span, notes, help, fix.
-Rendering is elsewhere (`cnndsl.report`). This module imports nothing of ours.
-"""
+"""Texts, and places in them: a `Span` points into a `Source`."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
-
-Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,52 +74,3 @@ class Span:
     def to(self, other: "Span") -> "Span":
         """From the start of this span to the end of the other."""
         return Span(self.source, self.start, max(self.end, other.end))
-
-
-@dataclass(frozen=True)
-class Fix:
-    """A mechanical hint: put `text` in the place of `span`.
-
-    One that is not `safe` changes what a spec that checks means: it is applied only where asked.
-    """
-
-    span: Span
-    text: str
-    title: str
-    safe: bool = True
-
-
-@dataclass(frozen=True)
-class Diagnostic:
-    """Something to say about a place in a spec; `code` has its page (`cnndsl explain CODE`)."""
-
-    code: str
-    message: str
-    span: Span
-    notes: tuple[str, ...] = ()
-    help: str | None = None
-    fix: Fix | None = None
-    severity: Severity = field(default="error")
-
-
-class Failed(Exception):  # noqa: N818  (read as: the spec failed)
-    """A spec has errors; `diagnostics` holds all of them."""
-
-    def __init__(self, diagnostics: list[Diagnostic]) -> None:
-        self.diagnostics = diagnostics
-        first = diagnostics[0]
-        where = f"{first.span.source.name}:{first.span.line}:{first.span.column}"
-        more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
-        super().__init__(f"{where}: {first.severity}[{first.code}]: {first.message}{more}")
-
-    def __reduce__(self) -> tuple[type["Failed"], tuple[list[Diagnostic]]]:
-        return type(self), (self.diagnostics,)
-
-
-class UserError(Exception):
-    """Something outside the spec is wrong (a file, an option, the runtime): exit code 2."""
-
-
-def printable(text: str, also: str = "") -> str:
-    """A text without control and direction-changing characters, which may steer a terminal."""
-    return "".join(c if c.isprintable() or c in f"\n{also}" else "\ufffd" for c in text)

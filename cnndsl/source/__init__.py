@@ -1,0 +1,7 @@
+"""Texts, places in them, what is said about a place, and the exceptions that carry it."""
+
+from cnndsl.source.diagnostic import Diagnostic, Fix, Severity
+from cnndsl.source.errors import Failed, UserError, printable
+from cnndsl.source.text import Source, Span
+
+__all__ = ["Diagnostic", "Failed", "Fix", "Severity", "Source", "Span", "UserError", "printable"]
