@@ -4,8 +4,8 @@ import sys
 
 from PIL import Image
 
-from cnndsl.data import synthetic
+from cnndsl.data.formats import shapes
 
-data = synthetic.load()
+data = shapes.load()
 Image.fromarray(data.test.x[0].transpose(1, 2, 0)).save(sys.argv[1])
 print(f"{sys.argv[1]}: a {data.classes[data.test.y[0]]}")

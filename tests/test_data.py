@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnndsl.data import cifar10, mnist, synthetic
 from cnndsl.data.dataset import Dataset, Split
+from cnndsl.data.formats import cifar10, shapes
 from cnndsl.data.registry import open_dataset
 from cnndsl.source import UserError
 
@@ -261,11 +261,11 @@ def test_bad_gzip(tmp_path: Path) -> None:
     for data in (path.read_bytes()[:-20], b"no gzip", path.read_bytes()[:40] + b"\xff" * 50):
         path.write_bytes(data)
         with pytest.raises(UserError, match="cannot be read"):
-            mnist.load(tmp_path, tmp_path)
+            open_dataset("mnist", MNIST, tmp_path)
 
 
 def test_shapes_is_the_same_everywhere_and_balanced() -> None:
-    data = synthetic.load()
+    data = shapes.load()
     digest = hashlib.sha256()
     for split in (data.train, data.test):
         digest.update(split.x.tobytes() + split.y.tobytes())

@@ -116,12 +116,12 @@ def test_commands_and_their_options_exist(name: str):
 def test_the_tutorial_can_be_followed(name: str, here: Path):
     from PIL import Image
 
-    from cnndsl.data import synthetic
+    from cnndsl.data.formats import shapes
 
-    Image.fromarray(synthetic.load().test.x[0].transpose(1, 2, 0)).save("picture.png")
+    Image.fromarray(shapes.load().test.x[0].transpose(1, 2, 0)).save("picture.png")
     for fence in fences(page(name), "console", "python"):
         if fence.info == "followed":
-            assert alone("-c", fence.text).strip() in synthetic.load().classes
+            assert alone("-c", fence.text).strip() in shapes.load().classes
         for command, _ in sessions(fence.text):
             if not is_quick(command) and "cifar" not in command:
                 alone("-m", *command.split())

@@ -21,8 +21,8 @@ from safetensors.numpy import load_file
 from cnndsl.api import parse
 from cnndsl.backend.training import StepOptions
 from cnndsl.cli import main
-from cnndsl.data import synthetic
 from cnndsl.data.dataset import Dataset
+from cnndsl.data.formats.shapes import CLASSES, load
 from cnndsl.lr_schedules import Plateau
 from cnndsl.optim import Adam, Sgd
 from cnndsl.recipe import Augment, Recipe
@@ -40,7 +40,6 @@ conv 4 3x3 /2 bn relu; pool 2; dropout 0.2
 conv 8 3x3 relu
 gap; flatten; dense 10
 """
-CLASSES = synthetic.CLASSES
 RECIPE = Recipe(batch=20, epochs=2, augment=Augment(flip="flip", crop=2), seed=5)
 TIMES = {"seconds", "images_per_s"}
 FILES = {
@@ -51,7 +50,7 @@ FILES = {
 
 @cache
 def shapes() -> Dataset:
-    return synthetic.load()
+    return load()
 
 
 @pytest.fixture(autouse=True)

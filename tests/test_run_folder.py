@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 import cnndsl
 from cnndsl.cli import main
-from cnndsl.data import synthetic
+from cnndsl.data.formats import shapes
 from cnndsl.fields import specs
 from cnndsl.files import CannotWrite
 from cnndsl.losses import MeanSquaredError
@@ -47,10 +47,10 @@ FIXED = {"threads": 1, "progress": "none"}
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """200 + 50 of the shapes in a file; no plots, which take longer than the training."""
-    path, all_ = tmp_path / "some.npz", synthetic.load()
+    path, all_ = tmp_path / "some.npz", shapes.load()
     arrays = {"x": all_.train.x[:200], "y": all_.train.y[:200]}
     tests = {"x_test": all_.test.x[:50], "y_test": all_.test.y[:50]}
-    np.savez(path, **arrays, **tests, classes=np.array(synthetic.CLASSES))
+    np.savez(path, **arrays, **tests, classes=np.array(shapes.CLASSES))
     monkeypatch.setattr(run, "Plots", Callback)
     monkeypatch.setattr(run, "TensorBoard", Callback)
     monkeypatch.chdir(tmp_path)
@@ -213,10 +213,10 @@ def test_what_is_raised_can_be_sent_to_another_process() -> None:
 
 def test_pictures_are_classified_in_python() -> None:
     train("run", epochs=1)
-    pictures = synthetic.load().test.x[:3].transpose(0, 2, 3, 1)
+    pictures = shapes.load().test.x[:3].transpose(0, 2, 3, 1)
     best = cnndsl.predict("run/weights/best.onnx", pictures, k=2)
     assert len(best) == 3
-    assert {name for row in best for name, _ in row} <= {*synthetic.CLASSES}
+    assert {name for row in best for name, _ in row} <= {*shapes.CLASSES}
     assert all(a >= b for (_, a), (_, b) in best)
     with pytest.raises(cnndsl.UserError, match="holds no picture"):
         cnndsl.predict("run/weights/best.onnx", pictures[:0])
@@ -367,7 +367,7 @@ def test_other_data_meet_the_same_network(capsys: pytest.CaptureFixture[str]) ->
 def test_data_of_other_classes_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     train("run", epochs=1)
     arrays = dict(np.load("some.npz"))
-    np.savez("more.npz", **arrays | {"classes": np.array([*synthetic.CLASSES, "more"])})
+    np.savez("more.npz", **arrays | {"classes": np.array([*shapes.CLASSES, "more"])})
     assert command("eval", "run", "--data", "more.npz") == 2
     assert "more.npz has 11 classes, the model 10 outputs" in capsys.readouterr().err
 
@@ -380,7 +380,7 @@ def test_classes_are_matched_by_their_names(capsys: pytest.CaptureFixture[str]) 
     turned = {key: 9 - arrays[key] for key in ("y", "y_test")}
     kept = np.flatnonzero(turned["y"] > 0)
     turned |= {"x": arrays["x"][kept], "y": turned["y"][kept]}
-    np.savez("turned.npz", **arrays | turned | {"classes": np.array(synthetic.CLASSES[::-1])})
+    np.savez("turned.npz", **arrays | turned | {"classes": np.array(shapes.CLASSES[::-1])})
     assert evaluated(capsys, "run", "--data", "turned.npz") == evaluated(capsys, "run")
 
 
@@ -415,7 +415,7 @@ def test_a_class_without_test_pictures_has_no_share(capsys: pytest.CaptureFixtur
     kept = arrays["y_test"] != 0
     few = {"x_test": arrays["x_test"][kept], "y_test": arrays["y_test"][kept]}
     np.savez("few.npz", **arrays | few)
-    assert evaluated(capsys, "run", "--data", "few.npz")["per_class"][synthetic.CLASSES[0]] is None
+    assert evaluated(capsys, "run", "--data", "few.npz")["per_class"][shapes.CLASSES[0]] is None
 
 
 # Pictures to a compiled model

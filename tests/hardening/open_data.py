@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from cnndsl.data import cifar10
+from cnndsl.data.formats import cifar10
 from cnndsl.data.registry import open_dataset
 from cnndsl.source import UserError
 

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from safetensors.numpy import load_file
 
-from cnndsl.data import synthetic
 from cnndsl.data.dataset import Dataset
+from cnndsl.data.formats import shapes
 from cnndsl.training import checkpoint
 
 SPEC = """input 3x32x32
@@ -26,7 +26,7 @@ TIMES = {"seconds", "images_per_s"}
 @cache
 def pictures() -> Dataset:
     """The shapes, drawn once."""
-    return synthetic.load()
+    return shapes.load()
 
 
 def some_data(path: Path, count: int = 200) -> Path:
@@ -34,7 +34,7 @@ def some_data(path: Path, count: int = 200) -> Path:
     data = pictures()
     arrays = {"x": data.train.x[:count], "y": data.train.y[:count]}
     tests = {"x_test": data.test.x[:50], "y_test": data.test.y[:50]}
-    np.savez(path, **arrays, **tests, classes=np.array(synthetic.CLASSES))
+    np.savez(path, **arrays, **tests, classes=np.array(shapes.CLASSES))
     return path
 
 

@@ -9,7 +9,7 @@ import pytest
 from nursery import Nursery, shared
 from runs import arguments, pictures, some_data
 
-from cnndsl.data import synthetic
+from cnndsl.data.formats import shapes
 from cnndsl.training.stored import stored_arguments
 
 
@@ -30,7 +30,7 @@ def other_data(path: Path) -> None:
     x = data.train.x[:60].copy()
     x[7, 0, 0, 0] ^= 1
     np.savez(path, x=x, y=data.train.y[:60], x_test=data.test.x[:50], y_test=data.test.y[:50],
-             classes=np.array(synthetic.CLASSES))  # fmt: skip
+             classes=np.array(shapes.CLASSES))  # fmt: skip
 
 
 def test_every_change_is_refused_with_the_difference(

@@ -2,17 +2,24 @@
 
 import gzip
 import zlib
+from functools import partial
 from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.dataset import Dataset, Split, checked
+from cnndsl.data.dataset import Parts, Split
+from cnndsl.data.formats.base import Format, Request, cache_folder
 from cnndsl.source import UserError
 
 _MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+CLASSES = tuple(map(str, range(10)))
 _FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+_MD5 = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
     "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
@@ -21,11 +28,19 @@ _FILES = {
 _LIMIT = 256 * 2**20
 
 
-def load(folder: Path | None, cache: Path) -> Dataset:
+class Mnist(Format, name="mnist"):
     """The data set from a folder (or its MNIST/raw), or by download."""
-    arrays = [_array(_file(name, folder, cache)) for name in _FILES]
-    train, test = _split(*arrays[:2]), _split(*arrays[2:])
-    return checked("mnist", train, test, tuple(map(str, range(10))))
+
+    def load(self, request: Request) -> Parts:
+        """60,000 training and 10,000 test pictures of 1×28×28."""
+        folder, cache = request.folder, cache_folder()
+        splits = {part: partial(_read, part, folder, cache) for part in ("train", "test")}
+        return Parts("mnist", CLASSES, splits)
+
+
+def _read(part: str, folder: Path | None, cache: Path) -> Split:
+    images, labels = (_array(_file(name, folder, cache)) for name in _FILES[part])
+    return _split(images, labels)
 
 
 def _file(name: str, folder: Path | None, cache: Path) -> Path:
@@ -38,7 +53,7 @@ def _file(name: str, folder: Path | None, cache: Path) -> Path:
         raise UserError(f"{folder}: holds no {name} (or {name}.gz)")
     from cnndsl.data.download import fetch
 
-    return fetch(f"{_MIRROR}{name}.gz", f"md5:{_FILES[name]}", cache / f"{name}.gz")
+    return fetch(f"{_MIRROR}{name}.gz", f"md5:{_MD5[name]}", cache / f"{name}.gz")
 
 
 def _array(path: Path) -> NDArray[np.uint8]:

@@ -4,13 +4,14 @@ Source: Krizhevsky 2009, Learning multiple layers of features from tiny images.
 """
 
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from cnndsl.data.dataset import Dataset, Split, checked
+from cnndsl.data.dataset import Parts, Split
+from cnndsl.data.formats.base import Format, Request, cache_folder
 from cnndsl.data.pickles import read_batch
 from cnndsl.source import UserError
 
@@ -28,21 +29,25 @@ _BYTES = 10_000 * _RECORD
 _PYTHON = "cifar-10-batches-py"
 
 
-def load(folder: Path | None, cache: Path) -> Dataset:
+class Cifar10(Format, name="cifar10"):
     """The data set from a folder, from a copy of Keras or torchvision, or by download.
 
-    `folder` may be the batches themselves, or what holds them or their archive.
+    The folder may be the batches themselves, or what holds them or their archive.
     """
-    for place in _places(folder, cache):
-        found = _from_folder(place)
-        if found is not None:
-            return found
-    if folder is not None:
-        raise UserError(
-            f"{folder}: holds no CIFAR-10: neither {_FOLDER}, nor {_PYTHON}, "
-            "nor cifar-10-binary.tar.gz"
-        )
-    return _from_archive(_downloaded(cache))
+
+    def load(self, request: Request) -> Parts:
+        """50,000 training and 10,000 test pictures of 3×32×32."""
+        folder, cache = request.folder, cache_folder()
+        for place in _places(folder, cache):
+            found = _from_folder(place)
+            if found is not None:
+                return found
+        if folder is not None:
+            raise UserError(
+                f"{folder}: holds no CIFAR-10: neither {_FOLDER}, nor {_PYTHON}, "
+                "nor cifar-10-binary.tar.gz"
+            )
+        return _from_archive(_downloaded(cache))
 
 
 def _places(folder: Path | None, cache: Path) -> list[Path]:
@@ -51,10 +56,10 @@ def _places(folder: Path | None, cache: Path) -> list[Path]:
     return [cache, Path.home() / ".keras" / "datasets", Path("data")]
 
 
-def _from_folder(place: Path) -> Dataset | None:
+def _from_folder(place: Path) -> Parts | None:
     for batches in (place, place / _FOLDER):
         if (batches / _TEST).is_file():
-            return _dataset(partial(_read, batches))
+            return _parts(partial(_read, batches))
     archive = place / "cifar-10-binary.tar.gz"
     if archive.is_file():
         return _from_archive(archive)
@@ -72,10 +77,19 @@ def _read(folder: Path, name: str) -> bytes:
         raise UserError(f"{path}: {error.strerror or error}") from None
 
 
-def _dataset(read: Callable[[str], bytes]) -> Dataset:
-    parts = [_split(name, read(name)) for name in _TRAIN]
-    x, y = np.concatenate([p.x for p in parts]), np.concatenate([p.y for p in parts])
-    return checked("cifar10", Split(x, y), _split(_TEST, read(_TEST)), CLASSES)
+def _parts(read: Callable[[str], bytes]) -> Parts:
+    return _known(lambda name: _split(name, read(name)), _TRAIN, _TEST)
+
+
+def _known(read: Callable[[str], Split], train: Sequence[str], test: str) -> Parts:
+    """The batches by their names, joined for training."""
+    whole = partial(_joined, read, train)
+    return Parts("cifar10", CLASSES, {"train": whole, "test": partial(read, test)})
+
+
+def _joined(read: Callable[[str], Split], names: Sequence[str]) -> Split:
+    parts = [read(name) for name in names]
+    return Split(np.concatenate([p.x for p in parts]), np.concatenate([p.y for p in parts]))
 
 
 def _split(name: str, data: bytes) -> Split:
@@ -86,14 +100,14 @@ def _split(name: str, data: bytes) -> Split:
     return Split(records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].astype(np.int64))
 
 
-def _from_archive(archive: Path) -> Dataset:
+def _from_archive(archive: Path) -> Parts:
     """The six known members by name; nothing is extracted."""
     try:
         with tarfile.open(archive, "r:gz") as tar:
             members = {name: _member(tar, name) for name in (*_TRAIN, _TEST)}
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise UserError(f"{archive}: is no CIFAR-10 archive: {error}") from None
-    return _dataset(members.__getitem__)
+    return _parts(members.__getitem__)
 
 
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
@@ -104,11 +118,10 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
     return file.read(_BYTES)
 
 
-def _from_pickles(folder: Path) -> Dataset:
+def _from_pickles(folder: Path) -> Parts:
     """The Python version that Keras and torchvision keep, read without running any of it."""
-    parts = [read_batch(folder / f"data_batch_{i}") for i in range(1, 6)]
-    train = Split(np.concatenate([p.x for p in parts]), np.concatenate([p.y for p in parts]))
-    return checked("cifar10", train, read_batch(folder / "test_batch"), CLASSES)
+    train = [f"data_batch_{i}" for i in range(1, 6)]
+    return _known(lambda name: read_batch(folder / name), train, "test_batch")
 
 
 def _downloaded(cache: Path) -> Path:

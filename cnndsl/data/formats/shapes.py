@@ -3,10 +3,14 @@
 Synthetic and easy; its accuracies say nothing about photographs.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.dataset import Dataset, Images, Split, checked
+from cnndsl.data.dataset import Dataset, Images, Parts, Split
+from cnndsl.data.formats.base import Format, Request
+from cnndsl.data.splits import for_training
 
 CLASSES = (
     "disc", "ring", "square", "frame", "triangle", "cross", "plus", "stripes", "dots", "diamond",
@@ -16,10 +20,22 @@ _COUNTS = {"train": (5_000, 1), "test": (1_000, 2)}  # pictures and random strea
 Grid = NDArray[np.float64]
 
 
-def load() -> Dataset:
+class Shapes(Format, name="shapes"):
     """5,000 training and 1,000 test pictures of 3×32×32, the same on every machine."""
-    train, test = (_split(*_COUNTS[part]) for part in ("train", "test"))
-    return checked("shapes", train, test, CLASSES)
+
+    def load(self, request: Request) -> Parts:
+        """Drawn on demand; nothing is read."""
+        return _parts()
+
+
+def load() -> Dataset:
+    """The data set, whatever a model takes."""
+    return for_training(_parts())
+
+
+def _parts() -> Parts:
+    splits = {part: partial(_split, *how) for part, how in _COUNTS.items()}
+    return Parts("shapes", CLASSES, splits)
 
 
 def _split(count: int, stream: int) -> Split:

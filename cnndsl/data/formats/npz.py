@@ -1,6 +1,7 @@
 """Data of the user: an `.npz` file."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZipFile
@@ -8,7 +9,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.dataset import Dataset, Images, Split, checked, held_out
+from cnndsl.data.dataset import Images, Parts, Split
+from cnndsl.data.formats.base import Format, Request
 from cnndsl.source import UserError
 
 _KEYS = ("x", "y", "x_test", "y_test", "classes")
@@ -16,31 +18,52 @@ _MOST_CLASSES = 100_000
 _LARGE = 256 * 2**20  # bytes up to which a part of an archive may be packed in any way
 
 
-def load_npz(path: Path, size: tuple[int, ...]) -> Dataset:
+class Npz(Format):
     """`x` (N×C×H×W or N×H×W×C, uint8), `y`, and perhaps `x_test`, `y_test`, `classes`.
 
-    Pictures that fit the model's `size` as they are stay so; others are told by their channels.
+    Pictures that fit the model's size as they are stay so; others are told by their channels.
     """
-    arrays, others = _arrays(path)
-    if not {"x", "y"} <= set(arrays):
-        held = ", ".join([*arrays, *others]) or "nothing"
-        raise UserError(f"{path}: holds {held}; it needs x and y")
-    if others:
-        print(f"left out: {', '.join(others)} of {path}", file=sys.stderr)
-    train = Split(_images(arrays["x"], path, size), _labels(arrays["y"], path))
-    last = int(train.y.max(initial=0))
-    if "classes" not in arrays and len(train) and train.y.min() == 1:
-        raise UserError(f"{path}: labels count from 0, these from 1: store `y - 1`")
+
+    def opens(self, path: Path) -> bool:
+        """By its ending."""
+        return path.suffix == ".npz"
+
+    def load(self, request: Request) -> Parts:
+        """All of the arrays."""
+        path, size = request.path, request.size
+        arrays, others = _arrays(path)
+        if not {"x", "y"} <= set(arrays):
+            held = ", ".join([*arrays, *others]) or "nothing"
+            raise UserError(f"{path}: holds {held}; it needs x and y")
+        if others:
+            print(f"left out: {', '.join(others)} of {path}", file=sys.stderr)
+        train = Split(_images(arrays["x"], path, size), _labels(arrays["y"], path))
+        splits = {"train": train} | _test(arrays, path, size)
+        names = _classes(arrays, train, path)
+        return Parts(path.name, names, {part: partial(_same, s) for part, s in splits.items()})
+
+
+def _same(split: Split) -> Split:
+    return split
+
+
+def _test(arrays: dict[str, NDArray[Any]], path: Path, size: tuple[int, ...]) -> dict[str, Split]:
     lone = {"x_test", "y_test"} & set(arrays)
     if len(lone) == 1:
         raise UserError(f"{path}: has {lone.pop()} alone; the test needs x_test and y_test")
-    if lone:
-        test = Split(_images(arrays["x_test"], path, size), _labels(arrays["y_test"], path))
-    else:
-        train, test = held_out(path.name, train)
+    if not lone:
+        return {}
+    images = _images(arrays["x_test"], path, size)
+    return {"test": Split(images, _labels(arrays["y_test"], path))}
+
+
+def _classes(arrays: dict[str, NDArray[Any]], train: Split, path: Path) -> tuple[str, ...]:
+    last = int(train.y.max(initial=0))
+    if "classes" not in arrays and len(train) and train.y.min() == 1:
+        raise UserError(f"{path}: labels count from 0, these from 1: store `y - 1`")
     if last >= _MOST_CLASSES:
         raise UserError(f"{path}: label {last} would mean more than {_MOST_CLASSES:,} classes")
-    return checked(path.name, train, test, _names(arrays.get("classes", np.arange(last + 1)), path))
+    return _names(arrays.get("classes", np.arange(last + 1)), path)
 
 
 def _names(names: NDArray[Any], path: Path) -> tuple[str, ...]:

@@ -3,11 +3,14 @@
 import os
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from cnndsl.data.dataset import Dataset, Images, Split, checked, held_out
+from cnndsl.data.dataset import Images, Parts, Split
+from cnndsl.data.formats.base import Format, Request
 from cnndsl.runtime.images import pillow, read_picture
 from cnndsl.source import UserError
 
@@ -18,43 +21,55 @@ _TEST = ("test", "testing")
 _VALID = ("val", "valid", "validation")
 
 
-def load_folder(path: Path, size: tuple[int, ...], strict: bool = False) -> Dataset:
-    """`CLASS/…/picture.png`, or `train/CLASS/…` and `test/CLASS/…` (or `val`), at the model's size.
+class ClassFolders(Format):
+    """`CLASS/…/picture.png`, or `train/CLASS/…` and `test/CLASS/…` (or `val`)."""
 
-    A picture that cannot be read is left out with a warning; with `strict` it is an error.
-    """
-    if len(size) != 3 or size[0] not in (1, 3):
-        takes = f"{size[0]} {'features' if len(size) == 1 else 'channels'}"
-        raise UserError(f"{path}: pictures have 1 or 3 channels, but the model takes {takes}")
-    pillow()
-    top, other = _parts(path)
-    classes = _classes(top)
-    if len(classes) < 2:
-        raise UserError(f"{path}: needs a folder of pictures for each class")
-    train = _split(top, classes, size, strict)
-    empty = [name for at, name in enumerate(classes) if not (train.y == at).any()]
-    if empty:
-        raise UserError(f"{top}: holds no pictures of {', '.join(empty)}; remove an empty folder")
-    if other is None:
-        return checked(path.name, *held_out(path.name, train), classes)
-    strange = sorted(set(_classes(other)) - set(classes))
+    is_last_resort = True
+
+    def opens(self, path: Path) -> bool:
+        """Any folder."""
+        return path.is_dir()
+
+    def load(self, request: Request) -> Parts:
+        """The folders that are splits, and the classes of the first."""
+        path, size = request.path, request.size
+        if len(size) != 3 or size[0] not in (1, 3):
+            takes = f"{size[0]} {'features' if len(size) == 1 else 'channels'}"
+            raise UserError(f"{path}: pictures have 1 or 3 channels, but the model takes {takes}")
+        pillow()
+        splits = _splits(path)
+        classes = _classes(splits["train"])
+        if len(classes) < 2:
+            raise UserError(f"{path}: needs a folder of pictures for each class")
+        read = {part: partial(_read, part, splits, classes, request) for part in splits}
+        return Parts(path.name, classes, read)
+
+
+def _read(
+    part: str, splits: Mapping[str, Path], classes: tuple[str, ...], request: Request
+) -> Split:
+    top = splits[part]
+    strange = sorted(set(_classes(top)) - set(classes))
     if strange:
-        raise UserError(f"{other}: has {', '.join(strange)}, which {top} has not")
-    return checked(path.name, train, _split(other, classes, size, strict), classes)
+        raise UserError(f"{top}: has {', '.join(strange)}, which {splits['train']} has not")
+    split = _split(top, classes, request.size, request.strict)
+    empty = [name for at, name in enumerate(classes) if not (split.y == at).any()]
+    if empty and part == "train":
+        raise UserError(f"{top}: holds no pictures of {', '.join(empty)}; remove an empty folder")
+    return split
 
 
-def _parts(path: Path) -> tuple[Path, Path | None]:
-    """The folder to train on and that to measure on, by their names; all of it is the first."""
+def _splits(path: Path) -> dict[str, Path]:
+    """The folders to train and to measure on, by their names; all of it is the first."""
     named = {folder.name.lower(): folder for folder in _folders(path)}
-    train, test, valid = (
-        next((named[word] for word in words if word in named), None)
-        for words in (_TRAIN, _TEST, _VALID)
-    )
-    if train is None or (len(named) > 1 and test is None and valid is None):
-        return path, None
-    if test is not None and valid is not None:
-        print(f"left out: {valid}: {test.name} is what is measured on", file=sys.stderr)
-    return train, test or valid
+    found = {
+        part: next((named[word] for word in words if word in named), None)
+        for part, words in (("train", _TRAIN), ("val", _VALID), ("test", _TEST))
+    }
+    splits = {part: folder for part, folder in found.items() if folder}
+    if "train" not in splits or (len(named) > 1 and len(splits) == 1):
+        return {"train": path}
+    return splits
 
 
 def _folders(path: Path) -> list[Path]:

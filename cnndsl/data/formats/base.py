@@ -1,0 +1,54 @@
+"""What a format of data is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from platformdirs import user_cache_path
+
+from cnndsl.data.dataset import Parts
+
+registry = list[type["Format"]]()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a format: data by their name or path, for a model's input.
+
+    `size` is channels, height and width. `folder` is where the files of a data set with a name are.
+    With `strict` an image that cannot be read is an error instead of a warning.
+    """
+
+    path: Path
+    size: tuple[int, ...]
+    folder: Path | None = None
+    strict: bool = False
+
+
+class Format:
+    """A way to keep data. A subclass in a file of this package is found by itself.
+
+    `class Mnist(Format, name="mnist")` is opened by its name, other formats by what they find at a
+    path. `is_last_resort` marks one that opens what no other does.
+    """
+
+    name: ClassVar[str] = ""
+    is_last_resort: ClassVar[bool] = False
+
+    def __init_subclass__(cls, name: str = "") -> None:
+        super().__init_subclass__()
+        cls.name = name
+        registry.append(cls)
+
+    def opens(self, path: Path) -> bool:
+        """Whether what was named is of this format; looks at no contents beyond a header."""
+        return bool(self.name) and str(path) == self.name
+
+    def load(self, request: Request) -> Parts:
+        """The data as they are kept, at the model's size; UserError where they cannot be read."""
+        raise NotImplementedError(type(self).__name__)
+
+
+def cache_folder() -> Path:
+    """The user's folder for downloads, made where it is missing."""
+    return user_cache_path("cnndsl", ensure_exists=True)
