@@ -100,7 +100,7 @@ class Recipe:
 
     def fitted(self, counts: Sequence[int]) -> "Recipe":
         """The recipe for a data set with so many training pictures of each class."""
-        return replace(self, loss=self.loss.fitted(counts))
+        return replace(self, loss=self.loss.fitted(counts, sum(counts)))
 
     def written(self) -> str:
         """What a `train { … }` section with this recipe has inside, but for the data."""

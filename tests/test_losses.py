@@ -75,9 +75,9 @@ def test_losses_and_their_gradients(name: str, hard: bool) -> None:
 
 
 def test_balanced_weights_give_every_class_the_same_say() -> None:
-    fitted = CE(weights="balanced").fitted([30, 10, 0])
+    fitted = CE(weights="balanced").fitted([30, 10, 0], 40)
     assert fitted == CE(weights="0.666667 2 0")
-    assert CE(weights="1 2").fitted([3, 1]) == CE(weights="1 2")
+    assert CE(weights="1 2").fitted([3, 1], 4) == CE(weights="1 2")
 
 
 @pytest.mark.parametrize("weights", ["1 2", "1 2 x", "1 2 -3", "balanced"])

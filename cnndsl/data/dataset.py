@@ -2,21 +2,28 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Targets = NDArray[Any]
+"""What is to be learned of N images, by shape and type:
+
+class numbers (N,) int64 · several labels at once, 0 or 1, (N, C) uint8 · numbers (N,) or (N, K)
+float32 · masks of class numbers (N, H, W) uint8, or int64 where there are more classes.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Pictures N×C×H×W, uint8, and their class numbers."""
+    """Images N×C×H×W, uint8, and their targets."""
 
     x: Images
-    y: Labels
+    y: Targets
 
     def __len__(self) -> int:
         return len(self.y)
@@ -24,25 +31,41 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Data as a format finds them: `train`, and perhaps `val` and `test`, each read on demand."""
+    """Data as a format finds them: `train`, and perhaps `val` and `test`, each read on demand.
+
+    `names`, `task` and `units` are those of `Dataset`.
+    """
 
     name: str
-    classes: tuple[str, ...]
+    names: tuple[str, ...]
     splits: Mapping[str, Callable[[], Split]]
+    task: str | None = None
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test pictures, and the names of the classes."""
+    """Training and test images with their targets.
+
+    `names` are those of the classes, of the labels or of the numbers, one each. `task` is the word
+    of the task that the data are for, where their format tells it; `units` those of the numbers.
+    """
 
     name: str
     train: Split
     test: Split
-    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    task: str | None = None
+    units: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names, of targets that are classes or labels."""
+        return self.names
 
     def counts(self) -> list[int]:
-        """Training pictures of each class."""
-        return np.bincount(self.train.y, minlength=len(self.classes)).tolist()
+        """Training images of each class."""
+        return np.bincount(self.train.y, minlength=len(self.names)).tolist()
 
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel of the training pictures, in 0…1."""
@@ -55,19 +78,25 @@ class Dataset:
         std = np.sqrt(np.maximum(square - mean**2, 1e-6))
         return tuple(mean.tolist()), tuple(std.tolist())
 
+    def with_targets(
+        self, convert: Callable[[Targets], Targets], names: tuple[str, ...]
+    ) -> "Dataset":
+        """The same images with other targets."""
+        train, test = (Split(split.x, convert(split.y)) for split in (self.train, self.test))
+        return replace(self, train=train, test=test, names=names)
+
     def renumbered(self, classes: tuple[str, ...]) -> "Dataset":
         """The same with its classes in another order."""
-        numbers = np.array([classes.index(name) for name in self.classes])
-        train, test = (Split(split.x, numbers[split.y]) for split in (self.train, self.test))
-        return Dataset(self.name, train, test, classes)
+        numbers = np.array([classes.index(name) for name in self.names])
+        return self.with_targets(lambda y: numbers[y], classes)
 
     def fingerprint(self) -> str:
-        """What the data are: counts, and the start of a hash of all pictures, labels and names."""
-        found = hashlib.sha256("\n".join(self.classes).encode())
+        """What the data are: counts, and the start of a hash of all images, targets and names."""
+        found = hashlib.sha256("\n".join(self.names).encode())
         for split in (self.train, self.test):
             found.update(np.ascontiguousarray(split.x).data)
             found.update(np.ascontiguousarray(split.y).data)
         return (
             f"{len(self.train):,} + {len(self.test):,} pictures, "
-            f"{len(self.classes)} classes, sha256 {found.hexdigest()[:16]}"
+            f"{len(self.names)} classes, sha256 {found.hexdigest()[:16]}"
         )

@@ -91,7 +91,8 @@ def scored(
     weights = read_weights(run / "weights" / "best.safetensors", model)
     found = _as_learned(model, weights.info.classes, open_any_data(model, recipe, folder))
     options = Options(uint8=len(model.input) == 3, info=weights.info.updated(classes=found.classes))
-    loss = recipe.loss.fitted(stored.get("counts") or found.counts())
+    counts = stored.get("counts") or found.counts()
+    loss = recipe.loss.fitted(counts, sum(counts))
     return Evaluator(model, loss, options, device, threads, mirror).score(
         weights.tensors, found.test
     )

@@ -1,35 +1,12 @@
-"""Losses: what training makes small."""
+"""Losses of classes and labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cnndsl.fields import Word, key
+from cnndsl.fields import key
 from cnndsl.graph.tape import Tape, Value
+from cnndsl.losses.base import Loss, mean
 from cnndsl.source import UserError
-
-registry: dict[str, type["Loss"]] = {}
-
-
-class Loss(Word):
-    """Model outputs and targets to one number, the mean over the batch."""
-
-    def __init_subclass__(cls, word: str = "") -> None:
-        super().__init_subclass__(word)
-        registry[word] = cls
-
-    def emit(self, tape: Tape, x: Value, q: Value) -> Value:
-        """The loss of outputs x (N, C) against targets q (N, C), a scalar."""
-        raise NotImplementedError(self.word)
-
-    def fitted(self, counts: Sequence[int]) -> "Loss":
-        """The loss for a data set with so many training pictures of each class."""
-        return self
-
-
-def _mean(tape: Tape, total: Value, count: float) -> Value:
-    """The sum of all values over a count."""
-    summed = tape.op("ReduceSum", total, tape.ints(range(len(total.shape))), keepdims=0)
-    return tape.op("Mul", summed, tape.scalar(1 / count, total.dtype))
 
 
 def _smoothed(tape: Tape, q: Value, smooth: float) -> Value:
@@ -51,6 +28,9 @@ class CrossEntropy(Loss, word="cross_entropy"):
     Source: label smoothing, Szegedy et al. 2016, arXiv:1512.00567.
     """
 
+    fits = frozenset({"classes"})
+    activation = "softmax"
+
     smooth: float = key("float", default=0.0, low=0, high=0.999, doc="label smoothing")
     weights: str | None = key("text", doc="a number a class, or balanced")
 
@@ -61,7 +41,7 @@ class CrossEntropy(Loss, word="cross_entropy"):
         if self.weights is not None:
             numbers = tape.scalars(self._numbers(int(x.shape[1])), x.dtype)
             q = tape.op("Mul", q, numbers)
-        return _mean(tape, tape.op("Neg", tape.op("Mul", q, log_p)), int(x.shape[0]))
+        return mean(tape, tape.op("Neg", tape.op("Mul", q, log_p)), int(x.shape[0]))
 
     def _numbers(self, classes: int) -> list[float]:
         text = self.weights or ""
@@ -76,8 +56,8 @@ class CrossEntropy(Loss, word="cross_entropy"):
             f'cross_entropy weights="{text}": write {classes} numbers, none below 0{known}'
         )
 
-    def fitted(self, counts: Sequence[int]) -> "CrossEntropy":
-        """`balanced` replaced by its numbers for a data set with so many pictures a class."""
+    def fitted(self, counts: Sequence[int], images: int) -> "CrossEntropy":
+        """`balanced` replaced by its numbers for a data set with so many images a class."""
         if self.weights != "balanced":
             return self
         filled = sum(1 for n in counts if n)
@@ -86,25 +66,18 @@ class CrossEntropy(Loss, word="cross_entropy"):
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(Loss, word="mse"):
-    """Mean of the squared differences; class numbers are taken as one-hot."""
-
-    def emit(self, tape: Tape, x: Value, q: Value) -> Value:
-        """Σ (x − q)² / (N·C)."""
-        difference = tape.op("Sub", x, q)
-        return _mean(tape, tape.op("Mul", difference, difference), x.size)
-
-
-@dataclass(frozen=True)
 class BinaryCrossEntropy(Loss, word="bce"):
     """Sigmoid and binary cross-entropy, the mean over all outputs; class numbers as one-hot."""
+
+    fits = frozenset({"labels", "classes"})
+    activation = "sigmoid"
 
     smooth: float = key("float", default=0.0, low=0, high=0.999, doc="label smoothing")
 
     def emit(self, tape: Tape, x: Value, q: Value) -> Value:
         """Σ softplus(x) − q·x over N·C: stable for large outputs."""
         gain = tape.op("Mul", self._targets(tape, q), x)
-        return _mean(tape, tape.op("Sub", tape.op("Softplus", x), gain), x.size)
+        return mean(tape, tape.op("Sub", tape.op("Softplus", x), gain), x.size)
 
     def _targets(self, tape: Tape, q: Value) -> Value:
         return _smoothed(tape, q, self.smooth)
