@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cnndsl.files import write_whole
-from cnndsl.source import Fix, Source, UserError
+from cnndsl.source import Fix, Source, Span, UserError
 
 _MARK = b"\xef\xbb\xbf"
 
@@ -20,6 +20,26 @@ def apply(source: Source, fixes: Iterable[Fix]) -> tuple[str, int]:
         parts += [source.text[at : fix.span.start], fix.text]
         at, done = fix.span.end, done + 1
     return "".join([*parts, source.text[at:]]), done
+
+
+def removal(span: Span, between: str = " \t", safe: bool = True) -> Fix:
+    """A fix that removes a stretch, and what of `between` parts it from the text before it."""
+    start = len(span.source.text[: span.start].rstrip(between))
+    return Fix(Span(span.source, start, span.end), "", f"remove `{span.text}`", safe=safe)
+
+
+def without(span: Span) -> Fix:
+    """A fix that removes a statement, and its line where it stands alone."""
+    text, start, end = span.source.text, span.start, span.end
+    while end < len(text) and text[end] in " \t":
+        end += 1
+    if end < len(text) and text[end] == ";":
+        end += 1 + (text[end + 1 : end + 2] == " ")
+        return Fix(Span(span.source, start, end), "", "remove it")
+    line = text.rfind("\n", 0, start) + 1
+    if not text[line:start].strip() and text[end : end + 1] in ("", "\n"):
+        return Fix(Span(span.source, line, min(end + 1, len(text))), "", "remove its line")
+    return Fix(span, "", "remove it")
 
 
 def rewrite(path: Path, text: str) -> None:

@@ -33,6 +33,7 @@ weights
 lower
 lints fmt python_args
 passes
+frameworks
 ir
 recipe
 syntax layers losses optim lr_schedules

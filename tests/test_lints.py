@@ -204,7 +204,7 @@ def test_fixes_mend_what_they_are_for(code: str) -> None:
 def test_these_can_be_fixed() -> None:
     mended = {code for code in FIXABLE if code.startswith("W")}
     assert mended == {
-        "W001", "W101", "W102", "W103", "W201", "W202", "W203", "W206",
+        "W001", "W003", "W101", "W102", "W103", "W201", "W202", "W203", "W206",
         "W301", "W302", "W303", "W304", "W306", "W311", "W401", "W402", "W403", "W404",
     }  # fmt: skip
     assert {"E101", "E103", "E109", "E202"} <= set(FIXABLE)

@@ -32,26 +32,6 @@ class Found:
     fix: Fix | None = None
 
 
-def removal(span: Span, between: str = " \t", safe: bool = True) -> Fix:
-    """A fix that removes a stretch, and what of `between` parts it from the text before it."""
-    start = len(span.source.text[: span.start].rstrip(between))
-    return Fix(Span(span.source, start, span.end), "", f"remove `{span.text}`", safe=safe)
-
-
-def without(span: Span) -> Fix:
-    """A fix that removes a statement, and its line where it stands alone."""
-    text, start, end = span.source.text, span.start, span.end
-    while end < len(text) and text[end] in " \t":
-        end += 1
-    if end < len(text) and text[end] == ";":
-        end += 1 + (text[end + 1 : end + 2] == " ")
-        return Fix(Span(span.source, start, end), "", "remove it")
-    line = text.rfind("\n", 0, start) + 1
-    if not text[line:start].strip() and text[end : end + 1] in ("", "\n"):
-        return Fix(Span(span.source, line, min(end + 1, len(text))), "", "remove its line")
-    return Fix(span, "", "remove it")
-
-
 def line_at(node: Node, seen_from: Node) -> str:
     """The line of a node, with its file where that is another one."""
     return line_of(node.span, seen_from.span.source)
@@ -140,7 +120,7 @@ def registry() -> Mapping[str, Lint]:
 
 def lint_codes() -> tuple[str, ...]:
     """The codes of all warnings."""
-    return ("W001", *registry())
+    return ("W001", "W003", *registry())
 
 
 @dataclass(frozen=True)

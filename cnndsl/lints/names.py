@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from cnndsl.edits import without
 from cnndsl.layers.merge import Residual
-from cnndsl.lints.base import Found, Subject, lint, without
+from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.passes.reporter import SpecError, Unknown
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.values import evaluate

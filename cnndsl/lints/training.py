@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from cnndsl.edits import removal, without
 from cnndsl.fields import keys
 from cnndsl.ir import Node
 from cnndsl.layers.activation import Activation, Sigmoid, Softmax
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
-from cnndsl.lints.base import Found, Subject, lint, removal, without
+from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from cnndsl.shapes import show
 from cnndsl.source import Fix, Span

@@ -4,23 +4,21 @@ A flag or key belongs to the nearest word on its left that takes it; a bare valu
 a word that may follow (`relu`, `bn`) opens a binding of its own.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnndsl.fields import Word, arguments, flags, in_order, keys, specs, syntax
+from cnndsl.edits import removal
+from cnndsl.fields import Word, flags, keys
 from cnndsl.passes.binding import Binding, surplus
 from cnndsl.passes.convert import convert
+from cnndsl.passes.misread import misread, unquoted, warn_of_product
 from cnndsl.passes.reporter import Reporter, SpecError, Unknown
 from cnndsl.passes.scope import Scope
-from cnndsl.passes.synonyms import SYNONYMS, guess, meant_key
+from cnndsl.passes.unknown_items import Place, own_words
 from cnndsl.passes.values import evaluate
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
-from cnndsl.syntax.explain import SIZES
-
-_ARITHMETIC = "a stride or repeat has a space before and none after: `/2`, `*3`"
 
 
 @dataclass
@@ -86,12 +84,16 @@ class Binder:
                 pass
             case ast.Positional(span, value):
                 self._value(span, value)
-            case ast.Key(span, name, value):
-                self._key(span, name.id, name.span, value, weak)
+            case ast.Key():
+                self._key(item, weak)
             case ast.Stride(span, value):
-                self._key(span, "stride", span, value, weak)
+                self._stride(ast.Key(span, ast.Name(span, "stride"), value), weak)
             case ast.Repeat():
                 pass
+
+    @property
+    def _place(self) -> Place:
+        return Place(self.bindings, self.follow, self.words, self.scope)
 
     # Bare items
 
@@ -125,15 +127,20 @@ class Binder:
             if self.scope.incomplete:
                 self.unsure = True
                 raise Unknown
-            raise SpecError("E102", f"unknown name `{name.id}`", name.span, self._hint(name))
+            raise self._place.unknown_name(name)
         self._value(span, name)
 
     def _value(self, span: Span, value: ast.Expr) -> None:
         binding = self.bindings[-1]
         spec = binding.free
         if spec is None:
-            raise self._misread(value) or surplus(binding, self.bindings[0], span, value)
+            channels = self.scope.values_at_hand("ch")
+            raise self._misread(value) or surplus(binding, self.bindings[0], span, value, channels)
         binding.take(spec, span)
+        if spec.kind == "pair":
+            warn_of_product(value, self.reporter)
+        if spec.kind == "text" and (error := unquoted(value)):
+            raise error
         try:
             binding.values[spec.name] = convert(
                 evaluate(value, self.scope), spec, span, binding.cls
@@ -142,18 +149,8 @@ class Binder:
             raise self._misread(value) or complaint from None
 
     def _misread(self, value: ast.Expr) -> SpecError | None:
-        """`3x3/2`, `same * 3`, `relu()`: arithmetic and calls that were not meant as such."""
         mine = {*self.follow, *(w for binding in self.bindings for w in flags(binding.cls))}
-        match value:
-            case ast.Call(span, function, _) if function.id in mine:
-                message = f"`{function.id}` is no function"
-                hint = f"write `{function.id}` without parentheses"
-                return SpecError("E102", message, span, hint)
-            case ast.Binary(span, "/" | "*", left, _) if _no_number(left, mine):
-                message = f"`{span.text}` is read as arithmetic"
-                return SpecError("E106", message, span, _ARITHMETIC)
-            case _:
-                return None
+        return misread(value, mine)
 
     def _refuse_layer(self, name: ast.Name) -> None:
         if name.id not in self.words:
@@ -166,118 +163,30 @@ class Binder:
         fix = Fix(Span(name.span.source, name.span.start, name.span.start), "; ", "insert `;`")
         raise SpecError("E109", message, name.span, f"put `;` before it: `; {name.id} …`", fix)
 
-    def _hint(self, unknown: ast.Name) -> str:
-        """What an unknown bare name was probably meant to be."""
-        name, span = unknown.id, unknown.span
-        if self.scope.label(name) is not None:
-            return f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
-        if any(name in keys(binding.cls) for binding in self.bindings):
-            said = re.match(r"[ \t]+([\w.+-]+)", span.source.text[span.end :])
-            return f"a key takes its value behind `=`: `{name}={said[1] if said else 2}`"
-        if re.fullmatch(r"x[0-9]*", name):
-            return "a size is one word, `3x3`; a repeat is `*3`"
-        if self._is_size(name):
-            return SIZES
-        if re.fullmatch(r"k[0-9x]+", name):
-            return f"write `k={name[1:]}`, or the size alone: `{name[1:]}`"
-        ours = SYNONYMS.get(name.lower())
-        if ours in self.words and ours not in self.follow:
-            return f"did you mean `; {ours} …`, a statement of its own?"
-        near = {"plain", *self.follow, *self.scope.known("values"), *self._own_words()}
-        close = ours if ours in near else guess(name, near)
-        return f"did you mean `{close}`?" if close else self._options(name)
-
-    def _is_size(self, name: str) -> bool:
-        """Whether it is `kxk` or `kx3`, for a variable k."""
-        left, _, right = name.rpartition("x")
-        known = self.scope.known("values")
-        return left in known and (right in known or right.isdigit())
-
-    def _own_words(self) -> set[str]:
-        """The words that this statement may hold."""
-        free = self.bindings[-1].free
-        chosen = free.words if free is not None and free.kind == "choice" else ()
-        return {*chosen, *(w for binding in self.bindings for w in flags(binding.cls))}
-
-    def _options(self, name: str) -> str:
-        binding = self.bindings[-1]
-        if binding.free and binding.free.kind == "choice":
-            return "one of " + ", ".join(binding.free.words)
-        if not specs(binding.cls):
-            return f"`{binding.cls.word}` takes nothing"
-        if binding.free and binding.free.kind in ("int", "float"):
-            return f"a variable is defined above its use: `let {name} = …`"
-        return f"write `{syntax(binding.cls)}`"
-
     # Keys
 
-    def _key(self, span: Span, key: str, place: Span, value: ast.Expr, weak: bool) -> None:
+    def _stride(self, item: ast.Key, weak: bool) -> None:
+        if not any("stride" in keys(binding.cls) for binding in self.bindings):
+            word = self.bindings[0].cls.word
+            raise SpecError("E103", f"`{word}` has no stride", item.span, "remove it",
+                            removal(item.span))  # fmt: skip
+        self._key(item, weak)
+
+    def _key(self, item: ast.Key, weak: bool) -> None:
+        key, value = item.name.id, item.value
         binding = next((s for s in reversed(self.bindings) if key in keys(s.cls)), None)
         if binding is None:
-            raise self._unknown_key(key, place, value)
+            raise self._place.unknown_key(item)
         spec = keys(binding.cls)[key]
         if weak and spec.name in binding.spans:
             return
-        binding.take(spec, span)
-        if isinstance(value, ast.Name) and value.id in self._own_words() - {*spec.words}:
+        binding.take(spec, item.span)
+        if isinstance(value, ast.Name) and value.id in own_words(self.bindings) - {*spec.words}:
             hint = f"`{value.id}` is a word of its own: `{binding.cls.word} … {value.id}`"
-            raise SpecError("E106", f"`{key}` is a number, not a word", value.span, hint)
+            fix = Fix(item.span, value.id, f"write `{value.id}`")
+            raise SpecError("E106", f"`{key}` is a number, not a word", value.span, hint, fix)
         if isinstance(value, ast.Name) and spec.kind in ("choice", "text"):
             found: Any = value.id
         else:
             found = evaluate(value, self.scope)
         binding.values[spec.name] = convert(found, spec, value.span, binding.cls)
-
-    def _unknown_key(self, key: str, place: Span, value: ast.Expr) -> SpecError:
-        word = self.bindings[0].cls.word
-        if key == "stride" and place.text.startswith("/"):
-            return SpecError("E103", f"`{word}` has no stride", place, "remove it")
-        message = f"`{word}` has no key `{key}`"
-        own = self._written_as_words(key, value)
-        if own and isinstance(value, ast.Bool) and not value.value:
-            off = f"no{key}"
-            hint = f"write `{off}`" if off in self._own_words() else f"leave `{key}` out"
-            return SpecError("E103", message, place, hint)
-        if own:
-            hint = f"`{own}` is written without `=`: `{word} … {own}`"
-            return SpecError("E103", message, place, hint)
-        named = next(
-            (hint for binding in self.bindings if (hint := _named(binding.cls, key, value))), None
-        )
-        if named:
-            return SpecError("E103", message, place, named)
-        known = {k for binding in self.bindings for k in keys(binding.cls)}
-        close, hint = meant_key(key, known)
-        fix = Fix(place, close, f"write `{close}`") if close else None
-        hint = f"did you mean `{close}`?" if close else hint or _listed(self.bindings[0].cls, known)
-        return SpecError("E103", message, place, hint, fix)
-
-    def _written_as_words(self, key: str, value: ast.Expr) -> str | None:
-        """`bn=true`, `dropout=0.5` and `mode=bilinear`, as they are written here."""
-        if isinstance(value, ast.Name) and value.id in self._own_words():
-            return value.id
-        if key in self.follow or key in self._own_words():
-            return key if isinstance(value, ast.Bool) else f"{key} {value.span.text}"
-        return None
-
-
-def _named(cls: type[Word], key: str, value: ast.Expr) -> str | None:
-    """How a word's positional field is written, where `key` is its name."""
-    if key not in (names := [spec.name for spec in arguments(cls)]):
-        return None
-    if len(names) > 1:
-        return f"`{key}` is written without its name; the order is `{in_order(cls)}`"
-    return f"`{key}` is written without its name: `{cls.word} {value.span.text}`"
-
-
-def _listed(cls: type[Word], known: set[str]) -> str:
-    if not known:
-        return f"`{cls.word}` has no keys: write `{syntax(cls)}`"
-    return f"its keys: {', '.join(sorted(known))}"
-
-
-def _no_number(left: ast.Expr, words: set[str]) -> bool:
-    """Whether the left end of a product can be no number: a size such as 3x3, or a word."""
-    while isinstance(left, ast.Binary):
-        left = left.left
-    return isinstance(left, ast.Dims) or (isinstance(left, ast.Name) and left.id in words)

@@ -5,7 +5,7 @@ from typing import Any
 
 from cnndsl.fields import Spec, Word, arguments, keys, specs, syntax
 from cnndsl.passes.reporter import SpecError
-from cnndsl.source import Span
+from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 
 
@@ -51,40 +51,81 @@ class Binding:
         return Span(self.span.source, self.span.start, max([self.span.end, *ends]))
 
 
-def surplus(binding: Binding, first: Binding, span: Span, value: ast.Expr) -> SpecError:
-    """There is no field left for a bare value."""
+def surplus(
+    binding: Binding, first: Binding, span: Span, value: ast.Expr, channels: Any = None
+) -> SpecError:
+    """There is no field left for a bare value; `channels` are those at hand, where known."""
     message = f"`{binding.cls.word}` does not take `{span.text}` here"
-    return SpecError("E104", message, span, _hint(binding, first, value))
+    hint, fix = _hint(binding, first, value, channels)
+    return SpecError("E104", message, span, hint, fix)
 
 
-def _hint(binding: Binding, first: Binding, value: ast.Expr) -> str:
+_WIDE = 16  # no kernel is as large as that, where another number may be the kernel
+Advice = tuple[str, Fix | None]
+
+
+def _hint(binding: Binding, first: Binding, value: ast.Expr, channels: Any) -> Advice:
     word = binding.cls.word
     if binding.cls.takes_labels:
-        return f"name the layer, `e1: conv 64 3x3`, and write `{word} e1`: labels, not numbers"
+        return (
+            f"name the layer, `e1: conv 64 3x3`, and write `{word} e1`: labels, not numbers",
+            None,
+        )
     if binding is not first:
-        if first.free is not None:
-            return f"values of `{first.cls.word}` stand before `{word}`"
-        named = ", ".join(f"`{key}=…`" for key in keys(binding.cls))
-        return f"`{word}` takes {named}" if named else f"`{word}` takes no value"
-    return _joined(binding, value) or f"write `{syntax(binding.cls)}`"
+        return _behind(binding, first, value)
+    joined = _joined(binding, value, channels)
+    return joined or (f"write `{syntax(binding.cls)}`", None)
 
 
-def _joined(binding: Binding, value: ast.Expr) -> str | None:
-    """`conv 64 3 3` and `conv 3 64 3x3`, as they are written here."""
+def _behind(binding: Binding, first: Binding, value: ast.Expr) -> Advice:
+    """A value behind a word that followed: `leaky 0.1`, `relu 3x3`."""
+    word = binding.cls.word
+    if first.free is not None:
+        return f"values of `{first.cls.word}` stand before `{word}`", None
+    names = list(keys(binding.cls))
+    named = ", ".join(f"`{key}=…`" for key in names)
+    if len(names) == 1 and isinstance(value, ast.Number):
+        return f"`{word}` takes {named}", _write(value.span, f"{names[0]}={value.span.text}")
+    return f"`{word}` takes {named}" if named else f"`{word}` takes no value", None
+
+
+def _write(span: Span, text: str) -> Fix:
+    return Fix(span, text, f"write `{text}`")
+
+
+def _joined(binding: Binding, value: ast.Expr, channels: Any) -> Advice | None:
+    """`conv 64 3 3`, `conv 3 64 3x3` and `conv 64 3x3 2`, as they are written here."""
     fields = [spec for spec in arguments(binding.cls) if spec.name in binding.values]
-    if not fields or not binding.spans[fields[-1].name].text.isdigit():
+    if not fields:
         return None
-    last = binding.spans[fields[-1].name].text
-    match fields[-1].kind, value:
-        case "pair", ast.Number() if value.span.text == last:
-            return f"a size is one word: `{last}x{last}`"
-        case "pair", ast.Number():
-            size = f"`{last}x{value.span.text}`"
-            return f"a size is one word, {size}; a stride is `/{value.span.text}`"
-        case "shape", ast.Number():
-            return "a shape is one word: `3x32x32`"
-        case "pair", ast.Dims() if len(fields) > 1:
-            written = f"{binding.cls.word} {last} {value.span.text}"
-            return f"the input's channels are known, leave them out: `{written}`"
-        case _:
-            return None
+    places = [binding.spans[spec.name] for spec in fields]
+    last, text, kind = places[-1], value.span.text, fields[-1].kind
+    whole = places[0].to(value.span)
+    if kind == "shape" and isinstance(value, ast.Number):
+        return "a shape is one word: `3x32x32`", None
+    if kind != "pair" or not isinstance(value, ast.Number | ast.Dims):
+        return None
+    if "x" in last.text and isinstance(value, ast.Number) and "stride" in keys(binding.cls):
+        return f"a stride has a `/`: `/{text}`", _write(value.span, f"/{text}")
+    if not last.text.isdigit():
+        return None
+    if isinstance(value, ast.Dims) or _is_channels(places, text, channels):
+        kept = [place.text for place in places[1:]]
+        return _channels_known(binding.cls.word, [*kept, text], whole)
+    if text == last.text:
+        return f"a size is one word: `{text}x{text}`", _write(last.to(value.span), f"{text}x{text}")
+    return f"a size is one word, `{last.text}x{text}`; a stride is `/{text}`", None
+
+
+def _is_channels(places: list[Span], text: str, channels: Any) -> bool:
+    """Whether the first of three numbers is the input's channels: the last is the kernel then."""
+    if len(places) < 2:
+        return False
+    return places[0].text == str(channels) or (int(places[-1].text) >= _WIDE > int(text))
+
+
+def _channels_known(word: str, values: list[str], whole: Span) -> Advice:
+    """The values of a layer but the channels that come in, which were written first."""
+    text = " ".join(values)
+    hint = f"the input's channels are known, leave them out: `{word} {text}`"
+    return hint, _write(whole, text)

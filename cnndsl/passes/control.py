@@ -10,7 +10,8 @@ from cnndsl.passes.convert import whole
 from cnndsl.passes.modules import load
 from cnndsl.passes.reporter import SpecError, line_of, unknown_value
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
-from cnndsl.passes.synonyms import HINTS, guess, meant, reserved_words
+from cnndsl.passes.synonyms import guess, reserved_words
+from cnndsl.passes.unknown_words import unknown
 from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
@@ -19,23 +20,6 @@ if TYPE_CHECKING:
     from cnndsl.passes.expand import Expander
 
 RESERVED = {"let", "block", "if", "else", "use", "and", "or", "not", "true", "false", "ch", "plain"}
-
-
-def rename(head: ast.Name, close: str | None) -> Fix | None:
-    """A fix that writes the word that was probably meant."""
-    return Fix(head.span, close, f"write `{close}`") if close else None
-
-
-def unknown(head: ast.Name, blocks: set[str]) -> SpecError:
-    """A statement starts with a word that means nothing."""
-    known = {*vocabulary(), *WORDS, "let", "block", "if", "use", *blocks}
-    hint = HINTS.get(head.id.lower())
-    if head.id in reserved_words() - known:
-        hint = f"`{head.id}` stands behind a layer, on its line: `conv 64 3x3 same relu`"
-    close = None if hint else meant(head.id, known)
-    hint = hint or (f"did you mean `{close}`?" if close else "`cnndsl layers` lists the layers")
-    message = f"unknown layer or block `{head.id}`"
-    return SpecError("E101", message, head.span, hint, rename(head, close))
 
 
 _BROKEN = re.compile(r"(?:(?P<label>\w+)\s*:\s*)?(?P<word>\w+)?\s*(?P<next>\w+|=)?")
@@ -151,7 +135,7 @@ def find(run: "Expander", name: ast.Name, scope: Scope) -> Tensor:
         f"labels here: {', '.join(sorted(known))}" if known
         else f"name a statement above: `{name.id}: conv …`"
     )  # fmt: skip
-    fix = rename(name, close)
+    fix = Fix(name.span, close, f"write `{close}`") if close else None
     raise SpecError("E111", f"unknown label `{name.id}`", name.span, hint, fix)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from cnndsl.fields import Spec, Word, in_order, syntax
 from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Value
-from cnndsl.passes.synonyms import guess
+from cnndsl.passes.synonyms import suggest
 from cnndsl.passes.values import shown
 from cnndsl.source import Span
 
@@ -80,10 +80,12 @@ _CONVERTERS = {"int": whole, "float": _float, "pair": _pair, "shape": _shape, "t
 def _choice(value: Value, spec: Spec, span: Span) -> str:
     if isinstance(value, str) and value in spec.words:
         return value
-    close = guess(str(value), spec.words)
-    hint = f"did you mean `{close}`?" if close else "one of " + ", ".join(spec.words)
     written = value if isinstance(value, str) else shown(value)
-    raise SpecError("E106", f"`{spec.title}` does not know `{written}`", span, hint)
+    kind = "init" if spec.title == "init" else "key"
+    found = suggest(kind, written, spec.words)
+    hint = found.hint if found else "one of " + ", ".join(spec.words)
+    fix = found.fix(span) if found else None
+    raise SpecError("E106", f"`{spec.title}` does not know `{written}`", span, hint, fix)
 
 
 def _check_bounds(value: int | float | str | tuple[int, ...], spec: Spec, span: Span) -> None:

@@ -25,6 +25,7 @@ from cnndsl.passes.recovery import SIZE, SURE
 from cnndsl.passes.reject_extra import reject_extra
 from cnndsl.passes.reporter import Reporter, SpecError, Unknown
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
+from cnndsl.passes.unknown_words import as_meant, unknown
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.source import Span
 from cnndsl.syntax import ast
@@ -145,6 +146,9 @@ class Expander:
                     raise
                 self.reporter.add(complaint.diagnostic)  # there is one; what follows can be checked
             return control.WORDS[word](self, node, scope)
+        if (meant := as_meant(node, scope)) is not None:
+            self.reporter.add(unknown(node.head, scope.known("blocks")).diagnostic)
+            return self._run_as_meant(meant, scope)
         run = self._runner(node, scope)
         times = control.repeats(self, node, scope)
         before = len(self.builder.nodes)
@@ -155,6 +159,13 @@ class Expander:
                 self._foresee(times, len(self.builder.nodes) - before, node.span)
         if node.label is not None:
             control.label(self, node.label, scope)
+
+    def _run_as_meant(self, node: ast.Statement, scope: Scope) -> None:
+        """Run a statement as it was probably meant: its own names and keys are checked."""
+        with self.reporter.only("E102", "E103") as found_more:
+            self.statement(node, scope)
+        if found_more():
+            self._give_up(node, scope)
 
     def _foresee(self, times: int, each: int, span: Span) -> None:
         """Count the layers of a repeat before expanding them."""
@@ -176,7 +187,7 @@ class Expander:
             return self._layer
         if scope.incomplete or self.reporter.full:
             raise Unknown
-        raise control.unknown(node.head, scope.known("blocks"))
+        raise unknown(node.head, scope.known("blocks"))
 
     def binder(self, scope: Scope) -> Binder:
         """A binder for layers."""

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+from cnndsl.edits import without
 from cnndsl.fields import Word, keys
 from cnndsl.passes.bind import Binder
 from cnndsl.passes.binding import Binding
 from cnndsl.passes.reject_extra import reject_extra_in_setting
 from cnndsl.passes.reporter import Reporter, SpecError, unknown_value
 from cnndsl.passes.scope import Scope
-from cnndsl.passes.synonyms import guess, meant_key
+from cnndsl.passes.synonyms import Suggestion, suggest
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe, value_of
 from cnndsl.source import Fix, Span
@@ -22,16 +23,22 @@ def read_recipe(section: ast.Statement, scope: Scope, reporter: Reporter) -> Rec
     found: dict[str, Any] = {}
     places: dict[str, Span] = {}
     scope = scope.inner()
-    for node in section.group.branches[0]:
+    suite = section.group.branches[0]
+    for node in suite:
         try:
-            _setting(node, scope, reporter, found, places)
+            _setting(node, suite, scope, reporter, found, places)
         except SpecError as complaint:
             reporter.add(complaint.diagnostic)
     return replace(Recipe(), **found, said=frozenset(found), places=places)
 
 
 def _setting(
-    node: ast.Node, scope: Scope, reporter: Reporter, found: dict[str, Any], places: dict[str, Span]
+    node: ast.Node,
+    section: ast.Suite,
+    scope: Scope,
+    reporter: Reporter,
+    found: dict[str, Any],
+    places: dict[str, Span],
 ) -> None:
     if not isinstance(node, ast.Statement):
         if isinstance(node, ast.Let):
@@ -46,7 +53,7 @@ def _setting(
     reject_extra_in_setting(node)
     if word in found:
         raise SpecError("E108", f"`{word}` is given twice", node.span, "keep one of them")
-    cls, span, items = _meaning(node)
+    cls, span, items = _meaning(node, section)
     binder = Binder(reporter, scope, {})
     binder.bindings.append(Binding(cls, span))
     binder.take(items)
@@ -56,35 +63,54 @@ def _setting(
         places.update((f"{word}.{name}", at) for name, at in binder.bindings[0].spans.items())
 
 
-def _meaning(node: ast.Statement) -> tuple[type[Word], Any, tuple[ast.Item, ...]]:
+def _meaning(
+    node: ast.Statement, section: ast.Suite
+) -> tuple[type[Word], Any, tuple[ast.Item, ...]]:
     """The class that a setting fills, and the items that are left for it."""
     word, items = node.head.id, (*node.items, *node.tail)
     if word in PLAIN:
         return PLAIN[word], node.head.span, items
     if word not in CHOSEN:
-        raise _unknown(node.head)
+        raise _unknown(node, section)
     match items:
         case (ast.Positional(span, ast.Name(_, name)), *rest) if name in CHOSEN[word]:
             return CHOSEN[word][name], span, tuple(rest)
         case (ast.Positional(span, ast.Name(_, name)), *_):
-            close = guess(name, CHOSEN[word])
-            hint = f"did you mean `{close}`?" if close else f"one of {', '.join(CHOSEN[word])}"
-            fix = Fix(span, close, f"write `{close}`") if close else None
-            raise SpecError("E503", f"unknown {word} `{name}`", span, hint, fix)
+            listed = Suggestion(f"one of {', '.join(CHOSEN[word])}")
+            found = suggest(word, name, CHOSEN[word]) or listed
+            raise SpecError("E503", f"unknown {word} `{name}`", span, found.hint, found.fix(span))
         case _:
             listed = ", ".join(CHOSEN[word])
             raise SpecError("E105", f"`{word}` needs its name", node.span, f"one of {listed}")
 
 
-def _unknown(head: ast.Name) -> SpecError:
+def _unknown(node: ast.Statement, section: ast.Suite) -> SpecError:
     """A setting that is none; perhaps it belongs to an optimizer, a loss or a schedule."""
-    known = {*PLAIN, *CHOSEN}
-    close, _ = meant_key(head.id, {*known, *_OWNERS})
-    owner = _OWNERS.get(close or "")
-    hint = f"did you mean `{close}`?" if close else "one of " + ", ".join(sorted(known))
-    if close and owner:
-        hint = f"it is a key: `{owner} … {close}=…`"
-    return SpecError("E501", f"unknown setting `{head.id}`", head.span, hint)
+    name = node.head.id
+    message = f"unknown setting `{name}`"
+    known = {*PLAIN, *CHOSEN, *_OWNERS}
+    found = suggest("setting", name, known - {"patience"})
+    if found is None:
+        hint = "one of " + ", ".join(sorted({*PLAIN, *CHOSEN}))
+        return SpecError("E501", message, node.head.span, hint)
+    if found.text in _OWNERS:
+        return SpecError("E501", message, node.head.span, *_as_key(node, found.text, section))
+    fix = without(node.span) if found.hint.startswith("leave it out") else None
+    return SpecError("E501", message, node.head.span, found.hint, fix or found.fix(node.head.span))
+
+
+def _as_key(node: ast.Statement, key: str, section: ast.Suite) -> tuple[str, Fix | None]:
+    """How a key is written that stands as a setting: `lr 0.1`."""
+    owner = _OWNERS[key]
+    value = next(
+        (item.value.span.text for item in node.items if isinstance(item, ast.Positional)), "…"
+    )
+    there = next((s for s in section if isinstance(s, ast.Statement) and s.head.id == owner), None)
+    if there is not None and value != "…":
+        return f"it is a key: `{there.span.text} {key}={value}`", None
+    text = f"optimizer adam {key}={value}"
+    fix = Fix(node.span, text, f"write `{text}`") if owner == "optimizer" and value != "…" else None
+    return f"it is a key: `{owner} … {key}=…`", fix
 
 
 def _key_owners() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Where passes put what they find."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -46,12 +47,16 @@ class Reporter:
     def __init__(self) -> None:
         self.calls: Callable[[Source], tuple[str, ...]] = _no_calls
         self._found: dict[tuple[str, int, int, int], Diagnostic] = {}
+        self._only: frozenset[str] | None = None
+        self._held_back = 0
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a diagnostic."""
         span = diagnostic.span
         key = (diagnostic.code, id(span.source), span.start, span.end)
-        if key not in self._found and not self.full:
+        if self._only is not None and diagnostic.code not in self._only:
+            self._held_back += 1
+        elif key not in self._found and not self.full:
             notes = (*diagnostic.notes, *self.calls(span.source))
             self._found[key] = replace(diagnostic, notes=notes)
 
@@ -67,6 +72,18 @@ class Reporter:
     ) -> None:
         """Keep a diagnostic, written out."""
         self.add(Diagnostic(code, message, span, notes, help, fix, severity))
+
+    @contextmanager
+    def only(self, *codes: str) -> Generator[Callable[[], bool]]:
+        """Report nothing but these codes: where a statement is read as what was probably meant.
+
+        Yields whether anything else was found.
+        """
+        before, self._only, count = self._only, frozenset(codes), self._held_back
+        try:
+            yield lambda: self._held_back > count
+        finally:
+            self._only = before
 
     @property
     def full(self) -> bool:

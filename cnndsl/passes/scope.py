@@ -1,8 +1,9 @@
 """What names mean at a place: values, blocks, labels and defaults."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from cnndsl.passes.reporter import Unknown
 from cnndsl.shapes import Shape
 from cnndsl.source import Span
 from cnndsl.syntax import ast
@@ -59,6 +60,14 @@ class Scope:
                 raise KeyError(name)
             scope = scope.parent
         return scope.values[name]
+
+    def values_at_hand(self, name: str) -> Value | None:
+        """The value of a variable; None where it is not known."""
+        try:
+            value: Any = self.value(name)
+            return cast(Value, value() if callable(value) else value)
+        except (KeyError, Unknown):
+            return None
 
     @property
     def incomplete(self) -> bool:

@@ -1,57 +1,18 @@
-"""What users of Keras, PyTorch and Darknet write, and our words for it."""
+"""What an unknown word was meant to be: first by what it means elsewhere, then as a slip."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
 
-from cnndsl.fields import flags, nearest
+from cnndsl.fields import flags, keys
+from cnndsl.frameworks.words import kinds_of, lookup
+from cnndsl.init import INITIALISERS
 from cnndsl.layers import vocabulary
+from cnndsl.passes.slips import guess, slip
+from cnndsl.recipe import CHOSEN, PLAIN
+from cnndsl.source import Fix, Span
 
-SYNONYMS = {
-    "conv2d": "conv", "convolution": "conv", "convolutional": "conv", "maxpool": "pool",
-    "maxpooling": "pool", "maxpooling2d": "pool", "maxpool2d": "pool", "max_pool": "pool",
-    "averagepooling2d": "avgpool", "avgpool2d": "avgpool", "linear": "dense", "fc": "dense",
-    "connected": "dense", "fullyconnected": "dense", "batchnorm": "bn", "batchnorm2d": "bn",
-    "batchnormalization": "bn", "batch_norm": "bn", "batch_normalize": "bn",
-    "averagepooling": "avgpool", "averagepool": "avgpool", "globalaveragepooling2d": "gap",
-    "globalavgpool2d": "gap", "globalavgpool": "gap", "globalaveragepool": "gap",
-    "adaptiveavgpool2d": "gap", "adaptiveavgpool": "gap", "globalmaxpooling2d": "gmp",
-    "globalmaxpool2d": "gmp", "globalmaxpool": "gmp", "adaptivemaxpool2d": "gmp",
-    "leakyrelu": "leaky", "leaky_relu": "leaky", "shortcut": "add", "skip": "residual",
-    "route": "concat", "concatenate": "concat", "cat": "concat", "multiply": "mul",
-    "convtranspose2d": "upconv", "conv2dtranspose": "upconv", "deconv": "upconv",
-    "depthwiseconv2d": "dwconv", "layernorm": "ln", "groupnorm": "gn", "instancenorm": "in",
-    "layernormalization": "ln", "groupnormalization": "gn", "instancenormalization": "in",
-    "instancenorm2d": "in", "localresponsenorm": "lrn", "localresponsenormalization": "lrn",
-    "swish": "silu", "hardswish": "hswish", "hardsigmoid": "hsigmoid", "upsampling2d": "upsample",
-    "zeropadding2d": "zeropad", "cropping2d": "crop", "channelshuffle": "shuffle",
-    "logits": "dense",
-    "dropout2d": "dropout", "stochasticdepth": "droppath", "identity": "id", "view": "reshape",
-    "pass": "id", "noop": "id", "include": "use", "import": "use", "version": "cnn",
-    "def": "block", "function": "block", "module": "block", "class": "block",
-    "var": "let", "const": "let", "set": "let", "elif": "else if",
-}  # fmt: skip
-
-_REPEAT = "a repeat stands behind its statement: `relu *3`; several make a `block`"
-_LIST = "a spec is just the list of its layers, one statement a line"
-
-HINTS = {
-    "for": _REPEAT, "while": _REPEAT, "repeat": _REPEAT, "loop": _REPEAT,
-    "sequential": _LIST, "model": _LIST, "net": _LIST, "network": _LIST, "layers": _LIST,
-    "activation": "an activation is a word of its own: `relu`",
-    "pixelshuffle": "there is no depth-to-space: `upsample 2` enlarges, so does `upconv`",
-    "separableconv2d": "it is two statements: `dwconv 3x3 same; conv 64 1x1`",
-    "return": "name an output with `output logits`; the last statement is one anyway",
-}  # fmt: skip
-
-# Theirs: ours, where the word has such a key.
-_KEYS = {
-    "kernel_size": "k", "kernel": "k", "strides": "stride", "dilation_rate": "dilation",
-    "kernel_initializer": "init", "kernel_regularizer": "l2", "group": "groups",
-    "num_groups": "groups", "epsilon": "eps", "rate": "p", "prob": "p", "drop_prob": "p",
-    "negative_slope": "alpha", "slope": "alpha", "depth_multiplier": "multiplier",
-    "output_padding": "extra", "learning_rate": "lr", "weight_decay": "decay",
-    "label_smoothing": "smooth", "smoothing": "smooth", "beta_1": "beta1", "beta_2": "beta2",
-}  # fmt: skip
+__all__ = ["Suggestion", "guess", "is_word", "reserved_words", "suggest", "suggest_key"]
 
 _FIRST = "numbers stand behind the word without a name: `conv 64 3x3`, `dense 10`"
 _KNOWN = "what comes in is known from the statements above: leave it out"
@@ -67,6 +28,31 @@ _KEY_HINTS = {
     "name": "a name is a label: `e1: conv 64 3x3`",
 }  # fmt: skip
 
+# Where a word of another kind belongs, with a hole for the word.
+_PLACES = {
+    "layer": "`{0}` is a layer: it stands at the start of its line, or behind a `;`",
+    "init": "`{0}` is an initialiser: `conv 64 3x3 init={0}`",
+    "loss": "`{0}` is a loss: `train {{ loss {0} }}`",
+    "optimizer": "`{0}` is an optimizer: `train {{ optimizer {0} }}`",
+    "schedule": "`{0}` is a schedule: `train {{ schedule {0} }}`",
+    "setting": "`{0}` is a setting: `train {{ {0} … }}`",
+    "data": "`{0}` is a data set: `train {{ data {0} }}`",
+    "key": "`{0}` is a key of a layer or an optimizer: `{0}=…` behind its word",
+    "augment": "`{0}` changes pictures: `train {{ augment {0} }}`",
+}
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What to say of an unknown word, and what to write in its place, where that is certain."""
+
+    hint: str
+    text: str | None = None
+
+    def fix(self, span: Span) -> Fix | None:
+        """A fix that writes it."""
+        return Fix(span, self.text, f"write `{self.text}`") if self.text else None
+
 
 @cache
 def reserved_words() -> frozenset[str]:
@@ -75,23 +61,70 @@ def reserved_words() -> frozenset[str]:
     return frozenset((*layers, *(word for cls in layers.values() for word in flags(cls))))
 
 
-def guess(name: str, known: Collection[str]) -> str | None:
-    """The known name that was most likely meant; one or two letters are no ground for a guess."""
+@cache
+def _ours() -> dict[str, str]:
+    """Every word of the language but reserved ones, with the kind of thing that it names."""
+    found = dict.fromkeys((*PLAIN, *CHOSEN), "setting")
+    found |= {word: kind for kind, choices in CHOSEN.items() for word in choices}
+    found |= dict.fromkeys(INITIALISERS, "init") | dict.fromkeys(vocabulary(), "layer")
+    return found
+
+
+def kind_of(word: str) -> str | None:
+    """What a word names here, or else in other frameworks; None for no word of the field."""
+    return _ours().get(word.lower()) or next(kinds_of(word), None)
+
+
+def is_word(name: str) -> bool:
+    """Whether a name is a word of the field: then it is no slip of another one."""
+    return kind_of(name) is not None or name.lower() in reserved_words()
+
+
+def suggest(kind: str, name: str, known: Collection[str]) -> Suggestion | None:
+    """What an unknown word of a kind (`layer`, `loss` …) was meant to be, among known ones."""
     same = next((k for k in sorted(known) if k.lower() == name.lower()), None)
-    if same is not None or len(name) < 3:
-        return same
-    return nearest(name, set(known)) or nearest(name.lower(), set(known))
+    if same is not None:
+        return Suggestion(f"did you mean `{same}`?", same)
+    meaning = lookup(kind, name, known)
+    if meaning is not None:
+        return Suggestion(meaning.hint(name), meaning.counterpart)
+    other = kind_of(name)
+    if other is not None and other != kind:
+        return _elsewhere(name, other)
+    close = slip(name, known) if len(name) > 2 and not is_word(name) else None
+    return Suggestion(f"did you mean `{close}`?", close) if close else None
 
 
-def meant(word: str, known: Collection[str]) -> str | None:
-    """The word of ours that was meant."""
-    return SYNONYMS.get(word.lower()) or guess(word, known)
+def _elsewhere(name: str, kind: str) -> Suggestion:
+    """Where a word of another kind belongs, as it is called here."""
+    meaning = lookup(kind, name)
+    if meaning is None or meaning.counterpart is not None:
+        return Suggestion(_PLACES[kind].format((meaning and meaning.counterpart) or name))
+    return Suggestion(meaning.hint(name))
 
 
-def meant_key(key: str, known: Collection[str]) -> tuple[str | None, str | None]:
+def suggest_key(key: str, known: Collection[str]) -> Suggestion | None:
     """The key of ours that was meant, or else how the same thing is written."""
-    ours = _KEYS.get(key.lower())
-    if ours in known:
-        return ours, None
-    hint = _KEY_HINTS.get(key.lower())
-    return (None, hint) if hint else (guess(key, known), None)
+    meaning = lookup("key", key)
+    if meaning is not None and meaning.counterpart in known:
+        return Suggestion(meaning.hint(key), meaning.counterpart)
+    if meaning is not None and meaning.counterpart is None:
+        return Suggestion(meaning.remark or "")
+    if key.lower() in _KEY_HINTS:
+        return Suggestion(_KEY_HINTS[key.lower()])
+    if meaning is not None or _is_key(key):
+        return None
+    close = guess(key, known)
+    return Suggestion(f"did you mean `{close}`?", close) if close else None
+
+
+@cache
+def _keys() -> frozenset[str]:
+    classes = [*vocabulary().values(), *PLAIN.values()]
+    classes += [cls for choices in CHOSEN.values() for cls in choices.values()]
+    return frozenset(key for cls in classes for key in keys(cls))
+
+
+def _is_key(name: str) -> bool:
+    """Whether a name is a key of anything here: then it is no slip of another key."""
+    return name in _keys()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cnndsl.layers import vocabulary
-from cnndsl.passes import control
+from cnndsl.passes.unknown_words import CONTROL, unknown
 from cnndsl.syntax import ast
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def find_unknown(run: "Expander", file: ast.File) -> None:
     blocks = {node.name.id for node in nodes if isinstance(node, ast.Block)}
     for module in modules:
         blocks |= module.known("blocks") if module else set[str]()
-    known = {*vocabulary(), *control.WORDS, *blocks}
+    known = {*vocabulary(), *CONTROL, *blocks}
     for node in nodes:
         if not isinstance(node, ast.Statement) or node.span.start in file.broken:
             continue
         if node.head.id not in known and not reporter.full:
-            reporter.add(control.unknown(node.head, blocks).diagnostic)
+            reporter.add(unknown(node.head, blocks).diagnostic)
 
 
 def _all(suite: ast.Suite) -> Iterator[ast.Node]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cnndsl.fields import Spec, Word, nearest, specs, syntax
 from cnndsl.layers import vocabulary
-from cnndsl.passes.synonyms import meant
+from cnndsl.passes.synonyms import suggest
 from cnndsl.shapes import show
 from cnndsl.source import UserError
 
@@ -16,8 +16,8 @@ def layer_page(name: str) -> str:
     """The page of a layer; UserError with the nearest word."""
     layers = vocabulary()
     if name not in layers:
-        close = meant(name, layers)
-        hint = f"did you mean `{close}`?" if close else "`cnndsl layers` lists them"
+        found = suggest("layer", name, layers)
+        hint = found.hint if found else "`cnndsl layers` lists them"
         raise UserError(f"there is no layer `{name}`; {hint}")
     cls = layers[name]
     parts = [syntax(cls), cleandoc(cls.__doc__ or ""), _fields(cls)]

@@ -1,0 +1,1 @@
+"""What other frameworks call things and how their calls read: Keras, PyTorch and others."""

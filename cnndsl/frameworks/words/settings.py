@@ -1,0 +1,55 @@
+# ruff: noqa: E501  (a line of a table is one entry)
+"""What other frameworks set around a training, and their changes of pictures."""
+
+TABLE = """
+batchsize bs minibatch perdevicetrainbatchsize trainbatchsize batchsizepergpu = batch
+epoch numepochs maxepochs nepochs numtrainepochs trainepochs nbepoch = epochs
+maxiter maxsteps maxbatches steps iterations stepsperepoch = | a training is counted in passes over the data: `epochs 10`
+optim optimiser solver solvertype algorithm opt = optimizer
+criterion objective lossfn lossfunction costfunction cost = loss
+scheduler lrscheduler learningrateschedule lrschedule lrpolicy sched policy = schedule
+reducelronplateau plateau = | it is a schedule: `schedule plateau patience=5`
+dataset datadir datapath trainset traindata traindataset dataloader trainloader datasets = data
+earlystopping earlystop patience earlystoppingpatience stopping earlystoppingrounds stopafter = stop
+clipnorm clipgrad gradclip maxnorm clipgradnorm gradientclipval maxgradnorm globalclipnorm gradclipnorm gradientclipping gradnorm = clip
+clipvalue clipgradvalue = | the nearest is `clip 1.0`, which bounds the length of the whole gradient
+emadecay modelema movingaverage ewa averagedmodel = ema
+useema swa polyak = | a moving mean of the weights is `ema 0.999`
+randomseed manualseed randomstate setseed rngseed rng = seed
+augmentation augmentations transforms transform dataaugmentation aug preprocessing = augment
+learningrate baselr lr0 initiallr initlr eta lrate = lr
+weightdecay wd l2reg regularization weightdecayrate = decay
+epsilon = eps
+labelsmoothing smoothing = smooth
+warmupepochs warmupsteps numwarmupsteps warmupratio = warmup
+shuffle shuffledata shuffletrain reshuffle = | leave it out: the order of the pictures is new in every epoch
+verbose numworkers workers pinmemory droplast prefetch cache persistentworkers = | leave it out: it is no part of the recipe
+metrics metric scoring = | leave it out: `loss` and `accuracy` are always measured
+validationsplit valsplit validationdata valdata testdata testsplit validationsize validation valset = | leave it out: where a data set has no held-out part, a fifth of it is held out
+device gpu gpus accelerator cuda ngpus devices = | leave it out: it is an option, `cnndsl train --device cuda`
+fp16 amp bf16 precision mixedprecision half autocast dtype = | leave it out: numbers are float32
+callbacks checkpoint savebest modelcheckpoint savedir savefreq tensorboard csvlogger logdir loginterval outputdir project = | leave it out: the run folder keeps the curves, the last and the best weights
+monitor restorebestweights savebestonly = | leave it out: `val_loss` is watched, and the best weights are kept
+numclasses nclasses classes inputshape inputsize imgsize imgsz imagesize = | leave it out: the last layer and `input` say it
+pretrained resume weights initweights finetune freeze initcheckpoint = | leave it out: weights are an option of `cnndsl train`
+threads numthreads njobs processes distributed worldsize = | leave it out: it is an option of `cnndsl train`
+accumulate subdivisions gradaccum accumulategradbatches gradientaccumulationsteps = | leave it out: a batch may be as large as wanted, it is worked through in parts
+"""
+
+AUGMENTATION = """
+hflip horizontalflip randomhorizontalflip fliplr randomflip mirror flipleftright randomflipleftright = flip
+randomcrop padcrop shift randomshift cropsize = crop
+erasing randomerasing erase cutoutsize coarsedropout = cutout
+mixupalpha = mixup
+cutmix cutmixalpha = | the nearest is `mixup=0.2`, which blends whole pictures
+brightness contrast colorjitter randombrightness randomcontrast hsv colourjitter = jitter
+vflip verticalflip randomverticalflip flipud = | the nearest is `flip`, left to right
+randaugment autoaugment trivialaugment trivialaugmentwide augmix aa = | the nearest are `flip crop=4 cutout=8 jitter=0.2`, named one by one
+rotate rotation randomrotation rotationrange degrees randomaffine shear = rotate | the nearest is `crop=4`, which shifts
+zoom zoomrange randomzoom randomresizedcrop scale = zoom | the nearest is `crop=4`, which shifts
+translate translation widthshiftrange heightshiftrange randomtranslation = translate | it is `crop=4`, in pixels
+hue = hue | the nearest is `jitter=0.2`, of brightness and contrast
+saturation = saturation | the nearest is `jitter=0.2`, of brightness and contrast
+mosaic copypaste perspective elastic blur gaussianblur noise grayscale invert solarize posterize equalize sharpness = | the nearest are `flip crop=4 cutout=8 jitter=0.2`
+normalize totensor rescale mean std = | leave it out: pictures are 0…1; --mean and --std are options of `cnndsl train`
+"""

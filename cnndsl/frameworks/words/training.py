@@ -1,0 +1,82 @@
+# ruff: noqa: E501  (a line of a table is one entry)
+"""Initialisers, losses, optimizers and schedules of other frameworks."""
+
+INITIALISERS = """
+kaiming kaimingnormal msra msrafiller henormalinitializer he = he_normal
+kaiminguniform heuniforminitializer = he_uniform
+xavier xavieruniform glorot glorotuniforminitializer = glorot_uniform
+xaviernormal glorotnormalinitializer = glorot_normal
+lecun lecunnormalinitializer = lecun_normal
+lecununiforminitializer = lecun_uniform
+orthogonalinitializer ortho orthonormal = orthogonal
+deltaorthogonal dirac identity eye sparse stft bilinear = | the nearest is `orthogonal`, whose rows are at right angles
+normal randomnormal gaussian truncatednormal truncnormal truncnormaltf = | deviations follow the size of the layer; the nearest is `he_normal`, √(2 / inputs)
+uniform randomuniform scaleduniform = | bounds follow the size of the layer; the nearest is `he_uniform`, √(6 / inputs)
+variancescaling = | the nearest are `he_normal`, `glorot_normal` and `lecun_normal`, which are its cases
+zero zerosinitializer zeroinit = zeros
+one onesinitializer = ones
+constant const fill positiveunitball = | the nearest are `zeros` and `ones`
+"""
+
+LOSSES = """
+crossentropy ce crossentropyloss categoricalcrossentropy sparsecategoricalcrossentropy softmaxcrossentropy softmaxcrossentropywithintegerlabels softmaxwithloss softmaxloss multinomiallogisticloss labelsmoothingcrossentropy softtargetcrossentropy sparsesoftmaxcrossentropy softmaxcrossentropywithlogits sparsesoftmaxcrossentropywithlogits categoricalcrossentropywithlogits logloss = cross_entropy
+nll nllloss negativeloglikelihood nllloss2d = | it takes logarithms of probabilities; the nearest is `cross_entropy`, which takes logits and forms them itself
+binarycrossentropy bceloss bcewithlogits bcewithlogitsloss sigmoidbinarycrossentropy sigmoidcrossentropyloss sigmoidcrossentropy binarycrossentropywithlogits multilabelsoftmarginloss = bce
+binaryfocalcrossentropy categoricalfocalcrossentropy focal focalloss sigmoidfocalloss sigmoidfocal binaryfocal = focal | the nearest is `cross_entropy`; rare classes get weight by `weights=balanced`
+meansquarederror mseloss squarederror l2loss euclideanloss euclidean quadratic = mse
+mae l1 l1loss meanabsoluteerror absoluteerror = mae | the nearest is `mse`, which squares the differences
+huber huberloss smoothl1 smoothl1loss = huber | the nearest is `mse`, which squares large differences too
+rmse msle meansquaredlogarithmicerror mape meanabsolutepercentageerror logcosh rmsle = | the nearest is `mse`, the plain mean of squares
+hinge hingeloss squaredhinge categoricalhinge hingeembeddingloss multimarginloss multilabelmarginloss softmarginloss svm perceptron marginrankingloss = | margins are not learned; the nearest is `cross_entropy`, whose margins have no end
+kldiv kldivloss kldivergence kullbackleiblerdivergence kld kl = | the nearest is `cross_entropy`, the same for class numbers
+triplet tripletloss tripletmarginloss tripletsemihardloss contrastive contrastiveloss ntxent infonce supcon npair circle multisimilarity proxyanchor = | pairs of pictures are not compared; the nearest is `cross_entropy`, which tells classes apart
+cosine cosinesimilarity cosineembeddingloss cosinedistance cosineproximity = | the nearest is `mse` on outputs of the same length
+dice diceloss softdice generaliseddice generalizeddice jaccard jaccardloss iou iouloss tversky lovasz lovaszsoftmax = dice | masks are not learned; the nearest is `cross_entropy`
+giou diou ciou bbox smoothap = | boxes are not learned; the nearest is `mse` on numbers
+ctc ctcloss rnnt rnntloss = | sequences are not learned; the nearest is `cross_entropy`, one class a picture
+poisson poissonnllloss gaussiannllloss = | the nearest is `mse`, the case of one deviation
+arcface cosface sphereface am amsoftmax additiveangularmargin centerloss center = | margins of angles are not learned; the nearest is `cross_entropy`
+distillation knowledgedistillation jsd jensenshannon wasserstein adversarial perceptual ssim = | the nearest is `cross_entropy`, against class numbers
+bitempered polyloss poly asymmetric asymmetricloss asl = | the nearest is `cross_entropy smooth=0.1`
+"""
+
+OPTIMIZERS = """
+gradientdescent stochasticgradientdescent msgd vanillasgd gd noisysgd = sgd
+momentum sgdm sgdmomentum = | it is a key: `sgd momentum=0.9`
+nesterov nag nesterovmomentum = | it is a word of sgd: `sgd momentum=0.9 nesterov`
+adamoptimizer = adam
+adamweightdecay adamwoptimizer decoupledadam adamw8bit = adamw
+amsgrad adamax adabelief yogi adan adamp adai padam adabound fusedadam adam8bit sparseadam = | the nearest is `adam`, from which it differs in how the squares are kept
+nadam = nadam | the nearest is `adam`, without Nesterov's look ahead
+nadamw = nadam | the nearest is `adamw`, without Nesterov's look ahead
+radam rectifiedadam = radam | the nearest is `adam` with `schedule … warmup=5`, which starts as slowly
+adadelta = | the nearest is `rmsprop`, whose steps do not grow by themselves
+adagradoptimizer adagradda = adagrad
+ftrl proximaladagrad proximalgradientdescent = | there is no L1 penalty; the nearest is `adagrad`, whose steps shrink alike
+rmspropoptimizer rmsproptf centeredrmsprop = rmsprop
+lamb lars larc lambc fromage = | layers share one rate; the nearest is `adamw` for lamb and `sgd momentum=0.9` for lars
+sgdw sgdp = | the nearest is `sgd decay=1e-4`, whose decay goes through the gradient
+adafactor came sm3 = | the nearest is `adamw`, which keeps one square a weight
+novograd shampoo soap kron psgd sophia kfac adahessian distributedshampoo = | no curvature is measured; the nearest are `muon`, for kernels, and `adamw`
+lookahead ranger ranger21 swa sam gsam madgrad madgradw schedulefree = | the nearest is `adamw` with a moving mean of the weights: `ema 0.999`
+prodigy dadaptation dadaptadam dadaptsgd mechanic polyak polyaksgd = | rates are not found by themselves; the nearest is `adam lr=1e-3`
+rprop signsgd signum = | the nearest is `lion`, whose steps follow the sign alone
+lionw lion8bit signmomentum = lion
+asgd lbfgs bfgs conjugategradient newton = | the nearest is `sgd momentum=0.9`
+"""
+
+SCHEDULES = """
+none fixed const constantlr constantschedule no off null identity = constant
+steplr stepdecay stepschedule piecewise stairs = step
+multistep multisteplr piecewiseconstant piecewiseconstantdecay steps multifactor = multistep | the nearest is `step`, whose drops are equally far apart
+exponential exponentiallr exponentialdecay exp expdecay = exponential | the nearest is `step every=1 gamma=0.9`, a drop each epoch
+cos cosineannealing cosineannealinglr cosinedecay cosinelr cosineschedule warmupcosine warmupcosinedecay cosinewarmup = cosine
+cosineannealingwarmrestarts cosinedecayrestarts cosinerestarts warmrestarts sgdr cosinewithrestarts cosinecyclic = | the rate falls once; the nearest is `cosine`, one fall without restarts
+onecyclelr 1cycle superconvergence cosineonecycle linearonecycle = onecycle
+cyclic cycliclr clr triangular triangular2 exprange sawtooth = | the rate does not go up and down again; the nearest is `onecycle`, one rise and one fall
+poly polynomiallr polynomialdecay polynomialschedule polylr polydecay = polynomial
+linear linearlr lineardecay linearschedule linearwarmupdecay = polynomial
+plateaulr reducelronplateau reduceonplateau reducelr = plateau
+lambda lambdalr multiplicativelr learningratescheduler sequentiallr chainedscheduler joinschedules inversetimedecay inv inversesqrt rsqrt noam tanh sigmoid swalr wsd flatcosine trapezoidal = | the nearest is `cosine warmup=5`, a rise and a smooth fall
+warmup linearwarmup warmuplr gradualwarmup = | it is a key of every schedule: `constant warmup=5`
+"""

@@ -1,0 +1,231 @@
+"""Bare names and keys that no word of a statement takes: what they were meant to be."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from cnndsl.edits import removal
+from cnndsl.fields import Word, arguments, flags, in_order, keys, specs, syntax
+from cnndsl.frameworks.words import lookup
+from cnndsl.passes.binding import Binding
+from cnndsl.passes.reporter import SpecError
+from cnndsl.passes.scope import Scope
+from cnndsl.passes.slips import slip
+from cnndsl.passes.synonyms import Suggestion, is_word, suggest, suggest_key
+from cnndsl.source import Fix
+from cnndsl.syntax import ast
+from cnndsl.syntax.explain import SIZES
+
+_FILTERS = ("filters", "out_channels", "units", "out_features", "num_output", "features")
+
+
+def own_words(bindings: Sequence[Binding]) -> set[str]:
+    """The words that a statement may hold."""
+    free = bindings[-1].free
+    chosen = free.words if free is not None and free.kind == "choice" else ()
+    return {*chosen, *(w for binding in bindings for w in flags(binding.cls))}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A statement as it is read so far: its words, what may follow them and what names mean."""
+
+    bindings: Sequence[Binding]
+    follow: Mapping[str, type[Word]]
+    words: Collection[str]
+    scope: Scope
+
+    @property
+    def known(self) -> set[str]:
+        """The bare names that can stand here."""
+        return {"plain", *self.follow, *self.scope.known("values"), *own_words(self.bindings)}
+
+    # Bare names
+
+    def unknown_name(self, name: ast.Name) -> SpecError:
+        """The error for a bare name that means nothing here."""
+        found = self._meant(name)
+        message = f"unknown name `{name.id}`"
+        return SpecError("E102", message, name.span, found.hint, found.fix(name.span))
+
+    def _meant(self, unknown: ast.Name) -> Suggestion:
+        name = unknown.id
+        if self.scope.label(name) is not None:
+            return Suggestion(
+                f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
+            )
+        if any(name in keys(binding.cls) for binding in self.bindings):
+            behind = re.match(r"[ \t]+([\w.+-]+)", unknown.span.source.text[unknown.span.end :])
+            value = behind[1] if behind else 2
+            return Suggestion(f"a key takes its value behind `=`: `{name}={value}`")
+        return self._size(name) or self._word(name) or Suggestion(self._options(name))
+
+    def _size(self, name: str) -> Suggestion | None:
+        """`x3`, `kx3` for a variable k, `k3`."""
+        if re.fullmatch(r"x[0-9]*", name):
+            return Suggestion("a size is one word, `3x3`; a repeat is `*3`")
+        left, _, right = name.rpartition("x")
+        known = self.scope.known("values")
+        if left in known and (right in known or right.isdigit()):
+            return Suggestion(SIZES)
+        if re.fullmatch(r"k[0-9x]+", name):
+            hint = f"write `k={name[1:]}`, or the size alone: `{name[1:]}`"
+            return Suggestion(hint, f"k={name[1:]}")
+        return None
+
+    def _word(self, name: str) -> Suggestion | None:
+        """A word of the language or of another framework, or a slip."""
+        meaning = lookup("layer", name, {*self.words, *self.known})
+        ours = meaning.counterpart if meaning else None
+        if ours in self.words and ours not in self.follow:
+            return Suggestion(f"did you mean `; {ours} …`, a statement of its own?", f"; {ours}")
+        if not is_word(name) and (close := slip(name, self.known)):
+            return Suggestion(f"did you mean `{close}`?", close)
+        if self._kind == "augment":
+            return self._change(name)
+        return suggest("layer", name, self.known)
+
+    def _change(self, name: str) -> Suggestion | None:
+        """A change of pictures by its name elsewhere."""
+        known = set(keys(self.bindings[0].cls))
+        found = suggest("augment", name, known | self.known)
+        if found and found.text in known:
+            return Suggestion(f"it is a key and takes a value: `{found.text}=…`")
+        return found
+
+    @property
+    def _kind(self) -> str:
+        """What kind of words the statement takes."""
+        return "augment" if self.bindings[0].cls.word == "augment" else "layer"
+
+    def _options(self, name: str) -> str:
+        binding = self.bindings[-1]
+        if binding.free and binding.free.kind == "choice":
+            return "one of " + ", ".join(binding.free.words)
+        if not specs(binding.cls):
+            return f"`{binding.cls.word}` takes nothing"
+        if binding.free and binding.free.kind in ("int", "float"):
+            return f"a variable is defined above its use: `let {name} = …`"
+        return f"write `{syntax(binding.cls)}`"
+
+    # Keys
+
+    def unknown_key(self, item: ast.Key) -> SpecError:
+        """The error for `name=value` where no word has such a key."""
+        key = item.name.id
+        found = self._as_words(item) or self._positional(item) or self._padding(item)
+        if found is not None:
+            return self._key_error(item, found.hint, found.fix(item.span))
+        if _truth(item.value) is False and self._is_flag(key):
+            return self._key_error(item, f"leave `{key}` out", removal(item.span))
+        known = {k for binding in self.bindings for k in keys(binding.cls)}
+        meant = (
+            suggest("augment", key, known | own_words(self.bindings))
+            if self._kind == "augment"
+            else None
+        )
+        meant = meant or suggest_key(key, known) or Suggestion(_listed(self.bindings[0].cls, known))
+        return self._key_error(item, meant.hint, meant.fix(item.name.span))
+
+    def _key_error(self, item: ast.Key, hint: str, fix: Fix | None) -> SpecError:
+        message = f"`{self.bindings[0].cls.word}` has no key `{item.name.id}`"
+        return SpecError("E103", message, item.name.span, hint, fix)
+
+    def _is_flag(self, key: str) -> bool:
+        return key in self.follow or key in own_words(self.bindings)
+
+    def _as_words(self, item: ast.Key) -> Suggestion | None:
+        """`bn=true`, `bias=False`, `dropout=0.5`, `mode=bilinear`, as they are written here."""
+        key = {"use_bias": "bias", "batch_norm": "bn"}.get(item.name.id, item.name.id)
+        truth, own = _truth(item.value), own_words(self.bindings)
+        if truth is not None and self._is_flag(key):
+            return self._switched(item, key, truth)
+        named = _name_of(item.value)
+        text = named if named in own else self._following(item.name.id, named)
+        if text is None and self._is_flag(key):
+            text = f"{key} {item.value.span.text}"
+        if text is None:
+            return None
+        if item.name.id == "activation":
+            return Suggestion(f"an activation is a word of its own: `conv 64 3x3 {text}`", text)
+        return Suggestion(self._without_equals(text), text)
+
+    def _without_equals(self, text: str) -> str:
+        return f"`{text}` is written without `=`: `{self.bindings[0].cls.word} … {text}`"
+
+    def _switched(self, item: ast.Key, word: str, truth: bool) -> Suggestion | None:
+        """`bn=true` and `bias=False`."""
+        text = word if truth else f"no{word}"
+        if not truth and text not in own_words(self.bindings):
+            return None
+        if item.name.id == "use_bias":
+            return Suggestion("write `bias` or `nobias`", text)
+        return Suggestion(self._without_equals(text) if truth else f"write `{text}`", text)
+
+    def _following(self, key: str, named: str | None) -> str | None:
+        """The word of `activation=relu` or `norm=batchnorm`."""
+        if named is None or key not in (
+            "activation",
+            "act",
+            "nonlinearity",
+            "norm",
+            "normalization",
+        ):
+            return None
+        found = suggest("layer", named, set(self.follow))
+        return found.text if found else None
+
+    def _positional(self, item: ast.Key) -> Suggestion | None:
+        """`filters=64`, `out_channels=64`: a positional field by its name."""
+        for binding in self.bindings:
+            names = [spec.name for spec in arguments(binding.cls)]
+            key = item.name.id
+            key = names[0] if names and key in _FILTERS and names[0] in _FILTERS else key
+            if key in names:
+                text = item.value.span.text
+                free = binding.free is not None and binding.free.name == key
+                return Suggestion(_order(binding.cls, item, names), text if free else None)
+        return None
+
+    def _padding(self, item: ast.Key) -> Suggestion | None:
+        """`padding=1`."""
+        padded = any("pad" in keys(binding.cls) for binding in self.bindings)
+        number = isinstance(item.value, ast.Number | ast.Dims)
+        if item.name.id not in ("padding", "pads") or not padded or not number:
+            return None
+        return Suggestion("write `same`, `valid`, `pad` or `pad=1`" if item.value.span.text == "1"
+                          else f"write `pad={item.value.span.text}`",
+                          f"pad={item.value.span.text}")  # fmt: skip
+
+
+def _truth(value: ast.Expr) -> bool | None:
+    """The truth value that was written, in any framework's way."""
+    match value:
+        case ast.Bool(_, truth):
+            return truth
+        case ast.Name(_, "True" | "False" as name):
+            return name == "True"
+        case _:
+            return None
+
+
+def _name_of(value: ast.Expr) -> str | None:
+    """A bare or quoted name."""
+    match value:
+        case ast.Name(_, name) | ast.Text(_, name):
+            return name
+        case _:
+            return None
+
+
+def _order(cls: type[Word], item: ast.Key, names: list[str]) -> str:
+    key = item.name.id
+    if len(names) > 1:
+        return f"`{key}` is written without its name; the order is `{in_order(cls)}`"
+    return f"`{key}` is written without its name: `{cls.word} {item.value.span.text}`"
+
+
+def _listed(cls: type[Word], known: set[str]) -> str:
+    if not known:
+        return f"`{cls.word}` has no keys: write `{syntax(cls)}`"
+    return f"its keys: {', '.join(sorted(known))}"

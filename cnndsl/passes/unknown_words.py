@@ -1,0 +1,43 @@
+"""Statements whose first word means nothing: what it was meant to be, and the statement so read."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from cnndsl.layers import vocabulary
+from cnndsl.passes.reporter import SpecError
+from cnndsl.passes.scope import Scope
+from cnndsl.passes.synonyms import Suggestion, reserved_words, suggest
+from cnndsl.syntax import ast
+
+CONTROL = ("input", "from", "output", "default", "train", "cnn")
+STARTS = ("let", "block", "if", "else", "use")
+
+
+def unknown(head: ast.Name, blocks: Collection[str]) -> SpecError:
+    """The error for a statement that starts with a word that means nothing."""
+    found = meant(head, blocks)
+    message = f"unknown layer or block `{head.id}`"
+    return SpecError("E101", message, head.span, found.hint, found.fix(head.span))
+
+
+def meant(head: ast.Name, blocks: Collection[str]) -> Suggestion:
+    """What an unknown first word was meant to be."""
+    known = {*vocabulary(), *CONTROL, *STARTS, *blocks}
+    if head.id in reserved_words() - known:
+        return Suggestion(
+            f"`{head.id}` stands behind a layer, on its line: `conv 64 3x3 same relu`"
+        )
+    found = suggest("layer", head.id, known)
+    return found or Suggestion("`cnndsl layers` lists the layers")
+
+
+def as_meant(node: ast.Statement, scope: Scope) -> ast.Statement | None:
+    """The statement with the layer or block that its unknown word stands for, if it does."""
+    head = node.head
+    if head.id in (*vocabulary(), *CONTROL) or scope.block(head.id) is not None or scope.incomplete:
+        return None
+    blocks = scope.known("blocks")
+    ours = meant(head, blocks).text
+    if ours is None or ours not in (*vocabulary(), *blocks):
+        return None
+    return replace(node, head=ast.Name(head.span, ours))
