@@ -9,7 +9,7 @@ import click
 from cnndsl.cli.common import load, set_option, spec_argument, to_json
 from cnndsl.report.summary import summarise
 
-_NARROW, _WIDEST = 80, 10_000
+_NARROW, _WIDEST = 60, 10_000
 
 
 @click.command("summary")
@@ -42,8 +42,9 @@ def command(
 
     console = Console(no_color=bool(os.environ.get("NO_COLOR")))
     wide = console.width >= ROOMY and console.encoding.startswith("utf")
-    shown = table(summary, wide if bars is None else bars)
+    width = console.width if console.is_terminal else None
+    shown = table(summary, wide if bars is None else bars, width)
     whole = console.measure(shown, options=console.options.update(width=_WIDEST)).maximum
-    # on a narrow terminal lines are broken, rather than columns; elsewhere nothing is
+    # on a narrow terminal long names are broken; elsewhere nothing is
     console.width = max(console.width, _NARROW if console.is_terminal else whole)
     console.print(shown)

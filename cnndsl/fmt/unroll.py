@@ -52,11 +52,12 @@ def _steps(model: Model) -> list[Step]:
 def statement(layer: Layer) -> str:
     """A layer as it is written: `conv 64 3x3 same /2`."""
     values = [(spec, getattr(layer, spec.name)) for spec in specs(type(layer))]
-    written = [_item(s, v) for s, v in values if s.required or v != s.default]
+    written = [item(s, v) for s, v in values if s.required or v != s.default]
     return " ".join([layer.word, *(item for item in written if item)])
 
 
-def _item(spec: Spec, value: Any) -> str:
+def item(spec: Spec, value: Any) -> str:
+    """A field as it is written: `64`, `3x3`, `/2`, `eps=0.001`."""
     text = show(cast("tuple[int, ...]", value)) if isinstance(value, tuple) else _number(value)
     if spec.role == "word" or (spec.role == "arg" and spec.required):
         return text

@@ -1,11 +1,14 @@
 """The summary: what each layer gives and costs, as rows and as JSON."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal
 
-from cnndsl.ir import Model, Node
+from cnndsl.fields import specs
+from cnndsl.fmt.unroll import item
+from cnndsl.ir import Frame, Model, Node
 from cnndsl.layers.activation import Activation
 from cnndsl.passes.receptive import receptive_fields
 from cnndsl.report.units import in_macs
@@ -31,6 +34,10 @@ class Row:
     memory: int
     """Bytes of the outputs that training keeps of one sample, float32."""
     activation: str | None = None
+    calls: tuple[Frame, ...] = ()
+    """The block calls on the way to the layer, the outermost first."""
+    count: int = 1
+    """How many layers the row stands for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Summary:
 
     model: Model
     rows: tuple[Row, ...]
+    kind: By = "layer"
 
     @property
     def weight_bytes(self) -> int:
@@ -65,14 +73,17 @@ class Summary:
         }
 
     def at_depth(self, depth: int) -> "Summary":
-        """Blocks below a depth as one row each."""
-        return self._merged(lambda row: ".".join(row.path.split(".")[:depth]))
+        """Blocks below a depth as one row each, at the line of the call."""
+        shown = self._merged(lambda row: ".".join(row.path.split(".")[:depth]))
+        rows = tuple(_called(row, depth) if row.count > 1 else row for row in shown.rows)
+        return replace(shown, rows=rows)
 
     def by(self, what: By) -> "Summary":
         """A row for each layer, for each block at the top, or for each type of layer."""
         if what == "layer":
             return self
-        return self.at_depth(1) if what == "block" else self._merged(lambda row: row.type)
+        merged = self.at_depth(1) if what == "block" else self._merged(lambda row: row.type)
+        return replace(merged, kind=what)
 
     def _merged(self, key_of: Callable[[Row], str]) -> "Summary":
         """Rows of equal keys as one, under that name."""
@@ -111,7 +122,7 @@ def summarise(model: Model) -> Summary:
             rows[-1] = replace(
                 rows[-1],
                 activation=node.layer.word,
-                text=f"{rows[-1].text} {node.text}",
+                text=f"{rows[-1].text} {_text(node)}",
                 receptive_field=field,
                 memory=rows[-1].memory + 4 * prod(node.shape),
             )
@@ -126,9 +137,32 @@ def _folds(node: Node) -> bool:
 
 def _row(node: Node, field: tuple[int, ...]) -> Row:
     return Row(
-        node.path, node.layer.word, node.text, node.shape, node.size, node.statistics,
-        node.macs, field, node.line, 4 * prod(node.shape),
+        node.path, node.layer.word, _text(node), node.shape, node.size, node.statistics,
+        node.macs, field, node.line, 4 * prod(node.shape), calls=node.stack,
     )  # fmt: skip
+
+
+_LITERAL = re.compile(r"[\d.xe+-]+")
+
+
+def _text(node: Node) -> str:
+    """The word as it is written, with values in the place of what computes them: `/2`, `64`."""
+    text, start = node.span.text, node.span.start
+    fields = {spec.name: spec for spec in specs(type(node.layer))}
+    places = sorted(node.places.items(), key=lambda item: item[1].start, reverse=True)
+    for name, span in places:
+        spec = fields[name]
+        if not node.span.holds(span) or spec.role == "word" or _is_literal(span.text):
+            continue
+        value = item(spec, getattr(node.layer, name))
+        value = value if "=" in span.text else value.rpartition("=")[2]
+        text = text[: span.start - start] + value + text[span.end - start :]
+    return " ".join(text.split())
+
+
+def _is_literal(text: str) -> bool:
+    """Whether a value is written as it is: `64`, `3x3`, `/2`, `eps=1e-3`."""
+    return bool(_LITERAL.fullmatch(text.rpartition("=")[2].removeprefix("/")))
 
 
 def _row_dict(row: Row) -> dict[str, Any]:
@@ -141,11 +175,8 @@ def _row_dict(row: Row) -> dict[str, Any]:
 
 def _joined(before: Row | None, row: Row, path: str) -> Row:
     if before is None:
-        return (
-            row
-            if path == row.path
-            else replace(row, path=path, type=path, text="", activation=None)
-        )
+        is_whole = path == row.path
+        return row if is_whole else replace(row, path=path, type=path, text="", activation=None)
     return replace(
         row,
         path=path,
@@ -156,7 +187,15 @@ def _joined(before: Row | None, row: Row, path: str) -> Row:
         macs=before.macs + row.macs,
         memory=before.memory + row.memory,
         line=before.line,
+        calls=before.calls,
+        count=before.count + row.count,
     )
+
+
+def _called(row: Row, depth: int) -> Row:
+    """A row of a block as its call: `basic(c=64, stride=1)`, at the call's line."""
+    frames = row.calls[:depth]
+    return replace(row, text=frames[-1].call, line=frames[-1].span.line) if frames else row
 
 
 def one_line(model: Model, file: str) -> str:

@@ -12,43 +12,68 @@ if TYPE_CHECKING:
 
 ROOMY = 110  # columns from which bars fit
 _WIDTH = 8  # columns of a bar
+_NARROWEST, _WIDEST = 60, 10_000
+_LEFT = ("path", "layer", "output", "type")
 _COSTS = (("params", "cyan"), ("macs", "magenta"), ("memory", "blue"))
 
 
-def table(summary: "Summary", bars: bool = False) -> "Table":
-    """A row a layer; with `bars`, where parameters, MACs and memory are."""
+def table(summary: "Summary", bars: bool = False, width: int | None = None) -> "Table":
+    """A row a layer; with `bars`, where parameters, MACs and memory are.
+
+    Where the whole does not fit `width` columns, what is missed least is left out: how much of the
+    image a layer sees, then its line.
+    """
+    from rich.console import Console
+
+    shown = _table(summary, bars, ())
+    for left_out in (("sees",), ("sees", "line")) if width else ():
+        wide = Console(width=_WIDEST)
+        if wide.measure(shown, options=wide.options).maximum <= (width or 0):
+            break
+        shown = _table(summary, bars, left_out)
+    return shown
+
+
+def _table(summary: "Summary", bars: bool, left_out: tuple[str, ...]) -> "Table":
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     out = Table(
-        title=Text(summary.model.name), caption=Text(_caption(summary)), caption_justify="left"
-    )
-    for title in ("path", "layer", "output"):
-        out.add_column(title, overflow="fold")
-    for title in ("params", "MACs", *(["memory"] if bars else []), "sees", "line"):
-        out.add_column(title, justify="right", no_wrap=True)
-    first = str(summary.model.nodes[0].line)
-    skipped = [""] * (4 if bars else 3)
-    out.add_row("input", "", show(summary.model.input), *skipped, first)
+        title=Text(summary.model.name), caption=Text(_caption(summary)), caption_justify="left",
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left", min_width=_NARROWEST,
+    )  # fmt: skip
     most = {name: max((getattr(r, name) for r in summary.rows), default=0) for name, _ in _COSTS}
-    for row in summary.rows:
-        style = None if row.params else "dim"
-        out.add_row(*_cells(row, most, bars), style=style)
+    rows = [_cells(row, most, bars, summary.kind) for row in summary.rows]
+    first = {"path": "input", "output": show(summary.model.input)}
+    first |= {"line": str(summary.model.nodes[0].line)}
+    titles = [title for title in rows[0] if title not in left_out] if rows else list(first)
+    for title in titles:
+        if title in _LEFT:
+            out.add_column(title, overflow="fold")
+        else:
+            out.add_column(title, justify="right", no_wrap=True)
+    if summary.kind != "type":
+        out.add_row(*(first.get(title, "") for title in titles))
+    for row, cells in zip(summary.rows, rows, strict=True):
+        out.add_row(*(cells[title] for title in titles), style=None if row.params else "dim")
     return out
 
 
-def _cells(row: "Row", most: dict[str, int], bars: bool) -> list[Any]:
+def _cells(row: "Row", most: dict[str, int], bars: bool, kind: str) -> dict[str, Any]:
+    """What a row shows, by column; of all layers of a type there is no one shape or line."""
     from rich.text import Text
 
-    costs = [f"{row.params:,}", short(row.macs) if row.macs else "0"]
-    costs += [mib(row.memory)] if bars else []
-    shown = [Text(text) for text in costs]
-    for (name, color), cell in zip(_COSTS if bars else (), shown, strict=False):
+    costs = {"params": f"{row.params:,}", "MACs": short(row.macs) if row.macs else "0"}
+    costs |= {"memory": mib(row.memory)} if bars else {}
+    shown = {title: Text(text) for title, text in costs.items()}
+    for (name, color), cell in zip(_COSTS if bars else (), shown.values(), strict=False):
         cell.append(" " + bar(getattr(row, name), most[name]), style=f"not dim {color}")
-    return [
-        Text(row.path), Text(row.text), show(row.output), *shown,
-        show(row.receptive_field), str(row.line),
-    ]  # fmt: skip
+    if kind == "type":
+        return {"type": Text(row.path), "layers": f"{row.count:,}", **shown}
+    place = {"sees": show(row.receptive_field), "line": str(row.line)}
+    named = {"path": Text(row.path), "layer": Text(row.text), "output": show(row.output)}
+    return {**named, **shown, **place}
 
 
 def bar(part: int, whole: int) -> str:
