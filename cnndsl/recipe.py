@@ -1,15 +1,16 @@
 """The recipe: what `train { … }` says, checked. The loop in `cnndsl.training` carries it out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from cnndsl import losses, lr_schedules, optim
+from cnndsl import losses, lr_schedules, optim, tasks
 from cnndsl.fields import Word, arg, key, word, written
-from cnndsl.losses import CrossEntropy, Loss
+from cnndsl.losses import Loss
 from cnndsl.lr_schedules import Constant, Schedule
 from cnndsl.optim import Adam, Optimizer
 from cnndsl.source import Span
+from cnndsl.tasks import Task
 
 LARGEST_SEED = 2**32 - 1
 
@@ -73,19 +74,36 @@ class Ema(Word, word="ema"):
 
 @dataclass(frozen=True)
 class Stop(Word, word="stop"):
-    """Early stopping: `stop 5` ends after 5 epochs without a better `val_loss`."""
+    """Early stopping: `stop 5` ends after 5 epochs without a better `val_loss` (see `watch`)."""
 
     patience: int = arg("int", low=1, doc="epochs without improvement")
 
 
 @dataclass(frozen=True)
+class Watch(Word, word="watch"):
+    """The column of `results.csv` by which epochs are compared: `watch val_loss`.
+
+    The best weights are those of its best epoch; `stop` and `schedule plateau` wait for it to
+    become better by more than `min_delta`. Unsaid, the best weights go by the task's own measure
+    (`val_accuracy` of a classification), `stop` and `plateau` by `val_loss`. Of equal epochs the
+    one with the lower `val_loss` is the best.
+    """
+
+    column: str = arg("text", doc="a column of results.csv, such as val_loss")
+    min_delta: float = key("float", default=0.0, low=0, doc="less than this is no improvement")
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How to train; the defaults are the tutorial's recipe."""
+    """How to train; the defaults are the tutorial's recipe.
+
+    Where `task` or `loss` is None, the spec and the data say it: see `resolved`.
+    """
 
     data: str | None = None
     batch: int = 32
     epochs: int = 10
-    loss: Loss = field(default_factory=CrossEntropy)
+    loss: Loss | None = None
     optimizer: Optimizer = field(default_factory=Adam)
     schedule: Schedule = field(default_factory=Constant)
     augment: Augment = field(default_factory=Augment)
@@ -93,14 +111,24 @@ class Recipe:
     clip: float | None = None
     ema: float | None = None
     stop: int | None = None
+    watch: Watch | None = None
+    task: Task | None = None
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
     """Where they stand: `optimizer`, and its keys as `optimizer.lr`."""
 
-    def fitted(self, counts: Sequence[int]) -> "Recipe":
-        """The recipe for a data set with so many training pictures of each class."""
-        return replace(self, loss=self.loss.fitted(counts, sum(counts)))
+    def resolved(self, shape: tuple[int, ...]) -> "Recipe":
+        """The recipe with task and loss, for a main output of this shape.
+
+        UserError where no task fits, or several do and none of them is the usual one.
+        """
+        task = self.task or tasks.task_for(shape, self.loss)
+        return replace(self, task=task, loss=task.loss_of(self.loss))
+
+    def known_task(self) -> Task:
+        """The task; where nothing has told it yet, the usual one."""
+        return self.task or tasks.usual()
 
     def written(self) -> str:
         """What a `train { … }` section with this recipe has inside, but for the data."""
@@ -116,9 +144,10 @@ class Recipe:
 
 
 PLAIN: dict[str, type[Word]] = {
-    cls.word: cls for cls in (Data, Batch, Epochs, Seed, Clip, Ema, Stop, Augment)
+    cls.word: cls for cls in (Data, Batch, Epochs, Seed, Clip, Ema, Stop, Watch, Augment)
 }
 CHOSEN: dict[str, dict[str, type[Any]]] = {
+    "task": tasks.registry,
     "loss": losses.registry,
     "optimizer": optim.registry,
     "schedule": lr_schedules.registry,
@@ -127,7 +156,7 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 
 def value_of(setting: Word) -> Any:
     """What a bound setting puts into the recipe: its one value, or the setting itself."""
-    if isinstance(setting, Augment | Loss | Optimizer | Schedule):
+    if isinstance(setting, Augment | Loss | Optimizer | Schedule | Task | Watch):
         return setting
     (only,) = fields(setting)  # pyright: ignore[reportArgumentType]  (a dataclass)
     return getattr(setting, only.name)

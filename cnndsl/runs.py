@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cnndsl.results import Scores
     from cnndsl.training.callbacks import Callback
-    from cnndsl.training.evaluate import Scores
 
 
 def train(
@@ -161,10 +161,7 @@ def predict(
         batch = predictor.picture(Path(pictures))
     else:
         batch = predictor.array(np.asarray(pictures), "the array")
-    return [
-        [(predictor.name(i), probability) for i, probability in best]
-        for best in predictor.best(batch, k)
-    ]
+    return [answer.value for answer in predictor.answers(batch, k)]
 
 
 def _path(given: str | Path | None) -> Path | None:

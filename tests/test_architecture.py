@@ -36,9 +36,10 @@ passes
 frameworks
 ir
 recipe
+tasks
 syntax layers losses optim lr_schedules
 graph
-init fields shapes
+init fields shapes results metrics
 edits
 files
 source

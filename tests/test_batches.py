@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnndsl.data.dataset import Images, Split
-from cnndsl.recipe import Augment
+from cnndsl.recipe import Augment, Recipe
 from cnndsl.training.augment import augment, blanked, cropped, flipped, jittered, mixed
 from cnndsl.training.batches import Batches, Feed
 
@@ -21,7 +21,8 @@ def rng(seed: int = 1) -> np.random.Generator:
 
 
 def batches(seed: int = 3, how: Augment = EVERYTHING) -> Batches:
-    return Batches(Split(X, Y), 10, how, 5, seed, (("random_0", (10, 4)),))
+    recipe = Recipe(batch=10, augment=how, seed=seed)
+    return Batches(Split(X, Y), recipe, (5,), (("random_0", (10, 4)),))
 
 
 def same(a: Feed, b: Feed) -> bool:
@@ -71,10 +72,10 @@ def test_the_thread_ends_with_its_reader() -> None:
 
 
 def test_what_breaks_in_the_thread_reaches_the_reader() -> None:
-    broken = Batches(Split(X, Y[:5]), 10, Augment(), 5, 0)
+    broken = Batches(Split(X, Y[:5]), Recipe(batch=10), (5,))
     broken_data = Split(X[:5], np.arange(30))
     with pytest.raises(IndexError):
-        list(Batches(broken_data, 10, Augment(), 5, 0).epoch(0))
+        list(Batches(broken_data, Recipe(batch=10), (5,)).epoch(0))
     assert broken.steps == 0
 
 
@@ -133,7 +134,7 @@ def test_a_cutout_blanks_a_square_of_its_side(side: int) -> None:
 
 def test_mixup_blends_pairs_and_their_targets_by_the_same_share() -> None:
     flat = np.broadcast_to((Y * 50).astype(np.uint8)[:, None, None, None], X.shape)
-    out, targets = mixed(flat, Y, 5, 0.4, rng())
+    out, targets = mixed(flat, np.eye(5, dtype=np.float32)[Y], 0.4, rng())
     assert (out.dtype, targets.dtype) == (np.uint8, np.float32)
     np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
     meant = targets @ (np.arange(5) * 50)
@@ -142,7 +143,7 @@ def test_mixup_blends_pairs_and_their_targets_by_the_same_share() -> None:
 
 
 def test_without_mixup_targets_are_one_hot() -> None:
-    out, targets = mixed(X, Y, 5, 0, rng())
+    out, targets = mixed(X, np.eye(5, dtype=np.float32)[Y], 0, rng())
     assert out is X
     assert np.array_equal(targets, np.eye(5)[Y])
 

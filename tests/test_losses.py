@@ -15,7 +15,7 @@ from cnndsl.graph.tape import Tape
 from cnndsl.graph.vjp import gradients
 from cnndsl.lr_schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
 from cnndsl.optim import Sgd
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import Recipe, Watch
 from cnndsl.source import UserError
 from cnndsl.training.progress import Progress, learning_rate
 
@@ -200,7 +200,51 @@ def test_stopping_early_waits_for_its_patience() -> None:
     assert found == [False, False, False, False, True]
 
 
+def better(recipe: Recipe, *rows: tuple[float, float]) -> list[bool]:
+    """Whether each epoch, of this loss and accuracy, is the best so far."""
+    progress = Progress()
+    return [
+        progress.note_epoch({"val_loss": loss, "val_accuracy": accuracy}, recipe)
+        for loss, accuracy in rows
+    ]
+
+
 def test_the_best_epoch_is_the_first_of_the_highest_accuracy() -> None:
-    progress, recipe = Progress(), Recipe()
-    rows = [{"val_loss": 1.0, "val_accuracy": a} for a in (0.2, 0.5, 0.5, 0.4, 0.6)]
-    assert [progress.note_epoch(r, recipe) for r in rows] == [True, True, False, False, True]
+    rows = [(1.0, accuracy) for accuracy in (0.2, 0.5, 0.5, 0.4, 0.6)]
+    assert better(Recipe(), *rows) == [True, True, False, False, True]
+
+
+def test_of_equal_epochs_the_one_with_the_lower_loss_is_the_best() -> None:
+    rows = [(1.0, 0.5), (0.9, 0.5), (0.95, 0.5), (0.8, 0.4), (0.85, 0.5)]
+    assert better(Recipe(), *rows) == [True, True, False, False, True]
+
+
+def test_the_best_epoch_is_that_of_the_watched_column() -> None:
+    rows = [(1.0, 0.5), (1.1, 0.9), (0.9, 0.1), (float("nan"), 1.0)]
+    assert better(Recipe(watch=Watch("val_loss")), *rows) == [True, False, True, False]
+    assert better(Recipe(watch=Watch("val_accuracy")), *rows) == [True, True, False, True]
+    assert better(Recipe(), (float("nan"), float("nan")), (1.0, 0.1)) == [True, True]
+
+
+def test_stopping_and_plateaus_wait_for_the_watched_column() -> None:
+    """An improvement of no more than `min_delta` is none."""
+    recipe = Recipe(
+        stop=2, watch=Watch("val_accuracy", 0.05),
+        optimizer=Sgd(lr=2.0), schedule=Plateau(gamma=0.1, patience=1),
+    )  # fmt: skip
+    progress = Progress()
+    for accuracy in (0.5, 0.6, 0.64):
+        progress.note_epoch({"val_loss": 1.0, "val_accuracy": accuracy}, recipe)
+    assert (progress.factor, progress.should_stop(recipe)) == (0.1, False)
+    progress.note_epoch({"val_loss": 0.1, "val_accuracy": 0.645}, recipe)
+    assert progress.should_stop(recipe)
+
+
+def test_progress_of_earlier_versions_is_read() -> None:
+    rows = [{"val_loss": 1.0, "val_accuracy": 0.5}, {"val_loss": 1.1, "val_accuracy": 0.4}]
+    old = {"epoch": 2, "step": 3, "loss": 4.0, "right": 5.0, "seconds": 6.0, "rows": rows,
+           "best": 0.5, "waited": 1, "lowest": 1.0, "factor": 0.5}  # fmt: skip
+    progress = Progress.from_manifest(old)
+    assert progress == Progress(2, 3, 4.0, 5.0, 6.0, rows, 0.5)
+    assert progress.waited(Recipe()) == 1
+    assert Progress.from_manifest(progress.as_dict()) == progress

@@ -145,6 +145,9 @@ def test_objects_are_read_as_a_spec_is() -> None:
         ({"optimizer": "sdg"}, "unknown optimizer `sdg`"),
         ({"epochs": 0}, "at least 1, not 0"),
         ({"loss": "mse smooth=1"}, "has no key"),
+        ({"watch": "val_acc"}, "has no column `val_acc` to watch; one of loss, accuracy, val_loss"),
+        ({"watch": "val_loss min_delta=-1"}, "at least 0, not -1"),
+        ({"task": "detection"}, "unknown task `detection`"),
         ({"epoch": 1}, "a recipe has no epoch; it has data, batch"),
     ],
 )

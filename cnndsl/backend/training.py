@@ -27,6 +27,7 @@ from cnndsl.lower.driver import Lowering, Plan
 from cnndsl.lower.layout import Layout
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
+from cnndsl.tasks import Task
 from cnndsl.weights.base import Weights
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _AUXILIARY = 0.3  # weight of the losses of outputs beside the main one (GoogLeN
 class StepOptions:
     """How the step is made: pictures a step, in how many pieces, and how it is computed.
 
-    `soft` takes targets as probabilities (N, classes) instead of class numbers (mixup).
+    `soft` takes blended targets (mixup) instead of those that the data have.
     """
 
     batch: int
@@ -96,7 +97,8 @@ class Step:
 
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
-    """The whole step: (pictures, labels, lr, state) → (loss, correct, new state)."""
+    """The whole step: (images, targets, lr, state) → (loss, the task's tally, new state)."""
+    recipe = resolved(model, recipe)
     back = _backward(model, recipe, options)
     step = back.step
     step.tape.path, step.tape.line = "optimizer", 0
@@ -111,9 +113,11 @@ def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
 def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step, Tape]:
     """The step in two graphs, for accumulation and data-parallel training.
 
-    The first gives `loss`, `correct`, new statistics and `NAME.grad` for each learned tensor; the
-    second takes these gradients, `lr` and the state with these statistics, and gives the new state.
+    The first gives `loss`, the task's tally, new statistics and `NAME.grad` for each learned
+    tensor; the second takes these gradients, `lr` and the state with these statistics, and gives
+    the new state.
     """
+    recipe = resolved(model, recipe)
     back = _backward(model, recipe, options)
     step, weights = back.step, back.weights
     whole = {name: step.tape.sum(parts) for name, parts in back.grads.items()}
@@ -139,21 +143,22 @@ class _Backward:
     grads: dict[str, list[Value]]
     statistics: dict[str, Value]
     losses: list[Value]
-    right: list[Value]
+    tallies: list[Value]
+    tally: str
 
     def report(self) -> None:
-        """Write `loss` and `correct`, last: what needs all micro-batches would run them as one."""
+        """Write loss and tally, last: what needs all micro-batches would run them as one."""
         tape = self.step.tape
         tape.path, tape.line = "loss", 0
         tape.outputs["loss"] = tape.sum(self.losses)
-        tape.outputs["correct"] = tape.sum(self.right)
+        tape.outputs[self.tally] = tape.sum(self.tallies)
 
 
 def _backward(model: Model, recipe: Recipe, options: StepOptions) -> _Backward:
     """Forward, loss and gradients of each micro-batch."""
-    lowered, emitter, outputs, updates = _forward(model, options)
+    lowered, emitter, outputs, updates = _forward(model, _task(recipe), options)
     tape = lowered.tape
-    losses, right = _losses(model, recipe, options, tape, outputs)
+    losses, tallies = _losses(model, recipe, options, tape, outputs)
     learned = [n for n, p in model.tensors().items() if p.learned and n in lowered.stored]
     if not learned:
         raise UserError("the model has nothing to learn: no layer with weights")
@@ -164,7 +169,7 @@ def _backward(model: Model, recipe: Recipe, options: StepOptions) -> _Backward:
     tape.outputs = {f"{name}.new": value for name, value in updates.items()}
     step = Step(tape, lowered.layouts, {}, tuple(emitter.randoms), lowered.chosen)
     grads = {name: [piece[i] for piece in found] for i, name in enumerate(learned)}
-    return _Backward(step, lowered.stored, grads, updates, losses, right)
+    return _Backward(step, lowered.stored, grads, updates, losses, tallies, _task(recipe).tally)
 
 
 def _finish(tape: Tape, options: StepOptions) -> None:
@@ -178,7 +183,7 @@ def _finish(tape: Tape, options: StepOptions) -> None:
 
 
 def _forward(
-    model: Model, options: StepOptions
+    model: Model, task: Task, options: StepOptions
 ) -> tuple[Lowering, TrainingEmitter, list[dict[str, Value]], dict[str, Value]]:
     """Emit the model for each piece of the batch and lower it; outputs by piece and name."""
     if options.batch % options.pieces:
@@ -196,7 +201,10 @@ def _forward(
     lowered = Lowering(high, options.plan, {v: n for n, v in emitter.params.items()})
     lowered.run()
     outputs = [
-        {name: _flat(lowered, high.outputs[f"{name}:{i}"]) for name in model.outputs}
+        {
+            name: task.output(lowered.tape, lowered.plain(high.outputs[f"{name}:{i}"]))
+            for name in model.outputs
+        }
         for i in range(options.pieces)
     ]
     updates = {name: lowered.plain(high.outputs[name]) for name in emitter.updates}
@@ -222,36 +230,42 @@ def _pictures(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
     return [normalised(tape, part, options.mean, options.std) for part in floats]
 
 
-def _flat(lowered: Lowering, value: Value) -> Value:
-    """An output as (N, classes)."""
-    x = lowered.plain(value)
-    if len(x.shape) == 2:
-        return x
-    if x.shape[2:] != (1, 1):
-        raise UserError(f"training needs one vector a picture, but the model gives {x.shape[1:]}")
-    return lowered.tape.reshape(x, int(x.shape[0]), int(x.shape[1]))
+def resolved(model: Model, recipe: Recipe) -> Recipe:
+    """The recipe with task and loss, of which the model can learn; UserError otherwise."""
+    recipe = recipe.resolved(model.output_shapes()[main_output(model)])
+    for shape in model.output_shapes().values():
+        problem = _task(recipe).problem(shape)
+        if problem is not None:
+            raise UserError(problem)
+    return recipe
+
+
+def _task(recipe: Recipe) -> Task:
+    assert recipe.task is not None
+    return recipe.task
 
 
 def _losses(
     model: Model, recipe: Recipe, options: StepOptions, tape: Tape, outputs: list[dict[str, Value]]
 ) -> tuple[list[Value], list[Value]]:
-    """Each piece's share of the mean loss, and its number of right answers."""
-    main = main_output(model)
-    classes = int(outputs[0][main].shape[1])
-    targets = _targets(tape, options, classes)
+    """Each micro-batch's share of the mean loss, and its part of the task's tally."""
+    main, task = main_output(model), _task(recipe)
+    assert recipe.loss is not None
+    shape = model.output_shapes()[main]
+    targets = task.targets(tape, options.batch, shape, options.soft, options.dtype)
     each = options.batch // options.pieces
     sizes = tape.ints([each] * options.pieces)
     parts = tape.ops("Split", targets, sizes, axis=0) if options.pieces > 1 else [targets]
-    losses, right = list[Value](), list[Value]()
+    losses, tallies = list[Value](), list[Value]()
     for named, q in zip(outputs, parts, strict=True):
         shares = list[Value]()
-        for name, logits in named.items():
-            loss = recipe.loss.emit(tape, logits, q)
+        for name, x in named.items():
+            loss = task.loss(tape, recipe.loss, x, q)
             weight = (1.0 if name == main else _AUXILIARY) / options.pieces
             shares.append(tape.op("Mul", loss, tape.scalar(weight, options.dtype)))
         losses.append(tape.sum(shares))
-        right.append(_right(tape, named[main], q))
-    return losses, right
+        tallies.append(task.count(tape, named[main], q))
+    return losses, tallies
 
 
 def main_output(model: Model) -> str:
@@ -261,21 +275,3 @@ def main_output(model: Model) -> str:
         shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise UserError(f"outputs that are trained have the same number of classes, not {shown}")
     return model.main_output
-
-
-def _targets(tape: Tape, options: StepOptions, classes: int) -> Value:
-    if options.soft:
-        return tape.input("y", (options.batch, classes), options.dtype)
-    y = tape.input("y", (options.batch,), "int64")
-    ends = tape.const(np.array([0, 1], options.dtype))
-    return tape.op("OneHot", y, tape.scalar(classes, "int64"), ends, axis=1)
-
-
-def _right(tape: Tape, logits: Value, q: Value) -> Value:
-    """How many of the largest outputs are at the largest target."""
-    same = tape.op(
-        "Equal",
-        tape.op("ArgMax", logits, axis=1, keepdims=0),
-        tape.op("ArgMax", q, axis=1, keepdims=0),
-    )
-    return tape.op("ReduceSum", tape.op("Cast", same, to="float32"), tape.ints([0]), keepdims=0)

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from cnndsl.cli.common import to_json
+from cnndsl.results import Table
 from cnndsl.runtime.session import DEVICES
-from cnndsl.source import printable
 
 
 @click.command("eval")
@@ -20,39 +20,26 @@ from cnndsl.source import printable
 @click.option("--mirror", is_flag=True, help="Average each picture with its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(run: Path, as_json: bool, **options: Any) -> None:
-    """Loss, accuracy, per-class accuracies and confusion matrix of a run's best weights."""
+    """Loss and metrics of a run's best weights: of a classification, by class, and what it takes
+    each for.
+    """
     from cnndsl.training.stored import scored
 
     scores = scored(run, **options)
     if as_json:
-        click.echo(to_json(_as_dict(scores), 2))
+        click.echo(to_json(scores.as_dict(), 2))
     else:
-        _print(scores)
+        _print(scores.table())
 
 
-def _as_dict(scores: Any) -> dict[str, Any]:
-    return {
-        "loss": scores.loss,
-        "accuracy": scores.accuracy,
-        "per_class": dict(zip(scores.classes, scores.per_class.tolist(), strict=True)),
-        "confusion": scores.confusion.tolist(),
-    }
-
-
-def _print(scores: Any) -> None:
+def _print(scores: Table) -> None:
+    from rich import table
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"loss {scores.loss:.4f}, accuracy {scores.accuracy:.4f}")
-    for title in ("class", "pictures", "accuracy", "taken most often for"):
-        table.add_column(title, justify="left" if title in ("class",) else "right")
-    for i, name in enumerate(scores.classes):
-        row = scores.confusion[i].copy()
-        total, row[i] = row.sum(), -1
-        worst = int(row.argmax())
-        other = f"{scores.classes[worst]} {row[worst]}" if row[worst] > 0 else "-"
-        share = f"{scores.per_class[i]:.3f}"
-        # names are no markup
-        table.add_row(Text(printable(name)), f"{total:,}", share, Text(printable(other)))
-    Console().print(table)
+    shown = table.Table(title=scores.title)
+    for i, title in enumerate(scores.heads):
+        shown.add_column(title, justify="right" if i else "left")
+    for row in scores.rows:
+        shown.add_row(*map(Text, row))  # names are no markup
+    Console().print(shown)

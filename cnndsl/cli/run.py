@@ -43,8 +43,9 @@ def command(
         if raw:
             click.echo(_raw(path, predictor, batch))
             continue
-        for best in predictor.best(batch, top):
-            _print(path, best, predictor, as_json)
+        for answer in predictor.answers(batch, top):
+            record = {"file": str(path), **answer.record}
+            click.echo(to_json(record) if as_json else f"{path}: {answer.text}")
     if left_out == len(pictures):
         raise UserError("none of the pictures can be read")
 
@@ -54,16 +55,3 @@ def _raw(path: Path, predictor: Predictor, batch: Any) -> str:
     names = [port.name for port in predictor.session.get_outputs()]
     outputs = [y.tolist() for y in predictor.run(batch)]
     return to_json({"file": str(path), "outputs": dict(zip(names, outputs, strict=True))})
-
-
-def _print(path: Path, best: list[tuple[int, float]], predictor: Predictor, as_json: bool) -> None:
-    named = [(predictor.name(i), p) for i, p in best]
-    if as_json:
-        rows: list[dict[str, Any]] = [
-            {"class": i, "name": name, "probability": p}
-            for (i, _), (name, p) in zip(best, named, strict=True)
-        ]
-        click.echo(to_json({"file": str(path), "top": rows}))
-        return
-    shown = "  ".join(f"{name} {p:.1%}" for name, p in named)
-    click.echo(f"{path}: {shown}")

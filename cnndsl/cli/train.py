@@ -83,8 +83,7 @@ def _fit(trainer: Any) -> int:
         click.echo(str(interrupted), err=True)
         return interrupted.code
     assert trainer.scores is not None
-    click.echo(f"{trainer.folder.path}: val_accuracy {trainer.scores.accuracy:.4f}, "
-               f"val_loss {trainer.scores.loss:.4f} (best weights)")  # fmt: skip
+    click.echo(f"{trainer.folder.path}: {trainer.scores.summary('val_')} (best weights)")
     return 0
 
 
@@ -163,7 +162,7 @@ def _announce(trainer: Any) -> None:
         f"{model.name}: {model.params:,} parameters · {trainer.data.name}: "
         f"{len(trainer.data.train):,} + {len(trainer.data.test):,} pictures · "
         f"{recipe.epochs} epochs of {trainer.batches.steps:,} steps of {recipe.batch}\n"
-        f"{recipe.optimizer.word}, {recipe.schedule.word}, {recipe.loss.word} · "
+        f"{recipe.optimizer.word}, {recipe.schedule.word}, {trainer.recipe.loss.word} · "
         f"convolutions by {', '.join(algorithms) or '-'} · "
         f"micro-batches of {options.batch // options.pieces} → {trainer.folder.path}",
         file=sys.stderr,

@@ -63,10 +63,6 @@ class Dataset:
         """The names, of targets that are classes or labels."""
         return self.names
 
-    def counts(self) -> list[int]:
-        """Training images of each class."""
-        return np.bincount(self.train.y, minlength=len(self.names)).tolist()
-
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel of the training pictures, in 0…1."""
         x = self.train.x.reshape(len(self.train), self.train.x.shape[1], -1)
@@ -84,11 +80,6 @@ class Dataset:
         """The same images with other targets."""
         train, test = (Split(split.x, convert(split.y)) for split in (self.train, self.test))
         return replace(self, train=train, test=test, names=names)
-
-    def renumbered(self, classes: tuple[str, ...]) -> "Dataset":
-        """The same with its classes in another order."""
-        numbers = np.array([classes.index(name) for name in self.names])
-        return self.with_targets(lambda y: numbers[y], classes)
 
     def fingerprint(self) -> str:
         """What the data are: counts, and the start of a hash of all images, targets and names."""

@@ -193,10 +193,18 @@ def run_lints(
     model: Model, file: ast.File, recipe: Recipe | None, start: str = "W"
 ) -> Iterator[Diagnostic]:
     """All that the lints whose code has this start find; a place is complained of once a code."""
-    subject = Subject(model, file, recipe)
+    subject = Subject(model, file, recipe and _resolved(recipe, model))
     for code, look in registry().items():
         if code.startswith(start):
             yield from _once(code, look(subject))
+
+
+def _resolved(recipe: Recipe, model: Model) -> Recipe:
+    """The recipe with task and loss where these are clear without the data."""
+    try:
+        return recipe.resolved(model.output_shapes()[model.main_output])
+    except UserError:
+        return recipe
 
 
 def _once(code: str, found: Iterable[Found]) -> Iterator[Diagnostic]:

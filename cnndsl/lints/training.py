@@ -9,7 +9,7 @@ from cnndsl.layers.activation import Activation, Sigmoid, Softmax
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint
-from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+from cnndsl.losses import MeanSquaredError
 from cnndsl.shapes import show
 from cnndsl.source import Fix, Span
 
@@ -35,14 +35,13 @@ def double_softmax(s: Subject) -> Iterator[Found]:
     """A model that ends in softmax or sigmoid before a loss that has it inside."""
     last = _last(s)
     loss = s.recipe.loss if s.recipe else None
-    if not isinstance(loss, CrossEntropy | BinaryCrossEntropy):
+    if loss is None or not loss.activation:
         return
     if not isinstance(last.layer, Softmax | Sigmoid):
         return
-    inside = "softmax" if isinstance(loss, CrossEntropy) else "sigmoid"
     yield Found(
-        f"`{last.layer.word}` before `{loss.word}`, which has the {inside} inside: it is applied "
-        "twice", last.span, "end in logits: gradients through two of them nearly vanish",
+        f"`{last.layer.word}` before `{loss.word}`, which has the {loss.activation} inside: it is "
+        "applied twice", last.span, "end in logits: gradients through two of them nearly vanish",
         _said(s, "loss"), _removed(s, last),
     )  # fmt: skip
 
@@ -52,7 +51,8 @@ def _said(s: Subject, setting: str) -> tuple[str, ...]:
     assert s.recipe is not None
     place = s.recipe.places.get(setting)
     if place is None:
-        return (f"`{setting} {s.recipe.loss.word}` is the default",) if setting == "loss" else ()
+        loss = s.recipe.loss if setting == "loss" else None
+        return (f"`loss {loss.word}` is the default",) if loss else ()
     return (f"`{place.text}` at line {place.line}",)
 
 
@@ -62,7 +62,7 @@ def wants_probabilities(s: Subject) -> Iterator[Found]:
     last = _last(s)
     if s.recipe is None or not isinstance(s.recipe.loss, MeanSquaredError):
         return
-    if isinstance(last.layer, Activation):
+    if isinstance(last.layer, Activation) or s.recipe.known_task().kind == "numbers":
         return
     at = s.recipe.places.get("loss", last.span)
     fix = Fix(at, "loss cross_entropy", "write `loss cross_entropy`", safe=False)

@@ -47,7 +47,7 @@ def _curves(rows: list[dict[str, Any]]) -> str:
         return ""
     picture = b64encode(curves.curves_png(rows)).decode()
     source = f"data:image/png;base64,{picture}"
-    return f'<img alt="loss and accuracy" style="max-width:100%" src="{source}">'
+    return f'<img alt="loss and metrics" style="max-width:100%" src="{source}">'
 
 
 def _epochs(rows: list[dict[str, Any]]) -> str:

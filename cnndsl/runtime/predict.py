@@ -1,4 +1,4 @@
-"""A compiled model on pictures: probabilities and classes."""
+"""A compiled model on images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.results import Answer
 from cnndsl.runtime.foreign import load_checked
 from cnndsl.runtime.images import read_array, read_picture
 from cnndsl.runtime.session import Session, open_session
-from cnndsl.source import UserError, printable
+from cnndsl.source import UserError
+from cnndsl.tasks import Task, usual
 from cnndsl.weights.model_info import info_from_onnx
 
 
@@ -25,6 +27,7 @@ class Predictor:
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     classes: tuple[str, ...]
+    task: Task
 
     def picture(self, path: Path) -> NDArray[Any]:
         """A picture or `.npy` file as one batch of the model's input."""
@@ -61,14 +64,9 @@ class Predictor:
             raise UserError(f"{origin}: holds NaN or infinity")
         return made
 
-    def name(self, index: int) -> str:
-        """What a class is called."""
-        known = index < len(self.classes)
-        return printable(self.classes[index]) if known else f"class {index}"
-
-    def best(self, batch: NDArray[Any], k: int) -> list[list[tuple[int, float]]]:
-        """For each picture the k likeliest classes with their probabilities."""
-        return [top(logits, k) for logits in self.scores(self.run(batch))]
+    def answers(self, batch: NDArray[Any], k: int) -> list[Answer]:
+        """What the model says of each image: of many, at most k."""
+        return self.task.answers(self.main(self.run(batch)), self.classes, k)
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
         """All outputs for a batch; UserError where the model cannot be run.
@@ -89,13 +87,13 @@ class Predictor:
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             raise UserError(f"onnxruntime cannot run the model: {error}") from None
 
-    def scores(self, outputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The main output, `output` or else the last, as pictures x classes."""
+    def main(self, outputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The main output, `output` or else the last: N×C, or more dimensions."""
         names = [port.name for port in self.session.get_outputs()]
         main: Any = outputs[names.index("output") if "output" in names else -1]
         if getattr(main, "ndim", 0) < 2 or main.dtype.kind != "f":  # it may be a list of maps
             raise UserError("the model's main output is no row of scores for each picture")
-        return main.reshape(len(main), -1)
+        return main
 
 
 def open_predictor(path: Path, device: str = "auto", threads: int | None = None) -> Predictor:
@@ -110,7 +108,7 @@ def open_predictor(path: Path, device: str = "auto", threads: int | None = None)
         dims = (dims[-1], *dims[:-1])
     info = info_from_onnx(entries, str(path))
     mean, std = (np.array(numbers, np.float32) for numbers in (info.mean, info.std))
-    return Predictor(session, uint8, dims, mean, std, info.classes)
+    return Predictor(session, uint8, dims, mean, std, info.classes, usual())
 
 
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
@@ -122,11 +120,3 @@ def _joined(parts: Sequence[NDArray[Any]], size: int, count: int) -> NDArray[Any
     """An output of several batches, without what was filled up; one that is no batch, once."""
     first = parts[0]
     return np.concatenate(parts)[:count] if first.ndim and len(first) == size else first
-
-
-def top(logits: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-    """The k likeliest classes with their softmax probabilities."""
-    exps = np.exp(logits - logits.max())
-    probabilities = exps / exps.sum()
-    best = np.argsort(-probabilities, kind="stable")[:k]
-    return [(int(i), float(probabilities[i])) for i in best]

@@ -24,7 +24,8 @@ class Stepper:
         self._cuda = "CUDAExecutionProvider" in self.session.get_providers()
         self._device = "cuda" if self._cuda else "cpu"
         self._value = runtime().OrtValue
-        self._results = {n: self._new(np.zeros((), np.float32)) for n in ("loss", "correct")}
+        names = [o.name for o in self.session.get_outputs() if "." not in o.name]  # no state
+        self._results = {n: self._new(np.zeros((), np.float32)) for n in names}
         self._sets = (self._all(state), self._all(state))
         ways = ((0, 1), (1, 0))
         self._bindings = [self._binding(self._sets[a], self._sets[b]) for a, b in ways]
@@ -73,9 +74,10 @@ class Stepper:
         return float(self._results["loss"].numpy())
 
     @property
-    def correct(self) -> float:
-        """Right answers in the last batch."""
-        return float(self._results["correct"].numpy())
+    def tally(self) -> float:
+        """The step's output beside the loss: a sum over the last batch, such as right answers."""
+        (other,) = (value for name, value in self._results.items() if name != "loss")
+        return float(other.numpy())
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy of the state now."""

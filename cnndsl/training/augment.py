@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from cnndsl.data.dataset import Images, Labels
+from cnndsl.data.dataset import Images, Targets
 from cnndsl.recipe import Augment
 
 Rng = np.random.Generator
@@ -14,10 +14,26 @@ Soft = NDArray[np.float32]
 
 def augment(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
     """Crop, flip those `mirrored`, jitter, cutout, in this order."""
+    return recoloured(moved(x, how, mirrored, rng), how, rng)
+
+
+def moved(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
+    """Crop, and flip those `mirrored`: what moves masks with their images."""
     if how.crop:
         x = cropped(x, how.crop, rng)
-    if how.flip:
-        x = flipped(x, mirrored)
+    return flipped(x, mirrored) if how.flip else x
+
+
+def moved_together(
+    x: Images, masks: Targets, how: Augment, mirrored: Mask, rng: Rng
+) -> tuple[Images, Targets]:
+    """Images and their masks N×H×W, both moved in the same way."""
+    both = moved(np.concatenate([x, masks[:, None]], axis=1), how, mirrored, rng)
+    return both[:, :-1].astype(x.dtype), both[:, -1].astype(masks.dtype)
+
+
+def recoloured(x: Images, how: Augment, rng: Rng) -> Images:
+    """Jitter and cutout: what leaves everything at its place."""
     if how.jitter:
         x = jittered(x, how.jitter, rng)
     return blanked(x, how.cutout, rng) if how.cutout else x
@@ -58,9 +74,8 @@ def blanked(x: Images, side: int, rng: Rng) -> Images:
     return x * ~(tall[:, None, :, None] & wide[:, None, None, :])
 
 
-def mixed(x: Images, y: Labels, classes: int, alpha: float, rng: Rng) -> tuple[Images, Soft]:
+def mixed(x: Images, targets: Soft, alpha: float, rng: Rng) -> tuple[Images, Soft]:
     """Pairs blended by one share a batch. Source: mixup, Zhang et al. 2018, arXiv:1710.09412."""
-    targets = np.eye(classes, dtype=np.float32)[y]
     if not alpha:
         return x, targets
     share, other = rng.beta(alpha, alpha), rng.permutation(len(x))

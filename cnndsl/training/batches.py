@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Split
-from cnndsl.recipe import Augment
-from cnndsl.training.augment import augment, mixed
+from cnndsl.recipe import Recipe
+from cnndsl.training.augment import mixed, moved, moved_together, recoloured
 
 Feed = dict[str, NDArray[Any]]
 _AHEAD = 4
@@ -27,20 +27,18 @@ class Batches:
     """The batches of a run. `randoms` are the step's random inputs, by name and shape."""
 
     data: Split
-    batch: int
-    how: Augment
-    classes: int
-    seed: int
+    recipe: Recipe
+    shape: tuple[int, ...]  # of the model's main output
     randoms: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def steps(self) -> int:
         """Steps an epoch; pictures that fill no batch wait for the next epoch's order."""
-        return len(self.data) // self.batch
+        return len(self.data) // self.recipe.batch
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The pictures of an epoch."""
-        return _generator(self.seed, epoch, 0).permutation(len(self.data))
+        return _generator(self.recipe.seed, epoch, 0).permutation(len(self.data))
 
     @cached_property
     def _flip_parity(self) -> NDArray[np.bool_]:
@@ -49,17 +47,23 @@ class Batches:
         So each picture shows its two faces equally often, in turn. Source: Jordan 2024,
         arXiv:2404.00498 (alternating flip).
         """
-        return _generator(self.seed, 0, 0, stream=1).random(len(self.data)) < 0.5
+        return _generator(self.recipe.seed, 0, 0, stream=1).random(len(self.data)) < 0.5
 
     def make(self, epoch: int, step: int, order: NDArray[np.int64]) -> Feed:
         """One batch: `x`, `y` and the random inputs."""
-        rng = _generator(self.seed, epoch, step + 1)
-        which = order[step * self.batch : (step + 1) * self.batch]
+        batch, how, task = self.recipe.batch, self.recipe.augment, self.recipe.known_task()
+        rng = _generator(self.recipe.seed, epoch, step + 1)
+        which = order[step * batch : (step + 1) * batch]
         mirrored = self._flip_parity[which] ^ bool(epoch % 2)
-        x, y = augment(self.data.x[which], self.how, mirrored, rng), self.data.y[which]
+        x, y = self.data.x[which], self.data.y[which]
+        if task.moves:
+            x, y = moved_together(x, y, how, mirrored, rng)
+        else:
+            x = moved(x, how, mirrored, rng)
+        x = recoloured(x, how, rng)
         feed: Feed = {"x": x, "y": y}
-        if self.how.mixup:
-            feed["x"], feed["y"] = mixed(x, y, self.classes, self.how.mixup, rng)
+        if how.mixup:
+            feed["x"], feed["y"] = mixed(x, task.soft(y, self.shape), how.mixup, rng)
         feed |= {name: rng.random(shape, np.float32) for name, shape in self.randoms}
         return {name: np.ascontiguousarray(array) for name, array in feed.items()}
 

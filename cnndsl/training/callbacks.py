@@ -51,13 +51,13 @@ class TensorBoard(Callback):
             self._writer = writer(str(self._path / "events"))
 
     def on_epoch(self, run: Any, row: dict[str, Any]) -> None:
-        """Loss, accuracy and learning rate."""
+        """Losses, metrics and learning rate."""
         if self._writer is None:
             return
         scalar: Any = import_module("tensorboardX.summary").scalar
         event: Any = import_module("tensorboardX.proto.event_pb2").Event
         with writing(self._path):
-            for name in ("loss", "accuracy", "val_loss", "val_accuracy", "lr"):
+            for name in (n for n in row if n not in ("epoch", "seconds", "images_per_s")):
                 said = scalar(name, row[name])
                 self._writer.write_event(event(wall_time=time(), step=row["epoch"], summary=said))
             self._writer.flush()
@@ -83,7 +83,7 @@ def _without(name: str) -> Generator[None]:
 
 
 class Plots(Callback):
-    """`results.png` after each epoch and `confusion_matrix.png` at the end, with matplotlib."""
+    """`results.png` after each epoch, and at the end what the task draws, with matplotlib."""
 
     def on_epoch(self, run: Any, row: dict[str, Any]) -> None:
         """The curves so far."""
@@ -93,9 +93,10 @@ class Plots(Callback):
             save_curves(run.progress.rows, run.folder.path / "results.png")
 
     def on_end(self, run: Any) -> None:
-        """The confusion of the best weights."""
-        from cnndsl.plot.curves import available, save_confusion
+        """What the best weights do: a confusion matrix, for instance."""
+        from cnndsl.plot.curves import available
+        from cnndsl.plot.scores import save_drawing
 
         if available() and run.scores is not None:
-            path = run.folder.path / "confusion_matrix.png"
-            save_confusion(run.scores.confusion, run.data.classes, path)
+            for drawing in run.scores.drawings():
+                save_drawing(drawing, run.folder.path)

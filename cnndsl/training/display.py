@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Row = dict[str, Any]
+_OF_THE_RUN = ("epoch", "lr", "seconds", "images_per_s")
 
 
 class Display(Protocol):
@@ -16,8 +17,8 @@ class Display(Protocol):
         """A line of its own."""
         ...
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float, rate: float) -> None:
-        """After a step: means of the epoch so far, pictures a second."""
+    def step(self, epoch: int, step: int, means: Row, rate: float) -> None:
+        """After a step: means of the epoch so far by column, images a second."""
         ...
 
     def epoch(self, row: Row) -> None:
@@ -33,11 +34,14 @@ def epoch_line(row: Row, epochs: int) -> str:
     """`epoch  3/10  loss 1.0214  accuracy 0.641  val_loss 1.0050  val_accuracy 0.650`."""
     width = len(str(epochs))
     return (
-        f"epoch {row['epoch']:>{width}}/{epochs}  loss {row['loss']:.4f}  "
-        f"accuracy {row['accuracy']:.4f}  val_loss {row['val_loss']:.4f}  "
-        f"val_accuracy {row['val_accuracy']:.4f}  {row['seconds']:.1f} s  "
+        f"epoch {row['epoch']:>{width}}/{epochs}  {measured(row)}  {row['seconds']:.1f} s  "
         f"{row['images_per_s']:,.0f} images/s"
     )
+
+
+def measured(row: Row) -> str:
+    """Losses and metrics of a row: `loss 1.0214  accuracy 0.641`."""
+    return "  ".join(f"{name} {v:.4f}" for name, v in row.items() if name not in _OF_THE_RUN)
 
 
 class Lines:
@@ -51,7 +55,7 @@ class Lines:
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float, rate: float) -> None:
+    def step(self, epoch: int, step: int, means: Row, rate: float) -> None:
         """Nothing."""
 
     def epoch(self, row: Row) -> None:
@@ -69,13 +73,12 @@ class Bars:
         self._epochs = epochs
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}  "
-                       "{task.fields[rate]:,.0f} images/s"),
+            TextColumn("{task.fields[means]}  {task.fields[rate]:,.0f} images/s"),
             TimeRemainingColumn(),
             console=Console(stderr=True), refresh_per_second=4,
         )  # fmt: skip
         self._task = self._progress.add_task(
-            "", total=steps, epoch=f"1/{epochs}", loss=0.0, accuracy=0.0, rate=0.0
+            "", total=steps, epoch=f"1/{epochs}", means="loss -", rate=0.0
         )
         self._progress.start()
 
@@ -83,11 +86,11 @@ class Bars:
         """A line above the bar."""
         self._progress.console.print(text, highlight=False, markup=False)
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float, rate: float) -> None:
+    def step(self, epoch: int, step: int, means: Row, rate: float) -> None:
         """Move the bar."""
         shown = f"{epoch + 1}/{self._epochs}"
         self._progress.update(
-            self._task, completed=step, epoch=shown, loss=loss, accuracy=accuracy, rate=rate
+            self._task, completed=step, epoch=shown, means=measured(means), rate=rate
         )
 
     def epoch(self, row: Row) -> None:

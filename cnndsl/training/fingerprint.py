@@ -11,6 +11,7 @@ from cnndsl.source import UserError
 from cnndsl.version import version
 
 _LINES = 12
+_LATER = {"task": "Classification()", "watch": "None"}  # settings that earlier versions had not
 
 
 def fingerprint(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
@@ -37,6 +38,7 @@ def whole_spec(model: Model) -> str:
 
 def check_same(before: dict[str, Any], now: dict[str, str]) -> None:
     """UserError with every difference, where there is one."""
+    before = _LATER | before
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
         shown = "\n".join(_difference(key, before.get(key, "unknown"), now[key]) for key in changed)

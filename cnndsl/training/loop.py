@@ -17,13 +17,14 @@ from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite, write_whole
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
+from cnndsl.results import Scores
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint, nan
 from cnndsl.training.batches import Batches, Feed
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.compiled import Compiled, calibrate, compile_step
 from cnndsl.training.display import Display, display, epoch_line
-from cnndsl.training.evaluate import Evaluator, Scores
+from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.fingerprint import fingerprint
 from cnndsl.training.folder import RunFolder
 from cnndsl.training.memory import trim_heap
@@ -63,16 +64,13 @@ class Trainer:
         randoms = tuple(
             (v.name, tuple(int(d) for d in v.shape)) for v in self.compiled.step.randoms
         )
-        classes = len(self.data.classes)
-        self.batches = Batches(
-            self.data.train, self.recipe.batch, self.recipe.augment, classes, self.recipe.seed,
-            randoms,
-        )  # fmt: skip
+        shape = self.model.output_shapes()[self.model.main_output]
+        self.batches = Batches(self.data.train, self.recipe, shape, randoms)
         image = len(self.model.input) == 3
-        info = ModelInfo(options.mean, options.std, self.data.classes)
+        info = ModelInfo(options.mean, options.std, self.data.names)
         deploy = Options(uint8=image, info=info)
         s = self.settings
-        self.evaluator = Evaluator(self.model, self.recipe.loss, deploy, s.device, s.threads)
+        self.evaluator = Evaluator(self.model, self.recipe, deploy, s.device, s.threads)
 
     def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
         model, recipe, settings = self.model, self.recipe, self.settings
@@ -113,7 +111,8 @@ class Trainer:
             while not self.progress.is_over(self.recipe):
                 self._epoch(stop)
             if self.progress.should_stop(self.recipe):
-                self.show.say(f"no better val_loss for {self.recipe.stop} epochs: stopped")
+                column = self.recipe.watch.column if self.recipe.watch else "val_loss"
+                self.show.say(f"no better {column} for {self.recipe.stop} epochs: stopped")
         self._finish()
         return self.progress.rows
 
@@ -137,14 +136,21 @@ class Trainer:
         loss = stepper.loss
         if not isfinite(loss):
             self._raise_nonfinite(f"the loss is {loss}", progress.step + 1, feed["x"])
-        progress.note_step(loss, stepper.correct, perf_counter() - start)
+        progress.note_step(loss, stepper.tally, perf_counter() - start)
         seen = progress.step * self.recipe.batch
-        self.show.step(
-            progress.epoch, progress.step, progress.loss / progress.step, progress.right / seen,
-            seen / max(progress.seconds, 1e-9),
-        )  # fmt: skip
+        rate = seen / max(progress.seconds, 1e-9)
+        self.show.step(progress.epoch, progress.step, self._means(), rate)
         for callback in self.callbacks:
             callback.on_step(self, loss)
+
+    def _means(self) -> dict[str, float]:
+        """Loss and running metric of the epoch so far."""
+        progress = self.progress
+        seen = progress.step * self.recipe.batch
+        return {
+            "loss": progress.loss / progress.step,
+            self.recipe.known_task().running: progress.tally / seen,
+        }
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step of this epoch."""
@@ -157,10 +163,8 @@ class Trainer:
         scores = self.evaluator.score(weights, self.data.test, lambda: self._check_interrupt(stop))
         row = {
             "epoch": progress.epoch + 1,
-            "loss": round(progress.loss / progress.step, 6),
-            "accuracy": round(progress.right / seen, 6),
-            "val_loss": round(scores.loss, 6),
-            "val_accuracy": round(scores.accuracy, 6),
+            **{name: round(value, 6) for name, value in self._means().items()},
+            **{f"val_{name}": round(value, 6) for name, value in scores.columns().items()},
             "lr": self._rate(progress.step - 1),  # of its last step
             "seconds": round(progress.seconds, 3),
             "images_per_s": round(seen / progress.seconds, 1),

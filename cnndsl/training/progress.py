@@ -1,11 +1,14 @@
 """Where a run is: all that a checkpoint must know besides the tensors."""
 
-import sys
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from math import isnan
 from typing import Any
 
 from cnndsl.lr_schedules import Plateau
 from cnndsl.recipe import Recipe
+
+Row = dict[str, Any]
 
 
 @dataclass
@@ -15,54 +18,85 @@ class Progress:
     epoch: int = 0
     step: int = 0
     loss: float = 0.0
-    right: float = 0.0
+    tally: float = 0.0  # of the task
     seconds: float = 0.0
-    rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    best: float = -1.0
-    waited: int = 0  # epochs without a better val_loss
-    lowest: float = sys.float_info.max  # JSON has no infinity
+    rows: list[Row] = field(default_factory=list[Row])
     factor: float = 1.0  # what plateaus have left of the learning rate
+
+    @staticmethod
+    def from_manifest(stored: Mapping[str, Any]) -> "Progress":
+        """What `as_dict` gave, also that of earlier versions, which kept what rows tell."""
+        known = {f.name for f in fields(Progress)}
+        renamed = {"tally": stored["right"]} if "right" in stored else {}
+        return Progress(**{k: v for k, v in stored.items() if k in known} | renamed)
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
         return asdict(self)
 
-    def note_step(self, loss: float, right: float, seconds: float) -> None:
+    def note_step(self, loss: float, tally: float, seconds: float) -> None:
         """Count one step."""
         self.step += 1
         self.loss += loss
-        self.right += right
+        self.tally += tally
         self.seconds += seconds
 
-    def note_epoch(self, row: dict[str, Any], recipe: Recipe) -> bool:
+    def note_epoch(self, row: Row, recipe: Recipe) -> bool:
         """Count one epoch; True where its weights are the best so far."""
+        best = best_row(self.rows, recipe)
         self.rows.append(row)
         self.epoch += 1
         self.restart_epoch()
-        self._watch(row["val_loss"], recipe)
-        better = row["val_accuracy"] > self.best
-        self.best = max(self.best, row["val_accuracy"])
-        return better
+        schedule, waited = recipe.schedule, self.waited(recipe)
+        if isinstance(schedule, Plateau) and waited and waited % schedule.patience == 0:
+            self.factor *= schedule.gamma
+        return best is None or _is_better(row, best, recipe)
 
     def restart_epoch(self) -> None:
         """Nothing of the epoch is done."""
         self.step = 0
-        self.loss = self.right = self.seconds = 0.0
+        self.loss = self.tally = self.seconds = 0.0
 
-    def _watch(self, val_loss: float, recipe: Recipe) -> None:
-        self.waited = 0 if val_loss < self.lowest else self.waited + 1
-        self.lowest = min(self.lowest, val_loss)
-        schedule = recipe.schedule
-        if isinstance(schedule, Plateau) and self.waited and self.waited % schedule.patience == 0:
-            self.factor *= schedule.gamma
+    def waited(self, recipe: Recipe) -> int:
+        """Epochs since what is watched became better by more than `min_delta`."""
+        watch = recipe.watch
+        column, least = (watch.column, watch.min_delta) if watch else ("val_loss", 0.0)
+        sign = 1 if recipe.known_task().rises(column) else -1
+        best, since = None, 0
+        for row in self.rows:
+            value = sign * row[column]
+            better = not isnan(value) if best is None else value - best > least
+            best, since = (value, 0) if better else (best, since + 1)
+        return since
 
     def should_stop(self, recipe: Recipe) -> bool:
         """Whether early stopping is due."""
-        return recipe.stop is not None and self.waited >= recipe.stop
+        return recipe.stop is not None and self.waited(recipe) >= recipe.stop
 
     def is_over(self, recipe: Recipe) -> bool:
         """Whether all epochs are done, or as many as early stopping allows."""
         return self.epoch >= recipe.epochs or self.should_stop(recipe)
+
+
+def best_row(rows: list[Row], recipe: Recipe) -> Row | None:
+    """The row of the epoch whose weights are kept as the best."""
+    best = None
+    for row in rows:
+        if best is None or _is_better(row, best, recipe):
+            best = row
+    return best
+
+
+def _is_better(row: Row, other: Row, recipe: Recipe) -> bool:
+    """By the task's measure or what is watched; of equal ones, by the lower `val_loss`."""
+    task = recipe.known_task()
+    column = recipe.watch.column if recipe.watch else task.best
+    new, old = row[column], other[column]
+    if isnan(old) or isnan(new):
+        return isnan(old) and not isnan(new)
+    if new == old:
+        return row["val_loss"] < other["val_loss"]
+    return (new > old) == task.rises(column)
 
 
 def learning_rate(recipe: Recipe, progress: Progress, step: int, steps: int) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cnndsl.backend.training import StepOptions, main_output
+from cnndsl.backend.training import StepOptions
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.ir import Model
@@ -19,6 +19,7 @@ from cnndsl.training.loop import Trainer
 from cnndsl.training.memory import check_weights
 from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
+from cnndsl.training.targets import resolved
 from cnndsl.weights.base import Weights
 from cnndsl.weights.fit import fit_weights, read_weights
 from cnndsl.weights.initial import initial_weights
@@ -34,11 +35,10 @@ def start(
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """A fresh run, compiled and ready to `fit`."""
-    data = open_data(model, recipe, data_dir, settings.strict)
+    recipe, data = open_data(model, recipe, data_dir, settings.strict)
     _check_recipe(recipe, data)
-    recipe = recipe.fitted(data.counts())
     path = settings.out or next_free()
-    said = {**(arguments or {}), "counts": data.counts()}
+    said = {**(arguments or {}), **_known(recipe, data)}
     with RunFolder.begun(path, said, model.source.text, model.used) as folder:
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         trainer.prepare(_first_weights(model, recipe, weights))
@@ -76,10 +76,9 @@ def resume(
     """
     assert settings.out is not None
     with RunFolder(settings.out) as folder:
-        data = open_data(model, recipe, data_dir, settings.strict)
+        recipe, data = open_data(model, recipe, data_dir, settings.strict)
         _check_recipe(recipe, data)
-        recipe = recipe.fitted(data.counts())
-        said = arguments and {**arguments, "counts": data.counts()}
+        said = arguments and {**arguments, **_known(recipe, data)}
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         if not checkpoint.any_in(folder.checkpoints):
             trainer.prepare(_first_weights(model, recipe, weights))
@@ -89,7 +88,7 @@ def resume(
         now = fingerprint(model, recipe, data)
         if not force:
             check_same(found.manifest, now)
-        trainer.progress = Progress(**found.manifest["progress"])
+        trainer.progress = Progress.from_manifest(found.manifest["progress"])
         if any(found.manifest.get(key) != now[key] for key in ("batch", "data")):
             trainer.progress.restart_epoch()
         first = dict(_first_weights(model, recipe, None)) | found.weights()
@@ -101,6 +100,12 @@ def resume(
         trainer.compiled.stepper.load(step.stored(state))
         folder.remember(said)
         return trainer
+
+
+def _known(recipe: Recipe, data: Dataset) -> dict[str, Any]:
+    """What `args.yaml` keeps of the training targets: other data are measured by the same loss."""
+    counts = recipe.known_task().counts(data.train.y, data.names)
+    return {"counts": counts, "images": len(data.train)}
 
 
 def _check_recipe(recipe: Recipe, data: Dataset) -> None:
@@ -130,26 +135,15 @@ def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
 
 def open_data(
     model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
-) -> Dataset:
-    """The recipe's data set; UserError where it does not fit the model."""
-    data = open_any_data(model, recipe, data_dir, strict)
-    check_outputs(model, data, f"end the spec with `dense {len(data.classes)}`")
-    return data
+) -> tuple[Recipe, Dataset]:
+    """The recipe with its task and loss, and its data set; UserError where these do not fit."""
+    return resolved(model, recipe, open_any_data(model, recipe, data_dir, strict))
 
 
 def open_any_data(
     model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
 ) -> Dataset:
-    """The recipe's data set, whatever its classes are."""
+    """The recipe's data set, whatever its targets are."""
     if recipe.data is None:
         raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
     return open_dataset(recipe.data, model.input, data_dir, strict)
-
-
-def check_outputs(model: Model, data: Dataset, hint: str) -> None:
-    """UserError where a model has not an output for each class."""
-    outputs = model.output_shapes()[main_output(model)][0]
-    if outputs != len(data.classes):
-        raise UserError(
-            f"{data.name} has {len(data.classes)} classes, the model {outputs} outputs\n  {hint}"
-        )

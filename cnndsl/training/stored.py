@@ -15,9 +15,12 @@ from cnndsl.passes.analyse import analyse, recipe_of
 from cnndsl.passes.includes import read
 from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import Recipe
+from cnndsl.results import Scores
 from cnndsl.source import Failed, UserError
-from cnndsl.training.evaluate import Evaluator, Scores
-from cnndsl.training.run import check_outputs, open_any_data
+from cnndsl.tasks import Task
+from cnndsl.training.evaluate import Evaluator
+from cnndsl.training.run import open_any_data
+from cnndsl.training.targets import check_outputs, read_as
 from cnndsl.weights.fit import read_weights
 
 
@@ -89,28 +92,33 @@ def scored(
     recipe = replace(recipe, data=data or recipe.data)
     folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
     weights = read_weights(run / "weights" / "best.safetensors", model)
-    found = _as_learned(model, weights.info.classes, open_any_data(model, recipe, folder))
-    options = Options(uint8=len(model.input) == 3, info=weights.info.updated(classes=found.classes))
-    counts = stored.get("counts") or found.counts()
-    loss = recipe.loss.fitted(counts, sum(counts))
-    return Evaluator(model, loss, options, device, threads, mirror).score(
+    task = recipe.known_task()
+    found = read_as(task, open_any_data(model, recipe, folder))
+    found = _as_learned(model, weights.info.classes, task, found)
+    options = Options(uint8=len(model.input) == 3, info=weights.info.updated(classes=found.names))
+    counts = stored.get("counts") or task.counts(found.train.y, found.names)
+    loss = task.loss_of(recipe.loss).fitted(counts, stored.get("images", sum(counts)))
+    recipe = replace(recipe, task=task, loss=loss)
+    return Evaluator(model, recipe, options, device, threads, mirror).score(
         weights.tensors, found.test
     )
 
 
-def _as_learned(model: Model, learned: tuple[str, ...], data: Dataset) -> Dataset:
-    """The data with the run's numbers of classes; numbers are no names: such classes may be any.
+def _as_learned(model: Model, learned: tuple[str, ...], task: Task, data: Dataset) -> Dataset:
+    """The data with the run's order of classes; numbers are no names: such classes may be any.
 
     UserError where the classes have other names.
     """
-    if learned and set(learned) == set(data.classes):
-        return data.renumbered(learned)
-    missing = ", ".join(name for name in learned if name not in data.classes)
-    check_outputs(model, data, "it needs those of the run" + (missing and f": also {missing}"))
+    if learned and set(learned) == set(data.names):
+        places = [learned.index(name) for name in data.names]
+        return data.with_targets(lambda y: task.reordered(y, places), learned)
+    missing = ", ".join(name for name in learned if name not in data.names)
+    hint = "it needs those of the run" + (missing and f": also {missing}")
+    check_outputs(model, data, task, hint)
     unnamed = tuple(map(str, range(len(learned))))
-    pairs = zip(learned, data.classes, strict=False)
+    pairs = zip(learned, data.names, strict=False)
     other = next(((a, b) for a, b in pairs if a != b), None)
-    if other is not None and unnamed not in (learned, data.classes):
+    if other is not None and unnamed not in (learned, data.names):
         raise UserError(
             f"{data.name}: its class `{other[1]}` is `{other[0]}` in the run\n"
             "  name the classes as they were in training"

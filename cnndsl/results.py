@@ -1,0 +1,104 @@
+"""What an evaluation gives, as values: scores, tables, and what of them can be drawn."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy import float64, int64
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, column heads and rows of text; the first column is a name."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __str__(self) -> str:
+        lines = (self.heads, *self.rows)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join([self.title, *(_aligned(line, widths) for line in lines)])
+
+    def html(self) -> str:
+        """The same for a notebook."""
+        head = "".join(f"<th>{escape(text)}</th>" for text in self.heads)
+        rows = ("".join(f"<td>{escape(text)}</td>" for text in row) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<div>{escape(self.title)}</div><table><tr>{head}</tr>{body}</table>"
+
+
+def _aligned(line: tuple[str, ...], widths: list[int]) -> str:
+    name, *rest = (
+        text.ljust(width) if i == 0 else text.rjust(width)
+        for i, (text, width) in enumerate(zip(line, widths, strict=True))
+    )
+    return "  ".join([name, *rest]).rstrip()
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Counts to draw as a square of shares: rows are true classes, columns predicted ones."""
+
+    file: str
+    counts: "NDArray[int64]"
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Scatter:
+    """Numbers to draw against the true ones, N×K each, a panel for each of `names`."""
+
+    file: str
+    truth: "NDArray[float64]"
+    predicted: "NDArray[float64]"
+    names: tuple[str, ...]
+
+
+Drawing = Matrix | Scatter
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a model does on a split; each task has its own kind."""
+
+    loss: float
+
+    def columns(self) -> dict[str, float]:
+        """The numbers of an epoch's row, `loss` first; in the row `val_` stands before them."""
+        return {"loss": self.loss}
+
+    def summary(self, before: str = "") -> str:
+        """The metrics and then the loss: `accuracy 0.9312, loss 0.2011`."""
+        loss, *metrics = [f"{before}{name} {value:.4f}" for name, value in self.columns().items()]
+        return ", ".join([*metrics, loss])
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that can be written as JSON."""
+        return dict(self.columns())
+
+    def table(self) -> Table:
+        """What `cnndsl eval` prints."""
+        columns = self.columns()
+        return Table(", ".join(f"{n} {v:.4f}" for n, v in columns.items()), (), ())
+
+    def drawings(self) -> tuple[Drawing, ...]:
+        """What is drawn in the run folder at the end."""
+        return ()
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A prediction for one image: as a value in Python, as text, and as fields of JSON."""
+
+    value: Any
+    text: str
+    record: dict[str, Any]

@@ -1,0 +1,177 @@
+"""What a task is: targets, output, metrics and predictions, all in one place.
+
+Everything else — data, training step, loop, progress, plots, command line — asks the task. Targets
+are arrays of any rank with the images on the first axis; metrics see them batch by batch.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+from cnndsl.fields import Word
+from cnndsl.graph.tape import Tape, Value
+from cnndsl.losses import Loss
+from cnndsl.losses import registry as losses
+from cnndsl.results import Answer, Scores
+from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    Floats = NDArray[np.floating[Any]]
+
+Shape = tuple[int, ...]
+registry: dict[str, type["Task"]] = {}
+
+
+class Meter(Protocol):
+    """Gathers what metrics need, batch by batch, in bounded memory."""
+
+    def add(self, outputs: "Floats", targets: "Array") -> None:
+        """Count a batch: the model's outputs and the targets of its images."""
+        ...
+
+    def scores(self, loss: float) -> Scores:
+        """The metrics of all that was counted, beside the mean loss."""
+        ...
+
+
+class Task(Word):
+    """What is learned. Subclasses are frozen dataclasses; what `fitted` adds travels with a model.
+
+    The class variables say what other parts of the system need to know of every task.
+    """
+
+    kind: ClassVar[str]
+    """Of the targets: a loss fits that has it in its `fits`."""
+    default_loss: ClassVar[str]
+    usual: ClassVar[bool] = False
+    """Whether it is meant where several tasks fit and nothing says which."""
+    tally: ClassVar[str]
+    """Name of the step's second output, a sum over the images of a batch."""
+    running: ClassVar[str]
+    """Column of the mean of `tally` over an epoch."""
+    rising: ClassVar[tuple[str, ...]] = ()
+    """Metrics of which more is better; the columns of validation have `val_` before them."""
+    falling: ClassVar[tuple[str, ...]] = ()
+    """Metrics of which less is better, besides the loss."""
+    best: ClassVar[str]
+    """The column by which the best epoch is chosen."""
+    nouns: ClassVar[str]
+    """What the outputs stand for, in messages: `classes`."""
+    moves: ClassVar[bool] = False
+    """Whether targets are masks of the images, so that they are flipped and shifted with them."""
+    mixes: ClassVar[bool] = True
+    """Whether the targets of two images can be blended, as mixup does."""
+    files: ClassVar[tuple[str, ...]] = ()
+    """What it draws in the run folder."""
+
+    def __init_subclass__(cls, word: str = "") -> None:
+        super().__init_subclass__(word)
+        registry[word] = cls
+
+    # The model and its loss
+
+    def problem(self, shape: Shape) -> str | None:
+        """Why a main output of this shape, C or C×H×W, cannot learn the task; None where it can."""
+        raise NotImplementedError(self.word)
+
+    def loss_of(self, loss: Loss | None) -> Loss:
+        """The loss, or where none is given the usual one; UserError for one that does not fit."""
+        if loss is None:
+            return losses[self.default_loss]()
+        if self.kind not in type(loss).fits:
+            fitting = ", ".join(word for word, cls in losses.items() if self.kind in cls.fits)
+            raise UserError(f"`{loss.word}` is no loss of `task {self.word}`; one of {fitting}")
+        return loss
+
+    def rises(self, column: str) -> bool:
+        """Whether more is better in a column of `results.csv`; UserError where it is no metric."""
+        metrics = ("loss", *self.rising, *self.falling)
+        known = ["loss", self.running, *(f"val_{name}" for name in metrics)]
+        if column in known:
+            return column.removeprefix("val_") in self.rising
+        listed = ", ".join(known)
+        raise UserError(f"`task {self.word}` has no column `{column}` to watch; one of {listed}")
+
+    # In the training step
+
+    def output(self, tape: Tape, x: Value) -> Value:
+        """An output of the model as loss and tally take it."""
+        return x
+
+    def targets(self, tape: Tape, batch: int, shape: Shape, soft: bool, dtype: str) -> Value:
+        """The graph input `y` for outputs of this shape, as `loss` and `tally` take it.
+
+        `soft` takes blended targets, of `dtype`, instead of those that data have.
+        """
+        raise NotImplementedError(self.word)
+
+    def loss(self, tape: Tape, loss: Loss, x: Value, q: Value) -> Value:
+        """The loss of outputs x against targets q, a scalar: the mean over the images."""
+        return loss.emit(tape, x, q)
+
+    def count(self, tape: Tape, x: Value, q: Value) -> Value:
+        """The `tally` of some images, a float32 scalar."""
+        raise NotImplementedError(self.word)
+
+    # Targets of data
+
+    def refusal(self, y: "Array", names: Sequence[str]) -> str | None:
+        """Why such targets cannot be learned by this task; None where they can."""
+        raise NotImplementedError(self.word)
+
+    def is_sure(self, y: "Array") -> bool:
+        """Whether targets that are not refused can hardly be another task's."""
+        return True
+
+    def converted(self, y: "Array", names: Sequence[str]) -> "Array":
+        """Targets as the step's input `y` takes them."""
+        return y
+
+    def names(self, y: "Array", names: tuple[str, ...]) -> tuple[str, ...]:
+        """What the outputs are called, from what data call their targets."""
+        return names
+
+    def soft(self, y: "Array", shape: Shape) -> "NDArray[np.float32]":
+        """Targets that can be blended."""
+        raise NotImplementedError(self.word)
+
+    def counts(self, y: "Array", names: Sequence[str]) -> list[int]:
+        """How many images show each class, for losses that weigh classes."""
+        return []
+
+    def reordered(self, y: "Array", places: Sequence[int]) -> "Array":
+        """Targets with each class, label or number i moved to `places[i]`."""
+        raise NotImplementedError(self.word)
+
+    def fitted(self, y: "Array", names: Sequence[str], units: Sequence[str]) -> Self:
+        """The task as it is after a look at the training targets."""
+        return self
+
+    # What a trained model does
+
+    def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
+        """An empty meter for outputs of this shape; `names` are those of the targets."""
+        raise NotImplementedError(self.word)
+
+    def tuned(self, scores: Scores) -> Self:
+        """The task with what its scores on validation have chosen, such as thresholds."""
+        return self
+
+    def answers(self, outputs: "Floats", names: tuple[str, ...], k: int) -> list[Answer]:
+        """What outputs of a deployed model, N×C×…, say of each image; at most k of many."""
+        raise NotImplementedError(self.word)
+
+
+def vector_problem(shape: Shape) -> str | None:
+    """Why an output is no vector, C or C×1×1."""
+    if all(size == 1 for size in shape[1:]):
+        return None
+    return f"training needs one vector a picture, but the model gives {shape}"
+
+
+def as_vector(tape: Tape, x: Value) -> Value:
+    """An output N×C×1×1 as N×C."""
+    return x if len(x.shape) == 2 else tape.reshape(x, int(x.shape[0]), int(x.shape[1]))

@@ -1,0 +1,116 @@
+"""What is to be learned: the task that spec and data tell, and the data as it takes them."""
+
+from dataclasses import replace
+
+from cnndsl.backend.training import main_output
+from cnndsl.data.dataset import Dataset
+from cnndsl.ir import Model
+from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
+from cnndsl.tasks import Task, registry
+
+
+def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Dataset]:
+    """The recipe with task and loss fitted to the data, and the data with the task's targets.
+
+    UserError where the task is not clear, or model, data and recipe do not fit each other.
+    """
+    task = recipe.task or _told_by(model, recipe, data)
+    data = read_as(task, data)
+    _check_model(model, task, data)
+    check_outputs(model, data, task, f"end the spec with `dense {len(data.names)}`")
+    task = task.fitted(data.train.y, data.names, data.units)
+    loss = task.loss_of(recipe.loss)
+    loss = loss.fitted(task.counts(data.train.y, data.names), len(data.train))
+    recipe = replace(recipe, task=task, loss=loss)
+    check_recipe(recipe)
+    return recipe, data
+
+
+def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
+    """The one task that reads such targets, and takes the loss where one is given."""
+    if data.task is not None:
+        return registry[data.task]()
+    shape = model.output_shapes()[main_output(model)]
+    loss = recipe.loss
+    able = [
+        task
+        for task in (cls() for cls in registry.values())
+        if task.refusal(data.train.y, data.names) is None
+        and (loss is None or task.kind in type(loss).fits)
+    ]
+    sure = [task for task in able if task.is_sure(data.train.y)] or able
+    fitting = [task for task in sure if task.problem(shape) is None] or sure
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        by = f" by `{loss.word}`" if loss else ""
+        raise UserError(f"{data.name}: no task learns such targets{by}: {_described(data)}")
+    words = " or ".join(f"`task {task.word}`" for task in fitting)
+    nouns = " or ".join(task.nouns for task in fitting)
+    raise UserError(f"{data.name}: its targets, {_described(data)}, may be {nouns}\n"
+                    f"  write {words} in `train`")  # fmt: skip
+
+
+def read_as(task: Task, data: Dataset) -> Dataset:
+    """The data with the targets that a task learns; UserError where theirs are none."""
+    refusal = task.refusal(data.train.y, data.names)
+    if refusal is not None:
+        raise UserError(f"{data.name}: {refusal}; its targets are {_described(data)}\n"
+                        f"  {_way_out(data)}")  # fmt: skip
+    names = task.names(data.train.y, data.names)
+    return data.with_targets(lambda y: task.converted(y, data.names), names)
+
+
+def _described(data: Dataset) -> str:
+    """Targets in words."""
+    y = data.train.y
+    if y.ndim == 3:
+        return f"masks of {y.shape[1]}x{y.shape[2]}"
+    if y.ndim == 2 and y.dtype.kind != "f":
+        return f"{y.shape[1]} labels of 0 and 1 an image"
+    if y.dtype.kind == "f":
+        whole = "whole numbers" if (y == y.round()).all() else "numbers"
+        return f"{whole}, {y.shape[1] if y.ndim == 2 else 1} an image"
+    return f"class numbers of {len(data.names)} classes"
+
+
+def _way_out(data: Dataset) -> str:
+    y = data.train.y
+    words = [
+        f"`task {cls.word}`" for cls in registry.values() if cls().refusal(y, data.names) is None
+    ]
+    return f"write {' or '.join(words)}, or take other data" if words else "take other data"
+
+
+def _check_model(model: Model, task: Task, data: Dataset) -> None:
+    """UserError at the output's place where it has not the shape that the task needs."""
+    name = main_output(model)
+    problem = task.problem(model.output_shapes()[name])
+    if problem is not None:
+        raise UserError(f"{problem}\n  {place(model)}\n  {data.name} has {_described(data)}")
+
+
+def place(model: Model) -> str:
+    """Where the main output is written: `net.cnn:5: dense 10`."""
+    node = model.nodes[model.outputs[main_output(model)]]
+    source = node.span.source
+    name = source.path.name if source.path else source.name
+    return f"{name}:{node.span.line}: {source.line(node.span.line).strip()}"
+
+
+def check_outputs(model: Model, data: Dataset, task: Task, hint: str) -> None:
+    """UserError where a model has not an output for each class, label or number."""
+    outputs = model.output_shapes()[main_output(model)][0]
+    if outputs != len(data.names):
+        raise UserError(f"{data.name} has {len(data.names)} {task.nouns}, the model {outputs} "
+                        f"outputs\n  {hint}")  # fmt: skip
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """UserError for settings that the task has nothing for."""
+    task = recipe.known_task()
+    if recipe.watch is not None:
+        task.rises(recipe.watch.column)
+    if recipe.augment.mixup and not task.mixes:
+        raise UserError(f"`mixup` blends no targets of `task {task.word}`; leave it out")
