@@ -24,7 +24,8 @@ import numpy as np
 
 from cnndsl.api import load, parse
 from cnndsl.backend.inference import Options, inference_tape
-from cnndsl.backend.training import OPSET, StepOptions, split_step, training_step
+from cnndsl.backend.pipelines import split_step, training_step
+from cnndsl.backend.step import OPSET, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.lower.conv import ALGORITHMS
 from cnndsl.lower.driver import Plan

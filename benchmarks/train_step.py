@@ -21,7 +21,7 @@ KERAS = ("keras-tensorflow", "keras-jax")
 def our_step(name, batch, optimizer, threads):
     from dataclasses import replace
 
-    from cnndsl.backend.training import StepOptions
+    from cnndsl.backend.step import StepOptions
     from cnndsl.optim import Adam, Sgd
     from cnndsl.recipe import Recipe
     from cnndsl.training.compiled import calibrate, sample_feed

@@ -10,7 +10,7 @@ from running import largest_error, random_input, random_tensors, run, session
 from strategies import PIECES, nets
 
 import cnndsl
-from cnndsl.backend.inference import InferenceEmitter, emit
+from cnndsl.backend.inference import InferenceEmitter, write_layers
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 
@@ -37,7 +37,7 @@ def layer_by_layer(model: cnndsl.Model) -> onnx.ModelProto:
     """The graph with the tensor behind every layer as an output, by position."""
     tape = Tape()
     x = tape.input("input", ("N", *model.input))
-    values = emit(model.ir, InferenceEmitter(tape, random_tensors(model)), x)
+    values = write_layers(model.ir, InferenceEmitter(tape, random_tensors(model)), x)
     tape.outputs = {f"layer{i}": value for i, value in enumerate(values)}
     return export(tape, "layers")
 
@@ -58,7 +58,7 @@ def check_values_on_the_tape(text: str) -> None:
     model = cnndsl.parse(text)
     tape = Tape()
     x = tape.input("input", ("N", *model.input))
-    emit(model.ir, InferenceEmitter(tape, random_tensors(model)), x)
+    write_layers(model.ir, InferenceEmitter(tape, random_tensors(model)), x)
     tape.outputs = {"last": tape.nodes[-1].outputs[0]} if tape.nodes else {}
     found = inferred_shapes(export(tape, "values"))
     for node in tape.nodes:

@@ -19,7 +19,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from cnndsl.api import parse
-from cnndsl.backend.training import StepOptions
+from cnndsl.backend.step import StepOptions
 from cnndsl.cli import main
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.formats.shapes import CLASSES, load

@@ -6,7 +6,8 @@ from reference import Array, evaluate
 from rule_cases import CASES, Case, ints, some
 
 from cnndsl.api import parse
-from cnndsl.backend.training import StepOptions, training_step
+from cnndsl.backend.pipelines import training_step
+from cnndsl.backend.step import StepOptions
 from cnndsl.graph import ops, rules
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import NO_GRADIENT, VARIADIC, VJP, Grad, MissingRule, gradients

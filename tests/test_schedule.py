@@ -7,7 +7,8 @@ import numpy as np
 import onnxruntime
 
 from cnndsl.api import parse
-from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
+from cnndsl.backend.pipelines import training_step
+from cnndsl.backend.step import OPSET, Step, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.graph.passes.node_order import runtime_order
 from cnndsl.recipe import Recipe

@@ -10,7 +10,8 @@ from running import run
 from stepping import random_weights, step_of
 
 from cnndsl.api import parse
-from cnndsl.backend.training import OPSET, StepOptions, training_step
+from cnndsl.backend.pipelines import training_step
+from cnndsl.backend.step import OPSET, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.lower.driver import Plan
 from cnndsl.optim import Sgd

@@ -4,7 +4,8 @@ import json
 from typing import TYPE_CHECKING
 
 from cnndsl.backend.inference import lines, metadata
-from cnndsl.backend.training import OPSET, Step, StepOptions, split_step, training_step
+from cnndsl.backend.pipelines import split_step, training_step
+from cnndsl.backend.step import OPSET, Step, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe

@@ -64,7 +64,7 @@ class InferenceEmitter(Emitter):
         return self._known[full]
 
 
-def emit(model: Model, emitter: Emitter, x: Value) -> list[Value]:
+def write_layers(model: Model, emitter: Emitter, x: Value) -> list[Value]:
     """Write every layer of a model on the emitter's tape; returns the outputs of all nodes."""
     values = list[Value]()
     for node in model.nodes:
@@ -83,7 +83,7 @@ def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
         x = _pictures(tape, model, options)
     else:
         x = tape.input("input", (batch, *model.input))
-    values = emit(model, InferenceEmitter(tape, weights), x)
+    values = write_layers(model, InferenceEmitter(tape, weights), x)
     tape.outputs = {name: values[i] for name, i in model.outputs.items()}
     if options.fold:
         fold_batch_norm(tape)

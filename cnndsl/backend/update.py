@@ -1,8 +1,9 @@
 """The optimizer's part of a training step: gradients in, new weights and state out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from cnndsl.backend.step import StepState
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model, Param
 from cnndsl.lower.layout import Layout
@@ -12,7 +13,34 @@ from cnndsl.recipe import Recipe
 _SMALL = 1 << 17  # elements: tensors up to this size are updated side by side
 
 
-def write_update(
+def update(state: StepState) -> StepState:
+    """The optimizer's update of every learned tensor, behind the backward pass."""
+    state.tape.path, state.tape.line = "optimizer", 0
+    slots = _write_update(
+        state.model, state.recipe, state.tape, state.weights, state.layouts, state.gradients,
+        state.statistics,
+    )  # fmt: skip
+    return replace(state, slots=slots)
+
+
+def update_apart(state: StepState) -> StepState:
+    """The update on a tape of its own, whose inputs are the gradients, `lr` and the state.
+
+    `state` is what `report_gradients` left. Statistics are taken where they are averaged (ema).
+    """
+    tape, old = Tape(path="optimizer"), state.weights
+    averaged = dict(state.statistics) if state.recipe.ema else dict[str, Value]()
+    names = (*state.gradients, *averaged)
+    weights = {n: tape.input(n, old[n].shape, old[n].dtype) for n in names}
+    grads = {n: [tape.input(f"{n}.grad", g.shape, g.dtype)] for n, (g,) in state.gradients.items()}
+    slots = _write_update(
+        state.model, state.recipe, tape, weights, state.layouts, grads,
+        {n: weights[n] for n in averaged},
+    )  # fmt: skip
+    return replace(state, tape=tape, slots=slots)
+
+
+def _write_update(
     model: Model,
     recipe: Recipe,
     tape: Tape,

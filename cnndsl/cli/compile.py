@@ -105,7 +105,7 @@ def _write_training(
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
     from cnndsl.backend.check import checked_bytes
-    from cnndsl.backend.training import StepOptions
+    from cnndsl.backend.step import StepOptions
     from cnndsl.files import write_whole
     from cnndsl.lower.driver import Plan
     from cnndsl.recipe import Recipe

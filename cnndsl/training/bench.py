@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnndsl.backend.inference import Options, inference_model
-from cnndsl.backend.training import StepOptions
+from cnndsl.backend.step import StepOptions
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.training import OPSET, Step, StepOptions, training_step
+from cnndsl.backend.pipelines import training_step
+from cnndsl.backend.step import OPSET, Step, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe

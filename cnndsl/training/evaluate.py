@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.inference import Options, inference_model
-from cnndsl.backend.training import OPSET, main_output
+from cnndsl.backend.step import OPSET, main_output
 from cnndsl.data.dataset import Split, Targets
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.inference import Options, inference_model
-from cnndsl.backend.training import StepOptions
+from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite, write_whole
 from cnndsl.ir import Model

@@ -5,7 +5,7 @@ import os
 from math import inf, prod
 from pathlib import Path
 
-from cnndsl.backend.training import Step, StepOptions, sees_whole_batch
+from cnndsl.backend.step import Step, StepOptions, sees_whole_batch
 from cnndsl.ir import Model
 from cnndsl.runtime.arena import arena_bytes
 from cnndsl.source import UserError

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.inference import InferenceEmitter, emit
+from cnndsl.backend.inference import InferenceEmitter, write_layers
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
@@ -27,7 +27,9 @@ def where_it_began(
         if not np.isfinite(array).all():
             return f"in the weights of {_place(model, name.rpartition('.')[0])}"
     tape = Tape()
-    values = emit(model, InferenceEmitter(tape, before), tape.input("input", ("N", *model.input)))
+    values = write_layers(
+        model, InferenceEmitter(tape, before), tape.input("input", ("N", *model.input))
+    )
     for i, value in enumerate(values[1:], 1):
         tape.outputs[f"node_{i}"] = value
     session = open_session(export(tape, "probe").SerializeToString(), "cpu")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cnndsl.backend.training import StepOptions
+from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.ir import Model

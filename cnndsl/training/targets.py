@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cnndsl.backend.training import main_output
+from cnndsl.backend.step import main_output
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe

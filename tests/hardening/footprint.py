@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cnndsl.api import parse
-from cnndsl.backend.training import StepOptions
+from cnndsl.backend.step import StepOptions
 from cnndsl.recipe import Recipe
 from cnndsl.training.compiled import Compiled, compile_step, sample_feed
 from cnndsl.training.memory import step_bytes

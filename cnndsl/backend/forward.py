@@ -1,0 +1,71 @@
+"""The forward pass of a training step: emitted for each micro-batch, synchronised, lowered."""
+
+from dataclasses import replace
+
+from cnndsl.backend.emitter import TrainingEmitter
+from cnndsl.backend.inference import normalised, write_layers
+from cnndsl.backend.step import StepOptions, StepState
+from cnndsl.backend.synchronised import synchronise
+from cnndsl.graph.tape import Tape, Value
+from cnndsl.ir import Model
+from cnndsl.lower.conv import check_plan
+from cnndsl.lower.driver import Lowering
+from cnndsl.source import UserError
+
+
+def emit(state: StepState) -> StepState:
+    """Every layer, once for each micro-batch; the output NAME of the i-th is `NAME:i`."""
+    model, options = state.model, state.options
+    if options.batch % options.pieces:
+        raise UserError(f"a batch of {options.batch} cannot be cut into {options.pieces} pieces")
+    tape = Tape()
+    emitter = TrainingEmitter(tape, options.dtype)
+    emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
+    for i, x in enumerate(_images(tape, model, options)):
+        values = write_layers(model, emitter, x)
+        tape.outputs |= {f"{name}:{i}": values[at] for name, at in model.outputs.items()}
+    tape.outputs |= emitter.updates
+    params = {value: name for name, value in emitter.params.items()}
+    return replace(state, tape=tape, params=params, randoms=tuple(emitter.randoms))
+
+
+def _images(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
+    """The micro-batches: N×C×H×W uint8, normalised in the graph; float for vectors."""
+    image = len(model.input) == 3
+    x = tape.input("x", (options.batch, *model.input), "uint8" if image else options.dtype)
+    each = options.batch // options.pieces
+    parts = [x]
+    if options.pieces > 1:
+        parts = tape.ops("Split", x, tape.ints([each] * options.pieces), axis=0)
+    if not image:
+        return parts
+    floats = [tape.op("Cast", part, to=options.dtype) for part in parts]
+    return [normalised(tape, part, options.mean, options.std) for part in floats]
+
+
+def synchronise_norms(state: StepState) -> StepState:
+    """Batch norm over the whole batch, whatever its micro-batches."""
+    synchronise(state.tape, state.options.pieces)
+    return state
+
+
+def lower(state: StepState) -> StepState:
+    """Every operator as primitives, in the layouts and by the algorithms that are fast."""
+    model, options, high = state.model, state.options, state.tape
+    check_plan(options.plan)
+    lowering = Lowering(high, options.plan, dict(state.params))
+    lowering.run()
+    outputs = tuple(
+        {
+            name: state.task.output(lowering.tape, lowering.plain(high.outputs[f"{name}:{i}"]))
+            for name in model.outputs
+        }
+        for i in range(options.pieces)
+    )
+    emitted = {f"{name}:{i}" for name in model.outputs for i in range(options.pieces)}
+    statistics = {n: lowering.plain(v) for n, v in high.outputs.items() if n not in emitted}
+    lowering.tape.outputs = {f"{name}.new": value for name, value in statistics.items()}
+    return replace(
+        state, tape=lowering.tape, outputs=outputs, statistics=statistics,
+        weights=lowering.stored, layouts=lowering.layouts, algorithms=lowering.chosen,
+    )  # fmt: skip

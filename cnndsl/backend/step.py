@@ -1,0 +1,139 @@
+"""A training step: what it is made from, and what its host must know.
+
+State goes in and comes out: for each tensor NAME there is an input `NAME` and an output `NAME.new`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnndsl.graph.tape import Tape, Value
+from cnndsl.ir import Model
+from cnndsl.layers.norm import BatchNorm
+from cnndsl.lower.driver import Plan
+from cnndsl.lower.layout import Layout
+from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
+from cnndsl.tasks import Task
+from cnndsl.weights.base import Weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OPSET = 18
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """How the step is made: images a step, in how many micro-batches, and how it is computed.
+
+    `soft` takes blended targets (mixup) instead of those that the data have.
+    """
+
+    batch: int
+    pieces: int = 1
+    plan: Plan = field(default_factory=Plan)
+    soft: bool = False
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    fast: bool = True
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class StepState:
+    """A training step while it is built: what each pass of the pipeline leaves for the next.
+
+    Lists are by micro-batch; names are paths of tensors, such as `conv_1.weight`.
+    """
+
+    model: Model
+    recipe: Recipe
+    options: StepOptions
+    tape: Tape = field(default_factory=Tape)
+    params: Mapping[Value, str] = field(default_factory=dict[Value, str])  # by emit
+    randoms: tuple[Value, ...] = ()
+    outputs: tuple[Mapping[str, Value], ...] = ()  # by lower
+    statistics: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    weights: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    layouts: Mapping[str, Layout] = field(default_factory=dict[str, Layout])
+    algorithms: Mapping[str, str] = field(default_factory=dict[str, str])
+    losses: tuple[Value, ...] = ()  # by loss
+    tallies: tuple[Value, ...] = ()
+    gradients: Mapping[str, list[Value]] = field(default_factory=dict[str, list[Value]])  # backward
+    slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def task(self) -> Task:
+        """What is learned; a recipe that is `resolved` has one."""
+        assert self.recipe.task is not None
+        return self.recipe.task
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step on a tape, with what its host must know."""
+
+    tape: Tape
+    layouts: Mapping[str, Layout]
+    slots: Mapping[str, tuple[str, ...]]  # state beside each tensor
+    randoms: tuple[Value, ...]
+    algorithms: Mapping[str, str]
+
+    def initial_state(self, weights: Weights) -> "dict[str, NDArray[Any]]":
+        """Every state tensor at its start, in the step's layout."""
+        state: dict[str, NDArray[Any]] = {"step": np.zeros((), np.float32)}
+        for name, layout in self.layouts.items():
+            state[name] = layout.store(weights[name])
+            for slot in self.slots.get(name, ()):
+                start = state[name] if slot == "ema" else np.zeros_like(state[name])
+                state[f"{name}.{slot}"] = start.copy()
+        return state
+
+    def weights(
+        self, state: "Mapping[str, NDArray[Any]]", slot: str | None = None
+    ) -> "dict[str, NDArray[Any]]":
+        """The model's tensors in ONNX's layout; `slot` ("ema") instead where it exists."""
+        tensors: dict[str, NDArray[Any]] = {}
+        for name, layout in self.layouts.items():
+            has = slot is not None and slot in self.slots.get(name, ())
+            tensors[name] = layout.restore(state[f"{name}.{slot}" if has else name])
+        return tensors
+
+    def restored(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+        """The whole state in ONNX's layout, as checkpoints keep it."""
+        return {n: self._layout(n).restore(a) if n != "step" else a for n, a in state.items()}
+
+    def stored(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+        """The opposite of `restored`."""
+        return {n: self._layout(n).store(a) if n != "step" else a for n, a in state.items()}
+
+    def _layout(self, name: str) -> Layout:
+        return self.layouts.get(name) or self.layouts[name.rpartition(".")[0]]
+
+
+def sees_whole_batch(model: Model) -> bool:
+    """Whether a layer mixes the images of a batch, so that it cannot be cut."""
+    return any(isinstance(node.layer, BatchNorm) for node in model.nodes)
+
+
+def main_output(model: Model) -> str:
+    """The model's main output; UserError where its outputs have different numbers of classes."""
+    sizes = {name: shape[0] for name, shape in model.output_shapes().items()}
+    if len(set(sizes.values())) > 1:
+        shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise UserError(f"outputs that are trained have the same number of classes, not {shown}")
+    return model.main_output
+
+
+def resolved(model: Model, recipe: Recipe) -> Recipe:
+    """The recipe with task and loss, of which the model can learn; UserError otherwise."""
+    recipe = recipe.resolved(model.output_shapes()[main_output(model)])
+    assert recipe.task is not None
+    for shape in model.output_shapes().values():
+        problem = recipe.task.problem(shape)
+        if problem is not None:
+            raise UserError(problem)
+    return recipe
