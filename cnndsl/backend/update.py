@@ -98,7 +98,7 @@ def _groups(
     """Names to update together: small tensors that are treated alike; others alone."""
     groups: dict[object, list[str]] = {}
     for name, role in roles.items():
-        alone = weights[name].size > _SMALL or optimizer.alone(role)
+        alone = weights[name].size > _SMALL or optimizer.updates_alone(role)
         groups.setdefault(name if alone else (role.decays, tensors[name].l2), []).append(name)
     return list(groups.values())
 

@@ -94,7 +94,7 @@ def far_rate(s: Subject) -> Iterator[Found]:
     if s.recipe is None or "optimizer" not in s.recipe.said:
         return
     optimizer = s.recipe.optimizer
-    low, high = optimizer.usual
+    low, high = optimizer.typical_lr
     default = keys(type(optimizer))["lr"].default
     if low <= optimizer.lr <= high:
         return
@@ -123,7 +123,7 @@ def batchnorm_batch_1(s: Subject) -> Iterator[Found]:
 @lint("W206")
 def l2_with_sign_optimizer(s: Subject) -> Iterator[Found]:
     """An `l2` in the loss under an optimizer that takes only a gradient's direction."""
-    if s.recipe is None or not s.recipe.optimizer.directed:
+    if s.recipe is None or not s.recipe.optimizer.sign_like:
         return
     word = s.recipe.optimizer.word
     penalised = (node for node in s.nodes if any(p.l2 for p in node.params))

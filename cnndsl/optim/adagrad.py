@@ -15,7 +15,7 @@ class Adagrad(Optimizer, word="adagrad"):
     eps: float = key("float", default=1e-10, low=0, doc="added to the root")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
-    usual = (1e-4, 0.5)
+    typical_lr = (1e-4, 0.5)
 
     def update(self, u: Update) -> Value:
         """w − lr · g / (√Σg² + eps)."""

@@ -20,7 +20,7 @@ class Adam(Optimizer, word="adam"):
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
-    usual = (1e-6, 0.02)
+    typical_lr = (1e-6, 0.02)
 
     def update(self, u: Update) -> Value:
         """w − lr · m̂ / (√v̂ + eps)."""
@@ -47,7 +47,7 @@ def adam_step(u: Update, g: Value, betas: tuple[float, float], eps: float) -> Va
     s = √((1 − β₂ᵗ) / (1 − β₂)) it is lr · s · (1 − β₁)/(1 − β₁ᵗ) · m / (√v + s·eps).
     """
     beta1, beta2 = betas
-    g = u.kept_normal(g, eps)
+    g = u.avoid_denormals(g, eps)
     m = u.op("Add", u.times(u.slot("mean"), beta1), g)
     v = u.op("Add", u.times(u.slot("square"), beta2), u.op("Mul", g, g))
     u.keep("mean", m)

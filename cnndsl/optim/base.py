@@ -29,7 +29,7 @@ class Update:
     """What a rule writes with: one weight w, its gradient g, the learning rate, and state.
 
     `slot` gives a state tensor of w's shape (zeros at first), `keep` its new value; `step` counts
-    from 1. `plain` turns values of w's layout into ONNX's, `laid` back.
+    from 1. `unpacked` turns a value from the step's layout of w into ONNX's, `packed` back.
     """
 
     tape: Tape
@@ -40,19 +40,19 @@ class Update:
     slot: Callable[[str], Value]
     keep: Callable[[str, Value], None]
     role: Role
-    plain: Callable[[Value], Value]
-    laid: Callable[[Value], Value]
+    unpacked: Callable[[Value], Value]
+    packed: Callable[[Value], Value]
 
     def op(self, op: str, *inputs: Value) -> Value:
         """Write an operator."""
         return self.tape.op(op, *inputs)
 
-    def kept_normal(self, g: Value, eps: float = 1.0) -> Value:
-        """g + 1e-18, so that a memory of it never fades into denormal numbers.
+    def avoid_denormals(self, g: Value, eps: float = 1.0) -> Value:
+        """g + 1e-18, so that a moving average of it never decays to denormal numbers.
 
-        Where a gradient stays 0, as behind a dead ReLU, memories shrink by a factor a step and are
-        denormal after some 800. Processors are slow with these: a whole step took 16 % longer.
-        Not where the rule divides by hardly more than the gradient's own size: it would be a step.
+        Where a gradient stays 0, as behind a dead ReLU, its averages decay by a factor a step and
+        are denormal after some 800. CPUs are slow with these: a whole step took 16 % longer.
+        Left out where `eps` is as small as that: 1e-18 / eps would be a step of its own.
         """
         return g if eps < 1e6 * _FAINT else self.op("Add", g, self.number(_FAINT))
 
@@ -89,15 +89,15 @@ class Update:
 class Optimizer(Word):
     """A rule from weight, gradient, state and learning rate to new weight and state."""
 
-    usual: ClassVar[tuple[float, float]] = (1e-6, 1.0)
-    """Learning rates that the optimizer is mostly used with."""
-    directed: ClassVar[bool] = False
-    """Whether a small gradient makes as long a step as a large one."""
+    typical_lr: ClassVar[tuple[float, float]] = (1e-6, 1.0)
+    """Range of the learning rates that the optimizer is mostly used with."""
+    sign_like: ClassVar[bool] = False
+    """Whether the length of a step does not depend on the size of the gradient."""
     lr: float
     decay: float
 
-    def alone(self, role: Role) -> bool:
-        """Whether such a weight is updated by itself; the others go side by side."""
+    def updates_alone(self, role: Role) -> bool:
+        """Whether the rule needs this weight by itself; other small ones are concatenated."""
         return False
 
     def update(self, u: Update) -> Value:

@@ -16,8 +16,8 @@ class Lion(Optimizer, word="lion"):
     beta2: float = key("float", default=0.99, low=0, high=0.99999, doc="memory of g")
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
 
-    usual = (1e-7, 3e-3)
-    directed = True
+    typical_lr = (1e-7, 3e-3)
+    sign_like = True
 
     def update(self, u: Update) -> Value:
         """w · (1 − lr·decay) − lr · sign(β₁·m + (1 − β₁)·g)."""

@@ -11,51 +11,52 @@ from cnndsl.optim.base import Optimizer, Role, Update
 
 @dataclass(frozen=True)
 class Muon(Optimizer, word="muon"):
-    """Kernels of `conv` and `dense` move along an orthogonal matrix; the rest as by `adamw`.
+    """Momentum whose update is orthogonalised by five Newton–Schulz iterations.
 
-    With m the moving mean of a kernel's gradient as a matrix [outputs, rest] and g looking ahead by
-    one step of it: w ← w·(1 − lr·decay) − lr · 0.2·√(longer side) · UVᵀ, where g = U S Vᵀ. UVᵀ is
-    what five Newton–Schulz iterations make of g / |g|, but for singular values between 0.7 and 1.2
-    instead of 1. The factor gives steps of the size of AdamW's, so one `lr` does for both.
-    Depthwise kernels are no such matrices and go to `adamw`, as biases and norms do, and the last
-    kernels before the outputs, whose rows are classes. The steps of `adamw` are `ratio` times as
-    long as its own; the decay is lr·decay for all.
-    A weight costs 10 to 15 multiplications for each unit of its kernel's shorter side.
+    Applies to kernels of `conv` and `dense` except depthwise ones and the output layer; every other
+    parameter uses AdamW at lr · ratio. With m the momentum of a kernel's gradient as a matrix
+    [outputs, rest] and g = U S Vᵀ the gradient with Nesterov momentum:
+
+    w ← w·(1 − lr·decay) − lr · 0.2·√(longer side) · UVᵀ
+
+    Newton–Schulz gives UVᵀ up to singular values between 0.7 and 1.2 in place of 1. The factor
+    0.2·√(longer side) makes the steps as large as AdamW's, so that one `lr` serves both.
+    Cost: 10 to 15 multiplications per weight for each unit of the kernel's shorter side.
 
     Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; the factor: arXiv:2502.16982.
     Like PyTorch's Muon with `match_rms_adamw`, in float32 where that computes in bfloat16.
     """
 
     lr: float = key("float", default=0.01, low=0, doc="learning rate")
-    momentum: float = key("float", default=0.95, low=0, high=0.99999, doc="memory of kernels' g")
-    beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="memory of the others' g")
-    beta2: float = key("float", default=0.95, low=0, high=0.99999, doc="memory of their g²")
+    momentum: float = key("float", default=0.95, low=0, high=0.99999, doc="momentum of kernels")
+    beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="AdamW's decay of mean g")
+    beta2: float = key("float", default=0.95, low=0, high=0.99999, doc="AdamW's decay of mean g²")
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
-    ratio: float = key("float", default=1.0, low=0, doc="steps of `adamw`, as a share of lr")
+    ratio: float = key("float", default=1.0, low=0, doc="AdamW's learning rate, as a share of lr")
     decay: float = key("float", default=0.01, low=0, doc="weight decay; skips biases and norms")
 
-    usual = (1e-4, 0.2)
-    directed = True
+    typical_lr = (1e-4, 0.2)
+    sign_like = True
 
-    def alone(self, role: Role) -> bool:
-        """A kernel behind others: a matrix of several outputs that see several inputs each."""
+    def updates_alone(self, role: Role) -> bool:
+        """Kernels of more than one input and output, except those of the output layer."""
         matrix = role.decays and len(role.shape) > 1 and min(role.shape[:2]) > 1
         return matrix and not role.head
 
     def update(self, u: Update) -> Value:
         """Along UVᵀ for kernels, AdamW's step for the rest."""
         w = u.decayed(self.decay)
-        if not self.alone(u.role):
+        if not self.updates_alone(u.role):
             step = adam_step(u, u.g, (self.beta1, self.beta2), self.eps)
             return u.op("Sub", w, u.times(step, self.ratio))
-        g = u.kept_normal(u.g)
+        g = u.avoid_denormals(u.g)
         m = u.blend(u.slot("mean"), g, 1 - self.momentum)
         u.keep("mean", m)
-        kernel = u.plain(u.blend(g, m, self.momentum))
+        kernel = u.unpacked(u.blend(g, m, self.momentum))
         sides = (u.role.shape[0], prod(u.role.shape[1:]))
         turned = u.tape.reshape(_orthogonal(u, kernel, sides), *u.role.shape)
         rate = u.times(u.lr, 0.2 * max(sides) ** 0.5)
-        return u.op("Sub", w, u.op("Mul", u.laid(turned), rate))
+        return u.op("Sub", w, u.op("Mul", u.packed(turned), rate))
 
 
 def _orthogonal(u: Update, g: Value, sides: tuple[int, int]) -> Value:

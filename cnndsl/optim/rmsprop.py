@@ -17,11 +17,11 @@ class RmsProp(Optimizer, word="rmsprop"):
     momentum: float = key("float", default=0.0, low=0, high=1, doc="memory of past steps")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
-    usual = (1e-6, 0.1)
+    typical_lr = (1e-6, 0.1)
 
     def update(self, u: Update) -> Value:
         """w − lr · g / (√v + eps), through momentum if any."""
-        g = u.kept_normal(u.penalised(self.decay), self.eps)
+        g = u.avoid_denormals(u.penalised(self.decay), self.eps)
         v = u.blend(u.slot("square"), u.op("Mul", g, g), 1 - self.alpha)
         u.keep("square", v)
         step = u.op("Div", g, u.op("Add", u.op("Sqrt", v), u.number(self.eps)))

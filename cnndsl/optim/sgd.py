@@ -19,13 +19,13 @@ class Sgd(Optimizer, word="sgd"):
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
     nesterov: str | None = word("nesterov", doc="looks ahead by one step of momentum")
 
-    usual = (1e-4, 3.0)
+    typical_lr = (1e-4, 3.0)
 
     def update(self, u: Update) -> Value:
         """w − lr·v, or w − lr·(g + momentum·v)."""
         g = u.penalised(self.decay)
         if self.momentum:
-            g = u.kept_normal(g)
+            g = u.avoid_denormals(g)
             v = u.op("Add", u.times(u.slot("velocity"), self.momentum), g)
             u.keep("velocity", v)
             g = u.op("Add", g, u.times(v, self.momentum)) if self.nesterov else v
