@@ -67,8 +67,8 @@ def _plain(word: str) -> str:
 
 @cache
 def table(kind: str) -> dict[str, Meaning]:
-    """All words of a kind, without their capitals, `_` and `-`."""
-    lines = (line for line in KINDS[kind].splitlines() if line.strip())
+    """All words of a kind, without their capitals, `_` and `-`; none for tasks."""
+    lines = (line for line in KINDS.get(kind, "").splitlines() if line.strip())
     return dict(entry for line in lines for entry in _entries(line))
 
 
