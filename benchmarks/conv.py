@@ -10,7 +10,6 @@ from time import perf_counter
 
 import numpy as np
 
-from cnndsl.graph import rules
 from cnndsl.graph.export import export
 from cnndsl.graph.idioms import use_fast_idioms
 from cnndsl.graph.simplify import merge_reshapes, simplify
@@ -45,7 +44,6 @@ def graph(shape, batch, algorithm):
     y = lowered.forms[high.nodes[0].outputs[0]]
     tape = lowered.tape
     loss = tape.op("ReduceMean", plain(tape, y), tape.ints([0, 1, 2, 3]), keepdims=0)
-    rules.load()
     dx, dw = gradients(tape, loss, [lowered.stored["x"], lowered.stored["w"]])
     tape.outputs = {"loss": loss, "dx": dx, "dw": dw}
     for each in (simplify, use_fast_idioms, merge_reshapes):

@@ -10,7 +10,6 @@ from stepping import Array
 
 from cnndsl import losses, lr_schedules
 from cnndsl.graph.export import export
-from cnndsl.graph.rules import load
 from cnndsl.graph.tape import Tape
 from cnndsl.graph.vjp import gradients
 from cnndsl.lr_schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
@@ -27,7 +26,6 @@ EPOCHS, STEPS = 6, 5  # a run of 30 steps
 
 
 def loss_and_gradient(loss: losses.Loss, x: Array, q: Array) -> tuple[Array, Array]:
-    load()
     tape = Tape()
     value = tape.input("x", x.shape, "float64")
     target = tape.input("q", q.shape, "float64")

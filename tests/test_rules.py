@@ -1,5 +1,7 @@
 """Every gradient is the slope of its operator: float64, along a random direction, ≤ 1e-7."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reference import Array, evaluate
@@ -8,20 +10,15 @@ from rule_cases import CASES, Case, ints, some
 from cnndsl.api import parse
 from cnndsl.backend.pipelines import training_step
 from cnndsl.backend.step import StepOptions
-from cnndsl.graph import ops, rules
+from cnndsl.graph.ops import operator, operators
+from cnndsl.graph.ops.grad import Expr, Grad
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.graph.vjp import NO_GRADIENT, VARIADIC, VJP, Grad, MissingRule, gradients
+from cnndsl.graph.vjp import MissingRule, gradients
 from cnndsl.lower import driver
 from cnndsl.recipe import Recipe
 
-rules.load()
 driver.load()
 
-# Lowered to others before anything is differentiated; they stand in inference graphs only.
-LOWERED = {
-    "AveragePool", "BatchNormalization", "GlobalAveragePool", "GlobalMaxPool",
-    "InstanceNormalization", "LRN", "LayerNormalization", "MaxPool", "Resize",
-}  # fmt: skip
 # Inputs that no gradient flows into: they are constants on every tape.
 CONSTANT = {("Clip", 1), ("Clip", 2), ("Pow", 1), ("Where", 0)}
 
@@ -81,31 +78,32 @@ def test_gradient_is_the_slope(name: str, index: int) -> None:
 
 
 def test_every_operator_has_gradients_or_a_reason_for_none() -> None:
-    known = {op for op, _ in VJP} | VARIADIC.keys() | NO_GRADIENT.keys()
-    assert ops.RULES.keys() - known == LOWERED
-    assert known <= ops.RULES.keys()
-    assert driver.TABLE.keys() >= LOWERED
-    assert not NO_GRADIENT.keys() & ({op for op, _ in VJP} | VARIADIC.keys())
+    """Without either it must be lowered to others before anything is differentiated."""
+    for name, entry in operators().items():
+        ways = [bool(entry.gradients), entry.each is not None, bool(entry.constant)]
+        assert sum(ways) == 1 or (not any(ways) and name in driver.TABLE), name
 
 
 def test_every_rule_has_a_case() -> None:
     tried = {(case.op, i) for case in CASES.values() for i in case.live()}
-    assert VJP.keys() <= tried
-    assert VARIADIC.keys() <= {op for op, _ in tried}
+    rules = {(o.name, i) for o in operators().values() for i, r in enumerate(o.gradients) if r}
+    assert rules <= tried
+    assert {o.name for o in operators().values() if o.each} <= {op for op, _ in tried}
     assert not CONSTANT & tried
 
 
 def test_a_wrong_rule_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(g: Grad) -> Value:
-        return g.scaled(g.op("Div", g.dy, g.x(1)), 0.5)
+    def half(g: Grad) -> Expr:
+        return g.dy / g.b * 0.5
 
-    monkeypatch.setitem(VJP, ("Div", 0), half)
+    entry = operator("Div")
+    monkeypatch.setitem(operators(), "Div", replace(entry, gradients=(half, entry.gradients[1])))
     assert error(CASES["Div"], 0) > 0.1
     assert error(CASES["Div"], 1) < 1e-7
 
 
 def test_a_missing_rule_names_operator_path_and_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(VJP, ("Tanh", 0))
+    monkeypatch.setitem(operators(), "Tanh", replace(operator("Tanh"), gradients=()))
     model = parse("input 6\ndense 4\n\ntanh\ndense 2").ir
     place = r"no gradient for input 0 of Tanh \(tanh_1 at line 4\)"
     with pytest.raises(MissingRule, match=place):

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from cnndsl.backend.step import StepState, sees_whole_batch
-from cnndsl.graph import rules
 from cnndsl.graph.vjp import gradients
 from cnndsl.source import UserError
 
@@ -14,7 +13,6 @@ def backward(state: StepState) -> StepState:
     learned = [n for n, p in tensors.items() if p.learned and n in state.weights]
     if not learned:
         raise UserError("the model has nothing to learn: no layer with weights")
-    rules.load()
     tape, weights = state.tape, [state.weights[n] for n in learned]
     losses = [tape.sum(state.losses)] if sees_whole_batch(state.model) else state.losses
     parts = [gradients(tape, loss, weights) for loss in losses]

@@ -4,10 +4,10 @@ from math import prod
 
 import numpy as np
 
-from cnndsl.graph.tape import Node, Tape, Value
+from cnndsl.graph.value import Node, Value, Writer
 
 
-def with_zero_row(tape: Tape, x: Value, axis: int = 0) -> tuple[Value, int]:
+def with_zero_row(tape: Writer, x: Value, axis: int = 0) -> tuple[Value, int]:
     """A tensor with the rows of x along an axis and, from the returned row on, zeros.
 
     Behind a product with a constant matrix the zeros cost no copy: the matrix gets a zero row.
@@ -23,14 +23,14 @@ def with_zero_row(tape: Tape, x: Value, axis: int = 0) -> tuple[Value, int]:
     return tape.op("Concat", x, zeros, axis=axis), rows
 
 
-def _behind_reshapes(tape: Tape, x: Value) -> Node | None:
+def _behind_reshapes(tape: Writer, x: Value) -> Node | None:
     made = tape.producer(x)
     while made is not None and made.op == "Reshape" and made.inputs[0] is not None:
         made = tape.producer(made.inputs[0])
     return made
 
 
-def _taller(tape: Tape, product: Node, x: Value) -> Value | None:
+def _taller(tape: Writer, product: Node, x: Value) -> Value | None:
     """The same product with a zero row under its constant matrix, in x's shape but longer."""
     matrix, right = product.inputs
     assert matrix is not None
@@ -45,7 +45,7 @@ def _taller(tape: Tape, product: Node, x: Value) -> Value | None:
     return tape.reshape(longer, -1, *(int(d) for d in x.shape[1:]))
 
 
-def cut_rows(tape: Tape, x: Value, axis: int, start: int, end: int) -> Value:
+def cut_rows(tape: Writer, x: Value, axis: int, start: int, end: int) -> Value:
     """x[start:end] along an axis; the operand itself where x is a Concat of it."""
     if (start, end) == (0, int(x.shape[axis])):
         return x

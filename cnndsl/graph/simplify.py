@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from cnndsl.graph import ops
+from cnndsl.graph.ops import has
+from cnndsl.graph.ops.base import Trait, broadcast
 from cnndsl.graph.tape import Node, Tape, Value
 
 Transform = Callable[[Tape, Node], list[Value] | None]
@@ -78,21 +79,18 @@ def _evaluate(tape: Tape, node: Node) -> "np.ndarray[tuple[int, ...], np.dtype[n
     return np.asarray(result, node.outputs[0].dtype)
 
 
-_BROADCASTING = ("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Equal", "Greater", "Less")
-
-
 def unstretch(tape: Tape) -> None:
     """Leave out an Expand where the reader broadcasts by itself."""
 
     def transform(tape: Tape, node: Node) -> list[Value] | None:
-        if node.op not in _BROADCASTING:
+        if not has(node.op, Trait.BROADCASTS):
             return None
         inputs = list(node.inputs)
         for i, value in enumerate(inputs):
             made = tape.producer(value) if value is not None else None
             if made is not None and made.op == "Expand":
                 trial = [*inputs[:i], made.inputs[0], *inputs[i + 1 :]]
-                if ops.broadcast(*(v.shape for v in trial if v)) == node.outputs[0].shape:
+                if broadcast(*(v.shape for v in trial if v)) == node.outputs[0].shape:
                     inputs = trial
         if tuple(inputs) == node.inputs:
             return None

@@ -5,43 +5,17 @@ Names, operators and attributes are ONNX's own; protobuf appears only in `graph.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.graph import ops
+from cnndsl.graph.ops import operator
+from cnndsl.graph.ops.base import Call
+from cnndsl.graph.value import Dim, Dims, Node, Value
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Dim = int | str
-Dims = tuple[Dim, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Value:
-    """A tensor on a tape. `dtype` is numpy's name; a dimension is an int or, for the batch, "N"."""
-
-    name: str
-    shape: Dims
-    dtype: str
-
-    @property
-    def size(self) -> int:
-        """Number of elements; every dimension must be known."""
-        return prod(int(d) for d in self.shape)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Node:
-    """One application of an ONNX operator, with the place in the spec that caused it."""
-
-    op: str
-    inputs: tuple[Value | None, ...]
-    outputs: tuple[Value, ...]
-    attrs: dict[str, Any]
-    path: str
-    line: int
+__all__ = ["Dim", "Dims", "Node", "Tape", "Value"]
 
 
 @dataclass
@@ -109,12 +83,12 @@ class Tape:
 
     def ops(self, op: str, *inputs: Value | None, results: int = 1, **attrs: Any) -> list[Value]:
         """Write an operator; returns all its outputs."""
-        found = ops.infer(self, op, inputs, attrs, results)
+        made = operator(op).outputs(Call(inputs, attrs, results, self.consts))
         base = f"{self.path or 'graph'}/{op}"
         name = self.name(base)
         outputs = tuple(
             Value(name if not i else f"{name}:{i}", shape, dtype)
-            for i, (shape, dtype) in enumerate(found)
+            for i, (shape, dtype) in enumerate(made)
         )
         self.keep(Node(op, inputs, outputs, attrs, self.path, self.line))
         return list(outputs)

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
+from cnndsl.graph.ops import has
+from cnndsl.graph.ops.base import Trait
 from cnndsl.graph.simplify import drop_dead, rewrite
 from cnndsl.graph.tape import Node, Tape, Value
-
-_RISING = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "Softplus")
 
 
 def pool_first(tape: Tape) -> None:
@@ -29,4 +29,4 @@ def pool_first(tape: Tape) -> None:
 
 def _rises(node: Node) -> bool:
     """A leaky slope may be negative."""
-    return node.op in _RISING and node.attrs.get("alpha", 0) >= 0
+    return has(node.op, Trait.MONOTONE) and node.attrs.get("alpha", 0) >= 0

@@ -3,51 +3,42 @@
 from dataclasses import replace
 from math import prod
 
+from cnndsl.graph.ops import with_trait
+from cnndsl.graph.ops.base import Trait
 from cnndsl.graph.tape import Node, Value
 from cnndsl.lower.driver import Form, Lowering, as_plain, lowers
 from cnndsl.lower.laid import Laid, arranged
 
 
-@lowers(
-    "Relu", "Sigmoid", "Tanh", "Erf", "Exp", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "Softplus",
-    "Clip", "Neg", "Cast", "Not", "Identity",
-)  # fmt: skip
-def _unary(lo: Lowering, node: Node) -> "Form | list[Form]":
-    if not isinstance(lo.form(node.inputs[0]), Laid):
+@lowers(*with_trait(Trait.ELEMENTWISE))
+def _elementwise(lo: Lowering, node: Node) -> "Form | list[Form]":
+    """As it is, on the layout of its largest image; the other operands are brought to that."""
+    if not any(isinstance(lo.form(v), Laid) for v in node.inputs if v is not None):
         return as_plain(lo, node)
-    x = lo.settled(node.inputs[0])
-    return replace(x, value=lo.tape.op(node.op, x.value, *node.inputs[1:], **node.attrs))
-
-
-@lowers("Add", "Mul", "Sub", "Div", "PRelu")
-def _binary(lo: Lowering, node: Node) -> "Form | list[Form]":
-    forms = [lo.form(v) for v in node.inputs]
-    if not any(isinstance(form, Laid) for form in forms):
-        return as_plain(lo, node)
-    forms = [_laid_if_large(lo, v, form) for v, form in zip(node.inputs, forms, strict=True)]
-    whole = max(
-        (i for i in range(2) if isinstance(forms[i], Laid)), key=lambda i: _positions(forms[i])
-    )
+    forms = [None if v is None else _laid_if_large(lo, v, lo.form(v)) for v in node.inputs]
+    whole = max(range(len(forms)), key=lambda i: _positions(forms[i]))
     x = lo.settled(node.inputs[whole])
-    other = _beside(lo, node.inputs[1 - whole], x)
-    pair = (x.value, other) if whole == 0 else (other, x.value)
-    return replace(x, value=lo.tape.op(node.op, *pair, **node.attrs))
+    operands = [
+        x.value if i == whole else _beside(lo, value, x) for i, value in enumerate(node.inputs)
+    ]
+    return replace(x, value=lo.tape.op(node.op, *operands, **node.attrs))
 
 
-def _laid_if_large(lo: Lowering, value: Value | None, form: Form) -> Form:
+def _laid_if_large(lo: Lowering, value: Value, form: Form) -> Form:
     """An image that is not laid yet, as such: it may be larger than the one that is."""
     if isinstance(form, Laid) or len(form.shape) != 4:
         return form
     return lo.laid(value) if prod(int(d) for d in form.shape[2:]) > 1 else form
 
 
-def _positions(form: Form) -> int:
+def _positions(form: Form | None) -> int:
     return len(form.order) if isinstance(form, Laid) else 0
 
 
-def _beside(lo: Lowering, value: Value | None, x: Laid) -> Value:
-    """The other operand, so that it broadcasts against x: same order, or (1, B, C), (C,), ()."""
-    assert value is not None
+def _beside(lo: Lowering, value: Value | None, x: Laid) -> Value | None:
+    """Another operand, so that it broadcasts against x: same order, or (1, B, C), (C,), ()."""
+    if value is None:
+        return None
     form = lo.form(value)
     if isinstance(form, Laid):
         form = lo.settled(value)

@@ -9,14 +9,11 @@ from collections import defaultdict
 
 import numpy as np
 
+from cnndsl.graph.ops import has
+from cnndsl.graph.ops.base import Trait
 from cnndsl.graph.passes.node_order import runtime_order
 from cnndsl.graph.tape import Node, Tape, Value
 
-_ALIAS = {"Reshape", "Identity", "Flatten", "Squeeze", "Unsqueeze"}  # the output is the input
-_IN_PLACE = {
-    "Abs", "Add", "Clip", "Div", "Erf", "Exp", "HardSigmoid", "LeakyRelu", "Log", "Max", "Min",
-    "Mul", "Neg", "Relu", "Sigmoid", "Softmax", "Sqrt", "Sub", "Tanh",
-}  # fmt: skip
 _ROUND = 256
 _FIRST, _LAST = 1 << 20, 1 << 30  # regions double from here to here
 _DEAD = 128 << 20  # a chunk with more than this unused is split
@@ -90,9 +87,9 @@ class _Plan:
     def _reused(self, node: Node, value: Value) -> Value | None:
         """The buffer of an input that the node may write its output to."""
         given = [v for v in _given(node)[:2] if v in self._buffer]
-        if node.op in _ALIAS or self._is_joined(node):
+        if has(node.op, Trait.VIEW) or self._is_joined(node):
             return self._buffer[given[0]] if given and given[0] is node.inputs[0] else None
-        if node.op not in _IN_PLACE or value in self._outputs:
+        if not has(node.op, Trait.IN_PLACE) or value in self._outputs:
             return None
         last = (self._buffer[v] for v in given if _kind(v) == _kind(value))
         return next((b for b in last if self._left[b] == 1), None)

@@ -1,0 +1,15 @@
+"""Normalisations. Lowered to primitives before they are differentiated."""
+
+from cnndsl.graph.ops.base import Call, define, same
+from cnndsl.graph.value import Dims
+
+
+def _batch_norm(call: Call) -> list[Dims]:
+    """The normalised x and, in training, the new mean and variance."""
+    return [call.shape(), *(call.shape(1) for _ in range(call.results - 1))]
+
+
+define("BatchNormalization", _batch_norm)
+define("LayerNormalization", same)
+define("InstanceNormalization", same)
+define("LRN", same)
