@@ -5,16 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from reference import Array, evaluate
-from rule_cases import CASES, Case, ints, some
+from rule_cases import CASES, Case, above, ints, some
 
 from cnndsl.api import parse
 from cnndsl.backend.pipelines import training_step
 from cnndsl.backend.step import StepOptions
-from cnndsl.graph.ops import operator, operators
+from cnndsl.graph.ops import operator, operators, with_trait
+from cnndsl.graph.ops.base import Trait
 from cnndsl.graph.ops.grad import Expr, Grad
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import MissingRule, gradients
 from cnndsl.lower import driver
+from cnndsl.lower.commute import pool_first
 from cnndsl.recipe import Recipe
 
 driver.load()
@@ -127,3 +129,21 @@ def test_what_the_loss_ignores_has_zeros() -> None:
     found = evaluate(tape, {"x": some(2, 3), "other": some(4)})
     assert np.array_equal(found["first"], np.ones((2, 3)))
     assert np.array_equal(found["second"], np.zeros(4))
+
+
+@pytest.mark.parametrize("name", with_trait(Trait.MONOTONE))
+def test_what_is_said_to_be_monotone_never_falls(name: str) -> None:
+    x = np.sort(above(200) if name in ("Log", "Sqrt") else 2 * some(200))
+    tape = Tape(path="case")
+    bounds = [tape.scalar(n, "float64") for n in (-1.0, 1.0)] if name == "Clip" else []
+    tape.outputs["y"] = tape.op(name, tape.input("x", x.shape, "float64"), *bounds)
+    assert (np.diff(evaluate(tape, {"x": x})["y"]) >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["Relu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus"])
+def test_pooling_goes_before_what_is_monotone(name: str) -> None:
+    tape = Tape(path="case")
+    y = tape.op(name, tape.input("x", (1, 3, 4, 4)))
+    tape.outputs["y"] = tape.op("MaxPool", y, kernel_shape=(2, 2), strides=(2, 2), pads=(0,) * 4)
+    pool_first(tape)
+    assert [node.op for node in tape.nodes] == ["MaxPool", name]

@@ -122,6 +122,7 @@ DEPLOYED = {
     **{k: v for k, v in BODIES.items() if "bn" not in v and "drop" not in v},
     **{f"gated {w}": f"conv 8 3x3 same; mul {{ {w} | gap; conv 8 1x1 sigmoid }}" for w in GATES},
     **{f"one channel {word}": f"conv 1 3x3 same {word}" for word in ALONE},
+    "rising": "conv 8 3x3 same elu; pool 2; conv 4 3x3 same selu; pool 2",
     "falling": "conv 8 3x3 same leaky alpha=-0.5; pool 2",
     "bilinear": "conv 8 3x2; upsample 3 bilinear; pool 2; conv 4 3x3 same; upsample 2x1 bilinear",
     "unread": "a: conv 4 3x3 same relu; conv 4 3x3 same prelu; from a",
