@@ -5,7 +5,8 @@ from pathlib import Path
 
 from cnndsl import limits
 from cnndsl.ir import Model
-from cnndsl.passes.expand import Expander
+from cnndsl.passes.expand import expand
+from cnndsl.passes.expansion import ExpansionState
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.reporter import Reporter
 from cnndsl.passes.synonyms import guess
@@ -54,43 +55,42 @@ def recipe_of(section: str, name: str) -> Recipe:
 
 def _expanded(file: ast.File, reporter: Reporter, settings: dict[str, float]) -> Model | None:
     source = file.source
-    run = Expander(reporter, source.path.parent if source.path else None, settings)
-    run.run(file)
-    find_unknown(run, file)
-    _check_settings(run, file, settings)
+    state = expand(file, reporter, source.path.parent if source.path else None, settings)
+    find_unknown(state, file)
+    _check_settings(file, settings)
     recipe = None
-    if run.recipe is not None:
-        recipe = read_recipe(*run.recipe, reporter)
+    if state.recipe is not None:
+        recipe = read_recipe(*state.recipe, reporter)
     if not reporter.failed:
-        _check_whole(run, file, reporter)
+        _check_whole(state, file, reporter)
     if reporter.failed:
         return None
-    outputs = {name: tensor.index for name, tensor in run.outputs.items()}
-    assert run.current is not None
-    if run.current != run.named:
-        outputs.setdefault("output", run.current.index)
+    outputs = {name: tensor.index for name, tensor in state.outputs.items()}
+    assert state.current is not None
+    if state.current != state.named:
+        outputs.setdefault("output", state.current.index)
     name = Path(source.name).stem if source.path else source.name.strip("<>")
     name = name.encode("utf-8", "replace").decode()  # it goes into files; a path may be any bytes
-    return Model(name, source, tuple(run.builder.nodes), outputs, settings, recipe, _used(run))
+    return Model(name, source, tuple(state.builder.nodes), outputs, settings, recipe, _used(state))
 
 
-def _used(run: Expander) -> dict[str, str]:
+def _used(state: ExpansionState) -> dict[str, str]:
     """Texts of the included files, by their path inside the spec's folder."""
     return {
-        path.relative_to(run.root).as_posix(): scope.file.source.text
-        for path, scope in run.modules.items()
-        if scope is not None and run.root is not None
+        path.relative_to(state.root).as_posix(): scope.file.source.text
+        for path, scope in state.modules.items()
+        if scope is not None and state.root is not None
     }
 
 
-def _check_whole(run: Expander, file: ast.File, reporter: Reporter) -> None:
+def _check_whole(state: ExpansionState, file: ast.File, reporter: Reporter) -> None:
     span = file.body[-1].span if file.body else Span(file.source, 0, 0)
-    if len(run.builder.nodes) > 1:
+    if len(state.builder.nodes) > 1:
         return
-    if run.current is None and is_part(file):
+    if state.current is None and is_part(file):
         use = f'use it in a spec: `use "{Path(file.source.name).name}"`'
         reporter.report("E301", "a file of blocks only is a part, no network", span, use)
-    elif run.current is None:
+    elif state.current is None:
         reporter.report("E301", "the spec is empty", span, "start with `input 3x32x32`")
     else:
         reporter.report(
@@ -106,7 +106,7 @@ def is_part(file: ast.File) -> bool:
     )
 
 
-def _check_settings(run: Expander, file: ast.File, settings: Mapping[str, float]) -> None:
+def _check_settings(file: ast.File, settings: Mapping[str, float]) -> None:
     lets = {node.name.id for node in file.body if isinstance(node, ast.Let)}
     for name in settings:
         if name not in lets:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from cnndsl.layers import vocabulary
 from cnndsl.passes.binding import Binding
 from cnndsl.passes.convert import whole
+from cnndsl.passes.expansion import ExpansionState
 from cnndsl.passes.modules import load
 from cnndsl.passes.reporter import SpecError, line_of, unknown_value
 from cnndsl.passes.scope import UNKNOWN, Closure, Scope, Tensor
@@ -16,21 +16,18 @@ from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 
-if TYPE_CHECKING:
-    from cnndsl.passes.expand import Expander
-
 RESERVED = {"let", "block", "if", "else", "use", "and", "or", "not", "true", "false", "ch", "plain"}
 
 
 _BROKEN = re.compile(r"(?:(?P<label>\w+)\s*:\s*)?(?P<word>\w+)?\s*(?P<next>\w+|=)?")
 
 
-def broken(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+def broken(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
     """Go on behind a statement that did not parse: what it would have defined is unknown."""
     found = _BROKEN.match(node.span.source.text, node.span.start)
     label, word, behind = found.group("label", "word", "next") if found else (None, None, None)
-    if word == "input" or run.current is not None:
-        run.current = UNKNOWN
+    if word == "input" or state.current is not None:
+        state.current = UNKNOWN
     if label:
         scope.labels.setdefault(label, UNKNOWN)
     variable = behind if word == "let" else word if behind == "=" else None
@@ -38,7 +35,7 @@ def broken(run: "Expander", node: ast.Statement, scope: Scope) -> None:
         scope.values.setdefault(variable, unknown_value)
 
 
-def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
+def hoist(state: ExpansionState, suite: ast.Suite, scope: Scope) -> None:
     """Make blocks and included files known before anything of the suite runs."""
     defaults = dict(scope.defaults)
     for node in suite:
@@ -48,12 +45,12 @@ def hoist(run: "Expander", suite: ast.Suite, scope: Scope) -> None:
                 scope.blocks[node.name.id] = Closure(node, scope, dict(defaults))
                 _check_params(node, scope)
             elif isinstance(node, ast.Use):
-                use(run, node, scope)
+                use(state, node, scope)
             elif isinstance(node, ast.Statement) and node.head.id == "default":
                 _extend(defaults, node)
-        except SpecError as complaint:
+        except SpecError as error:
             scope.lacks_include |= isinstance(node, ast.Use)
-            run.reporter.add(complaint.diagnostic)
+            state.reporter.add(error.diagnostic)
 
 
 def _define(name: ast.Name, scope: Scope, what: str) -> None:
@@ -74,9 +71,9 @@ def _check_params(block: ast.Block, scope: Scope) -> None:
         _define(param.name, inside, "parameter")
 
 
-def use(run: "Expander", node: ast.Use, scope: Scope) -> None:
+def use(state: ExpansionState, node: ast.Use, scope: Scope) -> None:
     """Bring in the blocks and lets of another file."""
-    module = load(run, node, scope)
+    module = load(state, node, scope)
     scope.lacks_include |= module is None or module.lacks_include
     if module is None:
         return
@@ -91,19 +88,18 @@ def use(run: "Expander", node: ast.Use, scope: Scope) -> None:
             scope.values[name] = module.values[name]
 
 
-def let(run: "Expander", node: ast.Let, scope: Scope) -> None:
+def let(state: ExpansionState, node: ast.Let, scope: Scope) -> None:
     """`let k = 32`; one of the spec's own level takes its value from the settings where given."""
     _define(node.name, scope, "let")
     name = node.name.id
-    if scope is run.top and name in run.settings:
-        run.used.add(name)
-        scope.values[name] = run.settings[name]
+    if scope is state.top and name in state.settings:
+        scope.values[name] = state.settings[name]
         return
     scope.values[name] = unknown_value  # what depends on a failed `let` stays silent
     scope.values[name] = evaluate(node.value, scope)
 
 
-def repeats(run: "Expander", node: ast.Statement, scope: Scope) -> int:
+def repeats(state: ExpansionState, node: ast.Statement, scope: Scope) -> int:
     """How often a statement runs: its `*n`, or once."""
     found = [item for item in (*node.items, *node.tail) if isinstance(item, ast.Repeat)]
     if not found:
@@ -118,13 +114,13 @@ def repeats(run: "Expander", node: ast.Statement, scope: Scope) -> int:
     return times
 
 
-def label(run: "Expander", name: ast.Name, scope: Scope) -> None:
+def label(state: ExpansionState, name: ast.Name, scope: Scope) -> None:
     """Give the current tensor a name."""
     _define(name, scope, "label")
-    scope.labels[name.id] = run.current or UNKNOWN
+    scope.labels[name.id] = state.current or UNKNOWN
 
 
-def find(run: "Expander", name: ast.Name, scope: Scope) -> Tensor:
+def find(state: ExpansionState, name: ast.Name, scope: Scope) -> Tensor:
     """The labelled tensor; SpecError with the nearest label."""
     tensor = scope.label(name.id)
     if tensor is not None:
@@ -139,53 +135,46 @@ def find(run: "Expander", name: ast.Name, scope: Scope) -> Tensor:
     raise SpecError("E111", f"unknown label `{name.id}`", name.span, hint, fix)
 
 
-def lone(run: "Expander", group: ast.Group, word: str) -> None:
-    """Complain of `|` where there are no branches."""
-    if len(group.branches) > 1:
-        hint = "branches belong in `add { a | b }`, `concat { a | b }` or `mul { a | b }`"
-        run.reporter.report("E109", f"`{word}` has one branch", group.span, hint)
-
-
-def _input(run: "Expander", node: ast.Statement, scope: Scope) -> None:
-    if run.current is not None:
-        known = bool(run.builder.nodes)
+def _input(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
+    if state.current is not None:
+        known = bool(state.builder.nodes)
         message = "the input is given already" if known else "`input` comes first"
         raise SpecError("E302", message, node.span, "a spec has one input, before its layers")
-    if run.builder.stack:
+    if state.builder.stack:
         hint = "put it before the first layer of the spec"
         raise SpecError("E302", "`input` cannot stand in a block", node.span, hint)
-    binder = run.binder(scope)
+    binder = state.binder(scope)
     binder.bindings.append(Binding(vocabulary()["input"], node.head.span))
     binder.take((*node.items, *node.tail))
     layers = binder.build()
-    run.current = UNKNOWN
+    state.current = UNKNOWN
     if layers and not binder.failed:
-        path = run.builder.path("input", node.label.id if node.label else "input")
-        run.builder.statement = node
-        run.current = run.builder.apply(layers[0], binder.bindings[0], (), path)
-        _check_order(run, layers[0].size, binder.bindings[0].spans["size"])
+        path = state.builder.path("input", node.label.id if node.label else "input")
+        state.builder.statement = node
+        state.current = state.builder.apply(layers[0], binder.bindings[0], (), path)
+        _check_order(state, layers[0].size, binder.bindings[0].spans["size"])
     if node.label is not None:
-        label(run, node.label, scope)
+        label(state, node.label, scope)
 
 
-def _check_order(run: "Expander", size: tuple[int, ...], span: Span) -> None:
+def _check_order(state: ExpansionState, size: tuple[int, ...], span: Span) -> None:
     """Warn of height x width x channels."""
     if len(size) != 3 or size[2] not in (1, 3, 4) or size[0] <= 4 or size[1] <= 4:
         return
     wanted = f"{size[2]}x{size[0]}x{size[1]}"
-    run.builder.swapped = f"channels come first: `input {wanted}`"
-    run.reporter.report(
+    state.builder.swapped = f"channels come first: `input {wanted}`"
+    state.reporter.report(
         "W001", f"{span.text} looks like height x width x channels", span,
         f"channels come first: `input {wanted}`", fix=Fix(span, wanted, f"write `{wanted}`"),
         severity="warning",
     )  # fmt: skip
 
 
-def _from(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+def _from(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
     name = _one_name(node, "from", "label")
-    run.current = find(run, name, scope)
+    state.current = find(state, name, scope)
     if node.label is not None:
-        label(run, node.label, scope)
+        label(state, node.label, scope)
 
 
 def _one_name(node: ast.Statement, word: str, what: str) -> ast.Name:
@@ -197,26 +186,26 @@ def _one_name(node: ast.Statement, word: str, what: str) -> ast.Name:
             raise SpecError("E105", message, node.span, f"write `{word} name`")
 
 
-def _output(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+def _output(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
     name = _one_name(node, "output", "name")
     if name.id == "input":
         raise SpecError("E110", "`input` is the name of the graph's input", name.span,
                         "choose another name for the output")  # fmt: skip
-    if name.id in run.outputs:
+    if name.id in state.outputs:
         raise SpecError("E304", f"the output `{name.id}` is given already", name.span)
-    if run.current is None:
+    if state.current is None:
         raise SpecError("E301", "there is no input yet", node.span, "start with `input 3x32x32`")
     if node.group is not None:
-        lone(run, node.group, "output")
-        run.outputs[name.id] = run.branches(node.group, scope)[0]
+        state.single_branch(node.group, "output")
+        state.outputs[name.id] = state.branches(node.group, scope)[0]
         return
     tensor = scope.label(name.id)
-    run.outputs[name.id] = tensor or run.current
-    if tensor is None or tensor == run.current:
-        run.named = run.current
+    state.outputs[name.id] = tensor or state.current
+    if tensor is None or tensor == state.current:
+        state.named = state.current
 
 
-def _default(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+def _default(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
     _extend(scope.defaults, node)
 
 
@@ -231,18 +220,18 @@ def _extend(defaults: dict[str, tuple[ast.Item, ...]], node: ast.Statement) -> N
             raise SpecError("E105", "`default` needs a layer and its words", node.span, hint)
 
 
-def _train(run: "Expander", node: ast.Statement, scope: Scope) -> None:
-    if run.recipe is not None:
+def _train(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
+    if state.recipe is not None:
         message = "there is a `train` section already"
         raise SpecError("E302", message, node.head.span, "a spec has one; put both together")
     if node.group is None:
         hint = "write `train { epochs 10 }`"
         raise SpecError("E105", "`train` needs its section", node.span, hint)
-    lone(run, node.group, "train")
-    run.recipe = (node, scope)
+    state.single_branch(node.group, "train")
+    state.recipe = (node, scope)
 
 
-def _version(run: "Expander", node: ast.Statement, scope: Scope) -> None:
+def _version(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
     match node.items:
         case (ast.Positional(_, ast.Number(_, 1)),) if scope.file.body[0] is node:
             return
@@ -253,7 +242,7 @@ def _version(run: "Expander", node: ast.Statement, scope: Scope) -> None:
             raise SpecError("E005", message, node.span, "write `cnn 1`, or leave the header out")
 
 
-Control = Callable[["Expander", ast.Statement, Scope], None]
+Control = Callable[[ExpansionState, ast.Statement, Scope], None]
 
 WORDS: dict[str, Control] = {
     "input": _input,

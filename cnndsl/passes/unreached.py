@@ -1,26 +1,23 @@
 """Unknown words where expansion never comes: blocks that nothing calls, branches not taken."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from cnndsl.layers import vocabulary
+from cnndsl.passes.expansion import ExpansionState
 from cnndsl.passes.unknown_words import CONTROL, unknown
 from cnndsl.syntax import ast
-
-if TYPE_CHECKING:
-    from cnndsl.passes.expand import Expander
 
 FAILED_INCLUDE = ("E401", "E402", "E403", "E404", "E904")
 
 
-def find_unknown(run: "Expander", file: ast.File) -> None:
+def find_unknown(state: ExpansionState, file: ast.File) -> None:
     """Complain of words that are no layer and no block, wherever in the file they stand.
 
     Any block of the file or its includes counts as known everywhere, so that nothing is complained
     of that might be right; where an include failed, nothing is known. What expansion found already
     is not said twice.
     """
-    modules, reporter = run.modules.values(), run.reporter
+    modules, reporter = state.modules.values(), state.reporter
     if reporter.closed or None in modules or any(d.code in FAILED_INCLUDE for d in reporter.all):
         return
     nodes = list(_all(file.body))

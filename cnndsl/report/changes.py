@@ -7,7 +7,8 @@ from typing import Any
 
 from cnndsl.fields import written
 from cnndsl.ir import Model, Node
-from cnndsl.report.summary import Row, summarise
+from cnndsl.report.costs import Row
+from cnndsl.report.summary import summarise
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
 from cnndsl.style import Style

@@ -4,16 +4,14 @@ from base64 import b64encode
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cnndsl.report.costs import Costs, Row
 from cnndsl.report.diagnostics import full
 from cnndsl.report.units import mib, short
 from cnndsl.shapes import show
 from cnndsl.source import Diagnostic
 from cnndsl.style import PLAIN
-
-if TYPE_CHECKING:
-    from cnndsl.report.summary import Row, Summary
 
 _CELL = "padding:2px 10px;text-align:right;white-space:nowrap"
 _COLORS = {"params": "#2a9fb5", "macs": "#b5489a", "memory": "#5476c4"}
@@ -71,7 +69,7 @@ def findings_html(found: list[Diagnostic]) -> str:
     )
 
 
-def summary_html(summary: "Summary") -> str:
+def summary_html(summary: Costs) -> str:
     """A table with bars behind the costs, and the totals."""
     most = {name: max((getattr(r, name) for r in summary.rows), default=0) for name in _COLORS}
     heads = ("path", "layer", "output", "params", "MACs", "memory", "sees", "line")
@@ -90,7 +88,7 @@ def summary_html(summary: "Summary") -> str:
     )
 
 
-def _outputs(summary: "Summary") -> str:
+def _outputs(summary: Costs) -> str:
     return ", ".join(map(show, summary.model.output_shapes().values()))
 
 
@@ -99,7 +97,7 @@ def _align(head: str) -> str:
     return _CELL.replace("right", "left") if left else _CELL
 
 
-def _row(row: "Row", most: dict[str, int]) -> str:
+def _row(row: Row, most: dict[str, int]) -> str:
     texts = [row.path, row.text, show(row.output)]
     left = "".join(f'<td style="{_align("path")}">{escape(text)}</td>' for text in texts)
     costs = f"{row.params:,}", short(row.macs), mib(row.memory)

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cnndsl.report.costs import Costs, Row
 from cnndsl.report.units import mib, short
 from cnndsl.shapes import show
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from cnndsl.report.summary import Row, Summary
 
 ROOMY = 110  # columns from which bars fit
 _WIDTH = 8  # columns of a bar
@@ -17,7 +16,7 @@ _LEFT = ("path", "layer", "output", "type")
 _COSTS = (("params", "cyan"), ("macs", "magenta"), ("memory", "blue"))
 
 
-def table(summary: "Summary", bars: bool = False, width: int | None = None) -> "Table":
+def table(summary: Costs, bars: bool = False, width: int | None = None) -> "Table":
     """A row a layer; with `bars`, where parameters, MACs and memory are.
 
     Where the whole does not fit `width` columns, what is missed least is left out: how much of the
@@ -34,7 +33,7 @@ def table(summary: "Summary", bars: bool = False, width: int | None = None) -> "
     return shown
 
 
-def _table(summary: "Summary", bars: bool, left_out: tuple[str, ...]) -> "Table":
+def _table(summary: Costs, bars: bool, left_out: tuple[str, ...]) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -60,7 +59,7 @@ def _table(summary: "Summary", bars: bool, left_out: tuple[str, ...]) -> "Table"
     return out
 
 
-def _cells(row: "Row", most: dict[str, int], bars: bool, kind: str) -> dict[str, Any]:
+def _cells(row: Row, most: dict[str, int], bars: bool, kind: str) -> dict[str, Any]:
     """What a row shows, by column; of all layers of a type there is no one shape or line."""
     from rich.text import Text
 
@@ -82,7 +81,7 @@ def bar(part: int, whole: int) -> str:
     return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(_WIDTH, "·")
 
 
-def _caption(summary: "Summary") -> str:
+def _caption(summary: Costs) -> str:
     model = summary.model
     outputs = ", ".join(f"{name} {show(s)}" for name, s in model.output_shapes().items())
     lines = [
