@@ -85,6 +85,9 @@ def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
         x = tape.input("input", (batch, *model.input))
     values = write_layers(model, InferenceEmitter(tape, weights), x)
     tape.outputs = {name: values[i] for name, i in model.outputs.items()}
+    if options.info.task is not None:
+        deploy = options.info.task.deployed
+        tape.outputs = {name: deploy(tape, value) for name, value in tape.outputs.items()}
     if options.fold:
         fold_batch_norm(tape)
     return tape

@@ -110,8 +110,9 @@ def _write_training(
     from cnndsl.lower.driver import Plan
     from cnndsl.recipe import Recipe
 
-    recipe = model.recipe or Recipe()
     info = weights.info
+    recipe = model.recipe or Recipe()
+    recipe = replace(recipe, task=info.task or recipe.task)
     info.check(model.input[0], model.output_shapes()[model.main_output][0])
     options = StepOptions(
         batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), info.mean, info.std

@@ -11,14 +11,17 @@ from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED, Recipe
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
+from cnndsl.tasks import registry
 
-_STORED = ("epochs", "batch", "seed", "lr", "device", "threads", "conv", "micro_batch")
+_STORED = ("task", "epochs", "batch", "seed", "lr", "device", "threads", "conv", "micro_batch")
 
 
 @click.command("train")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @set_option
 @click.option("--data", help="cifar10, mnist, shapes, a folder of class folders, or an .npz file.")
+@click.option("--task", type=click.Choice(sorted(registry)),
+              help="What is learned; by default what the spec and the data tell.")  # fmt: skip
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data.")
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")

@@ -25,6 +25,10 @@ class Loss(Word):
         """The loss of outputs x against targets q of the same shape (N, C, …), a scalar."""
         raise NotImplementedError(self.word)
 
+    def for_kind(self, kind: str) -> Self:
+        """The loss for targets of a kind that it fits."""
+        return self
+
     def fitted(self, counts: Sequence[int], images: int) -> Self:
         """The loss for so many training images, of which `counts` show each class."""
         return self

@@ -66,7 +66,11 @@ class Predictor:
 
     def answers(self, batch: NDArray[Any], k: int) -> list[Answer]:
         """What the model says of each image: of many, at most k."""
-        return self.task.answers(self.main(self.run(batch)), self.classes, k)
+        outputs = self.main(self.run(batch))
+        if self.task.width() not in (None, outputs.shape[1]):
+            have = f"{self.task.width()} {self.task.nouns}, but gives {outputs.shape[1]} outputs"
+            raise UserError(f"the model's metadata tell of {have}")
+        return self.task.answers(outputs, self.classes, k)
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
         """All outputs for a batch; UserError where the model cannot be run.
@@ -108,7 +112,7 @@ def open_predictor(path: Path, device: str = "auto", threads: int | None = None)
         dims = (dims[-1], *dims[:-1])
     info = info_from_onnx(entries, str(path))
     mean, std = (np.array(numbers, np.float32) for numbers in (info.mean, info.std))
-    return Predictor(session, uint8, dims, mean, std, info.classes, usual())
+    return Predictor(session, uint8, dims, mean, std, info.classes, info.task or usual())
 
 
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:

@@ -5,12 +5,12 @@ from pkgutil import iter_modules
 
 from cnndsl.losses import Loss
 from cnndsl.source import UserError
-from cnndsl.tasks.base import Meter, Task, registry
+from cnndsl.tasks.base import Meter, Task, registry, task_from
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["Meter", "Task", "registry", "task_for", "usual"]
+__all__ = ["Meter", "Task", "registry", "task_for", "task_from", "usual"]
 
 
 def usual() -> Task:

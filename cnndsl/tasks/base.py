@@ -4,8 +4,10 @@ Everything else — data, training step, loop, progress, plots, command line —
 are arrays of any rank with the images on the first axis; metrics see them batch by batch.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from math import isfinite
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_args, get_origin
 
 from cnndsl.fields import Word
 from cnndsl.graph.tape import Tape, Value
@@ -80,11 +82,11 @@ class Task(Word):
     def loss_of(self, loss: Loss | None) -> Loss:
         """The loss, or where none is given the usual one; UserError for one that does not fit."""
         if loss is None:
-            return losses[self.default_loss]()
+            return losses[self.default_loss]().for_kind(self.kind)
         if self.kind not in type(loss).fits:
             fitting = ", ".join(word for word, cls in losses.items() if self.kind in cls.fits)
             raise UserError(f"`{loss.word}` is no loss of `task {self.word}`; one of {fitting}")
-        return loss
+        return loss.for_kind(self.kind)
 
     def rises(self, column: str) -> bool:
         """Whether more is better in a column of `results.csv`; UserError where it is no metric."""
@@ -152,6 +154,18 @@ class Task(Word):
 
     # What a trained model does
 
+    def width(self) -> int | None:
+        """For how many outputs the task has been fitted; None where it was not."""
+        return None
+
+    def facts(self) -> dict[str, Any]:
+        """All that it knows, as JSON values for the metadata of a model; see `task_from`."""
+        return {"task": self.word} | {name: getattr(self, name) for name in _types(type(self))}
+
+    def deployed(self, tape: Tape, x: Value) -> Value:
+        """A main output as a compiled model gives it."""
+        return x
+
     def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
         """An empty meter for outputs of this shape; `names` are those of the targets."""
         raise NotImplementedError(self.word)
@@ -163,6 +177,34 @@ class Task(Word):
     def answers(self, outputs: "Floats", names: tuple[str, ...], k: int) -> list[Answer]:
         """What outputs of a deployed model, N×C×…, say of each image; at most k of many."""
         raise NotImplementedError(self.word)
+
+
+def task_from(facts: Mapping[str, Any]) -> Task:
+    """The task that `Task.facts` told of; ValueError, KeyError or TypeError for anything else."""
+    cls = registry[facts["task"]]
+    known = {name: kind for name, kind in _types(cls).items() if name in facts}
+    return cls(**{name: _read(facts[name], kind) for name, kind in known.items()})
+
+
+def _types(cls: type[Task]) -> dict[str, Any]:
+    """The fields of a task with their types."""
+    return {f.name: f.type for f in fields(cls)}  # pyright: ignore[reportArgumentType]  (a dataclass)
+
+
+def _read(value: Any, kind: Any) -> Any:
+    """A value of a type, or a tuple of such."""
+    if get_origin(kind) is tuple:
+        return tuple(_read(each, get_args(kind)[0]) for each in value)
+    read = kind(value)
+    if isinstance(read, float) and not isfinite(read):
+        raise ValueError(f"{value} is not finite")
+    return read
+
+
+def mean_per_image(tape: Tape, x: Value) -> Value:
+    """The means over the outputs of N×C, summed over the images."""
+    total = tape.op("ReduceSum", x, tape.ints([0, 1]), keepdims=0)
+    return tape.op("Mul", total, tape.scalar(1 / int(x.shape[1]), x.dtype))
 
 
 def vector_problem(shape: Shape) -> str | None:

@@ -120,10 +120,8 @@ def sample_feed(compiled: Compiled) -> dict[str, NDArray[Any]]:
     for value in compiled.step.tape.inputs:
         shape = tuple(int(d) for d in value.shape)
         if value.name == "y":
-            soft = len(shape) == 2
-            feed["y"] = (
-                np.full(shape, 1 / shape[1], np.float32) if soft else np.zeros(shape, np.int64)
-            )
+            share = 1 / shape[-1] if value.dtype == "float32" else 0
+            feed["y"] = np.full(shape, share, value.dtype)
         elif value.name == "x" and value.dtype == "uint8":
             feed["x"] = rng.integers(0, 256, shape, np.uint8)
         elif value.name == "x" or value in compiled.step.randoms:

@@ -1,16 +1,20 @@
 """What a run must have in common with its checkpoint, so that going on means what it says."""
 
+import ast
 import difflib
 from dataclasses import fields
 from typing import Any
 
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import CHOSEN, PLAIN, Recipe
 from cnndsl.source import UserError
 from cnndsl.version import version
 
 _LINES = 12
+_CLASSES: dict[str, Any] = {
+    cls.__name__: cls for kinds in (PLAIN, *CHOSEN.values()) for cls in kinds.values()
+}
 _LATER = {"task": "Classification()", "watch": "None"}  # settings that earlier versions had not
 
 
@@ -38,12 +42,24 @@ def whole_spec(model: Model) -> str:
 
 def check_same(before: dict[str, Any], now: dict[str, str]) -> None:
     """UserError with every difference, where there is one."""
-    before = _LATER | before
+    before = {key: _current(text) for key, text in (_LATER | before).items()}
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
         shown = "\n".join(_difference(key, before.get(key, "unknown"), now[key]) for key in changed)
         raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
                         "  --force resumes all the same")  # fmt: skip
+
+
+def _current(text: Any) -> Any:
+    """A setting as it is told today: earlier versions told of fewer keys, which had no others."""
+    try:
+        call = ast.parse(text, mode="eval").body
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            named = {str(key.arg): ast.literal_eval(key.value) for key in call.keywords}
+            return repr(_CLASSES[call.func.id](**named))
+    except (SyntaxError, ValueError, TypeError, KeyError):
+        pass
+    return text
 
 
 def _difference(key: str, before: str, now: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from time import perf_counter
@@ -172,7 +172,7 @@ class Trainer:
         better = progress.note_epoch(row, self.recipe)
         if better:
             self.scores = scores
-            self._keep("best", weights)
+            self._keep("best", weights, scores)
         if progress.is_over(self.recipe) or progress.epoch % self.settings.every == 0:
             self.save()
         self.folder.results(progress.rows)
@@ -196,8 +196,14 @@ class Trainer:
             self._raise_nonfinite("a weight is not a number", self.progress.step, x)
         return weights
 
-    def _keep(self, name: str, weights: Weights) -> None:
-        data = pack_weights(weights, self.evaluator.options.info)
+    def _keep(self, name: str, weights: Weights, scores: Scores | None = None) -> None:
+        """Write weights with their preprocessing and task; the best also with what `scores` chose.
+
+        The last weights go without: a resumed run does not know the scores of those before.
+        """
+        task = self.recipe.known_task()
+        info = self.evaluator.options.info.updated(task=task.tuned(scores) if scores else task)
+        data = pack_weights(weights, info)
         write_whole(self.folder.path / "weights" / f"{name}.safetensors", data)
 
     def save(self) -> None:
@@ -250,10 +256,11 @@ class Trainer:
         """Write `best.onnx`, ready to deploy; its scores are known, but to a run that went on."""
         from cnndsl.weights.fit import read_weights
 
-        best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model).tensors
-        self.scores = self.scores or self.evaluator.score(best, self.data.test)
+        best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model)
+        self.scores = self.scores or self.evaluator.score(best.tensors, self.data.test)
         self.folder.results(self.progress.rows)
-        graph = inference_model(self.model, best, self.evaluator.options)
+        options = replace(self.evaluator.options, info=best.info)
+        graph = inference_model(self.model, best.tensors, options)
         target = self.folder.path / "weights" / "best.onnx"
         write_whole(target, graph.SerializeToString(deterministic=True))
         for callback in self.callbacks:

@@ -17,7 +17,7 @@ from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.source import Failed, UserError
-from cnndsl.tasks import Task
+from cnndsl.tasks import Task, registry
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.run import open_any_data
 from cnndsl.training.targets import check_outputs, read_as
@@ -54,11 +54,11 @@ def stored_recipe(stored: dict[str, Any], model: Model) -> Recipe:
 
 def known_by_recipe(recipe: Recipe) -> dict[str, Any]:
     """What `args.yaml` keeps of a recipe that the options of a command do not make."""
-    return {"recipe": recipe.written(), **dict.fromkeys(("epochs", "batch", "seed", "lr"))}
+    return {"recipe": recipe.written(), **dict.fromkeys(("task", "epochs", "batch", "seed", "lr"))}
 
 
 def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    """A recipe under `data epochs batch seed lr`; None, or not there: as it is.
+    """A recipe under `data task epochs batch seed lr`; None, or not there: as it is.
 
     Data that are a file are known by their whole path.
     """
@@ -66,6 +66,8 @@ def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     if not isfinite(given.get("lr", 0)):
         raise UserError(f"lr: {given['lr']} is no learning rate")
     changes = {k: given[k] for k in ("data", "epochs", "batch", "seed") if k in given}
+    if "task" in given:
+        changes["task"] = registry[given["task"]]()
     recipe = replace(recipe, **changes)
     recipe = replace(recipe, data=recipe.data and located(recipe.data))
     if "lr" in given:
@@ -92,10 +94,11 @@ def scored(
     recipe = replace(recipe, data=data or recipe.data)
     folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
     weights = read_weights(run / "weights" / "best.safetensors", model)
-    task = recipe.known_task()
+    task = weights.info.task or recipe.known_task()
     found = read_as(task, open_any_data(model, recipe, folder))
     found = _as_learned(model, weights.info.classes, task, found)
-    options = Options(uint8=len(model.input) == 3, info=weights.info.updated(classes=found.names))
+    info = replace(weights.info, classes=found.names, task=None)
+    options = Options(uint8=len(model.input) == 3, info=info)
     counts = stored.get("counts") or task.counts(found.train.y, found.names)
     loss = task.loss_of(recipe.loss).fitted(counts, stored.get("images", sum(counts)))
     recipe = replace(recipe, task=task, loss=loss)

@@ -1,4 +1,4 @@
-"""What tensors alone do not say: how images are normalised, and how the classes are called.
+"""What tensors alone do not say: how images are normalised, what was learned, and its names.
 
 It stands in the metadata: of weights as one text, of ONNX files as an entry each.
 """
@@ -12,31 +12,35 @@ from typing import Any
 import numpy as np
 
 from cnndsl.source import UserError
+from cnndsl.tasks import Task, task_from
 
 Numbers = float | Sequence[float]
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Preprocessing and classes: images in 0…1 less `mean`, over `std`.
+    """Preprocessing, names of classes (or labels, or numbers) and task.
 
-    Both are one number, or one a channel.
+    Images are taken in 0…1, less `mean`, over `std`: one number each, or one a channel.
     """
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     classes: tuple[str, ...] = ()
+    task: Task | None = None  # None: the usual one
 
     def updated(
         self,
         mean: Numbers | None = None,
         std: Numbers | None = None,
         classes: Sequence[str] | None = None,
+        task: Task | None = None,
     ) -> "ModelInfo":
         """With other values where some are given."""
         changes: dict[str, Any] = {} if mean is None else {"mean": _numbers(mean)}
         changes |= {} if std is None else {"std": _numbers(std)}
         changes |= {} if classes is None else {"classes": tuple(map(str, classes))}
+        changes |= {} if task is None or task.usual else {"task": task}
         return replace(self, **changes)
 
     def check(self, channels: int, outputs: int) -> None:
@@ -51,21 +55,27 @@ class ModelInfo:
         if self.classes and len(self.classes) != outputs:
             have = f"{len(self.classes)} names for {outputs} outputs"
             raise UserError(f"classes: {have}; give one name for each")
+        if self.task is not None and self.task.width() not in (None, outputs):
+            have = f"{self.task.width()} {self.task.nouns}"
+            raise UserError(f"`task {self.task.word}` was trained for {have}, not for {outputs}")
 
     def onnx_metadata(self) -> dict[str, str]:
         """Entries of an ONNX file, without those at their defaults; see `info_from_onnx`."""
-        preprocessing = replace(self, classes=())
+        preprocessing = replace(self, classes=(), task=None)
         entries = dict[str, str]()
         if preprocessing != ModelInfo():
             entries["cnndsl_normalisation"] = preprocessing.to_json()
         if self.classes:
             entries["cnndsl_classes"] = json.dumps(self.classes)
+        if self.task is not None:
+            entries["cnndsl_task"] = json.dumps(self.task.facts())
         return entries
 
     def to_json(self) -> str:
         """One text, as it stands in the metadata of weights; see `info_from_json`."""
-        named = {"classes": self.classes} if self.classes else {}
-        return json.dumps({"mean": self.mean, "std": self.std, **named})
+        others: dict[str, Any] = {"classes": self.classes} if self.classes else {}
+        others |= {"task": self.task.facts()} if self.task is not None else {}
+        return json.dumps({"mean": self.mean, "std": self.std, **others})
 
 
 def info_from_json(text: str, origin: str) -> ModelInfo:
@@ -74,7 +84,8 @@ def info_from_json(text: str, origin: str) -> ModelInfo:
     """
     try:
         values: dict[str, Any] = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
-        return ModelInfo().updated(values["mean"], values["std"], values.get("classes", ()))
+        task = task_from(values["task"]) if "task" in values else None
+        return ModelInfo().updated(values["mean"], values["std"], values.get("classes", ()), task)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
         raise UserError(message) from None
@@ -84,8 +95,9 @@ def info_from_onnx(entries: Mapping[str, str], origin: str) -> ModelInfo:
     """What the metadata of an ONNX file say."""
     info = info_from_json(entries.get("cnndsl_normalisation", ""), origin)
     try:
-        return info.updated(classes=json.loads(entries.get("cnndsl_classes", "[]")))
-    except (ValueError, TypeError, RecursionError) as error:
+        task = task_from(json.loads(entries["cnndsl_task"])) if "cnndsl_task" in entries else None
+        return info.updated(classes=json.loads(entries.get("cnndsl_classes", "[]")), task=task)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{origin}: its metadata cannot be read: {error}") from None
 
 

@@ -54,7 +54,7 @@ def _draw(y: NDArray[np.int64], rng: np.random.Generator) -> Images:
     u, v = (right - centre[0]) / radius, (down - centre[1]) / radius
     x, z = u * np.cos(angle) + v * np.sin(angle), v * np.cos(angle) - u * np.sin(angle)
     inside = np.zeros((n, _SIDE, _SIDE), bool)
-    for label, mask in enumerate(_masks(x, z)):
+    for label, mask in enumerate(masks(x, z)):
         inside[y == label] = mask[y == label]
     colours: Grid = rng.uniform(0, 255, (2, n, 3, 1, 1))
     paper: Grid = colours[0]
@@ -63,7 +63,7 @@ def _draw(y: NDArray[np.int64], rng: np.random.Generator) -> Images:
     return np.clip(np.where(inside[:, None], ink, paper) + noise, 0, 255).astype(np.uint8)
 
 
-def _masks(x: Grid, z: Grid) -> list[NDArray[np.bool_]]:
+def masks(x: Grid, z: Grid) -> list[NDArray[np.bool_]]:
     """What is inside of each class's shape, in the order of CLASSES; the shape spans −1…1."""
     r, box, tilt = np.hypot(x, z), np.maximum(abs(x), abs(z)), abs(x) + abs(z)
     wide = np.minimum(abs(x), abs(z)) < 0.25
