@@ -13,7 +13,7 @@ from test_pages import page
 
 import cnndsl
 from cnndsl.cli import main
-from cnndsl.data.formats import cifar10, names, shapes
+from cnndsl.data.formats import cifar10, names, shapes, shapes_multilabel, shapes_regression
 from cnndsl.edits import apply
 from cnndsl.lints import Choice, inspect, lint_codes
 from cnndsl.lints.base import training_warnings
@@ -41,7 +41,11 @@ def test_every_warning_has_a_page_and_the_other_way_round() -> None:
 
 def test_the_classes_of_every_known_data_set_are_known() -> None:
     digits = 10
-    sizes = {"cifar10": len(cifar10.CLASSES), "mnist": digits, "shapes": len(shapes.CLASSES)}
+    sizes = {
+        "cifar10": len(cifar10.CLASSES), "mnist": digits, "shapes": len(shapes.CLASSES),
+        "shapes_multilabel": len(shapes_multilabel.NAMES),
+        "shapes_regression": len(shapes_regression.NAMES),
+    }  # fmt: skip
     assert sizes == CLASSES
     assert set(sizes) == set(names())
 

@@ -53,7 +53,31 @@ LOSSES: dict[str, tuple[losses.Loss, Callable[[Any, Any], Any]]] = {
         BCE(smooth=0.2),
         lambda x, q: functional.binary_cross_entropy_with_logits(x, 0.8 * q + 0.2 / 5),
     ),
+    "bce smoothed labels": (
+        BCE(smooth=0.2).for_kind("labels"),
+        lambda x, q: functional.binary_cross_entropy_with_logits(x, 0.8 * q + 0.2 / 2),
+    ),
+    "bce positive": (
+        BCE(positive="1 2 0.5 0 3"),
+        lambda x, q: functional.binary_cross_entropy_with_logits(
+            x, q, pos_weight=torch.tensor([1, 2, 0.5, 0, 3], dtype=x.dtype)
+        ),
+    ),
+    "focal": (losses.Focal(), lambda x, q: torch_focal(x, q, 0.25, 2)),
+    "focal steep": (losses.Focal(3.5, 0.6), lambda x, q: torch_focal(x, q, 0.6, 3.5)),
+    "focal flat": (losses.Focal(0.0, 0.5), lambda x, q: torch_focal(x, q, 0.5, 0)),
+    "mae": (losses.MeanAbsoluteError(), functional.l1_loss),
+    "huber": (losses.Huber(), functional.huber_loss),
+    "huber far": (losses.Huber(12.5), lambda x, q: functional.huber_loss(x, q, delta=12.5)),
 }  # fmt: skip
+
+
+def torch_focal(x: Any, q: Any, alpha: float, gamma: float) -> Any:
+    """torchvision's `sigmoid_focal_loss`, which is not installed for the tests."""
+    p = torch.sigmoid(x)
+    loss = functional.binary_cross_entropy_with_logits(x, q, reduction="none")
+    missed = 1 - (p * q + (1 - p) * (1 - q))
+    return ((alpha * q + (1 - alpha) * (1 - q)) * loss * missed**gamma).mean()
 
 
 @pytest.mark.parametrize("hard", [True, False], ids=["classes", "mixed"])
@@ -70,6 +94,23 @@ def test_losses_and_their_gradients(name: str, hard: bool) -> None:
     assert value == pytest.approx(wanted.item(), rel=1e-12)
     np.testing.assert_allclose(gradient, input_.grad.numpy(), atol=1e-13)
     assert {type(mine) for mine, _ in LOSSES.values()} == set(losses.registry.values())
+
+
+def test_a_flat_focal_loss_has_a_gradient_where_outputs_are_sure() -> None:
+    """Its slope is infinite at an output that cannot be more right; training would break."""
+    x, q = np.array([[0.3, -2.0], [200.0, -200.0]]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    value, gradient = loss_and_gradient(losses.Focal(0.5, 0.5), x, q)
+    input_ = torch.from_numpy(x[:1]).requires_grad_()
+    wanted = torch_focal(input_, torch.from_numpy(q[:1]), 0.5, 0.5)
+    wanted.backward()
+    assert value == pytest.approx(wanted.item() / 2, rel=1e-5)
+    np.testing.assert_allclose(gradient[:1], input_.grad.numpy() / 2, rtol=1e-5)
+    assert not gradient[1].any()
+
+
+def test_balanced_positive_weights_are_those_of_pytorch() -> None:
+    """How many images have not the label, for one that has."""
+    assert BCE(positive="balanced").fitted([25, 10, 0], 100) == BCE(positive="3 9 1")
 
 
 def test_balanced_weights_give_every_class_the_same_say() -> None:

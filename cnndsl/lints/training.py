@@ -13,7 +13,10 @@ from cnndsl.losses import MeanSquaredError
 from cnndsl.shapes import show
 from cnndsl.source import Fix, Span
 
-CLASSES = {"cifar10": 10, "mnist": 10, "shapes": 10}
+CLASSES = {
+    "cifar10": 10, "mnist": 10, "shapes": 10, "shapes_multilabel": 6, "shapes_regression": 3,
+}  # fmt: skip
+"""Outputs that the known data sets need: classes, labels or numbers."""
 
 
 def _last(s: Subject) -> Node:
@@ -82,7 +85,8 @@ def other_classes(s: Subject) -> Iterator[Found]:
     at = node.places.get("units", node.span)
     literal = isinstance(node.layer, Dense) and at.text == str(node.layer.units)
     yield Found(
-        f"{s.recipe.data} has {wanted} classes, but the model gives {last.shape[0]} outputs", at,
+        f"{s.recipe.data} has {wanted} {s.recipe.known_task().nouns}, but the model gives "
+        f"{last.shape[0]} outputs", at,
         f"end in `dense {wanted}`", _said(s, "data"),
         Fix(at, str(wanted), f"write `{wanted}`") if literal and s.is_alone(node) else None,
     )  # fmt: skip

@@ -132,7 +132,7 @@ def _settings(words: list[str]) -> Iterator[Proposal]:
         yield from (Proposal(w, "word", _first_line(cls)) for w, cls in chosen.items())
         return
     if words[0] == "data":
-        yield from (Proposal(name, "word", f"{n} classes") for name, n in CLASSES.items())
+        yield from (Proposal(name, "word", f"{n} outputs") for name, n in CLASSES.items())
     cls = chosen.get(words[1]) if chosen else PLAIN.get(words[0])
     if cls is not None:
         yield from _items(cls)

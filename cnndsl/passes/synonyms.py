@@ -32,6 +32,7 @@ _KEY_HINTS = {
 _PLACES = {
     "layer": "`{0}` is a layer: it stands at the start of its line, or behind a `;`",
     "init": "`{0}` is an initialiser: `conv 64 3x3 init={0}`",
+    "task": "`{0}` is a task: `train {{ task {0} }}`",
     "loss": "`{0}` is a loss: `train {{ loss {0} }}`",
     "optimizer": "`{0}` is an optimizer: `train {{ optimizer {0} }}`",
     "schedule": "`{0}` is a schedule: `train {{ schedule {0} }}`",

@@ -14,6 +14,7 @@ from typing import IO, Any
 from cnndsl.files import remove_parts, write_below, write_whole, writing
 from cnndsl.passes.includes import says
 from cnndsl.source import UserError
+from cnndsl.tasks import registry
 
 _WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx")
 _MADE = (
@@ -21,7 +22,7 @@ _MADE = (
     "env.json",
     "log.txt",
     "results.png",
-    "confusion_matrix.png",
+    *(name for task in registry.values() for name in task.files),
     *(f"weights/{name}" for name in _WEIGHTS),
 )
 _PACKAGES = ("cnndsl", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")

@@ -31,7 +31,6 @@ def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
     """The one task that reads such targets, and takes the loss where one is given."""
     if data.task is not None:
         return registry[data.task]()
-    shape = model.output_shapes()[main_output(model)]
     loss = recipe.loss
     able = [
         task
@@ -39,8 +38,10 @@ def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
         if task.refusal(data.train.y, data.names) is None
         and (loss is None or task.kind in type(loss).fits)
     ]
-    sure = [task for task in able if task.is_sure(data.train.y)] or able
-    fitting = [task for task in sure if task.problem(shape) is None] or sure
+    sure = [task for task in able if task.is_sure(data.train.y)]
+    if len(sure) == 1 and not _fits(model, sure[0], data):  # is the model for another?
+        sure += [task for task in able if _fits(model, task, data)]
+    fitting = sure or able
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
@@ -50,6 +51,13 @@ def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
     nouns = " or ".join(task.nouns for task in fitting)
     raise UserError(f"{data.name}: its targets, {_described(data)}, may be {nouns}\n"
                     f"  write {words} in `train`")  # fmt: skip
+
+
+def _fits(model: Model, task: Task, data: Dataset) -> bool:
+    """Whether the model's main output is as a task needs it for the targets."""
+    shape = model.output_shapes()[main_output(model)]
+    names = task.names(data.train.y, data.names)
+    return task.problem(shape) is None and len(names) == shape[0]
 
 
 def read_as(task: Task, data: Dataset) -> Dataset:

@@ -17,6 +17,7 @@ from cnndsl.frameworks.words import activations, data, keys, layers, settings, t
 KINDS: Mapping[str, str] = {
     "layer": layers.TABLE + activations.TABLE,
     "init": training.INITIALISERS,
+    "task": training.TASKS,
     "loss": training.LOSSES,
     "optimizer": training.OPTIMIZERS,
     "schedule": training.SCHEDULES,

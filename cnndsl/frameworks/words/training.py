@@ -18,14 +18,24 @@ one onesinitializer = ones
 constant const fill positiveunitball = | the nearest are `zeros` and `ones`
 """
 
+TASKS = """
+classify classifier imageclassification multiclass multiclassclassification singlelabel = classification
+binary binaryclassification = classification | of two classes
+multilabels multilabelclassification multihot tagging = multilabel
+regress regressor = regression
+segment semanticsegmentation = segmentation | masks are not learned
+detection objectdetection keypoints localization localisation = | boxes are not learned; the nearest is `regression`, whose numbers may be a position
+instancesegmentation panopticsegmentation superresolution denoising metriclearning = | the nearest is `classification`
+"""
+
 LOSSES = """
 crossentropy ce crossentropyloss categoricalcrossentropy sparsecategoricalcrossentropy softmaxcrossentropy softmaxcrossentropywithintegerlabels softmaxwithloss softmaxloss multinomiallogisticloss labelsmoothingcrossentropy softtargetcrossentropy sparsesoftmaxcrossentropy softmaxcrossentropywithlogits sparsesoftmaxcrossentropywithlogits categoricalcrossentropywithlogits logloss = cross_entropy
 nll nllloss negativeloglikelihood nllloss2d = | it takes logarithms of probabilities; the nearest is `cross_entropy`, which takes logits and forms them itself
 binarycrossentropy bceloss bcewithlogits bcewithlogitsloss sigmoidbinarycrossentropy sigmoidcrossentropyloss sigmoidcrossentropy binarycrossentropywithlogits multilabelsoftmarginloss = bce
-binaryfocalcrossentropy categoricalfocalcrossentropy focal focalloss sigmoidfocalloss sigmoidfocal binaryfocal = focal | the nearest is `cross_entropy`; rare classes get weight by `weights=balanced`
+binaryfocalcrossentropy categoricalfocalcrossentropy focal focalloss sigmoidfocalloss sigmoidfocal binaryfocal = focal
 meansquarederror mseloss squarederror l2loss euclideanloss euclidean quadratic = mse
-mae l1 l1loss meanabsoluteerror absoluteerror = mae | the nearest is `mse`, which squares the differences
-huber huberloss smoothl1 smoothl1loss = huber | the nearest is `mse`, which squares large differences too
+mae l1 l1loss meanabsoluteerror absoluteerror = mae
+huber huberloss smoothl1 smoothl1loss = huber
 rmse msle meansquaredlogarithmicerror mape meanabsolutepercentageerror logcosh rmsle = | the nearest is `mse`, the plain mean of squares
 hinge hingeloss squaredhinge categoricalhinge hingeembeddingloss multimarginloss multilabelmarginloss softmarginloss svm perceptron marginrankingloss = | margins are not learned; the nearest is `cross_entropy`, whose margins have no end
 kldiv kldivloss kldivergence kullbackleiblerdivergence kld kl = | the nearest is `cross_entropy`, the same for class numbers
