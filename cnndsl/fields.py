@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, Literal
 
-Kind = Literal["int", "float", "pair", "shape", "choice", "text"]
+Kind = Literal["int", "float", "floats", "pair", "shape", "choice", "text"]
 Role = Literal["arg", "key", "word"]
 
 
@@ -159,6 +159,8 @@ def written(value: Word) -> str:
 def _written(value: Any, spec: Spec) -> str:
     if spec.kind == "text":
         return f'"{value}"'
+    if spec.kind == "floats":
+        return f'"{" ".join(map(str, value))}"'
     return "x".join(map(str, value)) if spec.kind in ("pair", "shape") else str(value)
 
 

@@ -47,6 +47,31 @@ class Step(Schedule, word="step"):
 
 
 @dataclass(frozen=True)
+class MultiStep(Schedule, word="multistep"):
+    """Multiplied by gamma at each of some epochs: `multistep "30 60 80"`."""
+
+    at: tuple[float, ...] = arg("floats", key="at", low=0, doc="epochs of the drops, in quotes")
+    gamma: float = key("float", default=0.1, low=0, high=1, doc="factor of each drop")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """gamma to the power of how many of the epochs have come."""
+        return self.gamma ** sum(epoch >= drop - 1e-9 for drop in self.at)
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule, word="exponential"):
+    """Multiplied by gamma an epoch, a little at each step."""
+
+    gamma: float = arg("float", key="gamma", default=0.9, low=1e-6, high=1, doc="factor an epoch")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """gamma ^ epoch."""
+        return self.gamma**epoch
+
+
+@dataclass(frozen=True)
 class Cosine(Schedule, word="cosine"):
     """Half a cosine from 1 down to `floor`. Source: Loshchilov & Hutter 2017, arXiv:1608.03983."""
 
@@ -56,6 +81,23 @@ class Cosine(Schedule, word="cosine"):
     def factor(self, t: float, epoch: float) -> float:
         """floor + (1 − floor) · (1 + cos πt) / 2."""
         return self.floor + (1 - self.floor) * (1 + cos(pi * t)) / 2
+
+
+@dataclass(frozen=True)
+class Restarts(Schedule, word="restarts"):
+    """A cosine that starts anew, SGDR. Source: Loshchilov & Hutter 2017, arXiv:1608.03983."""
+
+    period: float = arg("float", key="period", default=10.0, low=0.01, doc="epochs of the first")
+    growth: float = key("float", default=1.0, low=1, doc="how much longer each next one is")
+    floor: float = key("float", default=0.0, low=0, high=1, doc="factor at the end of each")
+    warmup: float = key("float", default=0.0, low=0, doc="epochs of linear rise")
+
+    def factor(self, t: float, epoch: float) -> float:
+        """The cosine of the share of the period at hand."""
+        period, start = self.period, 0.0
+        while epoch >= start + period - 1e-9:
+            start, period = start + period, period * self.growth
+        return Cosine(self.floor).factor((epoch - start) / period, epoch)
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,10 @@ def test_every_field_has_a_doc(word: str, cls: type[Layer]) -> None:
 
 def test_the_whole_vocabulary_is_there() -> None:
     assert " ".join(word for word, _ in LAYERS) == (
-        "add avgpool bn concat conv crop dense dropout droppath dwconv elu flatten gap gelu gmp gn "
-        "hsigmoid hswish id in input leaky ln lrn mish mul pool prelu relu relu6 reshape residual "
-        "scale selu shuffle sigmoid silu softmax softplus tanh upconv upsample zeropad"
+        "add avgpool bn celu clamp concat conv crop dense dropout droppath dwconv elu flatten gap "
+        "gelu gmp gn hsigmoid hswish id in input leaky ln logsigmoid lrn mish mul pool prelu relu "
+        "relu6 reshape residual scale selu shuffle sigmoid silu softmax softplus softsign tanh "
+        "upconv upsample zeropad"
     )
 
 
@@ -334,6 +335,12 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "prelu": lambda x, weight: F.prelu(x, weight.reshape(-1)),
     "elu": F.elu,
     "elu alpha=0.5": lambda x: F.elu(x, 0.5),
+    "celu": F.celu,
+    "celu alpha=0.3": lambda x: F.celu(x, 0.3),
+    "logsigmoid": F.logsigmoid,
+    "softsign": F.softsign,
+    "clamp": F.hardtanh,
+    "clamp low=-0.3 high=0.5": lambda x: x.clamp(-0.3, 0.5),
     "selu": F.selu,
     "gelu": F.gelu,
     "silu": F.silu,
@@ -355,7 +362,20 @@ def test_activations(text: str, size: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["relu6", "hsigmoid", "hswish", "softplus", "mish", "gelu", "selu"]
+    "word",
+    [
+        "relu6",
+        "hsigmoid",
+        "hswish",
+        "softplus",
+        "mish",
+        "gelu",
+        "selu",
+        "celu",
+        "logsigmoid",
+        "softsign",
+        "clamp",
+    ],
 )
 def test_activations_far_from_zero(word: str) -> None:
     model = cnndsl.parse(f"input 41; {word}")

@@ -12,7 +12,18 @@ from cnndsl import losses, lr_schedules
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.graph.vjp import gradients
-from cnndsl.lr_schedules import Constant, Cosine, OneCycle, Plateau, Polynomial, Schedule, Step
+from cnndsl.lr_schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    MultiStep,
+    OneCycle,
+    Plateau,
+    Polynomial,
+    Restarts,
+    Schedule,
+    Step,
+)
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe, Watch
 from cnndsl.source import UserError
@@ -154,6 +165,17 @@ SCHEDULES: dict[str, tuple[Schedule, Callable[[Any], Any]]] = {
     "cosine": (Cosine(), lambda o: lr_scheduler.CosineAnnealingLR(o, TOTAL)),
     "cosine floor": (
         Cosine(floor=0.1), lambda o: lr_scheduler.CosineAnnealingLR(o, TOTAL, eta_min=0.2),
+    ),
+    "multistep": (
+        MultiStep((1.0, 3.0), gamma=0.5),
+        lambda o: lr_scheduler.MultiStepLR(o, [STEPS, 3 * STEPS], 0.5),
+    ),
+    "exponential": (
+        Exponential(0.8), lambda o: lr_scheduler.ExponentialLR(o, 0.8 ** (1 / STEPS)),
+    ),
+    "restarts": (
+        Restarts(1.0, growth=2, floor=0.1),
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, STEPS, 2, eta_min=0.2),
     ),
     "polynomial": (Polynomial(2.0), lambda o: lr_scheduler.PolynomialLR(o, TOTAL, 2.0)),
     "line": (Polynomial(), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, TOTAL)),

@@ -28,7 +28,9 @@ def one_thread() -> Iterator[None]:
     """Two pools of threads that wait for each other's cores are slow."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)  # also of scalars that an optimizer keeps
     yield
+    torch.set_default_dtype(torch.float32)
     torch.set_num_threads(before)
 
 
@@ -98,6 +100,26 @@ class Lion(torch.optim.Optimizer):
                 direction = (b1 * m + (1 - b1) * p.grad).sign()
                 p.data -= group["lr"] * (direction + group["weight_decay"] * p.data)
                 self.state[p]["m"] = b2 * m + (1 - b2) * p.grad
+
+
+class Lamb(torch.optim.Optimizer):
+    """You et al. 2020, algorithm 2; biases are not scaled."""
+
+    def __init__(self, groups: Any, **options: Any) -> None:
+        super().__init__(groups, options)
+
+    def step(self) -> None:
+        for group in self.param_groups:
+            (b1, b2), decay = group["betas"], group["weight_decay"]
+            for p in group["params"]:
+                state = self.state[p]
+                t = state["t"] = state.get("t", 0) + 1
+                m = state["m"] = b1 * state.get("m", 0) + (1 - b1) * p.grad
+                v = state["v"] = b2 * state.get("v", 0) + (1 - b2) * p.grad**2
+                step = m / (1 - b1**t) / ((v / (1 - b2**t)).sqrt() + group["eps"])
+                step = step + decay * p.data
+                trust = p.data.norm() / step.norm() if p.ndim > 1 else 1.0
+                p.data -= group["lr"] * trust * step
 
 
 class Muon(torch.optim.Optimizer):
@@ -179,6 +201,39 @@ OPTIMIZERS: dict[str, tuple[optim.Optimizer, Rule, float]] = {
         rule(Muon, momentum=0.8, betas=(0.8, 0.99), eps=1e-6, ratio=0.5),
         0.3,
     ),
+    "adamax": (optim.Adamax(), rule(torch.optim.Adamax), 0),
+    "adamax others": (
+        optim.Adamax(beta1=0.7, beta2=0.95, eps=1e-3, decay=0.2),
+        rule(torch.optim.Adamax, betas=(0.7, 0.95), eps=1e-3),
+        0.2,
+    ),
+    "nadam": (optim.NAdam(), rule(torch.optim.NAdam), 0),
+    "nadam others": (
+        optim.NAdam(beta1=0.8, beta2=0.95, eps=1e-4, psi=0.3, decay=0.2),
+        rule(torch.optim.NAdam, betas=(0.8, 0.95), eps=1e-4, momentum_decay=0.3),
+        0.2,
+    ),
+    "radam": (optim.RAdam(), rule(torch.optim.RAdam), 0),
+    "radam others": (
+        optim.RAdam(beta1=0.8, beta2=0.95, eps=1e-4, decay=0.2),
+        rule(torch.optim.RAdam, betas=(0.8, 0.95), eps=1e-4),
+        0.2,
+    ),
+    "radam of a short memory": (
+        optim.RAdam(beta2=0.6), rule(torch.optim.RAdam, betas=(0.9, 0.6)), 0,
+    ),
+    "adadelta": (optim.Adadelta(), rule(torch.optim.Adadelta), 0),
+    "adadelta others": (
+        optim.Adadelta(rho=0.7, eps=1e-3, decay=0.2),
+        rule(torch.optim.Adadelta, rho=0.7, eps=1e-3),
+        0.2,
+    ),
+    "lamb": (optim.Lamb(decay=0), rule(Lamb, betas=(0.9, 0.999), eps=1e-6), 0),
+    "lamb decay": (
+        optim.Lamb(beta1=0.8, beta2=0.95, eps=1e-3, decay=0.3),
+        rule(Lamb, betas=(0.8, 0.95), eps=1e-3),
+        0.3,
+    ),
     "lion": (optim.Lion(), rule(Lion, beta1=0.9, beta2=0.99), 0),
     "lion decay": (
         optim.Lion(beta1=0.8, beta2=0.9, decay=0.3), rule(Lion, beta1=0.8, beta2=0.9), 0.3,
@@ -218,7 +273,9 @@ def test_memories_of_a_gradient_that_stays_0_never_become_denormal(name: str) ->
         assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any(), slot
 
 
-@pytest.mark.parametrize("rule", [optim.Adam, optim.AdamW, optim.RmsProp])
+@pytest.mark.parametrize(
+    "rule", [optim.Adam, optim.AdamW, optim.RmsProp, optim.NAdam, optim.RAdam, optim.Adamax]
+)
 @pytest.mark.parametrize("eps", [1e-15, 1e-8])
 def test_a_gradient_that_stays_0_moves_no_weight(rule: Any, eps: float) -> None:
     """However little is added to the root."""

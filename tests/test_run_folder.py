@@ -184,7 +184,8 @@ def test_a_written_recipe_reads_as_itself(drawn: st.DataObject) -> None:
             for s in specs(cls)
             if s.kind == "float" and drawn.draw(st.booleans())
         }
-        chosen[name] = cls(**changes)
+        lists = {s.name: (1.5, 30.0) for s in specs(cls) if s.kind == "floats"}
+        chosen[name] = cls(**changes, **lists)
     plain = {"ema": 0.25, "stop": 3, "seed": 2**32 - 1, "augment": Augment("flip", 2, 3, 0.5, 0.1)}
     recipe = Recipe(**chosen, **plain)
     assert recipe_of(recipe.written(), "test") == recipe

@@ -57,6 +57,8 @@ BODIES = {
     "smooth": "conv 6 3x3 silu; conv 6 3x3 hswish; conv 4 1x1 mish; conv 4 1x1 softplus",
     "squash": "conv 6 3x3 sigmoid; conv 6 3x3 hsigmoid; conv 4 1x1 tanh; softmax",
     "scale": "conv 6 3x3 scale 0.5",
+    "celu softsign": "conv 6 3x3 celu alpha=0.7; conv 6 3x3 celu softsign; conv 4 1x1 logsigmoid",
+    "clamp": "conv 6 3x3 clamp low=-0.4 high=0.6",
     "dropout": "conv 6 3x3 dropout 0.3; residual { conv 6 3x3 same; droppath 0.5 }",
     "residual": "conv 6 3x3 same; residual { conv 6 3x3 same bn relu; conv 6 3x3 same bn } relu",
     "projection": "conv 6 3x3 same; add { conv 8 3x3 pad /2 bn | conv 8 1x1 /2 bn } relu",

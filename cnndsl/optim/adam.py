@@ -15,8 +15,10 @@ class Adam(Optimizer, word="adam"):
     """
 
     lr: float = key("float", default=1e-3, low=0, doc="learning rate")
-    beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="memory of g")
-    beta2: float = key("float", default=0.999, low=0, high=0.99999, doc="memory of g²")
+    beta1: float = key("float", default=0.9, low=0, high=0.99999, doc="decay rate of the mean of g")
+    beta2: float = key(
+        "float", default=0.999, low=0, high=0.99999, doc="decay rate of the mean of g²"
+    )
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 

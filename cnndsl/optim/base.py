@@ -1,7 +1,7 @@
 """What optimizers are: rules that write an update."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnndsl.fields import Word
@@ -80,6 +80,16 @@ class Update:
             return self.w
         factor = self.op("Sub", self.number(1.0), self.times(self.lr, decay))
         return self.op("Mul", self.w, factor)
+
+    @property
+    def in_float64(self) -> "Update":
+        """For scalars of the step count: as this one, its numbers and `step` in float64."""
+        step = self.tape.op("Cast", self.step, to="float64")
+        return replace(self, w=step, step=step)
+
+    def rounded(self, x: Value) -> Value:
+        """A scalar in the weight's type."""
+        return self.tape.op("Cast", x, to=self.w.dtype)
 
     def corrected(self, beta: float) -> Value:
         """1 − beta^step: how much of a moving mean has been filled."""

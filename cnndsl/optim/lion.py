@@ -13,7 +13,9 @@ class Lion(Optimizer, word="lion"):
 
     lr: float = key("float", default=1e-4, low=0, doc="learning rate")
     beta1: float = key("float", default=0.9, low=0, high=1, doc="share of the momentum")
-    beta2: float = key("float", default=0.99, low=0, high=0.99999, doc="memory of g")
+    beta2: float = key(
+        "float", default=0.99, low=0, high=0.99999, doc="decay rate of the mean of g"
+    )
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
 
     typical_lr = (1e-7, 3e-3)

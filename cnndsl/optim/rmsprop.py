@@ -12,9 +12,11 @@ class RmsProp(Optimizer, word="rmsprop"):
     """Divides by the root of a moving mean of g². Source: Tieleman & Hinton 2012, lecture 6e."""
 
     lr: float = key("float", default=0.01, low=0, doc="learning rate")
-    alpha: float = key("float", default=0.99, low=0, high=0.99999, doc="memory of g²")
+    alpha: float = key(
+        "float", default=0.99, low=0, high=0.99999, doc="decay rate of the mean of g²"
+    )
     eps: float = key("float", default=1e-8, low=0, doc="added to the root")
-    momentum: float = key("float", default=0.0, low=0, high=1, doc="memory of past steps")
+    momentum: float = key("float", default=0.0, low=0, high=1, doc="momentum of the steps")
     decay: float = key("float", default=0.0, low=0, doc="L2 penalty; skips biases and norms")
 
     typical_lr = (1e-6, 0.1)

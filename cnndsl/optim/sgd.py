@@ -15,7 +15,7 @@ class Sgd(Optimizer, word="sgd"):
     """
 
     lr: float = key("float", default=0.01, low=0, doc="learning rate")
-    momentum: float = key("float", default=0.0, low=0, high=1, doc="memory of past gradients")
+    momentum: float = key("float", default=0.0, low=0, high=1, doc="momentum of the gradient")
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
     nesterov: str | None = word("nesterov", doc="looks ahead by one step of momentum")
 

@@ -1,5 +1,6 @@
 """A value to what a field wants, or a complaint that says what it wants."""
 
+from math import isfinite
 from typing import Any
 
 from cnndsl.fields import Spec, Word, in_order, syntax
@@ -12,6 +13,7 @@ from cnndsl.source import Span
 _WANTED = {
     "int": "a whole number",
     "float": "a number",
+    "floats": 'numbers in quotes such as "30 60 80"',
     "pair": "a size such as 3 or 3x3",
     "shape": "a shape such as 3x32x32",
     "choice": "one of its names",
@@ -56,6 +58,18 @@ def _float(value: Value) -> float | None:
     return float(value)
 
 
+def _floats(value: Value) -> tuple[float, ...] | None:
+    """`"30 60 80"`, also with commas; a single number needs no quotes."""
+    if not isinstance(value, str):
+        number = _float(value)
+        return None if number is None else (number,)
+    try:
+        numbers = tuple(float(part) for part in value.replace(",", " ").split())
+    except ValueError:
+        return None
+    return numbers if numbers and all(map(isfinite, numbers)) else None
+
+
 def _pair(value: Value) -> tuple[int, int] | None:
     if isinstance(value, tuple):
         return (value[0], value[1]) if len(value) == 2 else None
@@ -74,7 +88,9 @@ def _text(value: Value) -> str | None:
     return value if isinstance(value, str) else None
 
 
-_CONVERTERS = {"int": whole, "float": _float, "pair": _pair, "shape": _shape, "text": _text}
+_CONVERTERS = {
+    "int": whole, "float": _float, "floats": _floats, "pair": _pair, "shape": _shape, "text": _text,
+}  # fmt: skip
 
 
 def _choice(value: Value, spec: Spec, span: Span) -> str:
@@ -88,7 +104,7 @@ def _choice(value: Value, spec: Spec, span: Span) -> str:
     raise SpecError("E106", f"`{spec.title}` does not know `{written}`", span, hint, fix)
 
 
-def _check_bounds(value: int | float | str | tuple[int, ...], spec: Spec, span: Span) -> None:
+def _check_bounds(value: int | float | str | tuple[float, ...], spec: Spec, span: Span) -> None:
     if isinstance(value, str):
         return
     for number in value if isinstance(value, tuple) else (value,):

@@ -56,15 +56,17 @@ momentum sgdm sgdmomentum = | it is a key: `sgd momentum=0.9`
 nesterov nag nesterovmomentum = | it is a word of sgd: `sgd momentum=0.9 nesterov`
 adamoptimizer = adam
 adamweightdecay adamwoptimizer decoupledadam adamw8bit = adamw
-amsgrad adamax adabelief yogi adan adamp adai padam adabound fusedadam adam8bit sparseadam = | the nearest is `adam`, from which it differs in how the squares are kept
+adamax = adamax | the nearest is `adam`
+amsgrad adabelief yogi adan adamp adai padam adabound fusedadam adam8bit sparseadam = | the nearest is `adam`, from which it differs in how the squares are kept
 nadam = nadam | the nearest is `adam`, without Nesterov's look ahead
 nadamw = nadam | the nearest is `adamw`, without Nesterov's look ahead
 radam rectifiedadam = radam | the nearest is `adam` with `schedule … warmup=5`, which starts as slowly
-adadelta = | the nearest is `rmsprop`, whose steps do not grow by themselves
+adadelta = adadelta | the nearest is `rmsprop`, whose steps do not grow by themselves
 adagradoptimizer adagradda = adagrad
 ftrl proximaladagrad proximalgradientdescent = | there is no L1 penalty; the nearest is `adagrad`, whose steps shrink alike
 rmspropoptimizer rmsproptf centeredrmsprop = rmsprop
-lamb lars larc lambc fromage = | layers share one rate; the nearest is `adamw` for lamb and `sgd momentum=0.9` for lars
+lamb lambc = lamb | the nearest is `adamw`
+lars larc fromage = | the nearest is `lamb`, which scales the steps of `adamw` to each weight
 sgdw sgdp = | the nearest is `sgd decay=1e-4`, whose decay goes through the gradient
 adafactor came sm3 = | the nearest is `adamw`, which keeps one square a weight
 novograd shampoo soap kron psgd sophia kfac adahessian distributedshampoo = | no curvature is measured; the nearest are `muon`, for kernels, and `adamw`
@@ -81,7 +83,7 @@ steplr stepdecay stepschedule piecewise stairs = step
 multistep multisteplr piecewiseconstant piecewiseconstantdecay steps multifactor = multistep | the nearest is `step`, whose drops are equally far apart
 exponential exponentiallr exponentialdecay exp expdecay = exponential | the nearest is `step every=1 gamma=0.9`, a drop each epoch
 cos cosineannealing cosineannealinglr cosinedecay cosinelr cosineschedule warmupcosine warmupcosinedecay cosinewarmup = cosine
-cosineannealingwarmrestarts cosinedecayrestarts cosinerestarts warmrestarts sgdr cosinewithrestarts cosinecyclic = | the rate falls once; the nearest is `cosine`, one fall without restarts
+cosineannealingwarmrestarts cosinedecayrestarts cosinerestarts warmrestarts sgdr cosinewithrestarts cosinecyclic = restarts | the rate falls once; the nearest is `cosine`, one fall without restarts
 onecyclelr 1cycle superconvergence cosineonecycle linearonecycle = onecycle
 cyclic cycliclr clr triangular triangular2 exprange sawtooth = | the rate does not go up and down again; the nearest is `onecycle`, one rise and one fall
 poly polynomiallr polynomialdecay polynomialschedule polylr polydecay = polynomial
