@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cnndsl import limits
+from cnndsl.frameworks.regions import Region, regions
 from cnndsl.ir import Model
+from cnndsl.passes import foreign_code
 from cnndsl.passes.expand import expand
 from cnndsl.passes.expansion import ExpansionState
+from cnndsl.passes.foreign_code import mended
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.reporter import Reporter
 from cnndsl.passes.synonyms import guess
+from cnndsl.passes.syntax_fixes import with_fix
 from cnndsl.passes.unreached import find_unknown
 from cnndsl.recipe import Recipe
 from cnndsl.source import Diagnostic, Failed, Source, Span, UserError
@@ -32,6 +36,15 @@ def examine(
     source: Source, settings: Mapping[str, float] | None = None
 ) -> tuple[Model | None, list[Diagnostic], ast.File]:
     """As `analyse`, and the syntax tree of all that could be understood."""
+    model, found, file = _examined(source, settings)
+    theirs = regions(source.text) if model is None else []
+    return (model, _around(source, theirs, settings), file) if theirs else (model, found, file)
+
+
+def _examined(
+    source: Source, settings: Mapping[str, float] | None
+) -> tuple[Model | None, list[Diagnostic], ast.File]:
+    """`examine` of a text that is ours from its first to its last line."""
     reporter = Reporter()
     if len(source.text.encode("utf-8", "replace")) > limits.SPEC_BYTES:
         message = f"the text is longer than {limits.SPEC_BYTES // 1024} KiB"
@@ -39,10 +52,20 @@ def examine(
         return None, reporter.all, ast.File(source, (), frozenset(), unclear=True)
     file, errors = parse(source)
     for error in errors:
-        reporter.add(error)
+        reporter.add(with_fix(error) if error.code in ("E001", "E004") else error)
     if file.unclear:
         return None, reporter.all, file
     return _expanded(file, reporter, dict(settings or {})), reporter.all, file
+
+
+def _around(
+    source: Source, theirs: list[Region], settings: Mapping[str, float] | None
+) -> list[Diagnostic]:
+    """What is wrong where code of other frameworks stands: that, and what is beside it."""
+    text = mended(source, theirs)
+    others = (text.back(d) for d in _examined(text.mended, settings)[1])
+    found = [*foreign_code.diagnostics(source, theirs), *(d for d in others if d is not None)]
+    return sorted(found, key=lambda d: (d.span.source.name, d.span.start))
 
 
 def recipe_of(section: str, name: str) -> Recipe:

@@ -4,6 +4,7 @@ A flag or key belongs to the nearest word on its left that takes it; a bare valu
 a word that may follow (`relu`, `bn`) opens a binding of its own.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,7 +160,7 @@ class Binder:
         first = self.bindings[0].cls
         if first.takes_group:
             hint = f"put it in braces: `{first.word} {{ {name.id} … }}`"
-            raise SpecError("E109", message, name.span, hint)
+            raise SpecError("E109", message, name.span, hint, _in_braces(name.span))
         fix = Fix(Span(name.span.source, name.span.start, name.span.start), "; ", "insert `;`")
         raise SpecError("E109", message, name.span, f"put `;` before it: `; {name.id} …`", fix)
 
@@ -190,3 +191,12 @@ class Binder:
         else:
             found = evaluate(value, self.scope)
         binding.values[spec.name] = convert(found, spec, value.span, binding.cls)
+
+
+def _in_braces(start: Span) -> Fix | None:
+    """The rest of a statement in braces."""
+    text = re.match(r"[^\n;{}|#]*[^\n;{}|#\s]", start.source.text[start.start :])
+    if text is None:
+        return None
+    span = Span(start.source, start.start, start.start + len(text[0]))
+    return Fix(span, f"{{ {text[0]} }}", f"write `{{ {text[0]} }}`")

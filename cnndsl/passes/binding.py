@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnndsl.edits import removal
 from cnndsl.fields import Spec, Word, arguments, keys, specs, syntax
 from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Fix, Span
@@ -73,6 +74,8 @@ def _hint(binding: Binding, first: Binding, value: ast.Expr, channels: Any) -> A
         )
     if binding is not first:
         return _behind(binding, first, value)
+    if not specs(binding.cls) and value.span.text in ("1", "1x1"):
+        return f"write `{word}`", removal(value.span)  # AdaptiveAvgPool2d(1)
     joined = _joined(binding, value, channels)
     return joined or (f"write `{syntax(binding.cls)}`", None)
 

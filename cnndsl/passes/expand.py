@@ -21,7 +21,7 @@ from cnndsl.passes.builder import LimitExceeded
 from cnndsl.passes.calls import call
 from cnndsl.passes.defaults import reach
 from cnndsl.passes.expansion import ExpansionState
-from cnndsl.passes.reject_extra import reject_extra
+from cnndsl.passes.reject_extra import reject_extra, without_braces
 from cnndsl.passes.reporter import Reporter, SpecError, Unknown
 from cnndsl.passes.scope import UNKNOWN, Scope, Tensor
 from cnndsl.passes.unknown_words import as_meant, unknown
@@ -179,7 +179,8 @@ class Expander:
             return layers
         message = f"`{node.head.id}` takes no `{{ … }}`"
         hint = "words follow without braces: `conv 64 3x3 relu`"
-        self._state.reporter.report("E109", message, node.group.span, hint)
+        fix = without_braces(node.group)
+        self._state.reporter.report("E109", message, node.group.span, hint, fix=fix)
         return []
 
     def _inputs(

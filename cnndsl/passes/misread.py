@@ -18,15 +18,17 @@ def misread(value: ast.Expr, words: Collection[str]) -> SpecError | None:
             hint = f"write `{function.id}` without parentheses"
             fix = None if arguments else _written(span, function.id)
             return SpecError("E102", message, span, hint, fix)
-        case ast.Binary(span, "/" | "*", left, _) if _no_number(left, words):
-            message = f"`{span.text}` is read as arithmetic"
-            return SpecError("E106", message, span, _ARITHMETIC, _spaced(value))
-        case ast.Binary(span, "+" | "*" as sign, left, ast.Name(_, other)) if _no_number(left, ()):
+        case ast.Binary(span, "+" | "*" as sign, left, ast.Name(_, other)) if (
+            other not in words and _no_number(left, words)
+        ):
             word = "add" if sign == "+" else "mul"
             text = f"{left.span.text}; {word} {other}"
             message = f"`{span.text}` is read as arithmetic"
             hint = f"tensors are merged by a statement: `; {word} {other}`"
             return SpecError("E106", message, span, hint, _written(span, text))
+        case ast.Binary(span, "/" | "*", left, _) if _no_number(left, words):
+            message = f"`{span.text}` is read as arithmetic"
+            return SpecError("E106", message, span, _ARITHMETIC, _spaced(value))
         case _:
             return None
 

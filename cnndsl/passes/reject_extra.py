@@ -1,6 +1,7 @@
 """What control words and settings do not take: it would be lost without a word."""
 
 from cnndsl.passes.reporter import SpecError
+from cnndsl.source import Fix
 from cnndsl.syntax import ast
 
 _SECTIONS = ("output", "train")
@@ -45,3 +46,9 @@ def _refuse_repeat(node: ast.Statement) -> None:
     for item in (*node.items, *node.tail):
         if isinstance(item, ast.Repeat):
             raise SpecError("E104", f"`{node.head.id}` cannot be repeated", item.span, "remove it")
+
+
+def without_braces(group: ast.Group) -> Fix | None:
+    """A fix of `conv 64 3x3 { relu }`; None where more than one word stands in the braces."""
+    inner = group.span.text[1:-1].strip()
+    return Fix(group.span, inner, f"write `{inner}`") if inner.isalnum() else None

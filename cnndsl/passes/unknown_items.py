@@ -12,10 +12,11 @@ from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.slips import slip
 from cnndsl.passes.synonyms import Suggestion, is_word, suggest, suggest_key
-from cnndsl.source import Fix
+from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 from cnndsl.syntax.explain import SIZES
 
+_VALUE = re.compile(r"[ \t]+([\w.+-]+)")
 _FILTERS = ("filters", "out_channels", "units", "out_features", "num_output", "features")
 
 
@@ -46,7 +47,16 @@ class Place:
         """The error for a bare name that means nothing here."""
         found = self._meant(name)
         message = f"unknown name `{name.id}`"
-        return SpecError("E102", message, name.span, found.hint, found.fix(name.span))
+        fix = found.fix(name.span) or self._as_key(name)
+        return SpecError("E102", message, name.span, found.hint, fix)
+
+    def _as_key(self, name: ast.Name) -> Fix | None:
+        """`stride 2` as `stride=2`."""
+        behind = _VALUE.match(name.span.source.text, name.span.end)
+        if behind is None or not any(name.id in keys(binding.cls) for binding in self.bindings):
+            return None
+        text = f"{name.id}={behind[1]}"
+        return Fix(Span(name.span.source, name.span.start, behind.end()), text, f"write `{text}`")
 
     def _meant(self, unknown: ast.Name) -> Suggestion:
         name = unknown.id
@@ -55,7 +65,7 @@ class Place:
                 f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
             )
         if any(name in keys(binding.cls) for binding in self.bindings):
-            behind = re.match(r"[ \t]+([\w.+-]+)", unknown.span.source.text[unknown.span.end :])
+            behind = _VALUE.match(unknown.span.source.text, unknown.span.end)
             value = behind[1] if behind else 2
             return Suggestion(f"a key takes its value behind `=`: `{name}={value}`")
         return self._size(name) or self._word(name) or Suggestion(self._options(name))
@@ -78,7 +88,7 @@ class Place:
         meaning = lookup("layer", name, {*self.words, *self.known})
         ours = meaning.counterpart if meaning else None
         if ours in self.words and ours not in self.follow:
-            return Suggestion(f"did you mean `; {ours} …`, a statement of its own?", f"; {ours}")
+            return Suggestion(f"did you mean `; {ours} …`, a statement of its own?")
         if not is_word(name) and (close := slip(name, self.known)):
             return Suggestion(f"did you mean `{close}`?", close)
         if self._kind == "augment":

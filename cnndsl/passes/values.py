@@ -10,6 +10,7 @@ from cnndsl.passes.reporter import SpecError, Unknown
 from cnndsl.passes.scope import Scope, Value
 from cnndsl.passes.synonyms import guess, reserved_words
 from cnndsl.shapes import show
+from cnndsl.source import Fix
 from cnndsl.syntax import ast
 
 _OPERATORS: Any = operator  # its annotations are incomplete
@@ -71,10 +72,11 @@ def _variable(name: ast.Name, scope: Scope) -> Value:
         close = guess(name.id, scope.known("values"))
         hint = f"did you mean `{close}`?" if close else f"define it: `let {name.id} = …`"
         if name.id in ("True", "False"):
-            hint = f"write `{name.id.lower()}`"
+            close, hint = name.id.lower(), f"write `{name.id.lower()}`"
         if name.id in reserved_words():
             hint = f"`{name.id}` is a word of the language, no value"
-        raise SpecError("E102", f"unknown name `{name.id}`", name.span, hint) from None
+        fix = Fix(name.span, close, f"write `{close}`") if close else None
+        raise SpecError("E102", f"unknown name `{name.id}`", name.span, hint, fix) from None
     return cast(Value, value() if callable(value) else value)
 
 

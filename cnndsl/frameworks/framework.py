@@ -1,0 +1,90 @@
+"""Which framework a call is of, and the call in our words."""
+
+import re
+from dataclasses import dataclass
+
+from cnndsl.frameworks import keras_rearrange, torch_layers
+from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
+from cnndsl.frameworks.registry import Table
+from cnndsl.frameworks.values import Call
+from cnndsl.frameworks.words import lookup
+
+KERAS, TORCH = "Keras", "PyTorch"
+_TABLES: dict[str, Table] = {KERAS: keras_rearrange.LAYERS, TORCH: torch_layers.LAYERS}
+_PREFIXES = {
+    KERAS: {"keras", "layers", "tf", "tensorflow", "tfl", "L", "models", "optimizers"},
+    TORCH: {"nn", "torch", "optim", "lr_scheduler"},
+}
+_OWN = {
+    KERAS: _TABLES[KERAS].entries.keys() - _TABLES[TORCH].entries.keys(),
+    TORCH: _TABLES[TORCH].entries.keys() - _TABLES[KERAS].entries.keys(),
+}
+_WRAPPERS = ("Model", "Module", "Functional", "Network")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the text around says of the frameworks that it is of."""
+
+    frameworks: tuple[str, ...] = (KERAS, TORCH)
+
+
+def context_of(text: str) -> Context:
+    """The one framework whose own names a text has, or both where it is not told."""
+    names = set(_NAME.findall(text))
+    seen = tuple(each for each in (KERAS, TORCH) if names & (_OWN[each] | _PREFIXES[each]))
+    return Context(seen) if len(seen) == 1 else Context()
+
+
+def is_layer(call: Call) -> bool:
+    """Whether a call makes a layer, one with a counterpart here or one without."""
+    if any(call.name in table for table in _TABLES.values()):
+        return True
+    made = call.name[:1].isupper() and call.name not in _WRAPPERS
+    return made and lookup("layer", call.name) is not None
+
+
+def frameworks_of(call: Call, context: Context) -> tuple[str, ...]:
+    """The frameworks that a call may be of."""
+    modules = set(call.path.split(".")[:-1])
+    told = tuple(each for each, names in _PREFIXES.items() if modules & names)
+    named = tuple(each for each, table in _TABLES.items() if call.name in table)
+    for choice in (told, context.frameworks):
+        both = tuple(each for each in named if each in choice)
+        if both:
+            return both
+    return named or told or context.frameworks
+
+
+def layer(call: Call, context: Context) -> str:
+    """A layer in our words; NoCounterpart, NotTheirs.
+
+    Where the frameworks that it may be of differ, both are named: nothing is guessed.
+    """
+    texts = dict[str, str]()
+    named = [each for each in frameworks_of(call, context) if call.name in _TABLES[each]]
+    if not named:
+        return _by_word(call)
+    problem: Exception = NotTheirs(call.name)
+    for framework in named:
+        try:
+            texts[framework] = _TABLES[framework].written(call)
+        except (NotTheirs, NoCounterpart) as error:
+            problem = problem if isinstance(problem, NoCounterpart) else error
+    if not texts:
+        raise problem
+    if len(set(texts.values())) > 1:
+        listed = ", ".join(f"`{text}` in {each}" for each, text in texts.items())
+        raise NoCounterpart(f"which framework is it? It is {listed}")
+    return next(iter(texts.values()))
+
+
+def _by_word(call: Call) -> str:
+    """A layer that only the table of words knows."""
+    meaning = lookup("layer", call.name)
+    if meaning is None or (meaning.counterpart and (call.arguments or call.keywords)):
+        raise NotTheirs(call.name)
+    if meaning.counterpart is None:
+        raise NoCounterpart(meaning.hint(call.name))
+    return meaning.counterpart

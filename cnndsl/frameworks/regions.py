@@ -1,0 +1,285 @@
+"""Where in a spec another framework's code stands, and what it is in our words."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
+from cnndsl.frameworks.framework import TORCH, Context, context_of
+from cnndsl.frameworks.program import Program, named_value, read
+from cnndsl.frameworks.values import Unreadable, parsed
+from cnndsl.frameworks.yaml_settings import SECTION, section, setting
+
+_CALL = re.compile(r"(?:[\w., ]+=\s*)?[A-Za-z_][\w.]*\s*\(")
+_IMPORT = re.compile(r"(?:import\s+[A-Za-z_]|from\s+[\w.]+\s+import\b)")
+_NAMED = re.compile(r"(optimizer|loss|schedule)\s*[:=]?\s*(?=[A-Za-z_][\w.]*\s*\()")
+_HINTS = re.compile(r"[A-Z]\w*\s*\(|\b(?:compile|fit|add|load_data)\s*\(|\bimport\b")
+_CLOSING = re.compile(r"[\])]+,?\s*$")
+_INPUT = re.compile(r"^[ \t]*input[ \t]+[0-9]", re.MULTILINE)
+_LONGEST = 200_000  # characters: what is longer is no model in Python
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a text between two ends of statements."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """Code of another framework at a place.
+
+    `lines` are our statements; `problems` say what has no counterpart, each at its place. A problem
+    without a text is a call that no framework has.
+    """
+
+    start: int
+    end: int
+    lines: tuple[str, ...]
+    problems: tuple[tuple[int, int, str], ...] = ()
+    what: str = ""
+    note: str = ""
+
+    def start_line_only(self, text: str) -> bool:
+        """Whether it stands on one line of a text."""
+        return "\n" not in text[self.start : self.end]
+
+
+def regions(text: str) -> list[Region]:
+    """All code of Keras or PyTorch in a text, in its order; empty for most specs, and at once."""
+    if len(text) > _LONGEST or (_HINTS.search(text) is None and ":" not in text):
+        return []
+    context = context_of(text)
+    whole = _whole(text, context)
+    if whole is not None:
+        return [whole]
+    found, given = list[Region](), _INPUT.search(text)
+    for region in _apart([*_sections(text), *_pieces(text, context)]):
+        found.append(_without_input(region) if given else region)
+        given = given or any(line.startswith("input ") for line in region.lines)
+    return found
+
+
+def _sections(text: str) -> Iterator[Region]:
+    """Sections of settings in YAML."""
+    for match in SECTION.finditer(text):
+        lines = section(match)
+        if lines is not None:
+            start = match.end("indent")
+            end = start + len(text[start : match.end()].rstrip())
+            yield Region(start, end, tuple(lines), what="settings as YAML has them")
+
+
+def _apart(found: list[Region]) -> Iterator[Region]:
+    """Regions in their order, without those that begin inside of another one."""
+    end = 0
+    for region in sorted(found, key=lambda r: r.start):
+        if region.start >= end:
+            yield region
+            end = region.end
+
+
+def _without_input(region: Region) -> Region:
+    """A region without the input that the spec has already."""
+    lines = tuple(line for line in region.lines if not line.startswith("input "))
+    return replace(region, lines=lines)
+
+
+def _whole(text: str, context: Context) -> Region | None:
+    """A text that is a Python program from its first to its last line."""
+    tree = parsed(text)
+    if tree is None or any(isinstance(node, ast.ClassDef) for node in tree.body):
+        return None
+    program = read(tree.body, context)
+    if not program.found or program.only_layers or not program.lines():
+        return None
+    start = len(text) - len(text.lstrip())
+    return _region(text, Piece(start, len(text.rstrip()), text), tree, program, at=0)
+
+
+def _pieces(text: str, context: Context) -> Iterator[Region]:
+    """Statements of Python among ours; neighbours that say how to train are read together."""
+    waiting = list[Piece]()
+    for piece in pieces(text):
+        inside = _in_section(text, piece.start)
+        kind = _kind(piece, context, inside)
+        if kind == "program":
+            waiting.append(piece)
+            continue
+        yield from _together(text, waiting, context)
+        waiting = []
+        if kind == "named":
+            yield from _named(piece, context, inside)
+        elif kind == "yaml":
+            yield Region(piece.start, piece.end, (setting(piece.text) or "",), what="YAML")
+        elif kind == "layer":
+            yield from _together(text, [piece], context)
+    yield from _together(text, waiting, context)
+
+
+def _in_section(text: str, place: int) -> bool:
+    """Whether a place is inside of `train { … }`."""
+    opened = max(text.rfind("train {", 0, place), text.rfind("train{", 0, place))
+    return opened >= 0 and "}" not in text[opened:place]
+
+
+def _kind(piece: Piece, context: Context, inside: bool) -> str:
+    """What a piece is: `layer`, `program`, `named`, `yaml`, or nothing of another framework."""
+    if inside and setting(piece.text) is not None:
+        return "yaml"
+    if _NAMED.match(piece.text):
+        return "named"
+    if _IMPORT.match(piece.text):
+        return "program" if parsed(piece.text) else ""
+    if _CALL.match(piece.text) is None:
+        return ""
+    tree = parsed(piece.text)
+    if tree is None:
+        return ""
+    program = read(tree.body, context)
+    if not program.found:
+        return "program" if _is_script(piece.text) else ""
+    unknown = any(not message for _, message in program.problems)
+    return "" if unknown else "layer" if program.only_layers else "program"
+
+
+_DRAWN = (
+    "PyTorch draws weights and biases within ±1/√inputs; here weights are drawn by `init`, and "
+    "biases start at 0"
+)
+_SCRIPT = re.compile(
+    r"(?:\w+\s*=\s*)?(?:print|plt\.\w+|model\.\w+|np\.\w+|tf\.\w+|torch\.\w+)\s*\("
+)
+
+
+def _is_script(text: str) -> bool:
+    """`model.summary()`, `print(…)`: Python around a model that says nothing of it."""
+    return _SCRIPT.match(text) is not None
+
+
+def _together(text: str, found: list[Piece], context: Context) -> Iterator[Region]:
+    """One region of neighbouring pieces."""
+    if not found:
+        return
+    whole = Piece(found[0].start, found[-1].end, "\n".join(piece.text for piece in found))
+    tree = parsed(whole.text)
+    if tree is None:
+        return
+    program = read(tree.body, context)
+    places = whole if len(found) == 1 else None
+    yield _region(text, whole, tree, program, at=whole.start if places else None)
+
+
+def _named(piece: Piece, context: Context, inside: bool) -> Iterator[Region]:
+    """`optimizer Adam(1e-3)`, mostly in a section."""
+    match = _NAMED.match(piece.text)
+    assert match is not None
+    tree = parsed(piece.text[match.end() :])
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return
+    try:
+        text = named_value(match[1], tree.body[0].value, context)
+    except NoCounterpart as error:
+        yield Region(piece.start, piece.end, (), ((piece.start, piece.end, str(error)),))
+    except (NotTheirs, Unreadable):
+        return
+    else:
+        lines = text.split("; ")
+        shown = lines if inside else ["train {", *(f"  {line}" for line in lines), "}"]
+        yield Region(piece.start, piece.end, tuple(shown))
+
+
+def _region(text: str, piece: Piece, tree: ast.Module, program: Program, at: int | None) -> Region:
+    """A piece with its translation, or with its problems where parts have no counterpart."""
+    end = piece.end
+    if text[end : end + 1] == ",":
+        end += 1
+    problems = tuple(
+        (*_place(piece, node, at), message or "no framework known here has such a call")
+        for node, message in program.problems
+    )
+    lines = () if problems else tuple(program.lines())
+    return Region(piece.start, end, lines, problems, note=_note(lines, context_of(text)))
+
+
+def _note(lines: tuple[str, ...], context: Context) -> str:
+    """What differs though it is said alike: PyTorch's weights at the start."""
+    drawn = any(re.match(r"(conv|dense|upconv) ", line) for line in lines)
+    return _DRAWN if drawn and context.frameworks == (TORCH,) else ""
+
+
+def _place(piece: Piece, node: ast.AST, at: int | None) -> tuple[int, int]:
+    """Where a node of the piece's tree stands in the text; the whole piece where that is moot."""
+    if at is None or not isinstance(node, ast.expr | ast.stmt):
+        return piece.start, piece.end
+    starts = [0, *(m.end() for m in re.finditer(r"\n", piece.text))]
+
+    def offset(line: int, column: int) -> int:
+        row = piece.text[starts[line - 1] :].partition("\n")[0]
+        return at + starts[line - 1] + len(row.encode()[:column].decode(errors="ignore"))
+
+    last = node.end_lineno or node.lineno
+    return offset(node.lineno, node.col_offset), offset(last, node.end_col_offset or 0)
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """The text cut where statements end: at line ends, `;`, `{`, `|`, `}` outside of brackets."""
+    start = at = 0
+    while at <= len(text):
+        if at == len(text) or text[at] in "\n;{}|":
+            yield from _stripped(text, start, at)
+            start = at = at + 1
+        elif text[at] == "#":
+            stop = text.find("\n", at)
+            yield from _stripped(text, start, at)
+            start = at = len(text) if stop < 0 else stop
+        else:
+            at = _behind(text, at)
+
+
+def _stripped(text: str, start: int, end: int) -> Iterator[Piece]:
+    """The piece without spaces, a comma behind it or a label before it."""
+    piece = text[start:end]
+    start += len(piece) - len(piece.lstrip())
+    piece = piece.strip().removesuffix(",").rstrip()
+    if piece and not _CLOSING.fullmatch(piece):
+        yield Piece(start, start + len(piece), piece)
+
+
+def _behind(text: str, at: int) -> int:
+    """The place behind a character, a string or everything in a pair of brackets."""
+    if text[at] in "\"'":
+        return _behind_string(text, at)
+    if text[at] in "([":
+        return _behind_brackets(text, at)
+    return at + 1
+
+
+def _behind_string(text: str, at: int) -> int:
+    sign = text[at]
+    stop = at + 1
+    while stop < len(text) and text[stop] not in (sign, "\n"):
+        stop += 2 if text[stop] == "\\" else 1
+    return min(stop + (text[stop : stop + 1] == sign), len(text))
+
+
+def _behind_brackets(text: str, at: int) -> int:
+    """The place behind the closing bracket; behind the opening one where it is never closed."""
+    depth, stop = 0, at
+    while stop < len(text):
+        if text[stop] in "\"'":
+            stop = _behind_string(text, stop)
+            continue
+        if text[stop] == "#":
+            end = text.find("\n", stop)
+            stop = len(text) if end < 0 else end
+            continue
+        depth += (text[stop] in "([{") - (text[stop] in ")]}")
+        stop += 1
+        if depth == 0:
+            return stop
+    return at + 1

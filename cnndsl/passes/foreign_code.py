@@ -1,0 +1,124 @@
+"""Code of other frameworks in a spec: what is said of it, and the spec as if it were mended.
+
+The mended text keeps the number of lines, so that what is found behind the code has its true line.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cnndsl.edits import without
+from cnndsl.frameworks.regions import Region
+from cnndsl.source import Diagnostic, Fix, Source, Span
+
+_LONGEST = 400  # characters of a translation that a help shows whole
+_BROKEN = "?"  # no statement: what it would have given is unknown
+
+
+def diagnostics(source: Source, found: Sequence[Region]) -> Iterator[Diagnostic]:
+    """What to say of each region, with our statements as its fix."""
+    for region in found:
+        span = Span(source, region.start, region.end)
+        for start, end, message in region.problems:
+            text = "this call has no counterpart here"
+            yield Diagnostic("E006", text, Span(source, start, end), help=message)
+        if not region.problems:
+            what = "a call" if region.start_line_only(source.text) else "code"
+            what = region.what or f"{what} of another framework"
+            message = f"this is {what}"
+            notes = (region.note,) if region.note else ()
+            yield Diagnostic("E006", message, span, notes, _help(region), _fix(span, region))
+
+
+def _help(region: Region) -> str:
+    if not region.lines:
+        return "leave it out: it says nothing of the network"
+    text = _joined(region.lines)
+    if len(text) <= _LONGEST:
+        return f"write `{text}`"
+    return f"it is {len(region.lines)} lines here, which `cnndsl check --fix` writes"
+
+
+def _fix(span: Span, region: Region) -> Fix:
+    """The region's statements, each on its line where the region has lines of its own."""
+    if not region.lines:
+        return without(span)
+    line = span.source.text.rfind("\n", 0, span.start) + 1
+    indent = span.source.text[line : span.start]
+    alone = not indent.strip() and span.source.text[span.end : span.end + 1] in ("", "\n")
+    text = f"\n{indent}".join(region.lines) if alone else _joined(region.lines)
+    return Fix(span, text, f"write `{text}`" if len(text) < 80 else "write it in our words")
+
+
+def _joined(lines: Sequence[str]) -> str:
+    """Statements on one line."""
+    text = ""
+    for line in lines:
+        opened = text.endswith("{") or not text or line == "}"
+        text += (" " if text and opened else "" if opened else "; ") + line.strip()
+    return text
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A source with other text in the place of regions, and the way back to its own places."""
+
+    source: Source
+    mended: Source
+    cuts: tuple[tuple[int, int, Region], ...]
+    """Start and end in the mended text, and the region that stood there."""
+
+    def back(self, d: Diagnostic) -> Diagnostic | None:
+        """A diagnostic of the mended text at its place in the source; None where it is not wanted.
+
+        Within a region it stands at the region. A fix there would be one of text that is not
+        written yet.
+        """
+        if d.span.source is not self.mended:
+            return d
+        cut = self._cut(d.span)
+        if cut is None:
+            fix = d.fix and self._fix(d.fix)
+            return replace(d, span=self._span(d.span), fix=fix)
+        region = cut[2]
+        if region.problems or d.severity == "warning":
+            return None
+        return replace(d, span=Span(self.source, region.start, region.end), fix=None)
+
+    def _cut(self, span: Span) -> tuple[int, int, Region] | None:
+        """The region that a place touches."""
+        return next((c for c in self.cuts if c[0] < max(span.end, span.start + 1)
+                     and span.start < c[1]), None)  # fmt: skip
+
+    def _fix(self, fix: Fix) -> Fix | None:
+        return None if self._cut(fix.span) else replace(fix, span=self._span(fix.span))
+
+    def _span(self, span: Span) -> Span:
+        return Span(self.source, self._offset(span.start), self._offset(span.end))
+
+    def _offset(self, offset: int) -> int:
+        shift = 0
+        for _, end, region in self.cuts:
+            if end <= offset:
+                shift = region.end - end
+        return offset + shift
+
+
+def mended(source: Source, found: Sequence[Region]) -> Mended:
+    """The source as if every fix were made; what has no counterpart is a broken statement."""
+    parts, cuts, at, length = list[str](), list[tuple[int, int, Region]](), 0, 0
+    for region in found:
+        text = _filled(region, source.text[region.start : region.end].count("\n"))
+        parts += [source.text[at : region.start], text]
+        length += region.start - at
+        cuts.append((length, length + len(text), region))
+        length, at = length + len(text), region.end
+    text = "".join([*parts, source.text[at:]])
+    return Mended(source, replace(source, text=text), tuple(cuts))
+
+
+def _filled(region: Region, breaks: int) -> str:
+    """A region's statements with as many line ends as the region has."""
+    lines = [_BROKEN] if region.problems else list(region.lines)
+    if breaks and lines and len(lines) <= breaks + 1:
+        return "\n".join(lines) + "\n" * (breaks + 1 - len(lines))
+    return _joined(lines) + "\n" * breaks

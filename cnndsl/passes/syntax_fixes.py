@@ -1,0 +1,199 @@
+"""Fixes of texts that do not parse: how the habit of another language is written here.
+
+A rule is a pattern of a statement, with `¦` where the parser stopped, and what is written in the
+place of the match.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cnndsl.frameworks.words import lookup
+from cnndsl.layers import vocabulary
+from cnndsl.recipe import CHOSEN, PLAIN
+from cnndsl.source import Diagnostic, Fix, Source, Span
+
+_MARK = "¦"
+_ENDS = "\n;{}|"
+_LABEL = re.compile(r"(?:^|[;{|])[ \t]*([A-Za-z_]\w*)[ \t]*:", re.MULTILINE)
+_NUMBERED = re.compile(r"(from|add|concat|mul)\s+¦-\s*[0-9]")
+_BY_LABEL = (
+    "name the layer that is meant, as in `e1: conv 64 3x3`, and write `{} e1`: labels, not numbers"
+)
+_MERGES = {"add": "add", "sum": "add", "concat": "concat", "cat": "concat", "mul": "mul",
+           "concatenate": "concat", "multiply": "mul"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A statement that does not parse, cut where the parser stopped."""
+
+    match: re.Match[str]
+    labels: frozenset[str]
+
+    def __getitem__(self, group: int) -> str:
+        return self.match[group] or ""
+
+
+Write = Callable[[Spot], str | None]
+Rule = tuple[re.Pattern[str], Write, str | None]
+
+
+def with_fix(d: Diagnostic) -> Diagnostic:
+    """A syntax error with the fix of the first rule that fits, and its help if it has one."""
+    source = d.span.source
+    start, end = _statement(source, d.span.start)
+    marked = source.text[start : d.span.start] + _MARK + source.text[d.span.start : end]
+    if (label := _NUMBERED.match(marked)) is not None:
+        return replace(d, help=_BY_LABEL.format(label[1]))
+    labels = frozenset(_LABEL.findall(source.text))
+    for pattern, write, hint in _RULES:
+        match = pattern.search(marked)
+        text = write(Spot(match, labels)) if match else None
+        if match is None or text is None:
+            continue
+        first, last = (_place(p, d.span.start - start) + start for p in match.span())
+        fix = Fix(Span(source, first, last), text, f"write `{text.strip()}`" if text.strip() else
+                  "remove it")  # fmt: skip
+        return replace(d, fix=fix, help=hint.format(text.strip()) if hint else d.help)
+    return d
+
+
+def _place(position: int, mark: int) -> int:
+    return position - (position > mark)
+
+
+def _statement(source: Source, place: int) -> tuple[int, int]:
+    """Where the statement around a place starts and ends."""
+    text = source.text
+    start = max(text.rfind(end, 0, place) for end in _ENDS) + 1
+    start += len(text[start:place]) - len(text[start:place].lstrip())
+    stops = [stop for end in _ENDS if (stop := text.find(end, place)) >= 0]
+    comment = text.find("#", place)
+    return start, min([*stops, *([comment] if comment >= 0 else []), len(text)])
+
+
+def _call(spot: Spot) -> str | None:
+    """`conv(64, 3)`, `relu()`; `concat(a, b)` of labels."""
+    word, inside = spot[1], [part.strip() for part in spot[2].split(",") if part.strip()]
+    if word in _MERGES:
+        return _merged(_MERGES[word], inside, spot.labels)
+    return " ".join([word, *inside])
+
+
+def _merged(word: str, names: list[str], labels: frozenset[str]) -> str | None:
+    """A merge of labels; the first may be the tensor at hand, which has none."""
+    if len(names) < 2 or not labels.issuperset(names[1:]):
+        return None
+    rest = f"{word} {' '.join(names[1:])}"
+    return f"from {names[0]}; {rest}" if names[0] in labels else rest
+
+
+def _sum(spot: Spot) -> str | None:
+    """`relu + e1`, `a + b`, `x * s`."""
+    word = "add" if spot[2] == "+" else "mul"
+    if spot[3] not in spot.labels:
+        return None
+    if spot[1] in vocabulary():
+        return f"{spot[1]}; {word} {spot[3]}"
+    return _merged(word, [spot[1], spot[3]], spot.labels)
+
+
+def _size(spot: Spot) -> str | None:
+    """`(3, 3)`, `[3, 32, 32]`."""
+    return "x".join(re.findall(r"[0-9]+", spot.match[0]))
+
+
+def _branches(spot: Spot) -> str:
+    """`add (relu, id)`."""
+    parts = [part.strip() for part in (spot[2] + spot[3]).split(",")]
+    return f"{spot[1]} {{ {' | '.join(parts)} }}"
+
+
+def _numbers(spot: Spot) -> str:
+    """`weights=1,2`."""
+    return f'weights="{" ".join(re.findall(r"[0-9.]+", spot.match[0]))}"'
+
+
+def _parameters(spot: Spot) -> str:
+    """`block b c stride`."""
+    return f"block {spot[1]}({', '.join(spot[2].split())})"
+
+
+def _share(spot: Spot) -> str:
+    """`50%`."""
+    return f"{int(spot[1]) / 100:g}"
+
+
+def _next_statement(spot: Spot) -> str | None:
+    """A comma where a statement ends: a setting or a layer follows that stands by itself."""
+    word = spot[1]
+    setting = word in PLAIN or word in CHOSEN or lookup("setting", word) is not None
+    cls = vocabulary().get(word)
+    return "; " if not _open(spot) and (setting or (cls is not None and not cls.post)) else None
+
+
+def _next_item(spot: Spot) -> str | None:
+    """A comma between the items of a statement."""
+    return None if _open(spot) else " "
+
+
+def _open(spot: Spot) -> bool:
+    """Whether a parenthesis is open where the parser stopped."""
+    before = spot.match.string[: spot.match.start()]
+    return before.count("(") > before.count(")")
+
+
+def _assigned(spot: Spot) -> str:
+    """`x = conv 8 3x3`, `epochs = 10`, `k = 32`."""
+    name = spot[1]
+    if name in PLAIN or name in CHOSEN:
+        return f"{name} "
+    return f"{name}: " if re.match(r"[A-Za-z_]\w*(\s|$)", spot[2]) else f"let {name} = "
+
+
+def _quoted(spot: Spot) -> str | None:
+    """`'same'` as a word, `'blocks.cnn'` in double quotes."""
+    path = re.match(r"(use|data)\b", spot[1]) or not spot[2].isidentifier()
+    return f'{spot[1]}"{spot[2]}"' if path else f"{spot[1]}{spot[2]}"
+
+
+def _as(text: str) -> Write:
+    return lambda spot: spot.match.expand(text)
+
+
+_CALLED = "write `{}`: no parentheses, no commas"
+_ENDED = "a statement ends with `;`, or with its line"
+_RULES: tuple[Rule, ...] = tuple(
+    (re.compile(pattern), write, hint)
+    for pattern, write, hint in (
+        (r"\b(\w+)¦\(([^()=\[\]]*)\)", _call, _CALLED),
+        (r"\(\s*[0-9]+\s*¦,\s*[0-9]+\s*(?:,\s*[0-9]+\s*)?\)", _size, None),
+        (r"¦\[\s*[0-9]+\s*,\s*[0-9]+\s*(?:,\s*[0-9]+\s*)?\]", _size, None),
+        (r"\b(add|concat|mul)\s+\(([^()]*)¦([^()]*)\)", _branches, None),
+        (r"betas\s*=\s*\(\s*([0-9.]+)\s*¦,\s*([0-9.]+)\s*\)", _as(r"beta1=\1 beta2=\2"), None),
+        (r"weights\s*=\s*([0-9.]+)¦((?:,\s*[0-9.]+)+)", _numbers, None),
+        (r"^(let\b[^¦]*\S)\s*¦,\s*(?=[A-Za-z_]\w*\s*=)", _as(r"\1; let "), None),
+        (r"\s*¦,\s*(?=([A-Za-z_]\w*))", _next_statement, _ENDED),
+        (r"\s*¦,[ \t]*", _next_item, None),
+        (r"^(\w+)\s*¦=\s*(?=(\S*\s*))", _assigned, None),
+        (r"^(.*\bif\b.*\S\s*)¦=(?!=)", _as(r"\1=="), None),
+        (r"^(?:reshape|view)\s*¦-\s*1\s*$", _as("flatten"), "all values as a vector are `{}`"),
+        (r"^(\w+)\s*¦([+*])\s*(\w+)\s*$", _sum, "tensors are merged by a statement: `{}`"),
+        (r"((?:use|data)\s+|)¦['‘’]([^'‘’\n]*)['‘’]", _quoted, None),
+        (r"^use\s+([\w./]*)¦([\w./]*)\s*$", _as(r'use "\1\2"'), None),
+        (r"\s*¦?([/*])¦?\s+¦?\s*([0-9]+(?:x[0-9]+)?)¦?\s*(?=\s|$)", _as(r" \1\2"), None),
+        (r"^¦(?:/+|--)\s*", _as("# "), None),
+        (r"/¦?\*\s*([^*]*?)\s*\*/\s*$", _as(r"# \1"), None),
+        (r"¦×", _as("x"), None),
+        (r"¦[\u00a0\u2007\u202f\ufeff]", _as(" "), None),
+        (r"¦[−–]", _as("-"), None),
+        (r"\b([0-9]{1,2})\s*¦?%¦?", _share, None),
+        (r"¦elif\b", _as("else if"), None),
+        (r"^let\s+(\w+)\s+¦(?=[0-9(])", _as(r"let \1 = "), None),
+        (r"^block\s+(\w+)\s+¦(\w+(?:\s+\w+)*)\s*$", _parameters, None),
+        (r"^((?:block|if)\b[^:]*?)\s*¦:\s*(\S.*?)\s*$", _as(r"\1 { \2 }"), None),
+        (r"^(if\b.*?\S)\s+¦([A-Za-z]\w*.*?)\s*$", _as(r"\1 { \2 }"), None),
+        (r"¦&+", _as("and"), None),
+    )
+)
