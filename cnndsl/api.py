@@ -99,7 +99,7 @@ class Model:
     ) -> "ModelProto":
         """The inference graph (see `cnndsl compile --help`); UserError for weights that do not fit.
 
-        `weights` are arrays by name, a safetensors file, or None for fresh ones from `seed`.
+        `weights` are arrays by name, a file of weights, or None for fresh ones from `seed`.
         `mean`, `std` and the names of `classes` are those of the file, if nothing is given.
         """
         from cnndsl.backend.inference import Options, inference_model

@@ -35,7 +35,11 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               help="The ONNX file to write.")  # fmt: skip
 @set_option
-@click.option("--weights", type=click.Path(path_type=Path), help="A .safetensors file.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="A file of weights: .safetensors, or of PyTorch.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, LARGEST_SEED),

@@ -34,7 +34,7 @@ _STORED = ("task", "epochs", "batch", "seed", "lr", "device", "threads", "conv",
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/trainN by default.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--force", is_flag=True, help="Resume though spec, data, recipe or version changed.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Start from a .safetensors file.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Start from a file of weights.")
 @click.option("--conv", default="auto", show_default=True,
               help="auto, direct, im2col, winograd: how convolutions are computed.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1),

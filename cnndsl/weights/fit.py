@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnndsl.ir import Model
 from cnndsl.source import UserError
 from cnndsl.weights import read_raw
+from cnndsl.weights.match import arranged, match
 from cnndsl.weights.model_info import ModelInfo
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -28,7 +29,8 @@ class ModelWeights:
 def read_weights(path: Path, model: Model) -> ModelWeights:
     """A weights file of any format, fitting the model; UserError says what does not fit."""
     raw = read_raw(path)
-    return ModelWeights(fit_weights(raw.tensors, model, str(path)), raw.info)
+    tensors = arranged(raw, match(raw, model, str(path)), model)
+    return ModelWeights(fit_weights(tensors, model, str(path)), raw.info)
 
 
 def as_weights(arrays: Mapping[str, Any], model: Model) -> Tensors:

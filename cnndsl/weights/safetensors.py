@@ -46,8 +46,9 @@ class Safetensors(WeightsFormat):
         ordered = sorted(tensors, key=lambda name: header[name]["data_offsets"])
         others = {key: value for key, value in metadata.items() if key != _KEY}
         return RawWeights(
-            {name: tensors[name] for name in ordered}, info_from_json(info, str(path)), others
-        )
+            {name: tensors[name] for name in ordered}, info_from_json(info, str(path)), others,
+            ordered=False,
+        )  # fmt: skip
 
 
 def pack_weights(tensors: Weights, info: ModelInfo | None = None) -> bytes:
@@ -69,10 +70,9 @@ def _tensors(data: bytes, path: Path) -> dict[str, NDArray[Any]]:
             f"{path}: holds tensors of {error.args[0]}; store them as float32"
         ) from None
     except (SafetensorError, ValueError) as error:
-        hint = "take another copy of the file"
-        if data.startswith(b"PK\x03\x04"):  # as torch.save writes them
-            hint = "of a checkpoint of PyTorch, store the state_dict by safetensors.torch.save_file"
-        raise UserError(f"{path}: cannot be read as safetensors: {error}\n  {hint}") from None
+        raise UserError(
+            f"{path}: cannot be read as safetensors: {error}\n  take another copy of the file"
+        ) from None
 
 
 def _header(data: bytes) -> dict[str, Any]:
