@@ -15,7 +15,7 @@ from cnndsl.ir import Model
 from cnndsl.source import UserError
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.families import restored
-from cnndsl.weights.modules import Module, Shape, groups, modules
+from cnndsl.weights.modules import Module, Shape, fits, groups, modules
 
 _SHOWN = 3  # pairs around the first that does not fit
 _MAP = "or give --map FILE, which `cnndsl weights match --write-map FILE` drafts"
@@ -44,14 +44,15 @@ def match(raw: RawWeights, model: Model, origin: str) -> Match:
     return _aligned(own, modules(shapes), model, origin, "by order")
 
 
-def arranged(
-    raw: RawWeights, found: Match, model: Model
-) -> dict[str, NDArray[Any]]:  # fmt: skip
-    """The file's tensors under the model's names and in its shapes."""
+def arranged(raw: RawWeights, found: Match, model: Model) -> dict[str, NDArray[Any]]:
+    """The file's tensors under the model's names, in its shapes where the values are the same."""
     wanted = model.tensors()
+    tensors = {own: raw.tensors[other] for own, other in found.names.items()}
     return {
-        own: raw.tensors[other].reshape(wanted[own].shape) if own in wanted else raw.tensors[other]
-        for own, other in found.names.items()
+        own: t.reshape(wanted[own].shape)
+        if own in wanted and fits(wanted[own].shape, t.shape)
+        else t
+        for own, t in tensors.items()
     }
 
 
