@@ -18,7 +18,6 @@ from cnndsl.weights.families import restored
 from cnndsl.weights.modules import Module, Shape, fits, groups, modules
 
 _SHOWN = 3  # pairs around the first that does not fit
-_MAP = "or give --map FILE, which `cnndsl weights match --write-map FILE` drafts"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _aligned(
         listed = "\n".join(f"  without {_listed(tops, way)}" for way in ways)
         raise UserError(
             f"{origin} fits the model in more than one way:\n{listed}\n"
-            f"  take the others out of the file, {_MAP}"
+            "  take the others out of the file"
         )
     kept = [m for i, (_, found) in enumerate(tops) if i not in ways[0] for m in found]
     names = dict[str, str]()
@@ -138,7 +137,7 @@ def _by_shape(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> M
             raise UserError(
                 f"{origin}: its names are not the model's, its order is that of the alphabet, and "
                 f"shapes leave it open\n  `{mine.path}` may be {candidates}\n"
-                f"  store it in its own order by torch.save(model.state_dict(), FILE), {_MAP}"
+                "  store it in its own order by torch.save(model.state_dict(), FILE)"
             )
         names |= mine.pairs(fitting[0]) or {}
     surplus = [m.path for m in theirs if not {*map(m.name, m.shapes)} & {*names.values()}]
@@ -164,7 +163,7 @@ def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str
     return "\n".join([
         f"{origin} does not fit the model: {len(theirs)} modules, the model has {len(own)}",
         f"    {'in the file':<{width}}  in the model", *table,
-        "  mend the spec where they part, " + _MAP,
+        "  mend the spec where they part",
     ])  # fmt: skip
 
 
