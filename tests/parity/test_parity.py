@@ -94,8 +94,12 @@ def compare(name, model, fold=True):
     return difference(net, model, x, fold)
 
 
+UNPUBLISHED = {"shapes_multilabel", "shapes_regression"}  # recipes of ours, no published nets
+
+
 def test_every_spec_has_its_net():
-    assert {path.stem for path in SPECS.glob("*.cnn")} == {*FREE, *FIXED, *GROWING}
+    specs = {path.stem for path in SPECS.glob("*.cnn")}
+    assert specs - UNPUBLISHED == {*FREE, *FIXED, *GROWING}
 
 
 @pytest.mark.parametrize("name", params(FREE, SLOW))
