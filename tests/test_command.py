@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from PIL import Image
 from safetensors.numpy import save, save_file
 
 import cnndsl
@@ -374,3 +375,57 @@ def test_commands_of_other_tools_name_ours(
 def test_the_manual_knows_the_words_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("layers", "batchnorm") == 2
     assert "did you mean `bn`?" in capsys.readouterr().err
+
+
+# Which files
+
+
+@pytest.fixture
+def classifier() -> str:
+    cnndsl.parse(GOOD).save("m.onnx", uint8=True)
+    return "m.onnx"
+
+
+def images(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(name)
+
+
+@pytest.mark.parametrize(
+    ("named", "count"),
+    [("seen", 3), ("seen/*.png", 1), ("seen/**/*.jpg", 2), ("seen/[a].png", 1)],
+)
+def test_run_takes_folders_and_patterns(
+    classifier: str, named: str, count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images("seen/a.png", "seen/deep/b.jpg", "seen/c.JPG".lower(), "seen/.hidden/d.png")
+    Path("seen/notes.txt").write_text("no image")
+    assert run("run", classifier, named) == 0
+    assert len(capsys.readouterr().out.splitlines()) == count
+
+
+def test_a_name_with_brackets_is_a_file_where_there_is_one(classifier: str) -> None:
+    images("a[1].png")
+    assert run("run", classifier, "a[1].png") == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "named", "told"),
+    [
+        ("m.onnx", "none/*.png", "none/*.png: no file matches"),
+        ("m.onnx", "empty", "empty: a folder without images"),
+        ("a.cnn", "x.png", "cnndsl compile a.cnn -o a.onnx"),
+        ("w.safetensors", "x.png", "cnndsl compile SPEC.cnn --weights w.safetensors"),
+        ("runs/train", "x.png", "its model is runs/train/weights/best.onnx"),
+        ("empty", "x.png", "empty: is a folder; give a compiled model"),
+    ],
+)
+def test_run_says_what_to_give_it(
+    classifier: str, model: str, named: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    Path("runs/train/weights").mkdir(parents=True)
+    Path("runs/train/weights/best.onnx").write_bytes(Path(classifier).read_bytes())
+    assert run("run", model, named) == 2
+    assert told in capsys.readouterr().err

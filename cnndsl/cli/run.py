@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cnndsl.cli.common import to_json
+from cnndsl.runtime.image_files import image_files, refuse_other_kinds
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
@@ -26,16 +27,18 @@ def command(
     model: Path, pictures: tuple[Path, ...], top: int, device: str, threads: int | None,
     raw: bool, as_json: bool, strict: bool,
 ) -> None:  # fmt: skip
-    """Classify PNG or JPEG pictures (or .npy arrays) with a compiled model.
+    """What a compiled model says of images: files, folders of them, patterns, .npy arrays.
 
-    A picture that cannot be read is named on stderr and left out.
+    An image that cannot be read is named on stderr and left out.
     """
-    predictor, left_out = open_predictor(model, device, threads), 0
-    for path in pictures:
+    refuse_other_kinds(model)
+    files, left_out = image_files(pictures), 0
+    predictor = open_predictor(model, device, threads)
+    for path in files:
         try:
             batch = predictor.picture(path)
         except UserError as error:
-            if strict or len(pictures) == 1:
+            if strict or len(files) == 1:
                 raise
             click.echo(f"left out: {error}", err=True)
             left_out += 1
@@ -46,7 +49,7 @@ def command(
         for answer in predictor.answers(batch, top):
             record = {"file": str(path), **answer.record}
             click.echo(to_json(record) if as_json else f"{path}: {answer.text}")
-    if left_out == len(pictures):
+    if left_out == len(files):
         raise UserError("none of the pictures can be read")
 
 
