@@ -24,6 +24,21 @@ class Augment(Word, word="augment"):
     cutout: int = key("int", default=0, low=0, doc="blanks a square of this side")
     mixup: float = key("float", default=0.0, low=0, doc="blends pairs; alpha of the Beta law")
     jitter: float = key("float", default=0.0, low=0, high=1, doc="brightness and contrast")
+    rotate: float = key("float", default=0.0, low=0, high=180, doc="turns by up to so many degrees")
+    zoom: float = key("float", default=0.0, low=0, high=0.9, doc="size off by up to this share")
+    translate: float = key("float", default=0.0, low=0, high=1, doc="shifts by a share of the side")
+    hue: float = key(
+        "float", default=0.0, low=0, high=0.5, doc="turns colours of RGB images; 0.5 is half round"
+    )
+    saturation: float = key(
+        "float", default=0.0, low=0, high=1, doc="makes colours of RGB images paler or stronger"
+    )
+    erase: float = key("float", default=0.0, low=0, high=1, doc="share that loses a rectangle")
+
+    @property
+    def warps(self) -> bool:
+        """Whether images are turned, scaled or shifted by less than a pixel."""
+        return bool(self.rotate or self.zoom or self.translate)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,27 @@ import pytest
 
 from cnndsl.data.dataset import Images, Split
 from cnndsl.recipe import Augment, Recipe
-from cnndsl.training.augment import augment, blanked, cropped, flipped, jittered, mixed
+from cnndsl.training.augment import (
+    augment,
+    blanked,
+    cropped,
+    erased,
+    flipped,
+    jittered,
+    mixed,
+    moved_together,
+    tinted,
+)  # fmt: skip
 from cnndsl.training.batches import Batches, Feed
+from cnndsl.training.warp import Warp, drawn_warp
 
 COUNT, SIDE = 64, 12
 X = np.random.default_rng(0).integers(1, 256, (COUNT, 3, SIDE, SIDE)).astype(np.uint8)
 Y = np.arange(COUNT) % 5
-EVERYTHING = Augment(flip="flip", crop=2, cutout=3, mixup=0.4, jitter=0.2)
+EVERYTHING = Augment(
+    flip="flip", crop=2, cutout=3, mixup=0.4, jitter=0.2, rotate=10, zoom=0.1, translate=0.1,
+    hue=0.1, saturation=0.3, erase=0.5,
+)  # fmt: skip
 
 
 def rng(seed: int = 1) -> np.random.Generator:
@@ -160,3 +174,77 @@ def test_jitter_changes_light_and_contrast_by_up_to_its_strength() -> None:
 
 def test_nothing_is_changed_where_nothing_is_asked() -> None:
     assert augment(X, Augment(), Y == 0, rng()) is X
+
+
+def turned(**how: float) -> Warp:
+    return drawn_warp(Augment(**how), COUNT, (SIDE, SIDE), rng())
+
+
+def test_a_warp_by_nothing_changes_nothing() -> None:
+    still = turned()
+    assert np.array_equal(still.images(X), X)
+    assert np.array_equal(still.masks(X[:, 0]), X[:, 0])
+
+
+def test_a_quarter_turn_is_that_of_numpy() -> None:
+    quarter = np.array([[[0.0, -1.0], [1.0, 0.0]]] * COUNT)
+    warp = Warp(quarter, np.zeros((COUNT, 2)))
+    assert np.array_equal(warp.images(X), np.rot90(X, -1, axes=(2, 3)))
+    assert np.array_equal(warp.masks(X[:, 0]), np.rot90(X[:, 0], -1, axes=(1, 2)))
+
+
+def test_a_shift_by_pixels_moves_them_and_mirrors_the_border() -> None:
+    warp = Warp(np.tile(np.eye(2), (COUNT, 1, 1)), np.full((COUNT, 2), (3.0, 0.0)))
+    out = warp.images(X)
+    assert np.array_equal(out[:, :, :-3], X[:, :, 3:])
+    assert np.array_equal(out[:, :, -1], X[:, :, -4])
+
+
+def test_half_a_pixel_is_the_mean_of_two() -> None:
+    warp = Warp(np.tile(np.eye(2), (COUNT, 1, 1)), np.full((COUNT, 2), (0.0, 0.5)))
+    mean = (X[..., :-1].astype(float) + X[..., 1:]) / 2
+    assert np.abs(warp.images(X)[..., :-1] - mean).max() <= 0.5
+
+
+def test_rotation_and_zoom_stay_within_their_bounds() -> None:
+    scale = np.sqrt(np.linalg.det(turned(zoom=0.2).matrices))
+    assert 1 / 1.2 <= scale.min() < 0.9
+    assert 1.1 < scale.max() <= 1 / 0.8
+    matrices = turned(rotate=30).matrices
+    angle = np.rad2deg(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    assert 25 < np.abs(angle).max() <= 30
+    shifts = turned(translate=0.25).shifts
+    assert 2 < np.abs(shifts).max() <= 0.25 * SIDE
+
+
+def test_masks_follow_a_warp_and_keep_their_values() -> None:
+    masks = (X[:, 0] > 128).astype(np.int64) * 7
+    x = np.repeat((masks[:, None] > 0).astype(np.uint8) * 255, 3, axis=1)
+    how = Augment(flip="flip", crop=2, rotate=20, zoom=0.2, translate=0.1)
+    out, moved = moved_together(x, masks, how, rng().random(COUNT) < 0.5, rng())
+    assert set(np.unique(moved)) <= {0, 7}
+    agreed = (out[:, 0] > 127) == (moved > 0)
+    assert agreed.mean() > 0.9  # bilinear and nearest part at edges only
+
+
+def test_colours_turn_and_fade_while_luma_stays() -> None:
+    x = np.clip(X, 80, 170)
+    luma = np.array([0.299, 0.587, 0.114])
+    out = tinted(x, 0.1, 0.3, rng())
+    assert not np.array_equal(out, x)
+    assert np.abs(np.einsum("c,nchw", luma, out.astype(float) - x)).max() < 2
+    gray = np.repeat(X[:, :1], 3, axis=1)
+    assert np.abs(tinted(gray, 0.5, 1.0, rng()).astype(int) - gray).max() <= 1
+
+
+def test_erase_takes_one_rectangle_of_some_images() -> None:
+    out = erased(X, 0.5, rng())
+    changed = (out != X).any(axis=1)
+    hit = changed.any(axis=(1, 2))
+    assert 0.3 < hit.mean() < 0.7
+    for where in changed[hit]:
+        rows, columns = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
+        area = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        assert area <= 0.45 * SIDE * SIDE
+        assert where.sum() > 0.9 * area
+    assert np.array_equal(erased(X, 0.0, rng()), X)

@@ -6,37 +6,57 @@ from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Images, Targets
 from cnndsl.recipe import Augment
+from cnndsl.training.warp import Warp, drawn_warp
 
 Rng = np.random.Generator
 Mask = NDArray[np.bool_]
 Soft = NDArray[np.float32]
+_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 
 def augment(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
-    """Crop, flip those `mirrored`, jitter, cutout, in this order."""
+    """All that `how` asks for, in the order of this file."""
     return recoloured(moved(x, how, mirrored, rng), how, rng)
 
 
 def moved(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
-    """Crop, and flip those `mirrored`: what moves masks with their images."""
-    if how.crop:
-        x = cropped(x, how.crop, rng)
-    return flipped(x, mirrored) if how.flip else x
+    """Crop, flip those `mirrored`, and warp: what moves masks with their images."""
+    x = _shifted(x, how, mirrored, rng)
+    return _warp(x, how, rng).images(x) if how.warps else x
 
 
 def moved_together(
     x: Images, masks: Targets, how: Augment, mirrored: Mask, rng: Rng
 ) -> tuple[Images, Targets]:
     """Images and their masks N×H×W, both moved in the same way."""
-    both = moved(np.concatenate([x, masks[:, None]], axis=1), how, mirrored, rng)
-    return both[:, :-1].astype(x.dtype), both[:, -1].astype(masks.dtype)
+    both = _shifted(np.concatenate([x, masks[:, None]], axis=1), how, mirrored, rng)
+    x, masks = both[:, :-1].astype(x.dtype), both[:, -1].astype(masks.dtype)
+    if not how.warps:
+        return x, masks
+    warp = _warp(x, how, rng)
+    return warp.images(x), warp.masks(masks)
+
+
+def _shifted(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
+    """By whole pixels."""
+    if how.crop:
+        x = cropped(x, how.crop, rng)
+    return flipped(x, mirrored) if how.flip else x
+
+
+def _warp(x: Images, how: Augment, rng: Rng) -> Warp:
+    return drawn_warp(how, len(x), (int(x.shape[2]), int(x.shape[3])), rng)
 
 
 def recoloured(x: Images, how: Augment, rng: Rng) -> Images:
-    """Jitter and cutout: what leaves everything at its place."""
+    """Jitter, colours, cutout and erased rectangles: what leaves everything at its place."""
     if how.jitter:
         x = jittered(x, how.jitter, rng)
-    return blanked(x, how.cutout, rng) if how.cutout else x
+    if (how.hue or how.saturation) and x.shape[1] == 3:
+        x = tinted(x, how.hue, how.saturation, rng)
+    if how.cutout:
+        x = blanked(x, how.cutout, rng)
+    return erased(x, how.erase, rng) if how.erase else x
 
 
 def flipped(x: Images, mirrored: Mask) -> Images:
@@ -62,6 +82,43 @@ def jittered(x: Images, strength: float, rng: Rng) -> Images:
     middle = x.mean(axis=(1, 2, 3), keepdims=True)
     changed = (x - middle) * contrast + middle * light
     return np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
+
+
+def tinted(x: Images, hue: float, saturation: float, rng: Rng) -> Images:
+    """Hue turned by up to `hue` of a full round, saturation off by up to a share; luma stays.
+
+    x: N×3×H×W, as red, green, blue. In YIQ, a turn of (I, Q) is one of the hue.
+    """
+    angles = 2 * np.pi * rng.uniform(-hue, hue, len(x))
+    strengths = rng.uniform(1 - saturation, 1 + saturation, len(x))
+    cos, sin = strengths * np.cos(angles), strengths * np.sin(angles)
+    turns = np.tile(np.eye(3), (len(x), 1, 1))
+    turns[:, 1, 1], turns[:, 1, 2], turns[:, 2, 1], turns[:, 2, 2] = cos, -sin, sin, cos
+    matrices = np.linalg.inv(_YIQ) @ turns @ _YIQ
+    changed = np.einsum("nij,njhw->nihw", matrices, x.astype(np.float64), optimize=True)
+    return np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
+
+
+def erased(x: Images, share: float, rng: Rng) -> Images:
+    """In a share of the images, noise over a rectangle of 2 to 33 % of the area.
+
+    Source: random erasing, Zhong et al. 2017, arXiv:1708.04896.
+    """
+    count, height, width = len(x), int(x.shape[2]), int(x.shape[3])
+    chosen = rng.random(count) < share
+    area = rng.uniform(0.02, 0.33, count) * (height * width)
+    aspect = np.exp(rng.uniform(np.log(0.3), np.log(1 / 0.3), count))
+    rows = _stretch(np.sqrt(area * aspect), height, rng) & chosen[:, None]
+    columns = _stretch(np.sqrt(area / aspect), width, rng)
+    hidden = rows[:, None, :, None] & columns[:, None, None, :]
+    return np.where(hidden, rng.integers(0, 256, x.shape, np.uint8), x)
+
+
+def _stretch(lengths: NDArray[np.float64], size: int, rng: Rng) -> Mask:
+    """Which of `size` places lie in a random stretch of each length: N×size."""
+    whole = np.clip(np.rint(lengths), 1, size)
+    places = np.arange(size) - np.floor(rng.random(len(lengths)) * (size - whole + 1))[:, None]
+    return (places >= 0) & (places < whole[:, None])
 
 
 def blanked(x: Images, side: int, rng: Rng) -> Images:
