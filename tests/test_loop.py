@@ -44,6 +44,7 @@ RECIPE = Recipe(batch=20, epochs=2, augment=Augment(flip="flip", crop=2), seed=5
 TIMES = {"seconds", "images_per_s"}
 FILES = {
     "args.yaml", "model.cnn", "results.csv", "results.png", "confusion_matrix.png", "log.txt",
+    "train_batch.png", "val_predictions.png", "val_worst.png",
     "env.json", "weights/best.safetensors", "weights/last.safetensors", "weights/best.onnx",
 }  # fmt: skip
 

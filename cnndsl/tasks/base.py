@@ -144,6 +144,10 @@ class Task(Word):
         """How many images show each class, for losses that weigh classes."""
         return []
 
+    def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
+        """What targets say of each image, to be read below it; nothing where it is not told."""
+        return [""] * len(y)
+
     def reordered(self, y: "Array", places: Sequence[int]) -> "Array":
         """Targets with each class, label or number i moved to `places[i]`."""
         raise NotImplementedError(self.word)

@@ -91,6 +91,10 @@ class Classification(Task, word="classification"):
 
         return np.bincount(y, minlength=len(names)).tolist()
 
+    def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
+        """The names of the classes."""
+        return [class_name(int(i), names) for i in y]
+
     def reordered(self, y: "Array", places: Sequence[int]) -> "Array":
         """The new numbers of the classes."""
         import numpy as np

@@ -88,6 +88,11 @@ class Multilabel(Task, word="multilabel"):
         """Images with each label."""
         return y.sum(0, dtype="int64").tolist()
 
+    def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
+        """The labels."""
+        rows = [[n for n, has in zip(names, row, strict=True) if has] for row in y]
+        return [printable(" ".join(row)) or "-" for row in rows]
+
     def reordered(self, y: "Array", places: Sequence[int]) -> "Array":
         """Columns moved."""
         out = y.copy()

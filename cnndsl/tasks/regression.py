@@ -99,6 +99,12 @@ class Regression(Task, word="regression"):
         """The same."""
         return y
 
+    def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
+        """The numbers, in their own units."""
+        rows = y.reshape(len(y), -1)
+        named = [printable(n) for n in names] or [""] * rows.shape[1]
+        return ["  ".join(f"{n} {v:.4g}" for n, v in zip(named, r, strict=True)) for r in rows]
+
     def reordered(self, y: "Array", places: Sequence[int]) -> "Array":
         """Columns moved."""
         out = y.copy()

@@ -58,6 +58,19 @@ class Evaluator:
             meter.add(outputs, y)
         return meter.scores(total / len(split))
 
+    def outputs(
+        self, weights: Weights, x: NDArray[np.uint8], options: Options | None = None
+    ) -> NDArray[np.floating[Any]]:
+        """The main outputs for images; as a deployed model gives them, by its `options`."""
+        graph = inference_model(self.model, weights, options or self.options).SerializeToString()
+        session, batch = open_session(graph, self.device, self.threads), self._batch()
+        parts = [self._outputs(session, x[i : i + batch]) for i in range(0, len(x), batch)]
+        return np.concatenate(parts)
+
+    def losses(self, outputs: NDArray[np.floating[Any]], y: Targets) -> NDArray[np.float64]:
+        """The recipe's loss of each image alone; the outputs are those of `outputs`."""
+        return np.array([self._loss(outputs[i : i + 1], y[i : i + 1]) for i in range(len(y))])
+
     def _outputs(self, session: Session, x: NDArray[np.uint8]) -> NDArray[np.floating[Any]]:
         """The main output; with `mirror`, the mean over each image and its mirror image."""
         wanted = [main_output(self.model)]

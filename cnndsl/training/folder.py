@@ -15,6 +15,7 @@ from cnndsl.files import remove_parts, write_below, write_whole, writing
 from cnndsl.passes.includes import says
 from cnndsl.source import UserError
 from cnndsl.tasks import registry
+from cnndsl.training.mosaics import FILES as MOSAICS
 
 _WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx")
 _MADE = (
@@ -22,6 +23,7 @@ _MADE = (
     "env.json",
     "log.txt",
     "results.png",
+    *MOSAICS,
     *(name for task in registry.values() for name in task.files),
     *(f"weights/{name}" for name in _WEIGHTS),
 )

@@ -17,6 +17,7 @@ from cnndsl.training.fingerprint import check_same, fingerprint
 from cnndsl.training.folder import RunFolder, next_free
 from cnndsl.training.loop import Trainer
 from cnndsl.training.memory import check_weights
+from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved
@@ -49,7 +50,7 @@ def _trainer(
     model: Model, recipe: Recipe, data: Dataset, settings: Settings, folder: RunFolder,
     callbacks: Sequence[Callback],
 ) -> Trainer:  # fmt: skip
-    hooks = [Plots(), TensorBoard(), *callbacks]
+    hooks = [Plots(), Mosaics(), TensorBoard(), *callbacks]
     return Trainer(model, recipe, data, settings, folder, hooks)
 
 

@@ -1,0 +1,77 @@
+"""Images of a run, to look at: what the network learns from, what it says, where it is worst."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.results import Answer
+from cnndsl.tasks import Task
+from cnndsl.training.callbacks import Callback
+from cnndsl.weights.fit import read_weights
+
+FILES = ("train_batch.png", "val_predictions.png", "val_worst.png")
+_SEEN = 512  # images of validation among which the worst are sought
+
+
+class Mosaics(Callback):
+    """`train_batch.png` at the start, `val_predictions.png` and `val_worst.png` at the end.
+
+    With matplotlib, and for networks of images.
+    """
+
+    def on_start(self, run: Any) -> None:
+        """The first batch as the network sees it, augmented."""
+        if not _can_draw(run) or run.progress.epoch or run.progress.step:
+            return
+        from cnndsl.plot.mosaic import save_mosaic
+
+        batches = run.batches
+        first = batches.make(0, 0, batches.order(0))
+        task: Task = run.recipe.known_task()
+        count = len(first["x"])
+        is_blended = bool(run.recipe.augment.mixup)
+        texts = [""] * count if is_blended else task.truths(first["y"], run.data.names)
+        title = f"the first batch, as the network sees it ({count} images)"
+        save_mosaic(first["x"], texts, title, run.folder.path / FILES[0])
+
+    def on_end(self, run: Any) -> None:
+        """What the best weights say of validation images, and the largest losses among them."""
+        if not _can_draw(run):
+            return
+        best = read_weights(run.folder.path / "weights" / "best.safetensors", run.model)
+        deployed = replace(run.evaluator.options, info=best.info)
+        split = run.data.test
+        which = np.unique(np.linspace(0, len(split) - 1, min(_SEEN, len(split))).astype(int))
+        x, y = split.x[which], split.y[which]
+        losses = run.evaluator.losses(run.evaluator.outputs(best.tensors, x), y)
+        outputs = run.evaluator.outputs(best.tensors, x, deployed)
+        task = best.info.task or run.recipe.known_task()
+        answers: list[Answer] = task.answers(outputs, run.data.names, 1)
+        truths: list[str] = task.truths(y, run.data.names)
+        texts = [
+            f"{said.text or '-'}\ntrue: {truth}"
+            for said, truth in zip(answers, truths, strict=True)
+        ]
+        some = np.random.default_rng(0).permutation(len(which))
+        worst = np.argsort(-losses, kind="stable")
+        title = f"{len(which)} validation images: what the network says, and the truth"
+        _save(x, texts, some, f"some of {title}", run.folder.path / FILES[1])
+        _save(x, texts, worst, f"the largest losses of {title}", run.folder.path / FILES[2])
+
+
+def _can_draw(run: Any) -> bool:
+    from cnndsl.plot.curves import available
+
+    return available() and len(run.model.input) == 3
+
+
+def _save(
+    x: NDArray[np.uint8], texts: list[str], order: NDArray[Any], title: str, path: Path
+) -> None:
+    from cnndsl.plot.mosaic import MOST, save_mosaic
+
+    which = order[:MOST]
+    save_mosaic(x[which], [texts[i] for i in which], title, path)

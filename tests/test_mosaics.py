@@ -1,0 +1,23 @@
+"""The images in a run folder are those of the run, with what was said of them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cnndsl.plot import mosaic
+from cnndsl.tasks.classification import Classification
+from cnndsl.tasks.multilabel import Multilabel
+from cnndsl.tasks.regression import Regression
+
+X = np.arange(8 * 3 * 4 * 4, dtype=np.uint8).reshape(8, 3, 4, 4)
+
+
+def test_targets_are_told_in_the_words_of_their_task() -> None:
+    assert Classification().truths(np.array([1, 0]), ("cat", "dog")) == ["dog", "cat"]
+    assert Multilabel().truths(np.array([[1, 0], [0, 0]]), ("sun", "rain")) == ["sun", "-"]
+    assert Regression().truths(np.array([[2.5, 1]]), ("x", "y")) == ["x 2.5  y 1"]
+
+
+def test_a_mosaic_is_a_picture(tmp_path: Path) -> None:
+    mosaic.save_mosaic(X, ["a long line of words, which is wrapped below"] * 8, "t", tmp_path / "m")
+    assert (tmp_path / "m").read_bytes().startswith(b"\x89PNG")
