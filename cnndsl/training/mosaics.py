@@ -74,4 +74,4 @@ def _save(
     from cnndsl.plot.mosaic import MOST, save_mosaic
 
     which = order[:MOST]
-    save_mosaic(x[which], [texts[i] for i in which], title, path)
+    save_mosaic(x[which], [texts[int(i)] for i in which], title, path)
