@@ -103,14 +103,14 @@ class Model:
         `mean`, `std` and the names of `classes` are those of the file, if nothing is given.
         """
         from cnndsl.backend.inference import Options, inference_model
-        from cnndsl.weights.fit import as_weights, read_weights
+        from cnndsl.weights.fit import as_weights, load_weights
         from cnndsl.weights.model_info import ModelInfo
 
         info = ModelInfo()
         if weights is None:
             tensors = self.initial_weights(seed)
         elif isinstance(weights, str | Path):
-            loaded = read_weights(Path(weights), self.ir)
+            loaded = load_weights(Path(weights), self.ir)
             tensors, info = loaded.tensors, loaded.info
         else:
             tensors = as_weights(weights, self.ir)

@@ -35,6 +35,7 @@ def test_by_our_own_names() -> None:
     own = raw({name: p.shape for name, p in NET.tensors().items()})
     found = match(own, NET, "file")
     assert found.how == "by name"
+    assert found.notes == ()
     assert all(a == b for a, b in found.names.items())
 
 
@@ -92,6 +93,7 @@ def test_an_auxiliary_head_is_left_out() -> None:
     file = raw(inserted("fc.weight", {"aux.weight": (10, 256), "aux.bias": (10,)}))
     found = match(file, NET, "file")
     assert found.left_out == ("aux",)
+    assert found.notes == ("12 tensors found by order", "left out as auxiliary: `aux`")
     assert found.names["dense_1.weight"] == "fc.weight"
 
 
@@ -149,7 +151,9 @@ def test_without_order_and_family_a_shape_must_be_the_only_one() -> None:
         match(raw(shapes, ordered=False), model, "file")
 
 
-def test_a_checkpoint_of_pytorch_computes_the_same(tmp_path: Path) -> None:
+def test_a_checkpoint_of_pytorch_computes_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch = pytest.importorskip("torch")
     ort = pytest.importorskip("onnxruntime")
     nn = torch.nn
@@ -158,9 +162,15 @@ def test_a_checkpoint_of_pytorch_computes_the_same(tmp_path: Path) -> None:
         nn.Linear(8 * 36, 5),
     ).eval()  # fmt: skip
     net[1].running_mean.normal_()
-    torch.save({"state_dict": net.state_dict()}, tmp_path / "w.pth")
+    plain, ema = net.state_dict(), {name: t * 2 for name, t in net.state_dict().items()}
+    torch.save({"state_dict": plain, "state_dict_ema": ema}, tmp_path / "w.pth")
     model = cnndsl.parse("input 3x6x6; conv 8 3x3 pad bn relu; flatten; dense 5")
     graph = model.to_onnx(tmp_path / "w.pth").SerializeToString()
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}/w.pth: holds several sets of tensors: `state_dict` is taken, not "
+        "`state_dict_ema` (8)",
+        f"{tmp_path}/w.pth: 7 tensors found by order",
+    ]
     x = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
     (ours,) = ort.InferenceSession(graph).run(None, {"input": x})
     with torch.no_grad():

@@ -82,14 +82,14 @@ def command(
     from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options, inference_model
     from cnndsl.files import write_whole
-    from cnndsl.weights.fit import ModelWeights, read_weights
+    from cnndsl.weights.fit import ModelWeights, load_weights
     from cnndsl.weights.initial import initial_weights
     from cnndsl.weights.model_info import ModelInfo
 
     refuse_overwriting(output, file, weights)
     model = load(file, settings)
     if weights:
-        loaded = read_weights(weights, model)
+        loaded = load_weights(weights, model)
     else:
         loaded = ModelWeights(initial_weights(model, seed), ModelInfo())
     info = loaded.info.updated(mean, std, classes)

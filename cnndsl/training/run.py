@@ -22,7 +22,7 @@ from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved
 from cnndsl.weights.base import Weights
-from cnndsl.weights.fit import fit_weights, read_weights
+from cnndsl.weights.fit import fit_weights, load_weights
 from cnndsl.weights.initial import initial_weights
 
 
@@ -56,7 +56,7 @@ def _trainer(
 
 def _first_weights(model: Model, recipe: Recipe, file: Path | None) -> Weights:
     check_weights(model)
-    return read_weights(file, model).tensors if file else initial_weights(model, recipe.seed)
+    return load_weights(file, model).tensors if file else initial_weights(model, recipe.seed)
 
 
 def resume(

@@ -19,13 +19,15 @@ class RawWeights:
     """Tensors in the order of the file, under the names and in the layouts that they have there.
 
     `info` is what the file says of preprocessing and classes, `metadata` its other entries.
-    `ordered` is whether the order of the tensors is that of the layers, and not one of names.
+    `ordered` is whether the order of the tensors is that of the layers, and not one of names;
+    `notes` says what else the file holds, which is left.
     """
 
     tensors: Mapping[str, NDArray[Any]]
     info: ModelInfo = field(default_factory=ModelInfo)
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     ordered: bool = True
+    notes: tuple[str, ...] = ()
 
 
 registry: list["WeightsFormat"] = []

@@ -1,5 +1,6 @@
 """Tensors for a model: each that it has, in float32, of its shape, and none besides."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.ir import Model
-from cnndsl.source import UserError
+from cnndsl.source import UserError, printable
 from cnndsl.weights import read_raw
 from cnndsl.weights.match import arranged, match
 from cnndsl.weights.model_info import ModelInfo
@@ -20,17 +21,31 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class ModelWeights:
-    """The tensors of a model by name, with their preprocessing and classes."""
+    """The tensors of a model by name, with their preprocessing and classes.
+
+    `notes` says how they were found, where that is not by the model's own names, and what of the
+    file was left out.
+    """
 
     tensors: Tensors
     info: ModelInfo
+    notes: tuple[str, ...] = ()
 
 
 def read_weights(path: Path, model: Model) -> ModelWeights:
     """A weights file of any format, fitting the model; UserError says what does not fit."""
     raw = read_raw(path)
-    tensors = arranged(raw, match(raw, model, str(path)), model)
-    return ModelWeights(fit_weights(tensors, model, str(path)), raw.info)
+    found = match(raw, model, str(path))
+    tensors = fit_weights(arranged(raw, found, model), model, str(path))
+    return ModelWeights(tensors, raw.info, (*raw.notes, *found.notes))
+
+
+def load_weights(path: Path, model: Model) -> ModelWeights:
+    """As `read_weights`, and tell on stderr how they were found and what was left out."""
+    weights = read_weights(path, model)
+    for note in weights.notes:
+        print(printable(f"{path}: {note}"), file=sys.stderr)
+    return weights
 
 
 def as_weights(arrays: Mapping[str, Any], model: Model) -> Tensors:

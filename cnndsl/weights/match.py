@@ -17,6 +17,7 @@ from cnndsl.weights.base import RawWeights
 from cnndsl.weights.families import restored
 from cnndsl.weights.modules import Module, Shape, fits, groups, modules
 
+BY_NAME = "by name"
 _SHOWN = 3  # pairs around the first that does not fit
 
 
@@ -28,12 +29,21 @@ class Match:
     how: str
     left_out: tuple[str, ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying of it: nothing where all names are ours."""
+        if self.how == BY_NAME:
+            return ()
+        found = f"{len(self.names)} tensors found {self.how}"
+        left = ", ".join(f"`{name}`" for name in self.left_out)
+        return (found, f"left out as auxiliary: {left}") if left else (found,)
+
 
 def match(raw: RawWeights, model: Model, origin: str) -> Match:
     """Pairs of names; UserError where they are not certain, with the candidates."""
     own = modules({name: p.shape for name, p in model.tensors().items()})
     if _by_our_names(raw, model):
-        return Match({name: name for name in raw.tensors}, "by name")
+        return Match({name: name for name in raw.tensors}, BY_NAME)
     shapes: Mapping[str, Shape] = {name: t.shape for name, t in raw.tensors.items()}
     if not raw.ordered or _is_sorted(list(shapes)):
         in_order = restored(shapes)

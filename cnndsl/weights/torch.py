@@ -61,7 +61,8 @@ class Torch(WeightsFormat):
                 f"{path}: cannot be read as a checkpoint of PyTorch: {_one_line(error)}\n"
                 "  take another copy of the file"
             ) from None
-        return RawWeights(_tensors(content, path))
+        name, sets = _chosen(content, path)
+        return RawWeights(_without_prefix(sets[name]), notes=_notes(name, sets))
 
 
 def _one_line(error: Exception) -> str:
@@ -171,10 +172,13 @@ def _viewed(storage: Storage, views: tuple[Any, ...]) -> Storage:
     return Storage(storage.values[offset : offset + size], storage.kind)
 
 
-def _tensors(content: Any, path: Path) -> dict[str, NDArray[Any]]:
-    """The tensors of a checkpoint by name, wherever its dictionaries hold them.
+Sets = Mapping[str, dict[str, NDArray[Any]]]
 
-    UserError where it has none, or several sets of them.
+
+def _chosen(content: Any, path: Path) -> tuple[str, Sets]:
+    """The name of the one set of tensors that is meant, and all sets, wherever they stand.
+
+    UserError where there is none, or several that may be meant.
     """
     found = dict(_sets(content, "", _DEPTH))
     plain = {name: tensors for name, tensors in found.items() if _last(name) not in _MEANS}
@@ -187,14 +191,20 @@ def _tensors(content: Any, path: Path) -> dict[str, NDArray[Any]]:
             f"{path}: holds several sets of tensors: {listed}\n"
             f"  in PyTorch, store the one that is meant: torch.save(content[NAME], FILE)"
         )
-    return _without_prefix(next(iter(chosen.values())))
+    return next(iter(chosen)), found
+
+
+def _notes(name: str, sets: Sets) -> tuple[str, ...]:
+    """Which of several sets is taken."""
+    others = ", ".join(f"`{other}` ({len(sets[other])})" for other in sets if other != name)
+    return (f"holds several sets of tensors: `{name}` is taken, not {others}",) if others else ()
 
 
 def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _preferred(sets: Mapping[str, dict[str, NDArray[Any]]]) -> dict[str, dict[str, NDArray[Any]]]:
+def _preferred(sets: Sets) -> Sets:
     """Those of a usual name, where there are any: a discriminator beside `model` is not meant."""
     usual = {name: s for name, s in sets.items() if not name or _last(name) in (*_NESTS, *_MEANS)}
     return usual or dict(sets)
