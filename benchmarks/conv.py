@@ -15,10 +15,10 @@ from cnndsl.graph.idioms import use_fast_idioms
 from cnndsl.graph.simplify import merge_reshapes, simplify
 from cnndsl.graph.tape import Tape
 from cnndsl.graph.vjp import gradients
-from cnndsl.lower.conv import choose, conv_shape
-from cnndsl.lower.convs import ALGORITHMS
-from cnndsl.lower.driver import Lowering, Plan, load
-from cnndsl.lower.laid import plain
+from cnndsl.lower.conv.operator import conv_shape
+from cnndsl.lower.conv.table import algorithms, choose
+from cnndsl.lower.driver import Lowering, Plan
+from cnndsl.lower.packed_image import nchw
 from cnndsl.runtime.session import open_session
 from cnndsl.shapes import pads_2d
 
@@ -38,13 +38,12 @@ def graph(shape, batch, algorithm):
     pads = pads_2d("pad", (size, size), (k, k), (s, s), (1, 1))
     high.op("Conv", x, w, kernel_shape=(k, k), strides=(s, s), dilations=(1, 1), pads=pads, group=1)
     lowered = Lowering(high, Plan(algorithm), {x: "x", w: "w"})
-    load()
     picked = choose(lowered, "conv", conv_shape(lowered, high.nodes[0]))
     lowered.run()
-    y = lowered.forms[high.nodes[0].outputs[0]]
+    y = lowered.representations[high.nodes[0].outputs[0]]
     tape = lowered.tape
-    loss = tape.op("ReduceMean", plain(tape, y), tape.ints([0, 1, 2, 3]), keepdims=0)
-    dx, dw = gradients(tape, loss, [lowered.stored["x"], lowered.stored["w"]])
+    loss = tape.op("ReduceMean", nchw(tape, y), tape.ints([0, 1, 2, 3]), keepdims=0)
+    dx, dw = gradients(tape, loss, [lowered.packed_params["x"], lowered.packed_params["w"]])
     tape.outputs = {"loss": loss, "dx": dx, "dw": dw}
     for each in (simplify, use_fast_idioms, merge_reshapes):
         each(tape)
@@ -94,7 +93,7 @@ def main():
         shape = (c, o, size, k, s)
         picked = graph(shape, arguments.batch, "auto")[1]
         times = {}
-        for name in (n for n in ALGORITHMS if n not in ("direct", "im2col-planar")):
+        for name in (n for n in algorithms() if n not in ("direct", "im2col-planar")):
             if graph(shape, arguments.batch, name)[1] == name:
                 times[name] = ours(shape, arguments.batch, name, arguments.threads)
         best = min(times, key=times.get)

@@ -27,9 +27,8 @@ from cnndsl.backend.inference import Options, inference_tape
 from cnndsl.backend.pipelines import split_step, training_step
 from cnndsl.backend.step import OPSET, StepOptions
 from cnndsl.graph.export import export
-from cnndsl.lower.conv import ALGORITHMS
+from cnndsl.lower.conv.table import algorithms
 from cnndsl.lower.driver import Plan
-from cnndsl.lower.driver import load as load_lowerings
 from cnndsl.recipe import CHOSEN, Recipe
 from cnndsl.source import UserError
 
@@ -98,7 +97,6 @@ def step(name, made=whole, recipe=None, **options):
 
 def cases(quick=False) -> Iterator[tuple[str, Case]]:
     """Every graph by its name, such as `resnet8 step winograd x4`."""
-    load_lowerings()
     for path in sorted((ROOT / "specs").glob("*.cnn")):
         if path.stem in SMALL or not quick:
             yield from graphs(path.stem, path.stem)
@@ -110,7 +108,7 @@ def graphs(title, name) -> Iterator[tuple[str, Case]]:
     """Inference, and the step by every choice of convolutions."""
     yield f"{title} inference", partial(inference, name)
     yield f"{title} inference uint8", partial(inference, name, batch=2, uint8=True, fold=False)
-    for conv in ("auto", *(ALGORITHMS if name in SMALL else ("direct", "im2col", "winograd"))):
+    for conv in ("auto", *(algorithms() if name in SMALL else ("direct", "im2col", "winograd"))):
         for pieces in (1, 4):
             options = {"plan": Plan(conv), "pieces": pieces}
             yield f"{title} step {conv} x{pieces}", partial(step, name, **options)

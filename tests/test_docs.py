@@ -32,8 +32,7 @@ import cnndsl
 from cnndsl import limits
 from cnndsl.cli import ALIASES
 from cnndsl.lints import inspect
-from cnndsl.lower import driver as lowering
-from cnndsl.lower.convs import ALGORITHMS
+from cnndsl.lower.conv.table import algorithms
 from cnndsl.lower.layout import Layout
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
@@ -164,15 +163,14 @@ def test_weights_of_a_step_are_turned_back_as_training_md_says():
     layout = Layout((6, 2, 3, 3), (2, 3, 2, 3, 3), (0, 3, 4, 2, 1), (2, 18, 3))
     array = np.arange(108.0).reshape(6, 2, 3, 3)
     entry = {"shape": layout.shape, "split": layout.split, "perm": layout.perm}
-    assert np.array_equal(names["onnx_layout"](layout.store(array), entry), array)
+    assert np.array_equal(names["onnx_layout"](layout.to_packed(array), entry), array)
 
 
 def test_algorithms_of_training_md_are_those_that_exist():
-    lowering.load()
     text = (DOCS / "training.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`[^|]+) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
-    assert set(ALGORITHMS) <= named
+    assert set(algorithms()) <= named
 
 
 # Diagrams

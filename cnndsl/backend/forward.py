@@ -8,7 +8,7 @@ from cnndsl.backend.step import StepOptions, StepState
 from cnndsl.backend.synchronised import synchronise
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
-from cnndsl.lower.conv import check_plan
+from cnndsl.lower.conv.table import check_plan
 from cnndsl.lower.driver import Lowering
 from cnndsl.source import UserError
 
@@ -52,20 +52,20 @@ def synchronise_norms(state: StepState) -> StepState:
 def lower(state: StepState) -> StepState:
     """Every operator as primitives, in the layouts and by the algorithms that are fast."""
     model, options, high = state.model, state.options, state.tape
-    check_plan(options.plan)
+    check_plan(options.plan, "train")
     lowering = Lowering(high, options.plan, dict(state.params))
     lowering.run()
     outputs = tuple(
         {
-            name: state.task.output(lowering.tape, lowering.plain(high.outputs[f"{name}:{i}"]))
+            name: state.task.output(lowering.tape, lowering.nchw(high.outputs[f"{name}:{i}"]))
             for name in model.outputs
         }
         for i in range(options.pieces)
     )
     emitted = {f"{name}:{i}" for name in model.outputs for i in range(options.pieces)}
-    statistics = {n: lowering.plain(v) for n, v in high.outputs.items() if n not in emitted}
+    statistics = {n: lowering.nchw(v) for n, v in high.outputs.items() if n not in emitted}
     lowering.tape.outputs = {f"{name}.new": value for name, value in statistics.items()}
     return replace(
         state, tape=lowering.tape, outputs=outputs, statistics=statistics,
-        weights=lowering.stored, layouts=lowering.layouts, algorithms=lowering.chosen,
+        weights=lowering.packed_params, layouts=lowering.layouts, algorithms=lowering.chosen,
     )  # fmt: skip

@@ -86,7 +86,7 @@ class Step:
         """Every state tensor at its start, in the step's layout."""
         state: dict[str, NDArray[Any]] = {"step": np.zeros((), np.float32)}
         for name, layout in self.layouts.items():
-            state[name] = layout.store(weights[name])
+            state[name] = layout.to_packed(weights[name])
             for slot in self.slots.get(name, ()):
                 start = state[name] if slot == "ema" else np.zeros_like(state[name])
                 state[f"{name}.{slot}"] = start.copy()
@@ -99,16 +99,16 @@ class Step:
         tensors: dict[str, NDArray[Any]] = {}
         for name, layout in self.layouts.items():
             has = slot is not None and slot in self.slots.get(name, ())
-            tensors[name] = layout.restore(state[f"{name}.{slot}" if has else name])
+            tensors[name] = layout.from_packed(state[f"{name}.{slot}" if has else name])
         return tensors
 
-    def restored(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+    def from_packed(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
         """The whole state in ONNX's layout, as checkpoints keep it."""
-        return {n: self._layout(n).restore(a) if n != "step" else a for n, a in state.items()}
+        return {n: self._layout(n).from_packed(a) if n != "step" else a for n, a in state.items()}
 
-    def stored(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
-        """The opposite of `restored`."""
-        return {n: self._layout(n).store(a) if n != "step" else a for n, a in state.items()}
+    def to_packed(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
+        """The opposite of `from_packed`."""
+        return {n: self._layout(n).to_packed(a) if n != "step" else a for n, a in state.items()}
 
     def _layout(self, name: str) -> Layout:
         return self.layouts.get(name) or self.layouts[name.rpartition(".")[0]]

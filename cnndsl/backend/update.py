@@ -75,7 +75,7 @@ def _write_update(
         if len(bundle.names) > 1:
             role = Role((w.size,), role.decays)
         update = Update(
-            tape, w, g, lr, count, bundle.slot, bundle.keep, role, bundle.plain, bundle.laid
+            tape, w, g, lr, count, bundle.slot, bundle.keep, role, bundle.unpacked, bundle.packed
         )
         new = recipe.optimizer.update(update)
         bundle.spread("", new)
@@ -120,13 +120,13 @@ class _Bundle:
         flat = [v if len(v.shape) == 1 else self.tape.reshape(v, -1) for v in values]
         return self.tape.op("Concat", *flat, axis=0)
 
-    def plain(self, value: Value) -> Value:
+    def unpacked(self, value: Value) -> Value:
         """A lone tensor from the step's layout to ONNX's."""
-        return self.layouts[self.names[0]].restored_by(self.tape, value)
+        return self.layouts[self.names[0]].write_from_packed(self.tape, value)
 
-    def laid(self, value: Value) -> Value:
+    def packed(self, value: Value) -> Value:
         """A lone tensor from ONNX's layout to the step's."""
-        return self.layouts[self.names[0]].stored_by(self.tape, value)
+        return self.layouts[self.names[0]].write_to_packed(self.tape, value)
 
     def summed(self, grads: Mapping[str, list[Value]]) -> Value:
         """The gradients as one, summed over the micro-batches, each as a whole."""

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
+from typing import Literal
 
 from cnndsl.graph.tape import Node, Tape, Value
-from cnndsl.lower.laid import Laid, lay, plain, settled
-from cnndsl.lower.layout import Layout, as_it_is
+from cnndsl.lower.layout import Layout, onnx_layout
+from cnndsl.lower.packed_image import PackedImage, nchw, pack, with_bias
 
-Form = Value | Laid
-Entry = Callable[["Lowering", Node], "Form | list[Form]"]
+Representation = Value | PackedImage
+Entry = Callable[["Lowering", Node], "Representation | list[Representation]"]
+Phase = Literal["train", "infer"]
 TABLE: dict[str, Entry] = {}
 
 
@@ -38,26 +40,29 @@ def lowers(*ops: str) -> Callable[[Entry], Entry]:
 def load() -> None:
     """Import every file of lowerings."""
     package = import_module("cnndsl.lower")
-    for module in iter_modules(package.__path__):
-        import_module(f"cnndsl.lower.{module.name}")
+    for module in walk_packages(package.__path__, "cnndsl.lower."):
+        import_module(module.name)
 
 
 @dataclass
 class Lowering:
-    """The lowered tape and what each value of the old one has become."""
+    """The lowered tape, and how each value of the source tape is represented on it."""
 
     source: Tape
     plan: Plan
     params: dict[Value, str]
+    phase: Phase = "train"
     tape: Tape = field(init=False)
-    forms: dict[Value, Form] = field(default_factory=dict[Value, Form])
+    representations: dict[Value, Representation] = field(
+        default_factory=dict[Value, Representation]
+    )
     layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
-    stored: dict[str, Value] = field(default_factory=dict[str, Value])
+    packed_params: dict[str, Value] = field(default_factory=dict[str, Value])
     chosen: dict[str, str] = field(default_factory=dict[str, str])
     shared: dict[tuple[Value, bytes], Value] = field(
         default_factory=dict[tuple[Value, bytes], Value]
     )
-    """What is computed once of a parameter for all pieces of the batch."""
+    """What is computed once of a parameter for all micro-batches."""
 
     def __post_init__(self) -> None:
         self.tape = Tape(_taken=dict(self.source._taken))  # pyright: ignore[reportPrivateUsage]  (its names stay taken)
@@ -77,68 +82,75 @@ class Lowering:
         load()
         for node in self.source.nodes:
             self.tape.path, self.tape.line = node.path, node.line
-            made = TABLE.get(node.op, as_plain)(self, node)
-            forms = made if isinstance(made, list) else [made]
-            self.forms.update(zip(node.outputs, forms, strict=False))
+            outputs = TABLE.get(node.op, on_nchw)(self, node)
+            listed = outputs if isinstance(outputs, list) else [outputs]
+            self.representations.update(zip(node.outputs, listed, strict=False))
         for value, name in self.params.items():
-            if name not in self.stored:  # of a layer that no output reads: a weight all the same
-                self.form(value)
+            if (
+                name not in self.packed_params
+            ):  # of a layer that no output reads: a weight all the same
+                self.representation(value)
 
-    def form(self, value: Value | None) -> Form:
-        """What a value has become."""
+    def representation(self, value: Value | None) -> Representation:
+        """How a value of the source tape is represented here."""
         assert value is not None
         if value in self.params:
-            return self.param(value, as_it_is(tuple(int(d) for d in value.shape)))
-        return self.forms.get(value, value)
+            return self.param(value, onnx_layout(tuple(int(d) for d in value.shape)))
+        return self.representations.get(value, value)
 
-    def plain(self, value: Value | None) -> Value:
+    def nchw(self, value: Value | None) -> Value:
         """A value in ONNX's own layout."""
-        form = self.form(value)
-        return plain(self.tape, form) if isinstance(form, Laid) else form
+        representation = self.representation(value)
+        if isinstance(representation, PackedImage):
+            return nchw(self.tape, representation)
+        return representation
 
-    def laid(self, value: Value | None) -> Laid:
-        """An image in [P, B, C], its bias still waiting perhaps."""
-        form = self.form(value)
-        if isinstance(form, Laid):
-            return form
-        made = lay(self.tape, form)
+    def packed(self, value: Value | None) -> PackedImage:
+        """An image in [P, B, C]; its bias may not be added yet."""
+        representation = self.representation(value)
+        if isinstance(representation, PackedImage):
+            return representation
+        image = pack(self.tape, representation)
         if value is not None:
-            self.forms[value] = made
-        return made
+            self.representations[value] = image
+        return image
 
-    def settled(self, value: Value | None) -> Laid:
-        """An image in [P, B, C] with its bias added; added once, whoever asks."""
-        made = settled(self.tape, self.laid(value))
+    def with_bias(self, value: Value | None) -> PackedImage:
+        """An image in [P, B, C] with its bias added, once for all readers."""
+        image = with_bias(self.tape, self.packed(value))
         assert value is not None
-        self.forms[value] = made
-        return made
+        self.representations[value] = image
+        return image
 
     def is_image(self, value: Value | None) -> bool:
         """Whether a value is an image here."""
-        form = self.form(value)
-        return isinstance(form, Laid) or len(form.shape) == 4
+        representation = self.representation(value)
+        return isinstance(representation, PackedImage) or len(representation.shape) == 4
 
     def param(self, value: Value, layout: Layout) -> Value:
-        """A parameter in the layout that its first reader wants; others turn it."""
+        """A parameter in the layout that its first reader wants; other readers permute it."""
         name = self.params[value]
-        if name not in self.stored:
+        if name not in self.packed_params:
             self.layouts[name] = layout
-            self.stored[name] = Value(name, layout.stored, value.dtype)  # the old tape's name
-            self.tape.inputs.append(self.stored[name])
-        found = self.stored[name]
+            self.packed_params[name] = Value(
+                name, layout.packed, value.dtype
+            )  # the old tape's name
+            self.tape.inputs.append(self.packed_params[name])
+        packed = self.packed_params[name]
         if self.layouts[name] == layout:
-            return found
-        plain = self.layouts[name].restored_by(self.tape, found)
-        return layout.stored_by(self.tape, plain)
+            return packed
+        return layout.write_to_packed(
+            self.tape, self.layouts[name].write_from_packed(self.tape, packed)
+        )
 
-    def once(self, value: Value, by: bytes, make: Callable[[], Value]) -> Value:
-        """What `make` writes of a parameter by a matrix, the same for all readers."""
+    def once(self, value: Value, by: bytes, write: Callable[[], Value]) -> Value:
+        """What `write` computes of a parameter by a matrix, the same for all readers."""
         if (value, by) not in self.shared:
-            self.shared[value, by] = make()
+            self.shared[value, by] = write()
         return self.shared[value, by]
 
 
-def as_plain(lo: Lowering, node: Node) -> "Form | list[Form]":
+def on_nchw(lowering: Lowering, node: Node) -> "Representation | list[Representation]":
     """Any other operator: as it is, on ONNX's own layout."""
-    inputs = [None if v is None else lo.plain(v) for v in node.inputs]
-    return list(lo.tape.ops(node.op, *inputs, results=len(node.outputs), **node.attrs))
+    inputs = [None if v is None else lowering.nchw(v) for v in node.inputs]
+    return list(lowering.tape.ops(node.op, *inputs, results=len(node.outputs), **node.attrs))

@@ -6,64 +6,67 @@ from math import prod
 from cnndsl.graph.ops import with_trait
 from cnndsl.graph.ops.base import Trait
 from cnndsl.graph.tape import Node, Value
-from cnndsl.lower.driver import Form, Lowering, as_plain, lowers
-from cnndsl.lower.laid import Laid, arranged
+from cnndsl.lower.driver import Lowering, Representation, lowers, on_nchw
+from cnndsl.lower.packed_image import PackedImage, reordered
 
 
 @lowers(*with_trait(Trait.ELEMENTWISE))
-def _elementwise(lo: Lowering, node: Node) -> "Form | list[Form]":
+def _elementwise(lowering: Lowering, node: Node) -> "Representation | list[Representation]":
     """As it is, on the layout of its largest image; the other operands are brought to that."""
-    if not any(isinstance(lo.form(v), Laid) for v in node.inputs if v is not None):
-        return as_plain(lo, node)
-    forms = [None if v is None else _laid_if_large(lo, v, lo.form(v)) for v in node.inputs]
-    whole = max(range(len(forms)), key=lambda i: _positions(forms[i]))
-    x = lo.settled(node.inputs[whole])
+    inputs = [v for v in node.inputs if v is not None]
+    if not any(isinstance(lowering.representation(v), PackedImage) for v in inputs):
+        return on_nchw(lowering, node)
+    positions = [_positions(lowering, v) for v in node.inputs]
+    largest = positions.index(max(positions))
+    image = lowering.with_bias(node.inputs[largest])
     operands = [
-        x.value if i == whole else _beside(lo, value, x) for i, value in enumerate(node.inputs)
+        image.value if i == largest else _beside(lowering, value, image)
+        for i, value in enumerate(node.inputs)
     ]
-    return replace(x, value=lo.tape.op(node.op, *operands, **node.attrs))
+    return replace(image, value=lowering.tape.op(node.op, *operands, **node.attrs))
 
 
-def _laid_if_large(lo: Lowering, value: Value, form: Form) -> Form:
-    """An image that is not laid yet, as such: it may be larger than the one that is."""
-    if isinstance(form, Laid) or len(form.shape) != 4:
-        return form
-    return lo.laid(value) if prod(int(d) for d in form.shape[2:]) > 1 else form
+def _positions(lowering: Lowering, value: Value | None) -> int:
+    """How many an image has, which is packed for that if it has more than one; else 0."""
+    if value is None:
+        return 0
+    operand = lowering.representation(value)
+    if isinstance(operand, PackedImage):
+        return len(operand.order)
+    is_large = len(operand.shape) == 4 and prod(int(d) for d in operand.shape[2:]) > 1
+    return len(lowering.packed(value).order) if is_large else 0
 
 
-def _positions(form: Form | None) -> int:
-    return len(form.order) if isinstance(form, Laid) else 0
-
-
-def _beside(lo: Lowering, value: Value | None, x: Laid) -> Value | None:
-    """Another operand, so that it broadcasts against x: same order, or (1, B, C), (C,), ()."""
+def _beside(lowering: Lowering, value: Value | None, image: PackedImage) -> Value | None:
+    """Another operand, so that it broadcasts against an image: same order, (1, B, C), (C,), ()."""
     if value is None:
         return None
-    form = lo.form(value)
-    if isinstance(form, Laid):
-        form = lo.settled(value)
-        return form.value if len(form.order) == 1 else arranged(lo.tape, form, x.order).value
-    shape = tuple(int(d) for d in form.shape)
+    operand, tape = lowering.representation(value), lowering.tape
+    if isinstance(operand, PackedImage):
+        other = lowering.with_bias(value)
+        return other.value if len(other.order) == 1 else reordered(tape, other, image.order).value
+    shape = tuple(int(d) for d in operand.shape)
     if len(shape) == 4 and shape[2:] == (1, 1):
-        return lo.tape.reshape(form, 1, shape[0], shape[1])
+        return tape.reshape(operand, 1, shape[0], shape[1])
     if len(shape) == 3 and shape[1:] == (1, 1):
-        return lo.tape.reshape(form, shape[0])
-    return form if not shape else arranged(lo.tape, lo.settled(value), x.order).value
+        return tape.reshape(operand, shape[0])
+    return operand if not shape else reordered(tape, lowering.with_bias(value), image.order).value
 
 
 @lowers("Concat")
-def _concat(lo: Lowering, node: Node) -> "Form | list[Form]":
-    if node.attrs["axis"] != 1 or not all(lo.is_image(v) for v in node.inputs):
-        return as_plain(lo, node)
-    images = [lo.settled(v) for v in node.inputs]
+def _concat(lowering: Lowering, node: Node) -> "Representation | list[Representation]":
+    if node.attrs["axis"] != 1 or not all(lowering.is_image(v) for v in node.inputs):
+        return on_nchw(lowering, node)
+    images = [lowering.with_bias(v) for v in node.inputs]
     first = images[0]
-    values = [arranged(lo.tape, image, first.order).value for image in images]
-    return replace(first, value=lo.tape.op("Concat", *values, axis=2))
+    values = [reordered(lowering.tape, image, first.order).value for image in images]
+    return replace(first, value=lowering.tape.op("Concat", *values, axis=2))
 
 
 @lowers("Flatten")
-def _flatten(lo: Lowering, node: Node) -> "Form | list[Form]":
-    x = lo.form(node.inputs[0])
-    if isinstance(x, Laid) and len(x.order) == 1:
-        return lo.tape.reshape(lo.settled(node.inputs[0]).value, x.batch, x.channels)
-    return as_plain(lo, node)
+def _flatten(lowering: Lowering, node: Node) -> "Representation | list[Representation]":
+    image = lowering.representation(node.inputs[0])
+    if isinstance(image, PackedImage) and len(image.order) == 1:
+        flat = lowering.with_bias(node.inputs[0]).value
+        return lowering.tape.reshape(flat, image.batch, image.channels)
+    return on_nchw(lowering, node)

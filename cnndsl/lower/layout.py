@@ -1,7 +1,7 @@
-"""How a parameter is stored in a training step: the layout that its product wants.
+"""How a parameter is packed in a lowered graph: the layout that its product wants.
 
-ONNX's layout stays the layout of files and checkpoints; only the state inside the step differs, so
-that no step has to transpose a weight.
+ONNX's layout stays the layout of files and checkpoints; only the values inside the graph differ, so
+that no run has to transpose a weight.
 """
 
 from dataclasses import dataclass
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """Read as `split`, axes permuted, read as `stored`."""
+    """Read ONNX's `shape` as `split`, permute the axes by `perm`, read the result as `packed`."""
 
     shape: tuple[int, ...]
     split: tuple[int, ...]
     perm: tuple[int, ...]
-    stored: tuple[int, ...]
+    packed: tuple[int, ...]
 
-    def store(self, array: "NDArray[Any]") -> "NDArray[Any]":
-        """From ONNX's layout to the step's."""
+    def to_packed(self, array: "NDArray[Any]") -> "NDArray[Any]":
+        """From ONNX's layout to the graph's."""
         moved = array.reshape(self.split).transpose(self.perm)
-        return np.ascontiguousarray(moved).reshape(self.stored)
+        return np.ascontiguousarray(moved).reshape(self.packed)
 
-    def restore(self, array: "NDArray[Any]") -> "NDArray[Any]":
-        """From the step's layout to ONNX's."""
+    def from_packed(self, array: "NDArray[Any]") -> "NDArray[Any]":
+        """From the graph's layout to ONNX's."""
         moved = array.reshape([self.split[i] for i in self.perm])
         back = moved.transpose([int(i) for i in np.argsort(self.perm)])
         return np.ascontiguousarray(back).reshape(self.shape)
 
-    def stored_by(self, tape: "Tape", value: "Value") -> "Value":
-        """`store`, written as operators."""
+    def write_to_packed(self, tape: "Tape", value: "Value") -> "Value":
+        """`to_packed`, written as operators."""
         split = tape.reshape(value, *self.split)
-        return tape.reshape(tape.op("Transpose", split, perm=self.perm), *self.stored)
+        return tape.reshape(tape.op("Transpose", split, perm=self.perm), *self.packed)
 
-    def restored_by(self, tape: "Tape", value: "Value") -> "Value":
-        """`restore`, written as operators."""
+    def write_from_packed(self, tape: "Tape", value: "Value") -> "Value":
+        """`from_packed`, written as operators."""
         moved = tape.reshape(value, *(self.split[i] for i in self.perm))
         inverse = tuple(int(i) for i in np.argsort(self.perm))
         return tape.reshape(tape.op("Transpose", moved, perm=inverse), *self.shape)
 
 
-def as_it_is(shape: tuple[int, ...]) -> Layout:
-    """No change."""
+def onnx_layout(shape: tuple[int, ...]) -> Layout:
+    """ONNX's own layout: nothing is permuted."""
     return Layout(shape, shape, tuple(range(len(shape))), shape)

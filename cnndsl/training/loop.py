@@ -212,7 +212,7 @@ class Trainer:
         The checkpoint comes last: a run that goes on from it has all that stands before.
         """
         progress, options, weights = self.progress, self.compiled.options, self._sound_weights()
-        tensors = self.compiled.step.restored(self.compiled.stepper.state())
+        tensors = self.compiled.step.from_packed(self.compiled.stepper.state())
         manifest = {
             "progress": progress.as_dict(),
             **self._fingerprint,

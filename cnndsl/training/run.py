@@ -96,9 +96,11 @@ def resume(
         first = fit_weights(first, model, f"the run in {folder.path}")
         trainer.prepare(first, _options(found.manifest["options"], recipe))
         step = trainer.compiled.step
-        state = step.restored(step.initial_state(first))  # an optimizer that is new starts afresh
+        state = step.from_packed(
+            step.initial_state(first)
+        )  # an optimizer that is new starts afresh
         state |= {name: array for name, array in found.tensors.items() if name in state}
-        trainer.compiled.stepper.load(step.stored(state))
+        trainer.compiled.stepper.load(step.to_packed(state))
         folder.remember(said)
         return trainer
 

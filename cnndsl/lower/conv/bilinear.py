@@ -1,8 +1,9 @@
 """One axis of a convolution as a bilinear algorithm: y = A · (G·w ∘ B·x).
 
-Winograd's F(m, r) for stride 1. With a stride, each phase of the kernel is a filter of fewer taps
-on its own phase of the picture, and their places stand side by side: F(4, 3) with stride 2 is
-F(4, 2) beside four plain products, 9 multiplications in place of 12.
+Winograd's F(m, r) for stride 1. With a stride s, the taps whose positions are equal modulo s are a
+filter of fewer taps on those pixels of the axis that are equal modulo s, and the places of these
+filters stand side by side: F(4, 3) with stride 2 is F(4, 2) beside four plain products, 9
+multiplications in place of 12.
 
 The matrices come from Cook-Toom interpolation in exact fractions; the points 0, 1, −1, ½, −2, ∞
 halve the rounding error of the usual 0, ±1, ±2. Source: Lavin & Gray 2016, arXiv:1509.09308;
@@ -51,14 +52,14 @@ def _floats(rows: list[list[Fraction]]) -> Matrix:
     return np.array([[float(v) for v in row] for row in rows])
 
 
-def phases(kernel: int, stride: int) -> list[int]:
-    """Taps of each phase of a kernel that has any."""
+def taps_by_residue(kernel: int, stride: int) -> list[int]:
+    """How many taps of a kernel have each position modulo the stride, where any has."""
     return [len(range(p, kernel, stride)) for p in range(min(stride, kernel))]
 
 
 def places(m: int, kernel: int, stride: int) -> int:
     """Multiplications for m outputs."""
-    return sum(m + taps - 1 for taps in phases(kernel, stride))
+    return sum(m + taps - 1 for taps in taps_by_residue(kernel, stride))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +86,13 @@ def axis(m: int, kernel: int, stride: int, start: int, size: int, out: int) -> A
     """An axis of `size` and what a convolution makes of it; `start` is minus its padding."""
     tiles = -(-out // m)
     a, rows, bands = list[Matrix](), list[Matrix](), list[Matrix]()
-    for phase, taps in enumerate(phases(kernel, stride)):
+    for residue, taps in enumerate(taps_by_residue(kernel, stride)):
         a_t, g, b_t = cook_toom(m, taps)
         spread = np.zeros((len(g), kernel))
-        spread[:, phase::stride] = g
+        spread[:, residue::stride] = g
         band = np.zeros((len(b_t), tiles, size))
         for tile in range(tiles):
-            reads = start + phase + stride * (tile * m + np.arange(len(b_t)))
+            reads = start + residue + stride * (tile * m + np.arange(len(b_t)))
             inside = (reads >= 0) & (reads < size)
             band[:, tile, reads[inside]] = b_t[:, inside]
         a.append(a_t)

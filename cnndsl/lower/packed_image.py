@@ -15,11 +15,11 @@ Order = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class PackedImage:
     """An image in the layout [P, B, C].
 
     `order[s]` is the pixel (row-major over height and width) in slot s. `bias` is a (C,) tensor
-    that is still to be added: it commutes with pooling, so it waits until it must be paid.
+    that is still to be added: it commutes with max-pooling, so it is added behind it where it can.
     """
 
     value: Value
@@ -49,34 +49,35 @@ def row_major(size: tuple[int, int]) -> Order:
     return np.arange(size[0] * size[1])
 
 
-def lay(tape: Tape, x: Value) -> Laid:
+def pack(tape: Tape, value: Value) -> PackedImage:
     """N×C×H×W to [P, B, C]."""
-    n, c, h, w = (int(d) for d in x.shape)
-    flat = tape.reshape(x, n, c, h * w)
-    return Laid(tape.op("Transpose", flat, perm=(2, 0, 1)), row_major((h, w)), (h, w))
+    batch, channels, height, width = (int(d) for d in value.shape)
+    flat = tape.reshape(value, batch, channels, height * width)
+    size = (height, width)
+    return PackedImage(tape.op("Transpose", flat, perm=(2, 0, 1)), row_major(size), size)
 
 
-def plain(tape: Tape, x: Laid) -> Value:
+def nchw(tape: Tape, image: PackedImage) -> Value:
     """[P, B, C] to N×C×H×W."""
-    x = arranged(tape, settled(tape, x), row_major(x.size))
-    if len(x.order) == 1:
-        return tape.reshape(x.value, x.batch, x.channels, 1, 1)
-    moved = tape.op("Transpose", x.value, perm=(1, 2, 0))
-    return tape.reshape(moved, x.batch, x.channels, *x.size)
+    image = reordered(tape, with_bias(tape, image), row_major(image.size))
+    if len(image.order) == 1:
+        return tape.reshape(image.value, image.batch, image.channels, 1, 1)
+    moved = tape.op("Transpose", image.value, perm=(1, 2, 0))
+    return tape.reshape(moved, image.batch, image.channels, *image.size)
 
 
-def settled(tape: Tape, x: Laid) -> Laid:
-    """The image with its waiting bias added."""
-    if x.bias is None:
-        return x
-    return replace(x, value=tape.op("Add", x.value, x.bias), bias=None)
+def with_bias(tape: Tape, image: PackedImage) -> PackedImage:
+    """The image with the bias that was put off added."""
+    if image.bias is None:
+        return image
+    return replace(image, value=tape.op("Add", image.value, image.bias), bias=None)
 
 
-def arranged(tape: Tape, x: Laid, order: Order) -> Laid:
+def reordered(tape: Tape, image: PackedImage, order: Order) -> PackedImage:
     """The image with its positions in another order."""
-    if np.array_equal(x.order, order):
-        return x
-    return replace(x, value=gather(tape, x.value, x.slots()[order]), order=order)
+    if np.array_equal(image.order, order):
+        return image
+    return replace(image, value=gather(tape, image.value, image.slots()[order]), order=order)
 
 
 def gather(tape: Tape, value: Value, rows: Order) -> Value:
@@ -85,31 +86,32 @@ def gather(tape: Tape, value: Value, rows: Order) -> Value:
 
 
 def window_slots(
-    x: Laid, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int],
-    start: tuple[int, int], out: tuple[int, int],
+    image: PackedImage, kernel: tuple[int, int], stride: tuple[int, int],
+    dilation: tuple[int, int], start: tuple[int, int], out: tuple[int, int],
 ) -> Order:  # fmt: skip
     """[taps, positions]: the slot that each tap of each window reads; P where it is outside.
 
     `start` is the row and column of the first tap of the first window (minus the padding).
     """
-    (h, w), taps = x.size, np.arange(kernel[0] * kernel[1])[:, None]
+    (height, width), taps = image.size, np.arange(kernel[0] * kernel[1])[:, None]
     at = np.arange(out[0] * out[1])[None]
     rows = start[0] + at // out[1] * stride[0] + taps // kernel[1] * dilation[0]
     columns = start[1] + at % out[1] * stride[1] + taps % kernel[1] * dilation[1]
-    inside = (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
-    pixels = np.where(inside, rows * w + columns, h * w)
-    return np.append(x.slots(), len(x.order))[pixels]
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    pixels = np.where(inside, rows * width + columns, height * width)
+    return np.append(image.slots(), len(image.order))[pixels]
 
 
-def with_row(tape: Tape, x: Value, number: float, axis: int = 0) -> Value:
+def with_row(tape: Tape, value: Value, number: float, axis: int = 0) -> Value:
     """One more row of a constant: what windows read outside the image."""
-    shape = [1 if i == axis else int(d) for i, d in enumerate(x.shape)]
-    return tape.op("Concat", x, tape.const(np.full(shape, number, np.dtype(x.dtype))), axis=axis)
+    shape = [1 if i == axis else int(d) for i, d in enumerate(value.shape)]
+    row = tape.const(np.full(shape, number, np.dtype(value.dtype)))
+    return tape.op("Concat", value, row, axis=axis)
 
 
 def readable(
-    tape: Tape, x: Laid, value: Value, index: Order, outside: float = 0.0, axis: int = 0
+    tape: Tape, image: PackedImage, value: Value, index: Order, outside: float = 0.0, axis: int = 0
 ) -> Value:
     """A value that `window_slots` can read: with a row for what is outside, where any is read."""
-    reads_outside = (index == len(x.order)).any()
+    reads_outside = (index == len(image.order)).any()
     return with_row(tape, value, outside, axis) if reads_outside else value

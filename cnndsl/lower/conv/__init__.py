@@ -1,0 +1,1 @@
+"""Convolution: one file an algorithm, found by itself; `table` chooses among them."""
