@@ -147,7 +147,7 @@ def _key(spec: Spec) -> str:
 
 
 def options(name: str) -> str:
-    """The arguments and options of a command."""
+    """The arguments and options of a command; one of a group is written `weights_show`."""
     found = command(name)
     rows = [_option(p) for p in found.params if isinstance(p, click.Option)]
     return _table(["option", "does"], rows)
@@ -155,11 +155,20 @@ def options(name: str) -> str:
 
 def command(name: str) -> click.Command:
     """A command by name; `group` is the program itself."""
-    if name == "group":
-        return group
-    found = group.get_command(click.Context(group), name)
-    assert found is not None
+    found: click.Command = group
+    for part in () if name == "group" else name.split("_"):
+        assert isinstance(found, click.Group)
+        inner = found.get_command(click.Context(found), part)
+        assert inner is not None
+        found = inner
     return found
+
+
+def subcommands(part: click.Command) -> Iterator[click.Command]:
+    """A command and, where it is a group, those in it."""
+    yield part
+    if isinstance(part, click.Group):
+        yield from part.commands.values()
 
 
 def _option(option: click.Option) -> list[str]:
@@ -222,7 +231,7 @@ def commands() -> list[str]:
 
 def flags() -> set[str]:
     """Every option of every command, as it is written."""
-    parts = [group, *map(command, commands())]
+    parts = [group, *(part for name in commands() for part in subcommands(command(name)))]
     return {
         name
         for part in parts

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train a spec on stock onnxruntime",
     "eval": "score a trained run",
     "bench": "time inference and the training step",
+    "weights": "what a file of weights holds, and which of it a spec takes",
     "lsp": "the language server, for editors",
     "layers": "the manual of the language's words",
     "explain": "what a diagnostic means and how to mend it",

@@ -33,6 +33,10 @@ spec_argument = click.argument("file", type=click.Path(path_type=Path))
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a file-level `let`."
 )
+map_option = click.option(
+    "--map", "name_map", type=click.Path(path_type=Path), metavar="PATH",
+    help="Names of the weights' file with those of the spec: JSON, as `weights match` drafts it.",
+)  # fmt: skip
 
 
 def spec_source(file: Path) -> Source:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import load, refuse_overwriting, set_option, spec_argument
+from cnndsl.cli.common import load, map_option, refuse_overwriting, set_option, spec_argument
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
@@ -40,6 +40,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     type=click.Path(path_type=Path),
     help="A file of weights: .safetensors, or of PyTorch.",
 )
+@map_option
 @click.option(
     "--seed",
     type=click.IntRange(0, LARGEST_SEED),
@@ -73,8 +74,8 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--conv", default="auto", show_default=True,
               help="With --train: auto, direct, im2col or winograd.")  # fmt: skip
 def command(
-    file: Path, output: Path, settings: tuple[str, ...], weights: Path | None, seed: int,
-    opset: int, batch: int | None, fold: bool, uint8: bool,
+    file: Path, output: Path, settings: tuple[str, ...], weights: Path | None,
+    name_map: Path | None, seed: int, opset: int, batch: int | None, fold: bool, uint8: bool,
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
     classes: tuple[str, ...] | None, train: str | None, conv: str,
 ) -> None:  # fmt: skip
@@ -86,10 +87,12 @@ def command(
     from cnndsl.weights.initial import initial_weights
     from cnndsl.weights.model_info import ModelInfo
 
-    refuse_overwriting(output, file, weights)
+    refuse_overwriting(output, file, weights, name_map)
+    if name_map and not weights:
+        raise click.UsageError("--map names the tensors of --weights, and there are none")
     model = load(file, settings)
     if weights:
-        loaded = load_weights(weights, model)
+        loaded = load_weights(weights, model, name_map)
     else:
         loaded = ModelWeights(initial_weights(model, seed), ModelInfo())
     info = loaded.info.updated(mean, std, classes)

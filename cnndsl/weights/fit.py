@@ -14,6 +14,7 @@ from cnndsl.source import UserError, printable
 from cnndsl.weights import read_raw
 from cnndsl.weights.match import arranged, match
 from cnndsl.weights.model_info import ModelInfo
+from cnndsl.weights.name_map import read_map
 
 Tensors = dict[str, NDArray[np.float32]]
 _SHOWN = 5
@@ -32,17 +33,17 @@ class ModelWeights:
     notes: tuple[str, ...] = ()
 
 
-def read_weights(path: Path, model: Model) -> ModelWeights:
+def read_weights(path: Path, model: Model, name_map: Path | None = None) -> ModelWeights:
     """A weights file of any format, fitting the model; UserError says what does not fit."""
     raw = read_raw(path)
-    found = match(raw, model, str(path))
+    found = match(raw, model, str(path), name_map and read_map(name_map))
     tensors = fit_weights(arranged(raw, found, model), model, str(path))
     return ModelWeights(tensors, raw.info, (*raw.notes, *found.notes))
 
 
-def load_weights(path: Path, model: Model) -> ModelWeights:
+def load_weights(path: Path, model: Model, name_map: Path | None = None) -> ModelWeights:
     """As `read_weights`, and tell on stderr how they were found and what was left out."""
-    weights = read_weights(path, model)
+    weights = read_weights(path, model, name_map)
     for note in weights.notes:
         print(printable(f"{path}: {note}"), file=sys.stderr)
     return weights

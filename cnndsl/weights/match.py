@@ -1,33 +1,42 @@
-"""Which tensor of a file belongs to which of a model: by name, else by the order of modules.
+"""Which tensor of a file belongs to which of a model: by a map, by name, by the order of modules.
 
 Nothing is guessed: modules pair one by one in the order of computation, all of them, and where two
 ways of doing so fit, that is an error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
 
+from cnndsl.fields import nearest
 from cnndsl.ir import Model
 from cnndsl.source import UserError
+from cnndsl.weights.align import by_shape, in_order, shown
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.families import restored
-from cnndsl.weights.modules import Module, Shape, fits, groups, modules
+from cnndsl.weights.modules import Module, Shape, fits, is_counter, modules
+from cnndsl.weights.name_map import NameMap, draft
 
-BY_NAME = "by name"
-_SHOWN = 3  # pairs around the first that does not fit
+BY_NAME, BY_ORDER = "by name", "by order"
+BY_FAMILY, BY_SHAPE, BY_MAP = "by the family's names", "by shape", "by the map"
+
+Shapes = Mapping[str, Shape]
 
 
 @dataclass(frozen=True)
 class Match:
-    """For each of the model's tensors the name of the file's; `how` they were found."""
+    """For each of the model's tensors the name of the file's, and `ways`, how it was found."""
 
     names: Mapping[str, str]
-    how: str
+    ways: Mapping[str, str]
     left_out: tuple[str, ...] = ()
+
+    @property
+    def how(self) -> str:
+        """The ways in which tensors were found."""
+        return " and ".join(dict.fromkeys(self.ways.values()))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -39,18 +48,22 @@ class Match:
         return (found, f"left out as auxiliary: {left}") if left else (found,)
 
 
-def match(raw: RawWeights, model: Model, origin: str) -> Match:
-    """Pairs of names; UserError where they are not certain, with the candidates."""
-    own = modules({name: p.shape for name, p in model.tensors().items()})
-    if _by_our_names(raw, model):
-        return Match({name: name for name in raw.tensors}, BY_NAME)
-    shapes: Mapping[str, Shape] = {name: t.shape for name, t in raw.tensors.items()}
-    if not raw.ordered or _is_sorted(list(shapes)):
-        in_order = restored(shapes)
-        if in_order is None:
-            return _by_shape(own, modules(shapes), origin)
-        return _aligned(own, modules(in_order), model, origin, "by the family's names")
-    return _aligned(own, modules(shapes), model, origin, "by order")
+def match(raw: RawWeights, model: Model, origin: str, name_map: NameMap | None = None) -> Match:
+    """Pairs of names; UserError where they are not certain, with the candidates.
+
+    What a map does not name is found as without one.
+    """
+    theirs, own = _shapes(raw), {name: p.shape for name, p in model.tensors().items()}
+    if name_map is None:
+        return _without_map(theirs, own, model, raw.ordered, origin)
+    names, left_out = _mapped(name_map, modules(theirs), modules(own))
+    theirs = _without(theirs, {*names.values(), *left_out})
+    own = _without(own, names)
+    found = Match({}, {})
+    if own or theirs:
+        found = _without_map(theirs, own, model, raw.ordered, f"{origin}, beside the map,")
+    ways = dict.fromkeys(names, BY_MAP) | dict(found.ways)
+    return Match(names | dict(found.names), ways, found.left_out)
 
 
 def arranged(raw: RawWeights, found: Match, model: Model) -> dict[str, NDArray[Any]]:
@@ -65,10 +78,49 @@ def arranged(raw: RawWeights, found: Match, model: Model) -> dict[str, NDArray[A
     }
 
 
-def _by_our_names(raw: RawWeights, model: Model) -> bool:
-    """Whether the file's names are ours, if not all of them."""
-    wanted = model.tensors()
-    return 2 * sum(name in wanted for name in raw.tensors) >= len(wanted)
+def drafted_map(raw: RawWeights, model: Model, origin: str) -> dict[str, Any]:
+    """A map by modules, to be written and read as JSON: of what is certain, else to choose from."""
+    theirs, own = modules(_shapes(raw)), modules({n: p.shape for n, p in model.tensors().items()})
+    try:
+        found = match(raw, model, origin)
+    except UserError:
+        return draft(own, theirs)
+    ours = {other: name for name, other in found.names.items()}
+    entries = dict[str, Any]()
+    for module in theirs:
+        first = next(iter(module.shapes))
+        mine = ours.get(module.name(first))
+        whole = mine and mine.rpartition(".")[0]
+        entries[module.path or first] = whole if module.path else mine
+    return entries
+
+
+def _shapes(raw: RawWeights) -> Shapes:
+    """Without counters of batches, which are no weights."""
+    return {name: t.shape for name, t in raw.tensors.items() if not is_counter(name)}
+
+
+def _without(shapes: Shapes, names: Iterable[str]) -> Shapes:
+    left_out = set(names)
+    return {name: shape for name, shape in shapes.items() if name not in left_out}
+
+
+def _without_map(theirs: Shapes, own: Shapes, model: Model, ordered: bool, origin: str) -> Match:
+    if 2 * sum(name in own for name in theirs) >= len(own):  # ours, if not all of them
+        return _match({name: name for name in theirs}, BY_NAME)
+    outputs, wanted = {shape[0] for shape in model.output_shapes().values()}, modules(own)
+    if ordered and not _is_sorted(list(theirs)):
+        names, left_out = in_order(wanted, modules(theirs), outputs, origin)
+        return _match(names, BY_ORDER, left_out)
+    by_family = restored(theirs)
+    if by_family is None:
+        return _match(by_shape(wanted, modules(theirs), origin), BY_SHAPE)
+    names, left_out = in_order(wanted, modules(by_family), outputs, origin)
+    return _match(names, BY_FAMILY, left_out)
+
+
+def _match(names: Mapping[str, str], how: str, left_out: tuple[str, ...] = ()) -> Match:
+    return Match(names, dict.fromkeys(names, how), left_out)
 
 
 def _is_sorted(names: list[str]) -> bool:
@@ -78,107 +130,57 @@ def _is_sorted(names: list[str]) -> bool:
     return any(name.endswith(".bias") and name[:-4] + "weight" in names for name in names)
 
 
-def _aligned(
-    own: Sequence[Module], theirs: Sequence[Module], model: Model, origin: str, how: str
-) -> Match:
-    """All modules in order; whole top-level modules that are auxiliary heads may be left out."""
-    tops = groups(theirs)
-    outputs = {shape[0] for shape in model.output_shapes().values()}
-    optional = {i for i, (top, found) in enumerate(tops) if _is_auxiliary(top, found, outputs)}
-    ways = _ways(own, [found for _, found in tops], optional)
-    if not ways:
-        raise UserError(_misfit(own, theirs, origin))
-    if len(ways) > 1:
-        listed = "\n".join(f"  without {_listed(tops, way)}" for way in ways)
+def _mapped(
+    name_map: NameMap, theirs: list[Module], own: list[Module]
+) -> tuple[dict[str, str], set[str]]:
+    """Own tensors with theirs, as a map has them, and the names that it leaves out."""
+    tensors = {module.name(part): module for module in theirs for part in module.shapes}
+    targets = name_map.targets([*tensors, *(m.path for m in theirs if m.path not in tensors)])
+    names, left_out = dict[str, str](), set[str]()
+    for name, target in targets.items():
+        parts = [name] if name in tensors else _tensors_of(name, theirs)
+        if target is None:
+            left_out |= set(parts)
+            continue
+        for mine, other in _pairs(name, target, theirs, own, name_map.origin).items():
+            if names.setdefault(mine, other) != other:
+                both = f"`{names[mine]}` and `{other}`"
+                raise UserError(f"{name_map.origin}: `{mine}` is said of both {both}")
+    return names, left_out
+
+
+def _tensors_of(path: str, theirs: list[Module]) -> list[str]:
+    return [module.name(part) for module in theirs if module.path == path for part in module.shapes]
+
+
+def _pairs(
+    name: str, target: str, theirs: list[Module], own: list[Module], origin: str
+) -> dict[str, str]:
+    """Own tensors with theirs, for one entry of a map: two modules, or two tensors."""
+    mine, other = _whole_or_part(target, own), _whole_or_part(name, theirs)
+    if mine is None or other is None:
+        known = {m.path for m in own} | {m.name(part) for m in own for part in m.shapes}
+        close = nearest(target, known)
+        hint = f"did you mean `{close}`?" if close else "`cnndsl summary` lists its paths"
+        raise UserError(f"{origin}: the model has no `{target}`\n  {hint}")
+    pairs = mine.pairs(other)
+    if pairs is None:
         raise UserError(
-            f"{origin} fits the model in more than one way:\n{listed}\n"
-            "  take the others out of the file"
+            f"{origin}: `{name}` is {_listed(other)}, `{target}` is {_listed(mine)} in the model"
         )
-    kept = [m for i, (_, found) in enumerate(tops) if i not in ways[0] for m in found]
-    names = dict[str, str]()
-    for mine, other in zip(own, kept, strict=True):
-        names |= mine.pairs(other) or {}
-    return Match(names, how, tuple(tops[i][0] for i in ways[0]))
+    return pairs
 
 
-def _listed(tops: Sequence[tuple[str, Any]], way: tuple[int, ...]) -> str:
-    return ", ".join(f"`{tops[i][0]}`" for i in way) or "nothing left out"
+def _whole_or_part(name: str, found: list[Module]) -> Module | None:
+    """The module of that path, or the tensor of that name as a module with no other."""
+    for module in found:
+        if module.path == name:
+            return module
+        for part, shape in module.shapes.items():
+            if module.name(part) == name:
+                return Module(module.path, {part: shape})
+    return None
 
 
-def _is_auxiliary(top: str, found: Sequence[Module], outputs: set[int]) -> bool:
-    """A head beside the main one: called so, or several modules that end in as many outputs."""
-    if "aux" in top.lower():
-        return True
-    kernels = [shape for m in found for shape in m.shapes.values() if len(shape) > 1]
-    return len(kernels) > 1 and kernels[-1][0] in outputs
-
-
-def _ways(
-    own: Sequence[Module], tops: Sequence[Sequence[Module]], optional: set[int]
-) -> list[tuple[int, ...]]:
-    """Which top-level modules to leave out so that the rest fits, two ways at most."""
-
-    @cache
-    def ways(i: int, at: int) -> tuple[tuple[int, ...], ...]:
-        if i == len(tops):
-            return ((),) if at == len(own) else ()
-        found = ways(i + 1, at + len(tops[i])) if fitting(i, at) else ()
-        if i in optional and len(found) < 2:
-            found += tuple((i, *way) for way in ways(i + 1, at))
-        return found[:2]
-
-    def fitting(i: int, at: int) -> bool:
-        mine = own[at : at + len(tops[i])]
-        return len(mine) == len(tops[i]) and all(
-            a.pairs(b) is not None for a, b in zip(mine, tops[i], strict=True)
-        )
-
-    return list(ways(0, 0))
-
-
-def _by_shape(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> Match:
-    """Without any order: each module must be the only one that fits."""
-    names = dict[str, str]()
-    for mine in own:
-        fitting = [m for m in theirs if mine.pairs(m) is not None]
-        rivals = [m for m in own if _signature(m) == _signature(mine)]
-        if len(fitting) != 1 or len(rivals) != 1:
-            candidates = ", ".join(m.path for m in fitting) or "none"
-            raise UserError(
-                f"{origin}: its names are not the model's, its order is that of the alphabet, and "
-                f"shapes leave it open\n  `{mine.path}` may be {candidates}\n"
-                "  store it in its own order by torch.save(model.state_dict(), FILE)"
-            )
-        names |= mine.pairs(fitting[0]) or {}
-    surplus = [m.path for m in theirs if not {*map(m.name, m.shapes)} & {*names.values()}]
-    if surplus:
-        raise UserError(f"{origin}: has modules that the model lacks: {', '.join(surplus[:5])}")
-    return Match(names, "by shape")
-
-
-def _signature(module: Module) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(n for n in shape if n != 1) for shape in module.shapes.values())
-
-
-def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str:
-    """The nearest modules on both sides, in order, around the first that do not fit."""
-    count = min(len(own), len(theirs))
-    at = next((i for i in range(count) if own[i].pairs(theirs[i]) is None), count)
-    rows = [(_shown(theirs, i), _shown(own, i)) for i in range(max(0, at - 1), at + _SHOWN)]
-    width = max(len("in the file"), *(len(row[0]) for row in rows))
-    marks = [">" if i == at else " " for i in range(max(0, at - 1), at + _SHOWN)]
-    table = [
-        f"  {m} {left:<{width}}  {right}" for m, (left, right) in zip(marks, rows, strict=True)
-    ]
-    return "\n".join([
-        f"{origin} does not fit the model: {len(theirs)} modules, the model has {len(own)}",
-        f"    {'in the file':<{width}}  in the model", *table,
-        "  mend the spec where they part",
-    ])  # fmt: skip
-
-
-def _shown(found: Sequence[Module], i: int) -> str:
-    if i >= len(found):
-        return "-"
-    part, shape = next(iter(found[i].shapes.items()))
-    return f"{found[i].name(part)} {'x'.join(map(str, shape)) or 'scalar'}"
+def _listed(module: Module) -> str:
+    return ", ".join(f"{part} {shown(shape)}" for part, shape in module.shapes.items())

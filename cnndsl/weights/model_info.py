@@ -73,9 +73,13 @@ class ModelInfo:
 
     def to_json(self) -> str:
         """One text, as it stands in the metadata of weights; see `info_from_json`."""
+        return json.dumps(self.facts())
+
+    def facts(self) -> dict[str, Any]:
+        """The same as plain values, without classes and task where there are none."""
         others: dict[str, Any] = {"classes": self.classes} if self.classes else {}
         others |= {"task": self.task.facts()} if self.task is not None else {}
-        return json.dumps({"mean": self.mean, "std": self.std, **others})
+        return {"mean": self.mean, "std": self.std, **others}
 
 
 def info_from_json(text: str, origin: str) -> ModelInfo:

@@ -9,6 +9,11 @@ _COUNTERS = ("num_batches_tracked", "n_averaged")
 Shape = tuple[int, ...]
 
 
+def is_counter(name: str) -> bool:
+    """Whether a tensor counts batches, and so is no weight."""
+    return name.rpartition(".")[2] in _COUNTERS
+
+
 @dataclass(frozen=True)
 class Module:
     """The tensors of a layer: their shapes by the last part of their names."""
@@ -56,15 +61,10 @@ class _Tree:
 
 
 def modules(shapes: Mapping[str, Shape]) -> list[Module]:
-    """The modules of a file in its order, a container's own tensors behind its children's.
-
-    Counters of batches are no weights and are left out.
-    """
+    """The modules of a file in its order, a container's own tensors behind its children's."""
     root = _Tree()
     for name, shape in shapes.items():
         *path, part = name.split(".")
-        if part in _COUNTERS:
-            continue
         tree = root
         for step in path:
             tree = tree.children.setdefault(step, _Tree())

@@ -1,0 +1,121 @@
+"""Modules of a file beside those of a model: all of them in order, or each by its shape alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnndsl.source import UserError
+from cnndsl.weights.modules import Module, Shape, groups
+
+_SHOWN = 3  # pairs around the first that does not fit
+
+
+def in_order(
+    own: Sequence[Module], theirs: Sequence[Module], outputs: set[int], origin: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Names of own tensors with theirs, and what was left out: whole top-level modules that are
+    auxiliary heads. UserError where there is no way to do so, or more than one.
+    """
+    tops = groups(theirs)
+    optional = {i for i, (top, found) in enumerate(tops) if _is_auxiliary(top, found, outputs)}
+    ways = _ways(own, [found for _, found in tops], optional)
+    if not ways:
+        raise UserError(_misfit(own, theirs, origin))
+    if len(ways) > 1:
+        listed = "\n".join(f"  without {_listed(tops, way)}" for way in ways)
+        raise UserError(
+            f"{origin} fits the model in more than one way:\n{listed}\n"
+            "  take the others out of the file, or name them in --map FILE"
+        )
+    kept = [m for i, (_, found) in enumerate(tops) if i not in ways[0] for m in found]
+    names = dict[str, str]()
+    for mine, other in zip(own, kept, strict=True):
+        names |= mine.pairs(other) or {}
+    return names, tuple(tops[i][0] for i in ways[0])
+
+
+def by_shape(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> dict[str, str]:
+    """Without any order: each module must be the only one that fits."""
+    names = dict[str, str]()
+    for mine in own:
+        fitting = [m for m in theirs if mine.pairs(m) is not None]
+        rivals = [m for m in own if _signature(m) == _signature(mine)]
+        if len(fitting) != 1 or len(rivals) != 1:
+            candidates = ", ".join(m.path for m in fitting) or "none"
+            raise UserError(
+                f"{origin}: its names are not the model's, its order is that of the alphabet, and "
+                f"shapes leave it open\n  `{mine.path}` may be {candidates}\n"
+                "  store it in its own order by torch.save(model.state_dict(), FILE),\n"
+                "  or say it in --map FILE, which `cnndsl weights match --write-map` drafts"
+            )
+        names |= mine.pairs(fitting[0]) or {}
+    surplus = [m.path for m in theirs if not {*map(m.name, m.shapes)} & {*names.values()}]
+    if surplus:
+        raise UserError(f"{origin}: has modules that the model lacks: {', '.join(surplus[:5])}")
+    return names
+
+
+def _listed(tops: Sequence[tuple[str, Any]], way: tuple[int, ...]) -> str:
+    return ", ".join(f"`{tops[i][0]}`" for i in way) or "nothing left out"
+
+
+def _is_auxiliary(top: str, found: Sequence[Module], outputs: set[int]) -> bool:
+    """A head beside the main one: called so, or several modules that end in as many outputs."""
+    if "aux" in top.lower():
+        return True
+    kernels = [shape for m in found for shape in m.shapes.values() if len(shape) > 1]
+    return len(kernels) > 1 and kernels[-1][0] in outputs
+
+
+def _ways(
+    own: Sequence[Module], tops: Sequence[Sequence[Module]], optional: set[int]
+) -> list[tuple[int, ...]]:
+    """Which top-level modules to leave out so that the rest fits, two ways at most."""
+    states: dict[int, list[tuple[int, ...]]] = {0: [()]}  # ways, by how many own modules are used
+    for i, found in enumerate(tops):
+        after = dict[int, list[tuple[int, ...]]]()
+        for at, ways in states.items():
+            if _fitting(own[at : at + len(found)], found):
+                after.setdefault(at + len(found), []).extend(ways)
+            if i in optional:
+                after.setdefault(at, []).extend((*way, i) for way in ways)
+        states = {at: ways[:2] for at, ways in after.items()}
+    return states.get(len(own), [])
+
+
+def _fitting(own: Sequence[Module], theirs: Sequence[Module]) -> bool:
+    return len(own) == len(theirs) and all(
+        mine.pairs(other) is not None for mine, other in zip(own, theirs, strict=True)
+    )
+
+
+def _signature(module: Module) -> tuple[Shape, ...]:
+    return tuple(tuple(n for n in shape if n != 1) for shape in module.shapes.values())
+
+
+def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str:
+    """The nearest modules on both sides, in order, around the first that do not fit."""
+    count = min(len(own), len(theirs))
+    at = next((i for i in range(count) if own[i].pairs(theirs[i]) is None), count)
+    rows = [(_shown(theirs, i), _shown(own, i)) for i in range(max(0, at - 1), at + _SHOWN)]
+    width = max(len("in the file"), *(len(row[0]) for row in rows))
+    marks = [">" if i == at else " " for i in range(max(0, at - 1), at + _SHOWN)]
+    table = [
+        f"  {m} {left:<{width}}  {right}" for m, (left, right) in zip(marks, rows, strict=True)
+    ]
+    return "\n".join([
+        f"{origin} does not fit the model: {len(theirs)} modules, the model has {len(own)}",
+        f"    {'in the file':<{width}}  in the model", *table,
+        "  mend the spec where they part, or name what belongs together in --map FILE",
+    ])  # fmt: skip
+
+
+def _shown(found: Sequence[Module], i: int) -> str:
+    if i >= len(found):
+        return "-"
+    part, shape = next(iter(found[i].shapes.items()))
+    return f"{found[i].name(part)} {shown(shape)}"
+
+
+def shown(shape: Shape) -> str:
+    """`64x3x7x7`."""
+    return "x".join(map(str, shape)) or "scalar"
