@@ -109,9 +109,9 @@ def graphs(title, name) -> Iterator[tuple[str, Case]]:
     yield f"{title} inference", partial(inference, name)
     yield f"{title} inference uint8", partial(inference, name, batch=2, uint8=True, fold=False)
     for conv in ("auto", *(algorithms() if name in SMALL else ("direct", "im2col", "winograd"))):
-        for pieces in (1, 4):
-            options = {"plan": Plan(conv), "pieces": pieces}
-            yield f"{title} step {conv} x{pieces}", partial(step, name, **options)
+        for count in (1, 4):
+            options = {"plan": Plan(conv), "micro_batches": count}
+            yield f"{title} step {conv} x{count}", partial(step, name, **options)
 
 
 def recipes(name) -> Iterator[tuple[str, Case]]:
@@ -123,8 +123,8 @@ def recipes(name) -> Iterator[tuple[str, Case]]:
     yield f"{name} step soft", partial(step, name, soft=True)
     yield f"{name} step plain", partial(step, name, fast=False)
     yield f"{name} step float64", partial(step, name, fast=False, dtype="float64")
-    for pieces in (1, 4):
-        yield f"{name} step split x{pieces}", partial(step, name, split, pieces=pieces)
+    for count in (1, 4):
+        yield f"{name} step split x{count}", partial(step, name, split, micro_batches=count)
 
 
 def layers() -> Iterator[tuple[str, Case]]:

@@ -75,7 +75,7 @@ def begin(tmp_path: Path, data: str) -> Iterator[Any]:
     def start(
         out: str, recipe: Recipe = RECIPE, text: str = SPEC, how: Any = run.start, **more: Any
     ) -> Trainer:
-        settings = Settings(tmp_path / out, threads=1, pieces=1, progress="none")
+        settings = Settings(tmp_path / out, threads=1, micro_batches=1, progress="none")
         begun.append(how(parse(text).ir, replace(recipe, data=data), settings, **more))
         return begun[-1]
 
@@ -141,7 +141,7 @@ def test_calibration_tries_ways_and_leaves_no_trace(tmp_path: Path) -> None:
     model, recipe = parse(SPEC.replace(" bn", "")).ir, replace(RECIPE, batch=64)
     first, settings = initial_weights(model), Settings(tmp_path, threads=1)
     best, trials = calibrate(model, recipe, StepOptions(64), first, settings)
-    assert [t.options.pieces for t in sorted(trials, key=lambda t: t.options.pieces)] == [1, 2, 4]
+    assert sorted(t.options.micro_batches for t in trials) == [1, 2, 4]
     assert best.options == trials[0].options
     assert [t.ms for t in trials] == sorted(t.ms for t in trials)
     start = best.step.initial_state(first)

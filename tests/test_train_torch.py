@@ -201,9 +201,9 @@ def test_gradients_agree_by_every_algorithm(conv: str) -> None:
     assert agrees("resnet8", plan=Plan(conv))
 
 
-@pytest.mark.parametrize("pieces", [2, 4])
-def test_gradients_agree_in_pieces(pieces: int) -> None:
-    assert agrees("cifar10", pieces=pieces)
+@pytest.mark.parametrize("micro_batches", [2, 4])
+def test_gradients_agree_in_micro_batches(micro_batches: int) -> None:
+    assert agrees("cifar10", micro_batches=micro_batches)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "googlenet"])

@@ -72,11 +72,11 @@ BODIES = {
 }
 
 
-def evaluator(text, plan, pieces=1, batch=None):
+def evaluator(text, plan, micro_batches=1, batch=None):
     model = parse(text).ir
     recipe = Recipe(optimizer=Sgd(lr=1.0))
-    batch = batch or BATCH * pieces
-    options = StepOptions(batch, pieces, plan, dtype="float64", fast=False)
+    batch = batch or BATCH * micro_batches
+    options = StepOptions(batch, micro_batches, plan, dtype="float64", fast=False)
     step = training_step(model, recipe, options)
     rng = np.random.default_rng(1)
     weights = {
@@ -97,9 +97,9 @@ def evaluator(text, plan, pieces=1, batch=None):
     return state, lambda s: dict(zip(names, run.run(None, {**feed, **s}), strict=True))
 
 
-def directional_error(text, plan, pieces=1, e=1e-5):
+def directional_error(text, plan, micro_batches=1, e=1e-5):
     """|g·d − numeric| over |g·d|, for a random direction d of all learned tensors at once."""
-    state, run = evaluator(text, plan, pieces)
+    state, run = evaluator(text, plan, micro_batches)
     first = run(state)
     learned = [n for n in state if f"{n}.new" in first and n != "step" and "running" not in n]
     rng = np.random.default_rng(2)
@@ -199,7 +199,7 @@ def test_micro_batches_change_nothing(body):
     for cut in outcomes[1:]:
         for name, value in outcomes[0].items():
             np.testing.assert_allclose(cut[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
-    assert directional_error(text, Plan(), pieces=2) < 1e-7
+    assert directional_error(text, Plan(), micro_batches=2) < 1e-7
 
 
 BRIGHT = "input 3x12x12; conv 8 3x3 same bn silu; gap; dense 2"

@@ -15,7 +15,7 @@ class TrainingEmitter(Emitter):
         self.shapes: dict[str, tuple[int, ...]] = {}
 
     def param(self, name: str) -> Value:
-        """The parameter as a graph input, one for all pieces of the batch."""
+        """The parameter as a graph input, one for all micro-batches."""
         full = f"{self.tape.path}.{name}"
         if full not in self.params:
             self.params[full] = self.tape.input(full, self.shapes[full], self.dtype)

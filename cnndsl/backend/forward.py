@@ -16,8 +16,9 @@ from cnndsl.source import UserError
 def emit(state: StepState) -> StepState:
     """Every layer, once for each micro-batch; the output NAME of the i-th is `NAME:i`."""
     model, options = state.model, state.options
-    if options.batch % options.pieces:
-        raise UserError(f"a batch of {options.batch} cannot be cut into {options.pieces} pieces")
+    count = options.micro_batches
+    if options.batch % count:
+        raise UserError(f"a batch of {options.batch} cannot be cut into {count} micro-batches")
     tape = Tape()
     emitter = TrainingEmitter(tape, options.dtype)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
@@ -33,10 +34,10 @@ def _images(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
     """The micro-batches: N×C×H×W uint8, normalised in the graph; float for vectors."""
     image = len(model.input) == 3
     x = tape.input("x", (options.batch, *model.input), "uint8" if image else options.dtype)
-    each = options.batch // options.pieces
+    each = options.batch // options.micro_batches
     parts = [x]
-    if options.pieces > 1:
-        parts = tape.ops("Split", x, tape.ints([each] * options.pieces), axis=0)
+    if options.micro_batches > 1:
+        parts = tape.ops("Split", x, tape.ints([each] * options.micro_batches), axis=0)
     if not image:
         return parts
     floats = [tape.op("Cast", part, to=options.dtype) for part in parts]
@@ -45,7 +46,7 @@ def _images(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
 
 def synchronise_norms(state: StepState) -> StepState:
     """Batch norm over the whole batch, whatever its micro-batches."""
-    synchronise(state.tape, state.options.pieces)
+    synchronise(state.tape, state.options.micro_batches)
     return state
 
 
@@ -60,9 +61,9 @@ def lower(state: StepState) -> StepState:
             name: state.task.output(lowering.tape, lowering.nchw(high.outputs[f"{name}:{i}"]))
             for name in model.outputs
         }
-        for i in range(options.pieces)
+        for i in range(options.micro_batches)
     )
-    emitted = {f"{name}:{i}" for name in model.outputs for i in range(options.pieces)}
+    emitted = {f"{name}:{i}" for name in model.outputs for i in range(options.micro_batches)}
     statistics = {n: lowering.nchw(v) for n, v in high.outputs.items() if n not in emitted}
     lowering.tape.outputs = {f"{name}.new": value for name, value in statistics.items()}
     return replace(

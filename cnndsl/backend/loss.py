@@ -14,15 +14,15 @@ def loss(state: StepState) -> StepState:
     assert state.recipe.loss is not None
     shape = state.model.output_shapes()[main]
     targets = task.targets(tape, options.batch, shape, options.soft, options.dtype)
-    each = options.batch // options.pieces
-    sizes = tape.ints([each] * options.pieces)
-    parts = tape.ops("Split", targets, sizes, axis=0) if options.pieces > 1 else [targets]
+    each = options.batch // options.micro_batches
+    sizes = tape.ints([each] * options.micro_batches)
+    parts = tape.ops("Split", targets, sizes, axis=0) if options.micro_batches > 1 else [targets]
     losses, tallies = list[Value](), list[Value]()
     for outputs, q in zip(state.outputs, parts, strict=True):
         shares = list[Value]()
         for name, x in outputs.items():
             share = task.loss(tape, state.recipe.loss, x, q)
-            weight = (1.0 if name == main else _AUXILIARY) / options.pieces
+            weight = (1.0 if name == main else _AUXILIARY) / options.micro_batches
             shares.append(tape.op("Mul", share, tape.scalar(weight, options.dtype)))
         losses.append(tape.sum(shares))
         tallies.append(task.count(tape, outputs[main], q))

@@ -33,7 +33,7 @@ class StepOptions:
     """
 
     batch: int
-    pieces: int = 1
+    micro_batches: int = 1
     plan: Plan = field(default_factory=Plan)
     soft: bool = False
     mean: tuple[float, ...] = (0.0,)

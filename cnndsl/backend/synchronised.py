@@ -1,6 +1,6 @@
-"""Batch norm over a batch that is cut into pieces: its statistics are those of the whole batch.
+"""Batch norm over micro-batches: its statistics are those of the whole batch.
 
-Everything else sees one piece at a time, whose values are fewer to hold at once.
+Everything else sees one micro-batch at a time, whose values are fewer to hold at once.
 """
 
 import heapq
@@ -11,15 +11,15 @@ from cnndsl.graph.tape import Node, Tape, Value
 OP = "SyncBatchNormalization"
 
 
-def synchronise(tape: Tape, pieces: int) -> None:
-    """Join the batch norms of the pieces, in place.
+def synchronise(tape: Tape, micro_batches: int) -> None:
+    """Join the batch norms of the micro-batches, in place.
 
-    Inputs: x of each piece, then the parameters; outputs: y of each piece, then the statistics.
+    Inputs: x of each micro-batch, then the parameters; outputs: y of each, then the statistics.
     """
     norms = [n for n in tape.nodes if n.op == "BatchNormalization" and len(n.outputs) == 3]
-    if pieces == 1 or not norms:
+    if micro_batches == 1 or not norms:
         return
-    each, joint = len(norms) // pieces, dict[int, Node]()
+    each, joint = len(norms) // micro_batches, dict[int, Node]()
     for i in range(each):
         group = norms[i::each]
         last = group[-1]

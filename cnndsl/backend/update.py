@@ -130,8 +130,8 @@ class _Bundle:
 
     def summed(self, grads: Mapping[str, list[Value]]) -> Value:
         """The gradients as one, summed over the micro-batches, each as a whole."""
-        pieces = zip(*(grads[name] for name in self.names), strict=True)
-        return self.tape.sum([self.joined(list(piece)) for piece in pieces])
+        by_micro_batch = zip(*(grads[name] for name in self.names), strict=True)
+        return self.tape.sum([self.joined(list(parts)) for parts in by_micro_batch])
 
     def slot(self, kind: str) -> Value:
         """State tensors beside the weights."""

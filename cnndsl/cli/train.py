@@ -139,14 +139,14 @@ def _trainer(model: Any, recipe: Recipe, options: dict[str, Any], arguments: dic
     from cnndsl.training import run
     from cnndsl.training.settings import Settings
 
-    pieces = None
+    micro_batches = None
     if options["micro_batch"]:
         if recipe.batch % options["micro_batch"]:
             raise UserError(f"--micro-batch does not divide the batch of {recipe.batch}")
-        pieces = recipe.batch // options["micro_batch"]
+        micro_batches = recipe.batch // options["micro_batch"]
     settings = Settings(
         options["resume"] or options["out"], options["device"], options["threads"],
-        Plan(options["conv"]), pieces,
+        Plan(options["conv"]), micro_batches,
         progress=options["progress"], strict=options["strict"],
     )  # fmt: skip
     if options["resume"]:
@@ -167,7 +167,7 @@ def _announce(trainer: Any) -> None:
         f"{recipe.epochs} epochs of {trainer.batches.steps:,} steps of {recipe.batch}\n"
         f"{recipe.optimizer.word}, {recipe.schedule.word}, {trainer.recipe.loss.word} · "
         f"convolutions by {', '.join(algorithms) or '-'} · "
-        f"micro-batches of {options.batch // options.pieces} → {trainer.folder.path}",
+        f"micro-batches of {options.batch // options.micro_batches} → {trainer.folder.path}",
         file=sys.stderr,
     )
 

@@ -43,7 +43,7 @@ def bench(
         "train": {
             "ms_per_step": train,
             "images_per_s": batch / train * 1e3,
-            "micro_batch": batch // best.pieces,
+            "micro_batch": batch // best.micro_batches,
             "algorithms": compiled.step.algorithms,
         },
         "inference": {"ms_per_batch": inference, "images_per_s": batch / inference * 1e3},

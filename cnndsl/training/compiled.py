@@ -23,7 +23,7 @@ from cnndsl.weights.base import Weights
 _TRIALS = 4
 _SLOW = 0.3  # seconds a step from which only one way is tried
 _LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
-_SMALLEST, _USUAL = 16, 32  # pictures in a piece
+_SMALLEST, _USUAL = 16, 32  # images of a micro-batch
 
 
 @dataclass
@@ -58,7 +58,8 @@ class Trial:
     ms: float
 
     def __str__(self) -> str:
-        return f"pieces of {self.options.batch // self.options.pieces}: {self.ms:.1f} ms"
+        size = self.options.batch // self.options.micro_batches
+        return f"micro-batches of {size}: {self.ms:.1f} ms"
 
 
 def calibrate(
@@ -91,10 +92,11 @@ def calibrate(
 
 
 def _candidates(options: StepOptions) -> list[StepOptions]:
-    """The batch as a whole and in pieces, first what is usually fast and takes less memory."""
-    pieces = [p for p in (1, 2, 4, 8) if options.batch % p == 0 and options.batch // p >= _SMALLEST]
-    pieces.sort(key=lambda p: abs(options.batch // p - _USUAL))
-    return [_with(options, pieces=p) for p in pieces or [1]]
+    """The batch whole and in micro-batches, first what is usually fast and takes less memory."""
+    batch = options.batch
+    counts = [n for n in (1, 2, 4, 8) if batch % n == 0 and batch // n >= _SMALLEST]
+    counts.sort(key=lambda n: abs(batch // n - _USUAL))
+    return [_with(options, micro_batches=n) for n in counts or [1]]
 
 
 def _with(options: StepOptions, **changes: Any) -> StepOptions:

@@ -74,7 +74,7 @@ class Trainer:
 
     def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
         model, recipe, settings = self.model, self.recipe, self.settings
-        if options is not None or settings.pieces is not None:
+        if options is not None or settings.micro_batches is not None:
             chosen = options or self._options()
             return compile_step(model, recipe, chosen, weights, settings)
         best, trials = calibrate(model, recipe, self._options(), weights, settings)
@@ -85,7 +85,7 @@ class Trainer:
     def _options(self) -> StepOptions:
         mean, std = self.data.moments()
         return StepOptions(
-            self.recipe.batch, self.settings.pieces or 1, self.settings.plan,
+            self.recipe.batch, self.settings.micro_batches or 1, self.settings.plan,
             soft=bool(self.recipe.augment.mixup), mean=mean, std=std,
         )  # fmt: skip
 
@@ -217,7 +217,7 @@ class Trainer:
             "progress": progress.as_dict(),
             **self._fingerprint,
             "options": {
-                "pieces": options.pieces, "conv": options.plan.conv,
+                "micro_batches": options.micro_batches, "conv": options.plan.conv,
                 "mean": options.mean, "std": options.std,
             },
         }  # fmt: skip

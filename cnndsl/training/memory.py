@@ -53,7 +53,7 @@ def check_step(model: Model, step: Step, options: StepOptions, weights: Weights)
     fits = int((free - fixed) / each)
     hint = f"a smaller --batch: about {fits:,} fit" if fits > 0 else "a smaller net"
     if fits > 0 and not sees_whole_batch(model):
-        hint += f"; or the same in pieces: --micro-batch {fits:,} or less"
+        hint += f"; or the same in micro-batches: --micro-batch {fits:,} or less"
     raise TooLarge(f"{_told(options)} needs about {_size(needed)} of memory; "
                    f"{_size(free)} are free\n  try {hint}")  # fmt: skip
 
@@ -84,7 +84,7 @@ def check_activations(model: Model, options: StepOptions) -> None:
 
 def _held(model: Model, options: StepOptions) -> int:
     """Pictures whose activations the gradient reads at the same time."""
-    return options.batch if sees_whole_batch(model) else options.batch // options.pieces
+    return options.batch if sees_whole_batch(model) else options.batch // options.micro_batches
 
 
 def trim_heap() -> None:
@@ -147,8 +147,9 @@ def _cached(folder: Path) -> int:
 
 
 def _told(options: StepOptions) -> str:
-    pieces = f" in pieces of {options.batch // options.pieces:,}" if options.pieces > 1 else ""
-    return f"a step of {options.batch:,} pictures{pieces}"
+    each = options.batch // options.micro_batches
+    cut = f" in micro-batches of {each:,}" if options.micro_batches > 1 else ""
+    return f"a step of {options.batch:,} pictures{cut}"
 
 
 def _size(count: float) -> str:

@@ -130,10 +130,9 @@ def _check_recipe(recipe: Recipe, data: Dataset) -> None:
 def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
     plan = Plan(stored["conv"])
     soft = bool(recipe.augment.mixup)
-    pieces = stored["pieces"] if recipe.batch % stored["pieces"] == 0 else 1
-    return StepOptions(
-        recipe.batch, pieces, plan, soft, tuple(stored["mean"]), tuple(stored["std"])
-    )
+    count = stored.get("micro_batches") or stored["pieces"]  # its name in older checkpoints
+    count = count if recipe.batch % count == 0 else 1
+    return StepOptions(recipe.batch, count, plan, soft, tuple(stored["mean"]), tuple(stored["std"]))
 
 
 def open_data(

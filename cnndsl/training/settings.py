@@ -14,8 +14,8 @@ DISPLAYS = ("auto", "bar", "lines", "none")
 class Settings:
     """Where and how a run computes.
 
-    `pieces` cuts each batch into micro-batches and `plan` says how convolutions are computed; where
-    `pieces` is None both are calibrated at the start. Without `out` the run folder is the next free
+    `micro_batches` is how many each batch is cut into, calibrated at the start where it is None;
+    `plan` says how convolutions are computed. Without `out` the run folder is the next free
     `runs/trainN`.
     """
 
@@ -23,7 +23,7 @@ class Settings:
     device: str = "cpu"
     threads: int | None = None
     plan: Plan = field(default_factory=Plan)
-    pieces: int | None = None
+    micro_batches: int | None = None
     every: int = 1  # epochs between checkpoints
     progress: str = "auto"
     strict: bool = False  # whether a picture that cannot be read ends the run

@@ -23,22 +23,22 @@ def resident(key: str) -> float:
     return int(found[1]) / 1024
 
 
-def compiled(text: str, batch: int, pieces: int) -> tuple[Compiled, float]:
+def compiled(text: str, batch: int, micro_batches: int) -> tuple[Compiled, float]:
     """The step, and its estimate, for which it is built twice: that takes memory of its own."""
     model = parse(text).ir
     recipe, weights = model.recipe or Recipe(), initial_weights(model)
-    options = StepOptions(batch, pieces, soft=bool(recipe.augment.mixup))
+    options = StepOptions(batch, micro_batches, soft=bool(recipe.augment.mixup))
     done = compile_step(model, recipe, options, weights, Settings(Path(), threads=2))
     return done, step_bytes(done.step, weights) / 2**20
 
 
 def main() -> None:
-    text, batch, pieces = Path(sys.argv[1]).read_text(), int(sys.argv[2]), int(sys.argv[3])
+    text, batch, micro_batches = Path(sys.argv[1]).read_text(), int(sys.argv[2]), int(sys.argv[3])
     compiled("input 1x4x4\nflatten; dense 2", 1, 1)  # the runtime itself
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
-    ready, estimate = compiled(text, batch, pieces)
+    ready, estimate = compiled(text, batch, micro_batches)
     feed = sample_feed(ready)
     for _ in range(4):
         ready.stepper.step(feed)

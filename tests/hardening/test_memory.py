@@ -13,7 +13,7 @@ from processes import ROOT, run
 from cnndsl.api import parse
 from cnndsl.training import memory
 
-# The published nets, with the largest batch that is quick; pieces where they are allowed.
+# The published nets, with the largest batch that is quick; micro-batches where they are allowed.
 SPECS = {
     "lenet5": (128, 1), "cifar10": (256, 4), "mnist": (128, 1), "resnet8": (128, 1),
     "resnet20": (64, 1), "resnet18_cifar": (32, 1), "vgg11_bn_cifar": (32, 1),
@@ -26,7 +26,7 @@ SHORT = ["lenet5", "generated 4"]
 
 
 def generated(seed: int) -> tuple[str, int, int]:
-    """A plain net with random widths, kernels and ends; its batch and pieces."""
+    """A plain net with random widths, kernels and ends; its batch; its micro-batches."""
     draw = random.Random(seed)
     side, width = draw.choice([28, 32, 48, 64]), draw.choice([8, 16, 32, 64])
     norm = draw.choice([" bn", ""])
@@ -53,11 +53,11 @@ def jobs() -> list[tuple[str, str, int, int]]:
 def test_the_estimate_is_within_a_fifth(tmp_path: Path, figure: Any) -> None:
     """Beyond an empty process, in a fresh process for each net."""
     ratios = dict[str, float]()
-    for name, text, batch, pieces in jobs():
+    for name, text, batch, count in jobs():
         spec = tmp_path / "net.cnn"
         spec.write_text(text)
         program = str(Path(__file__).with_name("footprint.py"))
-        ended = run([sys.executable, program, str(spec), str(batch), str(pieces)])
+        ended = run([sys.executable, program, str(spec), str(batch), str(count)])
         assert ended.code == 0, f"{name}: {ended.err}"
         estimate, measured = map(float, ended.out.split())
         ratios[name] = estimate / measured

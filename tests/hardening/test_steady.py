@@ -34,7 +34,7 @@ def nursery(tmp_path: Path) -> Nursery:
 
 
 def trainer(folder: Path, data: str, hook: Callback, **recipe: Any) -> Trainer:
-    settings = Settings(folder / "run", threads=1, pieces=1, progress="none")
+    settings = Settings(folder / "run", threads=1, micro_batches=1, progress="none")
     chosen = replace(Recipe(batch=20, data=data), **recipe)
     return run.start(parse(NET).ir, chosen, settings, callbacks=[hook])
 

@@ -48,7 +48,7 @@ def wanted_order(tape: Tape) -> list[Node]:
     first, as they are made.
     """
     makers = {value: at for at, node in enumerate(tape.nodes) for value in node.outputs}
-    pieces = {
+    micro_batch = {
         value: at
         for node in tape.nodes
         if _splits_input(tape, node)
@@ -56,12 +56,12 @@ def wanted_order(tape: Tape) -> list[Node]:
     }
     keys = list[tuple[int, int, int]]()
     for at, node in enumerate(tape.nodes):
-        own = {pieces[v] for v in node.inputs if v in pieces}
-        piece = _SEVERAL if len(own) > 1 else max(own, default=-1)
+        own = {micro_batch[v] for v in node.inputs if v in micro_batch}
+        mine = _SEVERAL if len(own) > 1 else max(own, default=-1)
         for value in node.outputs if own else ():
-            pieces.setdefault(value, piece)
+            micro_batch.setdefault(value, mine)
         viewed = makers.get(node.inputs[0], at) if node.op == "Reshape" and node.inputs[0] else at
-        keys.append((piece, viewed, at))
+        keys.append((mine, viewed, at))
     return [tape.nodes[at] for *_, at in sorted(keys)]
 
 
