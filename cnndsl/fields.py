@@ -14,8 +14,9 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, Literal
+from warnings import warn
 
-Kind = Literal["int", "float", "floats", "pair", "shape", "choice", "text"]
+Kind = Literal["int", "float", "floats", "pair", "shape", "choice", "text", "flag"]
 Role = Literal["arg", "key", "word"]
 
 
@@ -38,6 +39,14 @@ class Spec:
     def title(self) -> str:
         """How the field is called in messages: as it is written."""
         return "|".join(self.words) if self.role == "word" else (self.key or self.name)
+
+    def value_of(self, word: str) -> str | bool:
+        """What a bare word sets the field to."""
+        return word == self.words[0] if self.kind == "flag" else word
+
+    def word_for(self, value: Any) -> str:
+        """The bare word that sets the field to a value; none for a flag that only can be set."""
+        return next((word for word in self.words if self.value_of(word) == value), "")
 
 
 def arg(
@@ -76,6 +85,14 @@ def word(*words: str, doc: str, default: str | None = None) -> Any:
     return field(default=default, metadata={"spec": Spec("word", "choice", doc, None, words)})
 
 
+def flag(*words: str, doc: str, default: bool | None = False) -> Any:
+    """A bool: True by the first bare word, False by the second, if there is one.
+
+    A default of None leaves it to the layer and its neighbours.
+    """
+    return field(default=default, metadata={"spec": Spec("word", "flag", doc, None, words)})
+
+
 class Word:
     """Base of all that a word can mean; subclasses are frozen dataclasses."""
 
@@ -88,6 +105,18 @@ class Word:
     def __init_subclass__(cls, word: str = "") -> None:
         cls.word = word
 
+    def __post_init__(self) -> None:
+        """Accept a flag as it was before it was a bool: `Sgd(nesterov="nesterov")`, or None."""
+        for spec in _flags(type(self)):
+            value = getattr(self, spec.name)
+            if value is None:
+                object.__setattr__(self, spec.name, spec.default)
+            elif isinstance(value, str) and value in spec.words:
+                meant = spec.value_of(value)
+                message = f"{type(self).__name__}({spec.name}={value!r}): write {meant}"
+                warn(message, DeprecationWarning, stacklevel=3)
+                object.__setattr__(self, spec.name, meant)
+
 
 @cache
 def specs(cls: type[Word]) -> tuple[Spec, ...]:
@@ -97,6 +126,11 @@ def specs(cls: type[Word]) -> tuple[Spec, ...]:
         for f in fields(cls)  # pyright: ignore[reportArgumentType]  (subclasses are dataclasses)
         if "spec" in f.metadata
     )
+
+
+@cache
+def _flags(cls: type[Word]) -> tuple[Spec, ...]:
+    return tuple(spec for spec in specs(cls) if spec.kind == "flag")
 
 
 def _filled(name: str, spec: Spec, default: Any) -> Spec:
@@ -141,15 +175,10 @@ def syntax(cls: type[Word]) -> str:
 
 
 def written(value: Word) -> str:
-    """A word with its fields as a spec has them: `sgd lr=0.1 nesterov`, defaults left out.
-
-    True and False may stand for a flag such as `nesterov`, or for `bias` and `nobias`.
-    """
+    """A word with its fields as a spec has them: `sgd lr=0.1 nesterov`, defaults left out."""
     parts = [value.word]
     for spec in specs(type(value)):
         found = getattr(value, spec.name)
-        if spec.role == "word" and isinstance(found, bool):
-            found = dict(zip((True, False), spec.words, strict=False)).get(found)
         if spec.required or found != spec.default:
             text = _written(found, spec)
             parts.append(text if spec.role != "key" else f"{spec.key}={text}")
@@ -159,6 +188,8 @@ def written(value: Word) -> str:
 def _written(value: Any, spec: Spec) -> str:
     if spec.kind == "text":
         return f'"{value}"'
+    if spec.kind == "flag":
+        return spec.word_for(value)
     if spec.kind == "floats":
         return f'"{" ".join(map(str, value))}"'
     return "x".join(map(str, value)) if spec.kind in ("pair", "shape") else str(value)

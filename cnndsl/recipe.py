@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cnndsl import losses, lr_schedules, optim, tasks
-from cnndsl.fields import Word, arg, key, word, written
+from cnndsl.fields import Word, arg, flag, key, written
 from cnndsl.losses import Loss
 from cnndsl.lr_schedules import Constant, Schedule
 from cnndsl.optim import Adam, Optimizer
@@ -19,7 +19,7 @@ LARGEST_SEED = 2**32 - 1
 class Augment(Word, word="augment"):
     """Random changes of the training pictures: `augment flip crop=4 cutout=8`."""
 
-    flip: str | None = word("flip", doc="mirrors each picture every other epoch")
+    flip: bool = flag("flip", doc="mirrors each picture every other epoch")
     crop: int = key("int", default=0, low=0, doc="shifts by up to so many pixels; borders reflect")
     cutout: int = key("int", default=0, low=0, doc="blanks a square of this side")
     mixup: float = key("float", default=0.0, low=0, doc="blends pairs; alpha of the Beta law")

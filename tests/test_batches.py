@@ -25,7 +25,7 @@ COUNT, SIDE = 64, 12
 X = np.random.default_rng(0).integers(1, 256, (COUNT, 3, SIDE, SIDE)).astype(np.uint8)
 Y = np.arange(COUNT) % 5
 EVERYTHING = Augment(
-    flip="flip", crop=2, cutout=3, mixup=0.4, jitter=0.2, rotate=10, zoom=0.1, translate=0.1,
+    flip=True, crop=2, cutout=3, mixup=0.4, jitter=0.2, rotate=10, zoom=0.1, translate=0.1,
     hue=0.1, saturation=0.3, erase=0.5,
 )  # fmt: skip
 
@@ -105,7 +105,7 @@ def test_each_picture_is_mirrored_every_other_epoch() -> None:
     plain = {x.tobytes() for x in X}
     for epoch in range(4):
         for x in np.concatenate(
-            [feed["x"] for feed in batches(how=Augment(flip="flip")).epoch(epoch)]
+            [feed["x"] for feed in batches(how=Augment(flip=True)).epoch(epoch)]
         ):
             mirrored = x.tobytes() not in plain
             key = x[..., ::-1].tobytes() if mirrored else x.tobytes()
@@ -220,7 +220,7 @@ def test_rotation_and_zoom_stay_within_their_bounds() -> None:
 def test_masks_follow_a_warp_and_keep_their_values() -> None:
     masks = (X[:, 0] > 128).astype(np.int64) * 7
     x = np.repeat((masks[:, None] > 0).astype(np.uint8) * 255, 3, axis=1)
-    how = Augment(flip="flip", crop=2, rotate=20, zoom=0.2, translate=0.1)
+    how = Augment(flip=True, crop=2, rotate=20, zoom=0.2, translate=0.1)
     out, moved = moved_together(x, masks, how, rng().random(COUNT) < 0.5, rng())
     assert set(np.unique(moved)) <= {0, 7}
     agreed = (out[:, 0] > 127) == (moved > 0)

@@ -190,7 +190,7 @@ def test_a_key_belongs_to_the_nearest_word_on_its_left_that_has_it():
 
 def test_flags_and_keys_may_stand_behind_later_words():
     layer = model("conv 8 3x3 bn relu same nobias /2").nodes[1].layer
-    assert layer == Conv(8, (3, 3), padding="same", bias="nobias", stride=(2, 2))
+    assert layer == Conv(8, (3, 3), padding="same", bias=False, stride=(2, 2))
 
 
 def test_sizes_are_one_number_or_one_word():
@@ -244,8 +244,8 @@ def test_default_appends_words_to_later_statements():
 
 def test_what_a_statement_says_itself_wins_over_the_default():
     layers = model("default conv same /2 bn", "conv 8 3x3 valid", "conv 8 3x3 /1").nodes
-    assert layers[1].layer == Conv(8, (3, 3), padding="valid", stride=(2, 2), bias="nobias")
-    assert layers[3].layer == Conv(8, (3, 3), padding="same", stride=(1, 1), bias="nobias")
+    assert layers[1].layer == Conv(8, (3, 3), padding="valid", stride=(2, 2), bias=False)
+    assert layers[3].layer == Conv(8, (3, 3), padding="same", stride=(1, 1), bias=False)
 
 
 def test_a_default_reaches_its_word_wherever_it_stands():
@@ -534,9 +534,9 @@ def test_a_whole_recipe():
     )
     assert (found.data, found.batch, found.epochs, found.seed) == ("cifar10", 32, 30, 7)
     assert found.loss == CrossEntropy(smooth=0.1)
-    assert found.optimizer == Sgd(lr=0.1, momentum=0.9, nesterov="nesterov", decay=5e-4)
+    assert found.optimizer == Sgd(lr=0.1, momentum=0.9, nesterov=True, decay=5e-4)
     assert found.schedule == Cosine(warmup=2.0)
-    assert (found.augment.flip, found.augment.crop) == ("flip", 4)
+    assert (found.augment.flip, found.augment.crop) == (True, 4)
     assert (found.clip, found.ema, found.stop) == (1.0, 0.999, 5)
 
 

@@ -40,7 +40,7 @@ conv 4 3x3 /2 bn relu; pool 2; dropout 0.2
 conv 8 3x3 relu
 gap; flatten; dense 10
 """
-RECIPE = Recipe(batch=20, epochs=2, augment=Augment(flip="flip", crop=2), seed=5)
+RECIPE = Recipe(batch=20, epochs=2, augment=Augment(flip=True, crop=2), seed=5)
 TIMES = {"seconds", "images_per_s"}
 FILES = {
     "args.yaml", "model.cnn", "results.csv", "results.png", "confusion_matrix.png", "log.txt",

@@ -165,7 +165,7 @@ OPTIMIZERS: dict[str, tuple[optim.Optimizer, Rule, float]] = {
     "sgd momentum": (optim.Sgd(momentum=0.9), rule(SGD, momentum=0.9), 0),
     "sgd decay": (optim.Sgd(momentum=0.8, decay=0.1), rule(SGD, momentum=0.8), 0.1),
     "sgd nesterov": (
-        optim.Sgd(momentum=0.9, decay=0.05, nesterov="nesterov"),
+        optim.Sgd(momentum=0.9, decay=0.05, nesterov=True),
         rule(SGD, momentum=0.9, nesterov=True),
         0.05,
     ),

@@ -111,8 +111,8 @@ def test_a_fresh_process_trains_twice_with_a_callback() -> None:
 
 
 def test_a_recipe_is_given_as_objects_or_in_the_words_of_a_spec() -> None:
-    objects = train("a", optimizer=Sgd(lr=0.1, nesterov="nesterov", momentum=0.9), epochs=1,
-                    loss=MeanSquaredError(), augment=Augment(flip="flip"))  # fmt: skip
+    objects = train("a", optimizer=Sgd(lr=0.1, nesterov=True, momentum=0.9), epochs=1,
+                    loss=MeanSquaredError(), augment=Augment(flip=True))  # fmt: skip
     words = train("b", optimizer="sgd lr=0.1 momentum=0.9 nesterov", epochs=1, loss="mse",
                   augment="flip")  # fmt: skip
     assert objects[-1]["val_loss"] == words[-1]["val_loss"]
@@ -186,7 +186,7 @@ def test_a_written_recipe_reads_as_itself(drawn: st.DataObject) -> None:
         }
         lists = {s.name: (1.5, 30.0) for s in specs(cls) if s.kind == "floats"}
         chosen[name] = cls(**changes, **lists)
-    plain = {"ema": 0.25, "stop": 3, "seed": 2**32 - 1, "augment": Augment("flip", 2, 3, 0.5, 0.1)}
+    plain = {"ema": 0.25, "stop": 3, "seed": 2**32 - 1, "augment": Augment(True, 2, 3, 0.5, 0.1)}
     recipe = Recipe(**chosen, **plain)
     assert recipe_of(recipe.written(), "test") == recipe
 

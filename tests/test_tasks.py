@@ -312,11 +312,11 @@ def test_masks_move_with_their_images() -> None:
     masks = np.random.default_rng(0).integers(0, 3, (40, 8, 8)).astype(np.uint8)
     images = np.repeat(masks[:, None] * 50, 3, 1)
     mirrored, rng = np.arange(40) % 2 == 0, np.random.default_rng(1)
-    x, y = moved_together(images, masks, Augment("flip", 3), mirrored, rng)
+    x, y = moved_together(images, masks, Augment(True, 3), mirrored, rng)
     assert (x.dtype, y.dtype, y.shape) == (images.dtype, masks.dtype, masks.shape)
     assert np.array_equal(x[:, 1], y * 50)
     assert not np.array_equal(y, masks)
-    assert np.array_equal(x, moved(images, Augment("flip", 3), mirrored, np.random.default_rng(1)))
+    assert np.array_equal(x, moved(images, Augment(True, 3), mirrored, np.random.default_rng(1)))
 
 
 def test_a_task_is_one_word_of_the_language(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,12 +38,12 @@ def _dense(r: Reader, op: Op) -> int:
         op.refuse("`dense` takes rows of features and one matrix")
     rows = (weight if op.attrs.get("transB") else weight.T) * op.attrs.get("alpha", 1.0)
     if bias is None:
-        return r.add(op, Dense(len(rows), bias="nobias"), x, weight=rows)
+        return r.add(op, Dense(len(rows), bias=False), x, weight=rows)
     shift = per_channel(bias, len(rows), 2)
     if shift is None:
         op.refuse("its bias is no number for each output")
     shift = shift * op.attrs.get("beta", 1.0)
-    return r.add(op, Dense(len(rows), bias="bias"), x, weight=rows, bias=shift)
+    return r.add(op, Dense(len(rows), bias=True), x, weight=rows, bias=shift)
 
 
 # Norms

@@ -184,8 +184,7 @@ def _said(steps: list[Step], i: int) -> Layer:
     while i + 1 < len(steps) and steps[i + 1].follows and _readers(steps, i) == 1:
         i += 1
         words.append(steps[i].layer.word)
-    implied = "nobias" if "bn" in words else "bias"
-    return replace(layer, bias=None) if bias == implied else layer  # pyright: ignore
+    return replace(layer, bias=None) if bias != ("bn" in words) else layer  # pyright: ignore
 
 
 def _readers(steps: list[Step], i: int) -> int:

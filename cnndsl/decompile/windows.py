@@ -53,14 +53,16 @@ def _conv(r: Reader, op: Op) -> int:
     groups = op.attrs.get("group", 1)
     kernel = _pair(op, "kernel_shape", weight.shape[2:])
     stride, dilation = _pair(op, "strides"), _pair(op, "dilations")
-    said = "nobias" if bias is None else "bias"
+    biased = bias is not None
     layer: Conv | DepthwiseConv
     if groups == shape[0] > 1:
         many = weight.shape[0] // groups
-        layer = DepthwiseConv(kernel, bias=said, stride=stride, dilation=dilation, multiplier=many)
+        layer = DepthwiseConv(
+            kernel, bias=biased, stride=stride, dilation=dilation, multiplier=many
+        )
     else:
         layer = Conv(
-            weight.shape[0], kernel, bias=said, stride=stride, dilation=dilation, groups=groups
+            weight.shape[0], kernel, bias=biased, stride=stride, dilation=dilation, groups=groups
         )
     pads = _pads(op, shape[1:], kernel, stride, dilation)
     found = [s for s in _spellings(layer, pads) if s.geometry.onnx_pads(shape) == pads]
@@ -86,7 +88,7 @@ def _upconv(r: Reader, op: Op) -> int:
     pads = op.attrs.get("pads", _NONE) if auto == "NOTSET" else _NONE
     plain = TransposedConv(
         weight.shape[1], _pair(op, "kernel_shape", weight.shape[2:]), stride=stride,
-        bias="nobias" if bias is None else "bias", extra=extra,
+        bias=bias is not None, extra=extra,
     )  # fmt: skip
     candidates = [*_spellings(plain, pads), replace(plain, padding="same", extra=(0, 0))]
     found = [s for s in candidates if _cut(s) == (pads, extra)]
@@ -131,7 +133,7 @@ def _spelt(
     given: dict[str, Any] = {"kernel": kernel, "stride": None if stride == kernel else stride}
     kinds: list[Any] = [MaxPool(**given)]
     if op.kind == "AveragePool":
-        kinds = [AveragePool(**given), AveragePool(**given, counting="nocount")]
+        kinds = [AveragePool(**given), AveragePool(**given, counting=False)]
     rounded = [replace(kind, rounding="ceil") for kind in kinds]
     for plain in [*rounded, *kinds] if op.attrs.get("ceil_mode", 0) else [*kinds, *rounded]:
         for each in _spellings(plain, counted if any(counted) else free):
@@ -155,7 +157,7 @@ def _plus(a: Pads, b: Pads) -> Pads:
 
 def _zeros_of(layer: MaxPool | AveragePool, shape: tuple[int, int, int]) -> tuple[Pads, Pads]:
     pads, past = layer.onnx_pads(shape), layer.overhang(shape)
-    if isinstance(layer, AveragePool) and layer.counting == "count":
+    if isinstance(layer, AveragePool) and layer.counting:
         return pads, past
     return _NONE, _plus(pads, past)
 

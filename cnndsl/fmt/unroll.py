@@ -58,6 +58,8 @@ def statement(layer: Layer) -> str:
 
 def item(spec: Spec, value: Any) -> str:
     """A field as it is written: `64`, `3x3`, `/2`, `eps=0.001`."""
+    if spec.kind == "flag":
+        return spec.word_for(value)
     text = show(cast("tuple[int, ...]", value)) if isinstance(value, tuple) else _number(value)
     if spec.role == "word" or (spec.role == "arg" and spec.required):
         return text

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from cnndsl import init
-from cnndsl.fields import arg, key, word
+from cnndsl.fields import arg, flag, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
@@ -104,7 +104,7 @@ class Conv(Convolution, word="conv"):
     filters: int = arg("int", low=1, doc="number of kernels, the output channels")
     kernel: Pair = arg("pair", key="k", low=1, doc="kernel size, height x width")
     padding: Padding = word("valid", "same", "pad", default="valid", doc="zeros around the image")
-    bias: str | None = word("bias", "nobias", doc="whether a bias is added")
+    bias: bool | None = flag("bias", "nobias", default=None, doc="whether a bias is added")
     stride: Pair = key("pair", default=(1, 1), low=1, doc="step of the window")
     pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so many zeros on every side")
     dilation: Pair = key("pair", default=(1, 1), low=1, doc="distance between kernel taps")
@@ -160,7 +160,7 @@ class DepthwiseConv(Convolution, word="dwconv"):
 
     kernel: Pair = arg("pair", key="k", low=1, doc="kernel size, height x width")
     padding: Padding = word("valid", "same", "pad", default="valid", doc="zeros around the image")
-    bias: str | None = word("bias", "nobias", doc="whether a bias is added")
+    bias: bool | None = flag("bias", "nobias", default=None, doc="whether a bias is added")
     stride: Pair = key("pair", default=(1, 1), low=1, doc="step of the window")
     pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so many zeros on every side")
     dilation: Pair = key("pair", default=(1, 1), low=1, doc="distance between kernel taps")
@@ -208,14 +208,14 @@ def _indivisible(groups: int, count: int, what: str, assume: Shape) -> Reject:
     )
 
 
-def _bias(channels: int, bias: str | None) -> tuple[Param, ...]:
-    return () if bias == "nobias" else (Param("bias", (channels,), ZEROS),)
+def _bias(channels: int, bias: bool | None) -> tuple[Param, ...]:
+    return () if bias is False else (Param("bias", (channels,), ZEROS),)
 
 
-def _weights(e: Emitter, bias: str | None) -> tuple[Value, ...]:
-    return (e.param("weight"), *(() if bias == "nobias" else (e.param("bias"),)))
+def _weights(e: Emitter, bias: bool | None) -> tuple[Value, ...]:
+    return (e.param("weight"), *(() if bias is False else (e.param("bias"),)))
 
 
 def without_bias(layer: Any, words: tuple[str, ...]) -> Any:
     """The layer with its unsaid bias switched off where `bn` follows."""
-    return replace(layer, bias="nobias") if layer.bias is None and "bn" in words else layer
+    return replace(layer, bias=False) if layer.bias is None and "bn" in words else layer

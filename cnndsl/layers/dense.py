@@ -5,7 +5,7 @@ from math import prod
 from typing import Self
 
 from cnndsl import init
-from cnndsl.fields import arg, key, word
+from cnndsl.fields import arg, flag, key
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
@@ -33,7 +33,7 @@ class Dense(Layer, word="dense"):
     """
 
     units: int = arg("int", low=1, doc="number of outputs")
-    bias: str | None = word("bias", "nobias", doc="whether a bias is added")
+    bias: bool | None = flag("bias", "nobias", default=None, doc="whether a bias is added")
     init: str = key("choice", default="glorot_uniform", choices=init.NAMES, doc="initialiser")
     l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
 
@@ -53,7 +53,7 @@ class Dense(Layer, word="dense"):
         """weight (units, F) and bias (units)."""
         shape, fans = (self.units, x[0]), Fans(x[0], self.units)
         weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
-        bias = () if self.bias == "nobias" else (Param("bias", (self.units,), ZEROS),)
+        bias = () if self.bias is False else (Param("bias", (self.units,), ZEROS),)
         return (weight, *bias)
 
     def macs(self, x: Shape, y: Shape) -> int:
@@ -71,7 +71,7 @@ class Dense(Layer, word="dense"):
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Gemm."""
         vector = e.op("Flatten", x, axis=1) if len(x.shape) > 2 else x
-        bias = () if self.bias == "nobias" else (e.param("bias"),)
+        bias = () if self.bias is False else (e.param("bias"),)
         return e.op("Gemm", vector, e.param("weight"), *bias, transB=1)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnndsl.fields import word
+from cnndsl.fields import flag
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Merge, Reject
@@ -72,11 +72,11 @@ class Residual(Merge, word="residual"):
     """
 
     takes_labels = False
-    mode: str | None = word("auto", doc="adds the skip only where the shapes agree")
+    auto: bool = flag("auto", doc="adds the skip only where the shapes agree")
 
     def infer(self, xs: tuple[Shape, ...]) -> Shape:
         """The branch's shape."""
-        if self.mode == "auto":
+        if self.auto:
             return xs[0]
         return _same_or_reject(xs, "residual", "`add {{ … | {} }}`")
 

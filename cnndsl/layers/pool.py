@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cnndsl.fields import arg, key, word
+from cnndsl.fields import arg, flag, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, Window, image, sample, sole_padding
@@ -119,18 +119,17 @@ class AveragePool(Pooling, word="avgpool"):
     kernel: Pair = arg("pair", key="k", low=1, doc="window")
     padding: Padding = word("valid", "same", "pad", default="valid", doc="padding of the borders")
     rounding: str = word("floor", "ceil", default="floor", doc="how the output size is rounded")
-    counting: str = word("count", "nocount", default="count", doc="whether padding is averaged in")
+    counting: bool = flag("count", "nocount", default=True, doc="whether padding is averaged in")
     stride: Pair | None = key("pair", low=1, doc="step of the window; the window by default")
     pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so much padding on every side")
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One AveragePool, behind a Pad where the padding counts but the overhang does not."""
         pads, past = self.onnx_pads(sample(x)), self.overhang(sample(x))
-        counts = self.counting == "count"
-        if counts and any(pads) and any(past):
+        if self.counting and any(pads) and any(past):
             (top, left, bottom, right), pads = pads, (0, 0, 0, 0)
             x = e.op("Pad", x, e.ints(0, 0, top, left, 0, 0, bottom, right))
-        included = int(counts and not any(past))
+        included = int(self.counting and not any(past))
         return e.op(
             "AveragePool", x, count_include_pad=included, **self.attributes(plus(pads, past))
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from cnndsl import init
-from cnndsl.fields import arg, key, word
+from cnndsl.fields import arg, flag, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
@@ -34,7 +34,7 @@ class TransposedConv(Layer, word="upconv"):
     filters: int = arg("int", low=1, doc="output channels")
     kernel: Pair = arg("pair", key="k", low=1, doc="kernel size, height x width")
     padding: str = word("valid", "same", "pad", default="valid", doc="what is cut at the borders")
-    bias: str | None = word("bias", "nobias", doc="whether a bias is added")
+    bias: bool | None = flag("bias", "nobias", default=None, doc="whether a bias is added")
     stride: Pair = key("pair", default=(1, 1), low=1, doc="enlargement")
     pads: Pair | None = key("pair", name="pad", low=0, doc="rows and columns cut on every side")
     extra: Pair = key("pair", default=(0, 0), low=0, doc="rows and columns added at the end")
@@ -88,7 +88,7 @@ class TransposedConv(Layer, word="upconv"):
         fans = Fans(x[0] * area, self.filters * area)
         shape = (x[0], self.filters, *self.kernel)
         weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
-        bias = () if self.bias == "nobias" else (Param("bias", (self.filters,), ZEROS),)
+        bias = () if self.bias is False else (Param("bias", (self.filters,), ZEROS),)
         return (weight, *bias)
 
     def macs(self, x: Shape, y: Shape) -> int:
@@ -107,7 +107,7 @@ class TransposedConv(Layer, word="upconv"):
     def emit(self, e: Emitter, x: Value) -> Value:
         """One ConvTranspose."""
         (rows, below), (columns, beside) = self.axis(0), self.axis(1)
-        weights = [e.param("weight"), *([] if self.bias == "nobias" else [e.param("bias")])]
+        weights = [e.param("weight"), *([] if self.bias is False else [e.param("bias")])]
         return e.op(
             "ConvTranspose", x, *weights, kernel_shape=self.kernel, strides=self.stride,
             pads=(rows[0], columns[0], rows[1], columns[1]), output_padding=(below, beside),

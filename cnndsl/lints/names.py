@@ -111,7 +111,7 @@ def _constant(condition: ast.Expr, s: Subject) -> Iterator[Found]:
 @lint("W106")
 def never_adds(s: Subject) -> Iterator[Found]:
     """`residual auto` whose skip fits at none of its calls."""
-    merges = [n for n in s.nodes if isinstance(n.layer, Residual) and n.layer.mode == "auto"]
+    merges = [n for n in s.nodes if isinstance(n.layer, Residual) and n.layer.auto]
     adding = {n.span for n in merges if _shapes_agree(s, n.inputs)}
     for node in merges:
         if node.span not in adding:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnndsl.fields import key, word
+from cnndsl.fields import flag, key
 from cnndsl.graph.tape import Value
 from cnndsl.optim.base import Optimizer, Update
 
@@ -17,7 +17,7 @@ class Sgd(Optimizer, word="sgd"):
     lr: float = key("float", default=0.01, low=0, doc="learning rate")
     momentum: float = key("float", default=0.0, low=0, high=1, doc="momentum of the gradient")
     decay: float = key("float", default=0.0, low=0, doc="weight decay; skips biases and norms")
-    nesterov: str | None = word("nesterov", doc="looks ahead by one step of momentum")
+    nesterov: bool = flag("nesterov", doc="looks ahead by one step of momentum")
 
     typical_lr = (1e-4, 3.0)
 

@@ -104,7 +104,7 @@ class Binder:
             spec = flags(binding.cls).get(name)
             if spec is not None:
                 if not (weak and spec.name in binding.spans):
-                    binding.put(spec, name, span)
+                    binding.put(spec, spec.value_of(name), span)
                 return True
         if name == "plain":
             self.plain = True

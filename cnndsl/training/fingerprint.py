@@ -4,6 +4,7 @@ import ast
 import difflib
 from dataclasses import fields
 from typing import Any
+from warnings import catch_warnings
 
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
@@ -56,7 +57,8 @@ def _current(text: Any) -> Any:
         call = ast.parse(text, mode="eval").body
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
             named = {str(key.arg): ast.literal_eval(key.value) for key in call.keywords}
-            return repr(_CLASSES[call.func.id](**named))
+            with catch_warnings(action="ignore", category=DeprecationWarning):
+                return repr(_CLASSES[call.func.id](**named))
     except (SyntaxError, ValueError, TypeError, KeyError):
         pass
     return text
