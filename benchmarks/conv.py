@@ -10,9 +10,8 @@ from time import perf_counter
 
 import numpy as np
 
+from cnndsl.backend.pipelines import FAST, SIMPLIFY
 from cnndsl.graph.export import export
-from cnndsl.graph.idioms import use_fast_idioms
-from cnndsl.graph.simplify import merge_reshapes, simplify
 from cnndsl.graph.tape import Tape
 from cnndsl.graph.vjp import gradients
 from cnndsl.lower.conv.operator import conv_shape
@@ -45,8 +44,8 @@ def graph(shape, batch, algorithm):
     loss = tape.op("ReduceMean", nchw(tape, y), tape.ints([0, 1, 2, 3]), keepdims=0)
     dx, dw = gradients(tape, loss, [lowered.packed_params["x"], lowered.packed_params["w"]])
     tape.outputs = {"loss": loss, "dx": dx, "dw": dw}
-    for each in (simplify, use_fast_idioms, merge_reshapes):
-        each(tape)
+    for change in (*SIMPLIFY, *FAST):
+        tape = change(tape)
     return tape, picked.name
 
 

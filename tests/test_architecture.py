@@ -49,7 +49,7 @@ limits resources style version
 # Who may touch onnx at run time, besides `graph.export`, and what of it.
 ONNX = {
     "graph.export": "everything: protobuf is made here",
-    "graph.simplify": "onnx.reference, to fold constants",
+    "graph.passes.fold_constants": "onnx.reference, to fold constants",
     "backend.check": "onnx.checker",
     "report.stages": "onnx.printer",
     "runtime.foreign": "reads models of others",

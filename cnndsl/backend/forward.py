@@ -1,11 +1,10 @@
-"""The forward pass of a training step: emitted for each micro-batch, synchronised, lowered."""
+"""The forward pass of a training step: emitted for each micro-batch, and lowered."""
 
 from dataclasses import replace
 
 from cnndsl.backend.emitter import TrainingEmitter
 from cnndsl.backend.inference import normalised, write_layers
 from cnndsl.backend.step import StepOptions, StepState
-from cnndsl.backend.synchronised import synchronise
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.lower.conv.table import check_plan
@@ -42,12 +41,6 @@ def _images(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
         return parts
     floats = [tape.op("Cast", part, to=options.dtype) for part in parts]
     return [normalised(tape, part, options.mean, options.std) for part in floats]
-
-
-def synchronise_norms(state: StepState) -> StepState:
-    """Batch norm over the whole batch, whatever its micro-batches."""
-    synchronise(state.tape, state.options.micro_batches)
-    return state
 
 
 def lower(state: StepState) -> StepState:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.export import IR_VERSIONS, export
-from cnndsl.graph.fold import fold_batch_norm
+from cnndsl.graph.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model, Node
 from cnndsl.source import UserError
@@ -88,9 +88,7 @@ def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
     if options.info.task is not None:
         deploy = options.info.task.deployed
         tape.outputs = {name: deploy(tape, value) for name, value in tape.outputs.items()}
-    if options.fold:
-        fold_batch_norm(tape)
-    return tape
+    return fold_batch_norm(tape) if options.fold else tape
 
 
 def _pictures(tape: Tape, model: Model, options: Options) -> Value:

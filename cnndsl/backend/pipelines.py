@@ -1,54 +1,71 @@
-"""Model to training step, pass by pass: forward, loss, backward and optimizer as one graph."""
+"""The pipelines: Model to inference graph, Model to training step, pass by pass.
 
-from collections.abc import Callable
+Each tuple reads top to bottom. `cnndsl emit --stage NAME` prints what stands behind a pass.
+"""
+
 from dataclasses import replace
 
 from cnndsl.backend.backward import backward, report_gradients
-from cnndsl.backend.forward import emit, lower, synchronise_norms
+from cnndsl.backend.forward import emit, lower
 from cnndsl.backend.loss import loss, report_loss
 from cnndsl.backend.step import Step, StepOptions, StepState, resolved
 from cnndsl.backend.update import update, update_apart
-from cnndsl.graph.idioms import use_fast_idioms
-from cnndsl.graph.passes.node_order import write_for_runtime
-from cnndsl.graph.simplify import drop_dead, merge_reshapes, share_common, simplify
+from cnndsl.graph.passes.drop_dead import drop_dead
+from cnndsl.graph.passes.drop_stops import drop_stops
+from cnndsl.graph.passes.fast_idioms import fast_idioms
+from cnndsl.graph.passes.fold_constants import fold_constants
+from cnndsl.graph.passes.merge_reshapes import merge_reshapes
+from cnndsl.graph.passes.node_order import node_order
+from cnndsl.graph.passes.pool_first import pool_first
+from cnndsl.graph.passes.share_common import share_common
+from cnndsl.graph.passes.synchronise_norms import synchronise_norms
+from cnndsl.graph.passes.unstretch import unstretch
+from cnndsl.graph.pipeline import Pipeline, on_state, on_tape, run
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
-from cnndsl.lower.commute import pool_first
 from cnndsl.recipe import Recipe
 
-StepPass = Callable[[StepState], StepState]
+
+def _fast(state: StepState) -> bool:
+    return state.options.fast
 
 
-def _on_tape(change: Callable[[Tape], None]) -> StepPass:
-    def run(state: StepState) -> StepState:
-        change(state.tape)
-        return state
-
-    return run
-
-
-def _if_fast(change: Callable[[Tape], None]) -> StepPass:
-    def run(state: StepState) -> StepState:
-        if state.options.fast:
-            change(state.tape)
-        return state
-
-    return run
-
-
-FINISH = (
-    _on_tape(simplify),
-    *map(_if_fast, (use_fast_idioms, merge_reshapes, share_common, drop_dead)),
-    _on_tape(write_for_runtime),
+SIMPLIFY = (
+    drop_dead,
+    drop_stops,
+    share_common,
+    unstretch,
+    fold_constants,
+    share_common,
+    drop_dead,
 )
-BACKWARD = (emit, synchronise_norms, _on_tape(pool_first), lower, loss, backward)
-STEP = (*BACKWARD, update, report_loss, *FINISH)
-GRADIENTS = (*BACKWARD, report_gradients, report_loss)
+FAST = (
+    fast_idioms,
+    merge_reshapes,
+    share_common,
+    drop_dead,
+)
+FINISH: Pipeline[StepState] = (
+    *map(on_tape, SIMPLIFY),
+    *(on_tape(change, when=_fast) for change in FAST),
+    on_tape(node_order),
+)
+BACKWARD: Pipeline[StepState] = (
+    on_state(emit),
+    on_tape(synchronise_norms),
+    on_tape(pool_first),
+    on_state(lower),
+    on_state(loss),
+    on_state(backward),
+)
+STEP = (*BACKWARD, on_state(update), on_state(report_loss), *FINISH)
+GRADIENTS = (*BACKWARD, on_state(report_gradients), on_state(report_loss))
+UPDATE = (on_state(update_apart), *FINISH)
 
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
     """The whole step: (images, targets, lr, state) → (loss, the task's tally, new state)."""
-    return _step(_run(STEP, StepState(model, resolved(model, recipe), options)))
+    return _step(run(STEP, StepState(model, resolved(model, recipe), options)))
 
 
 def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step, Tape]:
@@ -58,16 +75,10 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     tensor; the second takes these gradients, `lr` and the state with these statistics, and gives
     the new state.
     """
-    written = _run(GRADIENTS, StepState(model, resolved(model, recipe), options))
-    apply = _run((update_apart, *FINISH), written)
-    finished = _run(FINISH, replace(written, slots=apply.slots))
+    written = run(GRADIENTS, StepState(model, resolved(model, recipe), options))
+    apply = run(UPDATE, written)
+    finished = run(FINISH, replace(written, slots=apply.slots))
     return _step(finished), apply.tape
-
-
-def _run(passes: tuple[StepPass, ...], state: StepState) -> StepState:
-    for each in passes:
-        state = each(state)
-    return state
 
 
 def _step(state: StepState) -> Step:

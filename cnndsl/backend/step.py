@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnndsl.graph.pipeline import State
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.layers.norm import BatchNorm
@@ -43,7 +44,7 @@ class StepOptions:
 
 
 @dataclass(frozen=True)
-class StepState:
+class StepState(State):
     """A training step while it is built: what each pass of the pipeline leaves for the next.
 
     Lists are by micro-batch; names are paths of tensors, such as `conv_1.weight`.
@@ -52,7 +53,6 @@ class StepState:
     model: Model
     recipe: Recipe
     options: StepOptions
-    tape: Tape = field(default_factory=Tape)
     params: Mapping[Value, str] = field(default_factory=dict[Value, str])  # by emit
     randoms: tuple[Value, ...] = ()
     outputs: tuple[Mapping[str, Value], ...] = ()  # by lower

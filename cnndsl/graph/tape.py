@@ -4,7 +4,7 @@ Names, operators and attributes are ONNX's own; protobuf appears only in `graph.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.graph.ops import operator
@@ -33,6 +33,17 @@ class Tape:
     _pool: dict[tuple[str, tuple[int, ...], bytes], Value] = field(
         default_factory=dict[tuple[str, tuple[int, ...], bytes], Value]
     )
+
+    def replaced(self, nodes: list[Node]) -> "Tape":
+        """A tape with other nodes: same inputs, outputs and constants, and no name given twice."""
+        new = replace(
+            self, nodes=[], inputs=self.inputs[:], outputs=dict(self.outputs),
+            consts=dict(self.consts), _producers={}, _taken=dict(self._taken),
+            _pool=dict(self._pool),
+        )  # fmt: skip
+        for node in nodes:
+            new.keep(node)
+        return new
 
     def name(self, base: str) -> str:
         """A name that nothing on this tape has yet."""

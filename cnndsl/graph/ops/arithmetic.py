@@ -64,4 +64,6 @@ define("Erf", same, ELEMENTWISE | MONOTONE | IN_PLACE,
 STEP = "a step is flat"
 define("Floor", same, ELEMENTWISE | MONOTONE, constant=STEP)
 define("Sign", same, ELEMENTWISE | MONOTONE, constant=STEP)
-define("StopGradient", same, ELEMENTWISE, constant="by its writer's word; `simplify` takes it away")
+define(
+    "StopGradient", same, ELEMENTWISE, constant="by its writer's word; `drop_stops` takes it away"
+)

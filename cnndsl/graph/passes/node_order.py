@@ -14,8 +14,8 @@ from collections import defaultdict
 from cnndsl.graph.tape import Node, Tape, Value
 
 
-def write_for_runtime(tape: Tape) -> None:
-    """Reorder the nodes in place, so that onnxruntime runs them in the order of `wanted_order`."""
+def node_order(tape: Tape) -> Tape:
+    """Reorder the nodes, so that onnxruntime runs them in the order of `wanted_order`."""
     wanted = {id(node): at for at, node in enumerate(wanted_order(tape))}
     makers = {value: node for node in tape.nodes for value in node.outputs}
     readers: dict[int, int] = defaultdict(int)
@@ -32,7 +32,7 @@ def write_for_runtime(tape: Tape) -> None:
             readers[id(maker)] -= 1
             if not readers[id(maker)]:
                 heapq.heappush(ready, (wanted[id(maker)], maker))
-    tape.nodes = backwards[::-1]
+    return tape.replaced(backwards[::-1])
 
 
 def _makers(node: Node, makers: dict[Value, Node]) -> list[Node]:

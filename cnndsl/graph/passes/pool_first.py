@@ -4,12 +4,13 @@ from collections import Counter
 
 from cnndsl.graph.ops import has
 from cnndsl.graph.ops.base import Trait
-from cnndsl.graph.simplify import drop_dead, rewrite
+from cnndsl.graph.passes.drop_dead import drop_dead
+from cnndsl.graph.rewrite import rewrite
 from cnndsl.graph.tape import Node, Tape, Value
 
 
-def pool_first(tape: Tape) -> None:
-    """Exchange each rising activation with the max-pool that is its only reader, in place."""
+def pool_first(tape: Tape) -> Tape:
+    """Exchange each rising activation with the max-pool that is its only reader."""
     readers = Counter(v for node in tape.nodes for v in node.inputs if v is not None)
     readers.update(tape.outputs.values())
 
@@ -23,8 +24,7 @@ def pool_first(tape: Tape) -> None:
         tape.path, tape.line = before.path, before.line
         return [tape.op(before.op, top, *before.inputs[1:], **before.attrs)]
 
-    rewrite(tape, transform)
-    drop_dead(tape)
+    return drop_dead(rewrite(tape, transform))
 
 
 def _rises(node: Node) -> bool:

@@ -11,26 +11,28 @@ from cnndsl.graph.tape import Node, Tape, Value
 OP = "SyncBatchNormalization"
 
 
-def synchronise(tape: Tape, micro_batches: int) -> None:
-    """Join the batch norms of the micro-batches, in place.
+def synchronise_norms(tape: Tape) -> Tape:
+    """Join the batch norms that have their parameters in common: those of the micro-batches.
 
     Inputs: x of each micro-batch, then the parameters; outputs: y of each, then the statistics.
     """
-    norms = [n for n in tape.nodes if n.op == "BatchNormalization" and len(n.outputs) == 3]
-    if micro_batches == 1 or not norms:
-        return
-    each, joint = len(norms) // micro_batches, dict[int, Node]()
-    for i in range(each):
-        group = norms[i::each]
-        last = group[-1]
-        inputs = (*(n.inputs[0] for n in group), *last.inputs[1:])
-        outputs = (*(n.outputs[0] for n in group), *last.outputs[1:])
-        node = Node(OP, inputs, outputs, last.attrs, last.path, last.line)
-        joint |= {id(n): node for n in group}
+    groups = defaultdict[tuple[Value | None, ...], list[Node]](list)
+    for node in tape.nodes:
+        if node.op == "BatchNormalization" and len(node.outputs) == 3:
+            groups[node.inputs[1:]].append(node)
+    joint = dict[int, Node]()
+    for group in groups.values():
+        if len(group) > 1:
+            joint |= dict.fromkeys(map(id, group), _joint(group))
     nodes = {id(node): node for node in (joint.get(id(n), n) for n in tape.nodes)}
-    tape.nodes = []
-    for node in _in_order(list(nodes.values())):
-        tape.keep(node)
+    return tape.replaced(_in_order(list(nodes.values())))
+
+
+def _joint(group: list[Node]) -> Node:
+    last = group[-1]
+    inputs = (*(n.inputs[0] for n in group), *last.inputs[1:])
+    outputs = (*(n.outputs[0] for n in group), *last.outputs[1:])
+    return Node(OP, inputs, outputs, last.attrs, last.path, last.line)
 
 
 def _in_order(nodes: list[Node]) -> list[Node]:

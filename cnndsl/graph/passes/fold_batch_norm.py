@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 _FOLDABLE = ("Conv", "ConvTranspose", "Gemm")
 
 
-def fold_batch_norm(tape: Tape) -> None:
-    """Fold in place; results agree to rounding."""
+def fold_batch_norm(tape: Tape) -> Tape:
+    """Scale the weights instead of the output; results agree to rounding."""
+    tape = tape.replaced(tape.nodes)
     readers = Counter(v for node in tape.nodes for v in node.inputs if v is not None)
     readers.update(tape.outputs.values())
     producers = {node.outputs[0]: i for i, node in enumerate(tape.nodes)}
@@ -33,7 +34,7 @@ def fold_batch_norm(tape: Tape) -> None:
             nodes[i] = _folded(tape, linear, node)
             for replaced in filter(None, linear.inputs[1:]):
                 del tape.consts[replaced]
-    tape.nodes[:] = [node for node in nodes if node is not None]
+    return tape.replaced([node for node in nodes if node is not None])
 
 
 def _folded(tape: Tape, linear: Node, norm: Node) -> Node:
