@@ -28,8 +28,11 @@ def _plain(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
-def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with changes, all of them read as a spec's are; Failed or UserError as there."""
+def changed(recipe: Recipe, changes: Mapping[str, Any], origin: str = "cnndsl.train") -> Recipe:
+    """The recipe with changes, all of them read as a spec's are; Failed or UserError as there.
+
+    Errors name the `origin`.
+    """
     known = [f.name for f in fields(recipe) if f.compare]
     strange = sorted(changes.keys() - set(known))
     if strange:
@@ -38,7 +41,11 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     none = {name: None for name, value in given.items() if value is None and name in _OPTIONAL}
     data = {"data": str(given["data"])} if given.get("data") is not None else {}
     said = {name: _words(name, given[name]) for name in given if name not in {*none, *data}}
-    read = recipe_of("; ".join(said.values()), "cnndsl.train")
+    read = recipe_of("; ".join(said.values()), origin)
+    if more := sorted(read.said - said.keys()):
+        raise UserError(
+            f"{origin}: `{more[0]}` is a setting of its own, not a part of {', '.join(said)}"
+        )
     return replace(recipe, **none, **data, **{name: getattr(read, name) for name in said})
 
 

@@ -170,15 +170,16 @@ def test_another_spec_or_recipe_is_refused_with_the_difference(begin: Any) -> No
     first = begin("run", replace(RECIPE, epochs=1))
     first.fit()
     first.folder.close()
-    longer = replace(RECIPE, epochs=2)
+    other = replace(RECIPE, epochs=1, batch=4)
     with pytest.raises(
-        UserError, match=r"another epochs\n  epochs: was 1\n  epochs: now 2"
+        UserError, match=r"another batch\n  batch: was \d+\n  batch: now 4"
     ) as refused:
-        begin("run", longer, how=run.resume)
+        begin("run", other, how=run.resume)
     assert "--force" in str(refused.value)
     with pytest.raises(UserError, match="another spec"):
         begin("run", replace(RECIPE, epochs=1), SPEC + "# more\n", run.resume)
-    resumed = begin("run", longer, how=run.resume, force=True)
+    longer = replace(RECIPE, epochs=2)
+    resumed = begin("run", longer, how=run.resume)
     assert len(resumed.fit()) == 2
 
 

@@ -32,6 +32,7 @@ from cnndsl.training.folder import (
     next_free,
 )
 from cnndsl.training.signals import Interrupted
+from cnndsl.training.stored import stored_arguments, stored_model, stored_recipe
 from cnndsl.weights.safetensors import _signature  # pyright: ignore[reportPrivateUsage]
 
 SPEC = """input 3x32x32
@@ -199,8 +200,8 @@ def test_a_stopped_run_goes_on_in_python() -> None:
     assert weights("cut") == weights("whole")
     assert whole.folder == Path("whole")
     with pytest.raises(cnndsl.UserError, match="epochs"):
-        cnndsl.resume("cut", epochs=3, progress="none")
-    assert len(cnndsl.resume("cut", epochs=3, force=True, progress="none")) == 3
+        cnndsl.resume("cut", epochs=1, progress="none")
+    assert len(cnndsl.resume("cut", epochs=3, progress="none")) == 3
     assert len(cnndsl.resume("cut", progress="none")) == 3
 
 
@@ -262,14 +263,60 @@ def test_what_a_forced_run_goes_on_with_is_kept() -> None:
     """The command that an interrupted run tells works, also behind --force."""
     options = ("--threads", 1, "--progress", "none")
     assert command("train", "net.cnn", "--data", "some.npz", "--out", "run", *options) == 0
-    assert command("train", "--resume", "run", "--epochs", 3, *options) == 2
-    assert command("train", "--resume", "run", "--epochs", 3, "--force", *options) == 0
+    assert command("train", "--resume", "run", "--batch", 5, *options) == 2
+    assert command("train", "--resume", "run", "--epochs", 3, *options) == 0
     assert command("train", "--resume", "run", *options) == 0
     assert Path("run/results.csv").read_text().count("\n") == 4
     assert len(cnndsl.resume("run", epochs=4, force=True, progress="none")) == 4
     assert command("train", "--resume", "run", *options) == 0
     assert command("train", "--resume", "run", "--epochs", 5, "--force", *options) == 0
     assert len(cnndsl.resume("run", progress="none")) == 5
+
+
+def test_more_epochs_extend_a_run_and_the_schedule_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ("--schedule", "cosine", "--optimizer", "adam lr=0.01", "--threads", 1)
+    assert command("train", "net.cnn", "--data", "some.npz", "--out", "run", *settings) == 0
+    capsys.readouterr()
+    assert command("train", "--resume", "run") == 0
+    assert (
+        "nothing is left to do: all 2 epochs are done\n  --epochs 4 goes on"
+        in capsys.readouterr().err
+    )
+    assert command("train", "--resume", "run", "--epochs", 4) == 0
+    said = capsys.readouterr().err
+    assert "2 epochs become 4: `schedule cosine` is laid over all of them anew" in said
+    assert "epoch 3 goes on with a learning rate of 0.005\n" in said
+    assert Path("run/results.csv").read_text().count("\n") == 5
+    assert command("train", "--resume", "run", "--epochs", 3) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--optimizer", "sgdd"), "--optimizer:1:11: error[E503]: unknown optimizer `sgdd`"),
+        (("--augment", "flip crup=3"), "did you mean `crop`?"),
+        (("--loss", "mse; epochs 3"), "--loss: `epochs` is a setting of its own"),
+        (("--weights", "net.cnn"), "net.cnn"),
+    ],
+)
+def test_a_refused_start_leaves_no_folder(
+    option: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("train", "net.cnn", "--data", "some.npz", *option) != 0
+    assert said in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_settings_in_the_words_of_a_spec_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--optimizer", "sgd lr=0.02 momentum=0.9", "--loss", "mse", "--augment", "flip crop=1")
+    assert command("train", "net.cnn", "--data", "some.npz", "--out", "run", *words) == 0
+    stored = stored_arguments(Path("run"))
+    recipe = stored_recipe(stored, stored_model(Path("run"), stored))
+    assert recipe.optimizer == Sgd(lr=0.02, momentum=0.9)
+    assert recipe.loss == MeanSquaredError()
+    assert recipe.augment == Augment("flip", crop=1)
 
 
 def test_what_a_killed_start_has_left_is_removed() -> None:

@@ -13,7 +13,21 @@ from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
 from cnndsl.tasks import registry
 
-_STORED = ("task", "epochs", "batch", "seed", "lr", "device", "threads", "conv", "micro_batch")
+_STORED = (
+    "task",
+    "epochs",
+    "batch",
+    "seed",
+    "lr",
+    "device",
+    "threads",
+    "conv",
+    "micro_batch",
+    "optimizer",
+    "schedule",
+    "loss",
+    "augment",
+)
 
 
 @click.command("train")
@@ -25,6 +39,10 @@ _STORED = ("task", "epochs", "batch", "seed", "lr", "device", "threads", "conv",
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data.")
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
+@click.option("--optimizer", metavar="WORDS", help='As in a spec: "sgd lr=0.1 momentum=0.9".')
+@click.option("--schedule", metavar="WORDS", help='As in a spec: "cosine warmup=1".')
+@click.option("--loss", metavar="WORDS", help='As in a spec: "cross_entropy smoothing=0.1".')
+@click.option("--augment", metavar="WORDS", help='As in a spec: "flip crop=4"; "" for none.')
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
               help="Start of all random numbers.")  # fmt: skip

@@ -1,6 +1,7 @@
 """All passes, one after the other: text to model, with everything that is wrong on the way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cnndsl import limits
@@ -70,10 +71,17 @@ def _around(
 
 def recipe_of(section: str, name: str) -> Recipe:
     """The recipe of what stands inside of `train { … }`; Failed with its errors."""
-    model, found = analyse(Source(f"input 1; id; train {{ {section} }}", name))
+    before = "input 1; id; train { "
+    model, found = analyse(Source(f"{before}{section} }}", name))
     if model is None or model.recipe is None:
-        raise Failed(found)
+        raise Failed([_moved(d, Source(section, name), -len(before)) for d in found])
     return model.recipe
+
+
+def _moved(d: Diagnostic, source: Source, by: int) -> Diagnostic:
+    """A diagnostic at the same text in another source, where nothing is there to be mended."""
+    ends = (min(max(end + by, 0), len(source.text)) for end in (d.span.start, d.span.end))
+    return replace(d, span=Span(source, *ends), fix=None)
 
 
 def _expanded(file: ast.File, reporter: Reporter, settings: dict[str, float]) -> Model | None:

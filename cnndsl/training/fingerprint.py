@@ -42,13 +42,20 @@ def whole_spec(model: Model) -> str:
 
 
 def check_same(before: dict[str, Any], now: dict[str, str]) -> None:
-    """UserError with every difference, where there is one."""
+    """UserError with every difference, where there is one. More epochs only extend a run."""
     before = {key: _current(text) for key, text in (_LATER | before).items()}
     changed = [key for key in now if before.get(key) != now[key]]
+    if "epochs" in changed and int(now["epochs"]) > planned_epochs(before):
+        changed.remove("epochs")
     if changed:
         shown = "\n".join(_difference(key, before.get(key, "unknown"), now[key]) for key in changed)
         raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
                         "  --force resumes all the same")  # fmt: skip
+
+
+def planned_epochs(stored: dict[str, Any]) -> int:
+    """How many epochs a run with such a fingerprint is to have."""
+    return int(stored["epochs"])
 
 
 def _current(text: Any) -> Any:

@@ -48,6 +48,7 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     progress: Progress = field(default_factory=Progress)
     scores: Scores | None = None
+    note: str | None = None  # said before the first step
     compiled: Compiled = field(init=False)
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)
@@ -104,13 +105,17 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_start(self)
         shown = display(self.settings.progress, self.recipe.epochs, self.batches.steps)
+        begun = self.progress.epoch
         with listening() as stop, closing(shown) as self.show:
+            if self.note:
+                self.show.say(self.note)
+                self.folder.log(self.note)
             if not checkpoint.any_in(self.folder.checkpoints):
                 self.save()  # so that a run killed in its first epoch can go on
             checkpoint.tidy(self.folder.checkpoints)
             while not self.progress.is_over(self.recipe):
                 self._epoch(stop)
-            if self.progress.should_stop(self.recipe):
+            if self.progress.should_stop(self.recipe) and self.progress.epoch > begun:
                 column = self.recipe.watch.column if self.recipe.watch else "val_loss"
                 self.show.say(f"no better {column} for {self.recipe.stop} epochs: stopped")
         self._finish()

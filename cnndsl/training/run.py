@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from cnndsl.backend.step import StepOptions
@@ -13,7 +14,8 @@ from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
-from cnndsl.training.fingerprint import check_same, fingerprint
+from cnndsl.training.continuation import note
+from cnndsl.training.fingerprint import check_same, fingerprint, planned_epochs
 from cnndsl.training.folder import RunFolder, next_free
 from cnndsl.training.loop import Trainer
 from cnndsl.training.memory import check_weights
@@ -38,11 +40,18 @@ def start(
     """A fresh run, compiled and ready to `fit`."""
     recipe, data = open_data(model, recipe, data_dir, settings.strict)
     _check_recipe(recipe, data)
+    first = _first_weights(model, recipe, weights)
+    is_new = settings.out is None or not settings.out.exists()
     path = settings.out or next_free()
     said = {**(arguments or {}), **_known(recipe, data)}
     with RunFolder.begun(path, said, model.source.text, model.used) as folder:
-        trainer = _trainer(model, recipe, data, settings, folder, callbacks)
-        trainer.prepare(_first_weights(model, recipe, weights))
+        try:
+            trainer = _trainer(model, recipe, data, settings, folder, callbacks)
+            trainer.prepare(first)
+        except Exception:
+            if is_new:  # a start that is refused leaves nothing
+                rmtree(path, ignore_errors=True)
+            raise
         return trainer
 
 
@@ -71,9 +80,9 @@ def resume(
 ) -> Trainer:
     """The run in `settings.out` from its newest checkpoint.
 
-    UserError where version, spec, data or recipe changed, unless by `force`. `arguments` are what
-    the run is known by from then on. One that was stopped before its first checkpoint starts from
-    the beginning.
+    UserError where version, spec, data or recipe changed, unless by `force`; more epochs extend
+    the run. `arguments` are what it is known by from then on. One that was stopped before its
+    first checkpoint starts from the beginning.
     """
     assert settings.out is not None
     with RunFolder(settings.out) as folder:
@@ -101,6 +110,8 @@ def resume(
         )  # an optimizer that is new starts afresh
         state |= {name: array for name, array in found.tensors.items() if name in state}
         trainer.compiled.stepper.load(step.to_packed(state))
+        planned = planned_epochs(found.manifest)
+        trainer.note = note(recipe, trainer.progress, trainer.batches.steps, planned)
         folder.remember(said)
         return trainer
 

@@ -14,6 +14,7 @@ from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse, recipe_of
 from cnndsl.passes.includes import read
 from cnndsl.passes.settings import parse_settings
+from cnndsl.python_args import changed
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.source import Failed, UserError
@@ -22,6 +23,10 @@ from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.run import open_any_data
 from cnndsl.training.targets import check_outputs, read_as
 from cnndsl.weights.fit import read_weights
+
+WORDS = ("optimizer", "schedule", "loss", "augment")
+"""Options of `cnndsl train` that say a setting as a spec does."""
+_PLAIN = ("task", "epochs", "batch", "seed", "lr")
 
 
 def stored_arguments(run: Path) -> dict[str, Any]:
@@ -54,15 +59,17 @@ def stored_recipe(stored: dict[str, Any], model: Model) -> Recipe:
 
 def known_by_recipe(recipe: Recipe) -> dict[str, Any]:
     """What `args.yaml` keeps of a recipe that the options of a command do not make."""
-    return {"recipe": recipe.written(), **dict.fromkeys(("task", "epochs", "batch", "seed", "lr"))}
+    return {"recipe": recipe.written(), **dict.fromkeys((*_PLAIN, *WORDS))}
 
 
 def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    """A recipe under `data task epochs batch seed lr`; None, or not there: as it is.
+    """A recipe under `data task epochs batch seed lr` and settings in a spec's words.
 
-    Data that are a file are known by their whole path.
+    None, or not there: as it is. Data that are a file are known by their whole path.
     """
     given = {k: v for k, v in options.items() if v is not None}
+    for name in (name for name in WORDS if name in given):
+        recipe = changed(recipe, {name: given[name]}, f"--{name}")
     if not isfinite(given.get("lr", 0)):
         raise UserError(f"lr: {given['lr']} is no learning rate")
     changes = {k: given[k] for k in ("data", "epochs", "batch", "seed") if k in given}

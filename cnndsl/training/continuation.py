@@ -1,0 +1,40 @@
+"""What is said where a run goes on: nothing is left to do, or it is given more epochs."""
+
+from cnndsl.lr_schedules import Schedule
+from cnndsl.recipe import Recipe
+from cnndsl.training.progress import Progress, learning_rate
+
+
+def note(recipe: Recipe, progress: Progress, steps: int, planned: int) -> str | None:
+    """A line for a run that is over, or that goes beyond the `planned` epochs; else None.
+
+    `steps` are those of an epoch.
+    """
+    if progress.should_stop(recipe):
+        column = recipe.watch.column if recipe.watch else "val_loss"
+        return f"nothing is left to do: no better {column} for {recipe.stop} epochs"
+    if progress.is_over(recipe):
+        more = 2 * recipe.epochs
+        return (
+            f"nothing is left to do: all {recipe.epochs} epochs are done\n  --epochs {more} goes on"
+        )
+    if recipe.epochs <= planned:
+        return None
+    rate = learning_rate(recipe, progress, progress.step, steps)
+    return (
+        f"{planned} epochs become {recipe.epochs}: {_effect(recipe.schedule)}\n"
+        f"  epoch {progress.epoch + 1} goes on with a learning rate of {rate:.4g}"
+    )
+
+
+def _effect(schedule: Schedule) -> str:
+    """What more epochs do to a schedule."""
+    word = f"`schedule {schedule.word}`"
+    if _follows_progress(schedule):
+        return f"{word} is laid over all of them anew"
+    return f"{word} goes on as it was"
+
+
+def _follows_progress(schedule: Schedule) -> bool:
+    """Whether its factor depends on which part of the run is done, not on the epoch alone."""
+    return schedule.factor(0.25, schedule.warmup + 1) != schedule.factor(0.75, schedule.warmup + 1)
