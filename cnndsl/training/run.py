@@ -17,12 +17,12 @@ from cnndsl.training.callbacks import Callback, Plots, TensorBoard
 from cnndsl.training.continuation import note
 from cnndsl.training.fingerprint import check_same, fingerprint, planned_epochs
 from cnndsl.training.folder import RunFolder, next_free
-from cnndsl.training.loop import Trainer
 from cnndsl.training.memory import check_weights
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved
+from cnndsl.training.trainer import Trainer
 from cnndsl.weights.base import Weights
 from cnndsl.weights.fit import fit_weights, load_weights
 from cnndsl.weights.initial import initial_weights

@@ -200,7 +200,7 @@ def _note_steps(file: str) -> None:
     """Write the time at the start of each step."""
     from time import monotonic
 
-    from cnndsl.training.loop import Trainer
+    from cnndsl.training.trainer import Trainer
 
     real = Trainer._step
     out = open(file, "a", encoding="ascii")  # noqa: SIM115

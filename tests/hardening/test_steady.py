@@ -21,8 +21,8 @@ from cnndsl.source import UserError
 from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.checkpoint import newest
-from cnndsl.training.loop import Trainer
 from cnndsl.training.settings import Settings
+from cnndsl.training.trainer import Trainer
 
 NET = "input 3x32x32\nconv 4 3x3 /2 bn relu; pool 2\nconv 8 3x3 relu\ngap; flatten; dense 10\n"
 

@@ -30,9 +30,9 @@ from cnndsl.source import UserError
 from cnndsl.training import checkpoint, run
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.compiled import calibrate
-from cnndsl.training.loop import Trainer
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted
+from cnndsl.training.trainer import Trainer
 from cnndsl.weights.initial import initial_weights
 
 SPEC = """input 3x32x32
