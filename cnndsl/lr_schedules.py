@@ -6,6 +6,7 @@ from math import cos, pi
 from cnndsl.fields import Word, arg, key
 
 registry: dict[str, type["Schedule"]] = {}
+_LOOKS = 64  # at so many places a schedule is asked whether it changes at all
 
 
 class Schedule(Word):
@@ -21,6 +22,14 @@ class Schedule(Word):
         """What the learning rate is multiplied by."""
         raise NotImplementedError(self.word)
 
+    def idle(self, epochs: int) -> str | None:
+        """What of it never acts in a run of so many epochs; None where all of it does."""
+        ends = 1 - 1e-6
+        at = [ends * i / _LOOKS for i in range(_LOOKS + 1)]
+        if len({self.factor(t, t * epochs) for t in at}) > 1:
+            return None
+        return f"`{self.word}` never changes the learning rate"
+
 
 @dataclass(frozen=True)
 class Constant(Schedule, word="constant"):
@@ -31,6 +40,9 @@ class Constant(Schedule, word="constant"):
     def factor(self, t: float, epoch: float) -> float:
         """1."""
         return 1.0
+
+    def idle(self, epochs: int) -> None:
+        """It is meant to do nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,12 @@ class MultiStep(Schedule, word="multistep"):
     def factor(self, t: float, epoch: float) -> float:
         """gamma to the power of how many of the epochs have come."""
         return self.gamma ** sum(epoch >= drop - 1e-9 for drop in self.at)
+
+    def idle(self, epochs: int) -> str | None:
+        """Drops at epochs that never come."""
+        late = [f"{drop:g}" for drop in self.at if drop >= epochs]
+        missed = f"the drops at {' and '.join(late)} never come" if late else None
+        return super().idle(epochs) or missed
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,11 @@ class Restarts(Schedule, word="restarts"):
         while epoch >= start + period - 1e-9:
             start, period = start + period, period * self.growth
         return Cosine(self.floor).factor((epoch - start) / period, epoch)
+
+    def idle(self, epochs: int) -> str | None:
+        """A period that does not end."""
+        never = f"`restarts` of {self.period:g} epochs never starts anew"
+        return super().idle(epochs) or (never if self.period >= epochs else None)
 
 
 @dataclass(frozen=True)
@@ -143,3 +166,10 @@ class Plateau(Schedule, word="plateau"):
     def factor(self, t: float, epoch: float) -> float:
         """1; the loop multiplies by gamma when the plateau is met."""
         return 1.0
+
+    def idle(self, epochs: int) -> str | None:
+        """Its first drop follows `patience` epochs behind the first, and acts on the next."""
+        if self.gamma == 1:
+            return "`plateau` with `gamma=1` never changes the learning rate"
+        never = f"`plateau` never acts: it waits for {self.patience} epochs"
+        return never if self.patience >= epochs - 1 else None

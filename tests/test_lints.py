@@ -136,6 +136,71 @@ def test_settings_as_large_as_what_they_act_on() -> None:
     assert not [d for d in inspect(Source(vector))[1] if d.code == "W207"]
 
 
+IDLE = {  # settings, and what of them never acts
+    "schedule plateau patience=10; stop 5; epochs 40": "`stop 5` ends the run before",
+    "schedule plateau patience=9": "`plateau` never acts",
+    "schedule plateau gamma=1; epochs 99": "never changes the learning rate",
+    "schedule step every=20; epochs 10": "`step` never changes the learning rate",
+    "schedule step gamma=1": "never changes the learning rate",
+    "schedule cosine floor=1": "never changes the learning rate",
+    "schedule exponential 1": "never changes the learning rate",
+    "schedule polynomial 0": "never changes the learning rate",
+    'schedule multistep "30 60"; epochs 20': "never changes the learning rate",
+    'schedule multistep "5 30 60"; epochs 20': "drops at 30 and 60 never come",
+    "schedule restarts 20; epochs 20": "never starts anew",
+    "stop 50; epochs 10": "never ends a run of 10 epochs",
+    "stop 9; epochs 10": "never ends a run of 10 epochs",
+    "watch val_loss min_delta=0.1": "`min_delta` is for",
+    "augment": "names no change",
+    "augment flip hue=0.1": "these have 1",
+    "augment saturation=0.1": "these have 1",
+    "ema 0": "remembers nothing",
+    "optimizer sgd lr=0.1 nesterov": "the momentum is 0",
+}
+ACTING = (
+    "schedule plateau patience=4; stop 5; epochs 40", "schedule plateau patience=8",
+    "schedule step every=9; epochs 10", "schedule step every=0.5; epochs 1", "schedule onecycle",
+    'schedule multistep "5 19.5"; epochs 20', "schedule restarts 5; epochs 20", "stop 8; epochs 10",
+    "schedule constant", "schedule exponential 0.99", "schedule constant warmup=1",
+    "watch val_loss min_delta=0.1; stop 3", "augment jitter=0.1", "ema 0.9", "epochs 1",
+    "optimizer sgd lr=0.1 momentum=0.9 nesterov", "optimizer nadam",
+)  # fmt: skip
+
+
+def in_training(settings: str) -> str:
+    return f"input 1x8x8\ngap; dense 10\ntrain {{ {settings} }}\n"
+
+
+@pytest.mark.parametrize("settings", IDLE)
+def test_a_setting_that_never_acts_is_told(settings: str) -> None:
+    (only,) = cnndsl.check(in_training(settings))
+    assert (only.code, only.span.line) == ("W208", 3)
+    assert IDLE[settings] in only.message
+
+
+@pytest.mark.parametrize("settings", ACTING)
+def test_settings_that_act_are_not(settings: str) -> None:
+    assert found(in_training(settings)) == []
+
+
+def test_what_does_nothing_can_be_left_out() -> None:
+    text = in_training("augment flip hue=0.1; ema 0; optimizer sgd lr=0.1 nesterov; stop 3")
+    left = in_training("augment flip; optimizer sgd lr=0.1; stop 3")
+    assert fixed(Source(text)).source.text == left
+
+
+def test_a_rate_of_the_command_line_is_looked_at_without_an_optimizer_in_the_spec() -> None:
+    from dataclasses import replace
+
+    from cnndsl.optim import Adam
+    from cnndsl.recipe import Recipe
+
+    (only,) = training_warnings(LINEAR, replace(Recipe(), optimizer=Adam(lr=1000)))
+    assert (only.code, only.span.line) == ("W204", 1)
+    assert "1000 is large for `adam`" in only.message
+    assert list(training_warnings(LINEAR, Recipe())) == []
+
+
 # Which are wanted
 
 NOISY = network("let a = 3", "conv 8 3x3 same relu relu")
@@ -175,6 +240,7 @@ def test_comments_do_not_switch_errors_off() -> None:
 
 # How it will be trained
 
+LINEAR = cnndsl.parse("input 1x8x8\ngap; dense 10\n").ir
 SOFT = cnndsl.parse("input 3x8x8\ngap; dense 7 softmax\n").ir
 
 

@@ -95,6 +95,15 @@ class Subject:
         return self.nodes[node.inputs[0]]
 
 
+def place_of(s: Subject, setting: str) -> Span:
+    """Where a setting or one of its keys is given; the input where that is not in the spec."""
+    if s.recipe is None:
+        return s.nodes[0].span
+    places = s.recipe.places
+    near = places.get(setting) or places.get(setting.partition(".")[0])
+    return near or s.nodes[0].span
+
+
 Lint = Callable[[Subject], Iterable[Found]]
 _REGISTRY: dict[str, Lint] = {}
 

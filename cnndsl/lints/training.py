@@ -8,10 +8,10 @@ from cnndsl.ir import Node
 from cnndsl.layers.activation import Activation, Sigmoid, Softmax
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
-from cnndsl.lints.base import Found, Subject, lint
+from cnndsl.lints.base import Found, Subject, lint, place_of
 from cnndsl.losses import MeanSquaredError
 from cnndsl.shapes import show
-from cnndsl.source import Fix, Span
+from cnndsl.source import Fix
 
 CLASSES = {
     "cifar10": 10, "mnist": 10, "shapes": 10, "shapes_multilabel": 6, "shapes_regression": 3,
@@ -95,17 +95,17 @@ def other_classes(s: Subject) -> Iterator[Found]:
 @lint("W204")
 def far_rate(s: Subject) -> Iterator[Found]:
     """A learning rate that the optimizer is hardly ever used with."""
-    if s.recipe is None or "optimizer" not in s.recipe.said:
+    if s.recipe is None:
         return
     optimizer = s.recipe.optimizer
     low, high = optimizer.typical_lr
     default = keys(type(optimizer))["lr"].default
     if low <= optimizer.lr <= high:
         return
-    at = s.recipe.places.get("optimizer.lr") or s.recipe.places["optimizer"]
     size = "small" if optimizer.lr < low else "large"
     yield Found(
-        f"a learning rate of {optimizer.lr:g} is {size} for `{optimizer.word}`", at,
+        f"a learning rate of {optimizer.lr:g} is {size} for `{optimizer.word}`",
+        place_of(s, "optimizer.lr"),
         f"it is mostly between {low:g} and {high:g}; `lr={default:g}` is the default",
     )  # fmt: skip
 
@@ -150,7 +150,7 @@ def augment_too_large(s: Subject) -> Iterator[Found]:
     if warmup >= epochs:
         yield Found(
             f"the warm-up takes {warmup:g} epochs, the whole training {epochs}",
-            _place(s, "schedule.warmup"), "the learning rate never gets to its full height: "
+            place_of(s, "schedule.warmup"), "the learning rate never gets to its full height: "
             "warm up for a tenth of the epochs or less", _said(s, "epochs"),
         )  # fmt: skip
     for name in ("cutout", "crop"):
@@ -158,12 +158,6 @@ def augment_too_large(s: Subject) -> Iterator[Found]:
         if size and pixels >= min(size):
             yield Found(
                 f"`{name}` takes {pixels} pixels of a picture of {show(size)}",
-                _place(s, f"augment.{name}"), f"a quarter is much already: `{max(size) // 4}`"
+                place_of(s, f"augment.{name}"), f"a quarter is much already: `{max(size) // 4}`"
                 if min(size) > 3 else f"leave `{name}` out",
             )  # fmt: skip
-
-
-def _place(s: Subject, key: str) -> Span:
-    """Where a setting's key is given; the input where that is not in the spec."""
-    assert s.recipe is not None
-    return s.recipe.places.get(key, s.nodes[0].span)

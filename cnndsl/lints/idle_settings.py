@@ -1,0 +1,135 @@
+"""W208: settings of `train` that cannot change anything in the run that they are written for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnndsl.edits import removal, without
+from cnndsl.lints.base import Found, Subject, lint, place_of
+from cnndsl.lr_schedules import Plateau
+from cnndsl.recipe import Augment, Recipe
+from cnndsl.source import Fix
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A setting or key, as `Recipe.places` has it, why it never acts, and how to mend that.
+
+    `needless`: the recipe is the same without it, whatever was meant.
+    """
+
+    key: str
+    message: str
+    help: str
+    needless: bool = False
+
+
+@lint("W208")
+def idle_setting(s: Subject) -> Iterator[Found]:
+    """Settings that never act, each for a reason of its own."""
+    if s.recipe is None:
+        return
+    for look in (_stop, _schedule, _watch, _augment, _ema, _nesterov):
+        for idle in look(s.recipe, s):
+            fix = _removed(s.recipe, idle) if idle.needless else None
+            yield Found(idle.message, place_of(s, idle.key), idle.help, fix=fix)
+
+
+def _removed(recipe: Recipe, idle: Idle) -> Fix | None:
+    """Without the key or the whole setting, where the spec has it."""
+    at = recipe.places.get(idle.key)
+    if at is None:
+        return None
+    return removal(at) if "." in idle.key else without(at)
+
+
+def _stop(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """Early stopping with more patience than there are epochs."""
+    stop, epochs = recipe.stop, recipe.epochs
+    if stop is not None and stop >= epochs - 1:
+        yield Idle(
+            "stop",
+            f"`stop {stop}` never ends a run of {_epochs(epochs)}",
+            "wait for a tenth to a third of the epochs, or leave it out",
+        )
+
+
+def _schedule(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """A schedule that is over before it begins, or some part of it."""
+    schedule = recipe.schedule
+    reason = schedule.idle(recipe.epochs)
+    if reason:
+        hint = "let it act earlier, give more `epochs`, or take `schedule constant`"
+        yield Idle("schedule", f"{reason} in a run of {_epochs(recipe.epochs)}", hint)
+    elif _ends_before_a_drop(recipe):
+        yield Idle(
+            "schedule.patience",
+            f"`stop {recipe.stop}` ends the run before `plateau` has waited for its drop",
+            "let `stop` wait for about three times as long as `plateau`",
+        )
+
+
+def _ends_before_a_drop(recipe: Recipe) -> bool:
+    """Whether early stopping has no more patience than the plateau."""
+    schedule, stop = recipe.schedule, recipe.stop
+    return isinstance(schedule, Plateau) and stop is not None and schedule.patience >= stop
+
+
+def _watch(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """`min_delta` where nothing waits."""
+    waits = recipe.stop is not None or isinstance(recipe.schedule, Plateau)
+    if recipe.watch is not None and recipe.watch.min_delta and not waits:
+        yield Idle(
+            "watch.min_delta",
+            "`min_delta` is for `stop` and `schedule plateau`, and neither is given",
+            "add `stop 10`, or leave it out",
+            needless=True,
+        )
+
+
+def _augment(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """`augment` without a change, or with changes of colours where there are none."""
+    how, channels = recipe.augment, s.model.input[0]
+    if how == Augment():
+        if "augment" in recipe.said:
+            yield Idle(
+                "augment",
+                "`augment` names no change, so images stay as they are",
+                "say what may change: `augment flip crop=4`, or leave it out",
+                needless=True,
+            )
+        return
+    for name in ("hue", "saturation"):
+        if getattr(how, name) and channels != 3:
+            yield Idle(
+                f"augment.{name}",
+                f"`{name}` is for images of three channels, and these have {channels}",
+                "leave it out; `jitter` changes brightness and contrast of any image",
+                needless=True,
+            )
+
+
+def _ema(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """A moving mean that remembers nothing."""
+    if recipe.ema == 0:
+        yield Idle(
+            "ema",
+            "`ema 0` remembers nothing: the mean is the weights themselves",
+            "0.999 remembers about a thousand steps; else leave it out",
+            needless=True,
+        )
+
+
+def _nesterov(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """Nesterov's look ahead without momentum."""
+    optimizer = recipe.optimizer
+    if getattr(optimizer, "nesterov", None) and not getattr(optimizer, "momentum", 1):
+        yield Idle(
+            "optimizer.nesterov",
+            "`nesterov` looks ahead along the momentum, and the momentum is 0",
+            "give it: `momentum=0.9`, or leave `nesterov` out",
+            needless=True,
+        )
+
+
+def _epochs(count: float) -> str:
+    return f"{count:g} epoch{'s' * (count != 1)}"
