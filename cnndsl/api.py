@@ -1,5 +1,6 @@
 """Specs in Python: `load`, `parse`, `check`, `Model`, `from_onnx`, `formatted`."""
 
+import warnings
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -100,7 +101,8 @@ class Model:
         """The inference graph (see `cnndsl compile --help`); UserError for weights that do not fit.
 
         `weights` are arrays by name, a file of weights, or None for fresh ones from `seed`.
-        `mean`, `std` and the names of `classes` are those of the file, if nothing is given.
+        `mean`, `std` and the names of `classes` are those of the file, if nothing is given; a
+        UserWarning says where they can hardly be meant.
         """
         from cnndsl.backend.inference import Options, inference_model
         from cnndsl.weights.fit import as_weights, load_weights
@@ -117,6 +119,8 @@ class Model:
         fixed = None if batch is None else index(batch)
         options = Options(index(opset), fixed, fold, uint8, info.updated(mean, std, classes))
         options.check(self.ir)
+        for doubt in options.info.doubts():
+            warnings.warn(doubt, stacklevel=2)
         return inference_model(self.ir, tensors, options)
 
     def save(self, path: str | Path, **options: Any) -> None:

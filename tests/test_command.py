@@ -328,6 +328,29 @@ def test_weights_may_be_anything_that_numpy_takes() -> None:
         model.to_onnx(mean=float("nan"))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--mean", "123.675"), "mean 123.675: images are in 0…1 here; of 0…255 it is mean 0.485"),
+        (("--mean", "0.4,0.5,0.4", "--std", "57,58,59.5"), "it is std 0.223529,0.227451,0.233333"),
+        (("--classes", "a,b,a"), "classes: 2 are called `a`"),
+        (("--mean", "0.485", "--std", "0.229", "--classes", "a,b,c"), ""),
+    ],
+)
+def test_what_can_hardly_be_meant_of_preprocessing_and_classes_is_told(
+    options: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.cnn").write_text(GOOD)
+    assert run("compile", str(tmp_path / "m.cnn"), "-o", str(tmp_path / "m.onnx"), *options) == 0
+    err = capsys.readouterr().err
+    assert (f"{said}\n" in err) if said else ("warning" not in err)
+
+
+def test_python_warns_of_them_too() -> None:
+    with pytest.warns(UserWarning, match="of 0…255 it is mean 0.5"):
+        cnndsl.parse(GOOD).to_onnx(mean=127.5)
+
+
 def test_a_file_of_blocks_is_a_part_and_no_empty_spec(capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.cnn").unlink()
     Path("blocks.cnn").write_text("block cell(c) { conv c 3x3 pad relu }\nlet width = 8\n")

@@ -95,7 +95,12 @@ QUIET = {
     ),
     "a default of statements": "default bn eps=1e-3; conv 8 3x3 same nobias; bn; relu",
     "norms of two branches": "add { conv 8 1x1 bn | conv 8 3x3 same bn }; relu",
-    "softmax for those who do not train": "gap; dense 10 softmax",
+    "probabilities for a loss of probabilities": (
+        "gap; dense 10 softmax; train { task classification; loss mse }"
+    ),
+    "amounts are not negative": "gap; dense 3 relu; train { loss mae }",
+    "a temperature": "gap; dense 10 scale",
+    "features of an image": "conv 8 3x3 same relu; dropout 0.1",
 }
 
 
@@ -165,6 +170,27 @@ ACTING = (
     "watch val_loss min_delta=0.1; stop 3", "augment jitter=0.1", "ema 0.9", "epochs 1",
     "optimizer sgd lr=0.1 momentum=0.9 nesterov", "optimizer nadam",
 )  # fmt: skip
+
+
+BEHIND_LOGITS = {  # the end of a network, and what is said at which column of its line
+    "dense 10 relu": ("W209", 10),
+    "dense 10; dropout 0.5": ("W209", 11),
+    "dense 10 droppath": ("W209", 10),
+    "dense 10; gelu": ("W209", 11),
+    "dense 10 tanh; train { data cifar10 }": ("W209", 10),
+    "dense 10 clamp; train { loss bce; task multilabel }": ("W209", 10),
+    "dense 10 dropout 0.1; train { loss mae }": ("W209", 10),
+    "dense 10 softmax": ("W201", 10),
+    "conv 10 1x1; gap; softmax": ("W201", 19),
+    "dense 4 sigmoid": ("W201", 9),
+}
+
+
+@pytest.mark.parametrize("end", BEHIND_LOGITS)
+def test_what_follows_the_logits_is_told_with_and_without_a_recipe(end: str) -> None:
+    (only,) = cnndsl.check(f"input 3x8x8\nconv 8 3x3 same relu; gap\n{end}\n")
+    assert (only.code, only.span.column) == BEHIND_LOGITS[end]
+    assert only.span.line == 3
 
 
 def in_training(settings: str) -> str:
@@ -274,7 +300,7 @@ def test_fixes_mend_what_they_are_for(code: str) -> None:
 def test_these_can_be_fixed() -> None:
     mended = {code for code in FIXABLE if code.startswith("W")}
     assert mended == {
-        "W001", "W003", "W101", "W102", "W103", "W201", "W202", "W203", "W206",
+        "W001", "W003", "W101", "W102", "W103", "W201", "W202", "W203", "W206", "W209",
         "W301", "W302", "W303", "W304", "W306", "W311", "W401", "W402", "W403", "W404",
     }  # fmt: skip
     assert {"E101", "E103", "E109", "E202"} <= set(FIXABLE)

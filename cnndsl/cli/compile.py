@@ -96,6 +96,8 @@ def command(
     else:
         loaded = ModelWeights(initial_weights(model, seed), ModelInfo())
     info = loaded.info.updated(mean, std, classes)
+    for doubt in info.doubts():
+        click.echo(f"warning: {doubt}", err=True)
     if train:
         return _write_training(model, replace(loaded, info=info), output, train, batch, conv)
     options = Options(opset, batch, fold, uint8, info)

@@ -1,6 +1,7 @@
 """W2…: recipes that do not fit the network."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cnndsl.edits import removal, without
 from cnndsl.fields import keys
@@ -9,7 +10,8 @@ from cnndsl.layers.activation import Activation, Sigmoid, Softmax
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint, place_of
-from cnndsl.losses import MeanSquaredError
+from cnndsl.losses import Loss, MeanSquaredError
+from cnndsl.recipe import Recipe
 from cnndsl.shapes import show
 from cnndsl.source import Fix
 
@@ -19,50 +21,55 @@ CLASSES = {
 """Outputs that the known data sets need: classes, labels or numbers."""
 
 
-def _last(s: Subject) -> Node:
+def last_node(s: Subject) -> Node:
     """The node whose output is trained for."""
     return s.nodes[s.model.outputs[s.model.main_output]]
 
 
-def _removed(s: Subject, node: Node) -> Fix | None:
+def removed(s: Subject, node: Node, safe: bool = True) -> Fix | None:
     """A fix that removes a word, or a statement of one word, and what parts it from others."""
     span, statement = node.span, node.statement
     if statement is None or not (node.follows or statement == span) or not s.is_alone(node):
         return None
     before = span.source.text[: span.start].rstrip(" \t")
-    return removal(span, " \t;") if before[-1:] not in ("", "\n") else without(span)
+    behind = before[-1:] not in ("", "\n")
+    fix = removal(span, " \t;") if behind else without(span)
+    return replace(fix, safe=safe)
 
 
 @lint("W201")
 def double_softmax(s: Subject) -> Iterator[Found]:
     """A model that ends in softmax or sigmoid before a loss that has it inside."""
-    last = _last(s)
-    loss = s.recipe.loss if s.recipe else None
-    if loss is None or not loss.activation:
-        return
-    if not isinstance(last.layer, Softmax | Sigmoid):
+    last, loss = last_node(s), assumed_loss(s)
+    if loss is None or not loss.activation or not isinstance(last.layer, Softmax | Sigmoid):
         return
     yield Found(
         f"`{last.layer.word}` before `{loss.word}`, which has the {loss.activation} inside: it is "
         "applied twice", last.span, "end in logits: gradients through two of them nearly vanish",
-        _said(s, "loss"), _removed(s, last),
+        _said(s, "loss", loss), removed(s, last, safe=s.recipe is not None),
     )  # fmt: skip
 
 
-def _said(s: Subject, setting: str) -> tuple[str, ...]:
+def assumed_loss(s: Subject) -> Loss | None:
+    """The loss of `train`, or the one that a training without more words has; None: not clear."""
+    if s.recipe is not None:
+        return s.recipe.loss
+    vector = all(size == 1 for size in last_node(s).shape[1:])
+    return Recipe().resolved(last_node(s).shape).loss if vector else None
+
+
+def _said(s: Subject, setting: str, default: Loss | None = None) -> tuple[str, ...]:
     """Where a setting is given, or that it is the default."""
-    assert s.recipe is not None
-    place = s.recipe.places.get(setting)
+    place = s.recipe.places.get(setting) if s.recipe else None
     if place is None:
-        loss = s.recipe.loss if setting == "loss" else None
-        return (f"`loss {loss.word}` is the default",) if loss else ()
+        return (f"`loss {default.word}` is the default of `cnndsl train`",) if default else ()
     return (f"`{place.text}` at line {place.line}",)
 
 
 @lint("W202")
 def wants_probabilities(s: Subject) -> Iterator[Found]:
     """`mse` on raw logits: its targets are 0 and 1."""
-    last = _last(s)
+    last = last_node(s)
     if s.recipe is None or not isinstance(s.recipe.loss, MeanSquaredError):
         return
     if isinstance(last.layer, Activation) or s.recipe.known_task().kind == "numbers":
@@ -77,7 +84,7 @@ def wants_probabilities(s: Subject) -> Iterator[Found]:
 def other_classes(s: Subject) -> Iterator[Found]:
     """As many outputs as the data set has classes."""
     wanted = CLASSES.get(s.recipe.data or "") if s.recipe else None
-    last, node = _last(s), _last(s)
+    last, node = last_node(s), last_node(s)
     if wanted is None or s.recipe is None or last.shape[0] == wanted:
         return
     while not isinstance(node.layer, Dense) and node.inputs and node.shape == last.shape:

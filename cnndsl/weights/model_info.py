@@ -4,7 +4,8 @@ It stands in the metadata: of weights as one text, of ONNX files as an entry eac
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -58,6 +59,17 @@ class ModelInfo:
         if self.task is not None and self.task.width() not in (None, outputs):
             have = f"{self.task.width()} {self.task.nouns}"
             raise UserError(f"`task {self.task.word}` was trained for {have}, not for {outputs}")
+
+    def doubts(self) -> Iterator[str]:
+        """What can hardly be meant: numbers of pixels in 0…255, and a name of several classes."""
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if any(n > 1 for n in numbers):
+                of_pixels, ours = (",".join(f"{n:.6g}" for n in ns)
+                                   for ns in (numbers, [n / 255 for n in numbers]))  # fmt: skip
+                yield f"{name} {of_pixels}: images are in 0…1 here; of 0…255 it is {name} {ours}"
+        counts = Counter(self.classes)
+        for name in (name for name, count in counts.items() if count > 1):
+            yield f"classes: {counts[name]} are called `{name}`"
 
     def onnx_metadata(self) -> dict[str, str]:
         """Entries of an ONNX file, without those at their defaults; see `info_from_onnx`."""
