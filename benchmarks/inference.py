@@ -17,7 +17,8 @@ RIVALS = ("eager", "channels_last", "unfolded")
 
 
 def our_run(name, batch, threads, fold):
-    from cnndsl.backend.inference import Options, inference_model
+    from cnndsl.backend.artifact import inference_model
+    from cnndsl.backend.inference import Options
     from cnndsl.runtime.session import open_session
     from cnndsl.weights.initial import initial_weights
 

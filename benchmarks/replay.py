@@ -23,8 +23,8 @@ from zlib import crc32
 import numpy as np
 
 from cnndsl.api import load, parse
-from cnndsl.backend.inference import Options, inference_tape
-from cnndsl.backend.pipelines import split_step, training_step
+from cnndsl.backend.inference import Options
+from cnndsl.backend.pipelines import inference_tape, split_step, training_step
 from cnndsl.backend.step import OPSET, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.lower.conv.table import algorithms

@@ -104,7 +104,8 @@ class Model:
         `mean`, `std` and the names of `classes` are those of the file, if nothing is given; a
         UserWarning says where they can hardly be meant.
         """
-        from cnndsl.backend.inference import Options, inference_model
+        from cnndsl.backend.artifact import inference_model
+        from cnndsl.backend.inference import Options
         from cnndsl.weights.fit import as_weights, load_weights
         from cnndsl.weights.model_info import ModelInfo
 

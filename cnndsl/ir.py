@@ -61,6 +61,13 @@ class Node:
         """Line of the spec."""
         return self.span.line
 
+    @property
+    def origin(self) -> str:
+        """`model.cnn:3: conv 64 3x3`: where the node comes from, and its line."""
+        source = self.span.source
+        name = source.path.name if source.path else source.name
+        return f"{name}:{self.line}: {source.line(self.line).strip()}"
+
 
 @dataclass(frozen=True, repr=False)
 class Model:

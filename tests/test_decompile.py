@@ -16,7 +16,8 @@ from running import Arrays, error, random_array, random_input, random_tensors, r
 from strategies import nets
 
 import cnndsl
-from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.artifact import inference_model
+from cnndsl.backend.inference import Options
 from cnndsl.cli import group, main
 from cnndsl.decompile import Decompiled, from_graph
 from cnndsl.source import UserError

@@ -1,18 +1,29 @@
-"""Training steps as files that need nothing of ours: `cnndsl compile --train`."""
+"""Graphs as files that need nothing of ours: inference, and the training step."""
 
 import json
 from typing import TYPE_CHECKING
 
-from cnndsl.backend.inference import lines, metadata
-from cnndsl.backend.pipelines import split_step, training_step
+from cnndsl.backend.inference import Options
+from cnndsl.backend.pipelines import inference_tape, split_step, training_step
 from cnndsl.backend.step import OPSET, Step, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
+from cnndsl.version import LANGUAGE, version
 from cnndsl.weights.base import Weights
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+
+def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
+    """The ONNX model; its metadata hold the source text, the version and the settings.
+
+    A float input takes pictures that are normalised already: the metadata say how they are.
+    """
+    tape = inference_tape(model, weights, options)
+    entries = _origin(model) | options.info.onnx_metadata()
+    return export(tape, model.name, options.opset, entries, lines(model))
 
 
 def step_model(
@@ -23,7 +34,7 @@ def step_model(
     """
     step = training_step(model, recipe, options)
     state = step.initial_state(weights)
-    return export(step.tape, model.name, OPSET, _metadata(model, step), lines(model), state)
+    return export(step.tape, model.name, OPSET, _step_metadata(model, step), lines(model), state)
 
 
 def split_models(
@@ -31,12 +42,30 @@ def split_models(
 ) -> "tuple[ModelProto, ModelProto]":
     """The gradient and the update as two models, with the same defaults."""
     step, apply = split_step(model, recipe, options)
-    state, entries = step.initial_state(weights), _metadata(model, step)
+    state, entries = step.initial_state(weights), _step_metadata(model, step)
     first = export(step.tape, f"{model.name}.grad", OPSET, entries, lines(model), state)
     return first, export(apply, f"{model.name}.apply", OPSET, entries, defaults=state)
 
 
-def _metadata(model: Model, step: Step) -> dict[str, str]:
+def _origin(model: Model) -> dict[str, str]:
+    """What the ONNX file says of its origin."""
+    used = {"cnndsl_used": json.dumps(dict(model.used))} if model.used else {}
+    return {
+        "cnndsl_version": version(),
+        "cnndsl_language": str(LANGUAGE),
+        "cnndsl_source": model.source.text,
+        **used,
+        "cnndsl_settings": json.dumps(dict(model.settings), sort_keys=True),
+        "cnndsl_input": json.dumps(list(model.input)),
+    }
+
+
+def lines(model: Model) -> dict[int, str]:
+    """The origin of each line that has a layer, of the spec itself."""
+    return {node.line: node.origin for node in model.nodes if node.span.source is model.source}
+
+
+def _step_metadata(model: Model, step: Step) -> dict[str, str]:
     """Origin, and how each state tensor is turned back into ONNX's layout: read as the permuted
     `split`, undo `perm`, read as `shape`.
     """
@@ -44,4 +73,4 @@ def _metadata(model: Model, step: Step) -> dict[str, str]:
         name: {"shape": layout.shape, "split": layout.split, "perm": layout.perm}
         for name, layout in step.layouts.items()
     }
-    return {**metadata(model), "cnndsl_layouts": json.dumps(layouts)}
+    return {**_origin(model), "cnndsl_layouts": json.dumps(layouts)}

@@ -1,23 +1,17 @@
-"""Model to inference graph: batch-norm folded, explicit pads, dynamic batch, deterministic."""
+"""The inference graph: explicit pads, dynamic batch, weights as constants, deterministic."""
 
-import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cnndsl.graph.emitter import Emitter
-from cnndsl.graph.export import IR_VERSIONS, export
-from cnndsl.graph.passes.fold_batch_norm import fold_batch_norm
+from cnndsl.graph.export import IR_VERSIONS
+from cnndsl.graph.pipeline import State
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.ir import Model, Node
+from cnndsl.ir import Model
 from cnndsl.source import UserError
-from cnndsl.version import LANGUAGE, version
 from cnndsl.weights.base import Weights
 from cnndsl.weights.model_info import ModelInfo
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 
 @dataclass(frozen=True)
@@ -75,20 +69,33 @@ def write_layers(model: Model, emitter: Emitter, x: Value) -> list[Value]:
     return values
 
 
-def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
-    """The forward pass on a tape."""
-    tape = Tape()
-    batch = options.batch or "N"
+@dataclass(frozen=True)
+class InferenceState(State):
+    """An inference graph while it is built."""
+
+    model: Model
+    weights: Weights
+    options: Options
+
+
+def emit(state: InferenceState) -> InferenceState:
+    """The forward pass, every layer by ONNX's own operators."""
+    tape, model, options = Tape(), state.model, state.options
     if options.uint8:
         x = _pictures(tape, model, options)
     else:
-        x = tape.input("input", (batch, *model.input))
-    values = write_layers(model, InferenceEmitter(tape, weights), x)
+        x = tape.input("input", (options.batch or "N", *model.input))
+    values = write_layers(model, InferenceEmitter(tape, state.weights), x)
     tape.outputs = {name: values[i] for name, i in model.outputs.items()}
-    if options.info.task is not None:
-        deploy = options.info.task.deployed
-        tape.outputs = {name: deploy(tape, value) for name, value in tape.outputs.items()}
-    return fold_batch_norm(tape) if options.fold else tape
+    return replace(state, tape=tape)
+
+
+def deploy(state: InferenceState) -> InferenceState:
+    """What the task appends to each output, such as the sigmoid of multi-label classification."""
+    task, tape = state.options.info.task, state.tape
+    if task is not None:
+        tape.outputs = {name: task.deployed(tape, value) for name, value in tape.outputs.items()}
+    return state
 
 
 def _pictures(tape: Tape, model: Model, options: Options) -> Value:
@@ -105,38 +112,3 @@ def normalised(tape: Tape, x: Value, mean: tuple[float, ...], std: tuple[float, 
     shift = (-np.array(mean) / np.array(std)).astype(x.dtype).reshape(-1, 1, 1)
     scaled = tape.op("Mul", x, tape.const(scale))
     return tape.op("Add", scaled, tape.const(shift)) if shift.any() else scaled
-
-
-def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
-    """The ONNX model; its metadata hold the source text, the version and the settings.
-
-    A float input takes pictures that are normalised already: the metadata say how they are.
-    """
-    tape = inference_tape(model, weights, options)
-    said = metadata(model)
-    said |= options.info.onnx_metadata()
-    return export(tape, model.name, options.opset, said, lines(model))
-
-
-def metadata(model: Model) -> dict[str, str]:
-    """What the ONNX file says of its origin."""
-    used = {"cnndsl_used": json.dumps(dict(model.used))} if model.used else {}
-    return {
-        "cnndsl_version": version(),
-        "cnndsl_language": str(LANGUAGE),
-        "cnndsl_source": model.source.text,
-        **used,
-        "cnndsl_settings": json.dumps(dict(model.settings), sort_keys=True),
-        "cnndsl_input": json.dumps(list(model.input)),
-    }
-
-
-def lines(model: Model) -> dict[int, str]:
-    """`model.cnn:3: conv 64 3x3` for each line that has a layer (of the spec itself)."""
-    return {node.line: _place(node) for node in model.nodes if node.span.source is model.source}
-
-
-def _place(node: Node) -> str:
-    source = node.span.source
-    name = source.path.name if source.path else source.name
-    return f"{name}:{node.line}: {source.line(node.line).strip()}"

@@ -5,14 +5,16 @@ Each tuple reads top to bottom. `cnndsl emit --stage NAME` prints what stands be
 
 from dataclasses import replace
 
+from cnndsl.backend import forward, inference
 from cnndsl.backend.backward import backward, report_gradients
-from cnndsl.backend.forward import emit, lower
+from cnndsl.backend.inference import InferenceState, Options
 from cnndsl.backend.loss import loss, report_loss
 from cnndsl.backend.step import Step, StepOptions, StepState, resolved
 from cnndsl.backend.update import update, update_apart
 from cnndsl.graph.passes.drop_dead import drop_dead
 from cnndsl.graph.passes.drop_stops import drop_stops
 from cnndsl.graph.passes.fast_idioms import fast_idioms
+from cnndsl.graph.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.graph.passes.fold_constants import fold_constants
 from cnndsl.graph.passes.merge_reshapes import merge_reshapes
 from cnndsl.graph.passes.node_order import node_order
@@ -20,16 +22,26 @@ from cnndsl.graph.passes.pool_first import pool_first
 from cnndsl.graph.passes.share_common import share_common
 from cnndsl.graph.passes.synchronise_norms import synchronise_norms
 from cnndsl.graph.passes.unstretch import unstretch
-from cnndsl.graph.pipeline import Pipeline, on_state, on_tape, run
+from cnndsl.graph.pipeline import Pass, Pipeline, on_state, on_tape, run
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
+from cnndsl.weights.base import Weights
+
+
+def _folds(state: InferenceState) -> bool:
+    return state.options.fold
 
 
 def _fast(state: StepState) -> bool:
     return state.options.fast
 
 
+INFERENCE: Pipeline[InferenceState] = (
+    on_state(inference.emit),
+    on_state(inference.deploy),
+    on_tape(fold_batch_norm, when=_folds),
+)
 SIMPLIFY = (
     drop_dead,
     drop_stops,
@@ -51,16 +63,21 @@ FINISH: Pipeline[StepState] = (
     on_tape(node_order),
 )
 BACKWARD: Pipeline[StepState] = (
-    on_state(emit),
+    on_state(forward.emit),
     on_tape(synchronise_norms),
     on_tape(pool_first),
-    on_state(lower),
+    Pass("lowered", forward.lower),
     on_state(loss),
     on_state(backward),
 )
 STEP = (*BACKWARD, on_state(update), on_state(report_loss), *FINISH)
 GRADIENTS = (*BACKWARD, on_state(report_gradients), on_state(report_loss))
 UPDATE = (on_state(update_apart), *FINISH)
+
+
+def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
+    """The inference graph: images → the model's outputs, by their names."""
+    return run(INFERENCE, InferenceState(model=model, weights=weights, options=options)).tape
 
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:

@@ -80,8 +80,9 @@ def command(
     classes: tuple[str, ...] | None, train: str | None, conv: str,
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
+    from cnndsl.backend.artifact import inference_model
     from cnndsl.backend.check import checked_bytes
-    from cnndsl.backend.inference import Options, inference_model
+    from cnndsl.backend.inference import Options
     from cnndsl.files import write_whole
     from cnndsl.weights.fit import ModelWeights, load_weights
     from cnndsl.weights.initial import initial_weights

@@ -65,7 +65,8 @@ def _node(model: Model, node: Node) -> str:
 
 def tape_text(model: Model) -> str:
     """The inference graph before export: operators with shapes."""
-    from cnndsl.backend.inference import Options, inference_tape
+    from cnndsl.backend.inference import Options
+    from cnndsl.backend.pipelines import inference_tape
     from cnndsl.weights.initial import initial_weights
 
     return show_tape(inference_tape(model, initial_weights(model), Options()))
@@ -87,7 +88,8 @@ def onnx_text(model: Model) -> str:
     """The exported graph in ONNX's own textual form, tensors left out."""
     import onnx.printer
 
-    from cnndsl.backend.inference import Options, inference_model
+    from cnndsl.backend.artifact import inference_model
+    from cnndsl.backend.inference import Options
     from cnndsl.weights.initial import initial_weights
 
     proto = inference_model(model, initial_weights(model), Options())

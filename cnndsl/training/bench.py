@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.artifact import inference_model
+from cnndsl.backend.inference import Options
 from cnndsl.backend.step import StepOptions
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.artifact import inference_model
+from cnndsl.backend.inference import Options
 from cnndsl.backend.step import OPSET, main_output
 from cnndsl.data.dataset import Split, Targets
 from cnndsl.graph.export import export

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.inference import Options, inference_model
+from cnndsl.backend.artifact import inference_model
+from cnndsl.backend.inference import Options
 from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite, write_whole
