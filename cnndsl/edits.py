@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnndsl.files import write_whole
@@ -20,6 +20,17 @@ def apply(source: Source, fixes: Iterable[Fix]) -> tuple[str, int]:
         parts += [source.text[at : fix.span.start], fix.text]
         at, done = fix.span.end, done + 1
     return "".join([*parts, source.text[at:]]), done
+
+
+def joined(fixes: Sequence[Fix]) -> Fix:
+    """Several fixes that do not overlap as one."""
+    first, *rest = sorted(fixes, key=lambda f: f.span.start)
+    source, text, end = first.span.source, first.text, first.span.end
+    for fix in rest:
+        text += source.text[end : fix.span.start] + fix.text
+        end = fix.span.end
+    span = Span(source, first.span.start, end)
+    return Fix(span, text, f"write `{text}`", safe=all(f.safe for f in fixes))
 
 
 def removal(span: Span, between: str = " \t", safe: bool = True) -> Fix:

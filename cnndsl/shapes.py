@@ -17,6 +17,11 @@ def show(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
+def short(pair: Pair) -> str:
+    """`(2, 2)` as `2`, `(2, 1)` as `2x1`."""
+    return str(pair[0]) if pair[0] == pair[1] else show(pair)
+
+
 def reach(kernel: int, dilation: int) -> int:
     """How many inputs a dilated kernel spans."""
     return (kernel - 1) * dilation + 1

@@ -5,12 +5,14 @@ shape, the parameters, the cost and the ONNX operators. It knows nothing of span
 """
 
 from dataclasses import dataclass, replace
+from math import isqrt
 from typing import Any, ClassVar, Self
 
 from cnndsl.fields import Word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ONE_FAN, ZEROS, Fans, Init
+from cnndsl.layers.mend import Before, Mend
 from cnndsl.shapes import Shape, show
 
 registry: dict[str, type["Layer"]] = {}
@@ -20,8 +22,7 @@ class Reject(Exception):  # noqa: N818  (read as: the layer rejects its input)
     """A layer cannot take its input; the pass that knows the place adds span and history.
 
     `arg` names the field to point at (the word itself by default), `assume` is the shape to go on
-    with, so that later independent errors are found in the same run. `before` is a statement that
-    mends it, put before the rejecting one.
+    with, so that later independent errors are found in the same run. `mend` is what to write.
     """
 
     def __init__(
@@ -32,11 +33,11 @@ class Reject(Exception):  # noqa: N818  (read as: the layer rejects its input)
         arg: str | None = None,
         help: str | None = None,
         assume: Shape | None = None,
-        before: str | None = None,
+        mend: Mend | None = None,
     ) -> None:
         super().__init__(message)
         self.code, self.message, self.arg, self.help, self.assume = code, message, arg, help, assume
-        self.before = before
+        self.mend = mend
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,21 @@ def image(x: Shape, word: str) -> tuple[int, int, int]:
     """The shape as channels, height, width; rejects vectors."""
     if len(x) == 3:
         return x
+    square = squarish(x[0])
     raise Reject(
         "E202",
         f"`{word}` needs an image, but its input is a vector of {show(x)} features",
-        help=f"put `{word}` before `flatten` and `dense`, or `reshape` to an image such as 3x8x8",
+        help=f"put `{word}` before `flatten` and `dense`",
+        mend=Before(
+            f"reshape {show(square)}", square, f", or write `reshape {show(square)}` before it"
+        ),
     )
+
+
+def squarish(features: int) -> tuple[int, int, int]:
+    """The largest square image of so many values, with as many channels as that takes."""
+    side = next(n for n in range(min(isqrt(features), 256), 0, -1) if features % (n * n) == 0)
+    return (features // (side * side), side, side)
 
 
 def sample(x: Value) -> Shape:

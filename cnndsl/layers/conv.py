@@ -9,7 +9,9 @@ from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject, Window, image, sample, sole_padding
-from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, reach, show, window_2d
+from cnndsl.layers.groups import check_groups
+from cnndsl.layers.mend import Field
+from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, reach, short, show, window_2d
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,21 @@ class Geometry:
 
     def _reject(self, x: Shape) -> Pair:
         spread = "" if self.dilation == (1, 1) else f" with dilation {show(self.dilation)}"
+        instead = "" if self.pads is None else f" in the place of `pad={short(self.pads)}`"
         raise Reject(
             "E201",
             f"kernel {show(self.kernel)}{spread} does not fit a {x[1]}x{x[2]} input",
             arg="kernel",
-            help=f"write `same`, or use a kernel of at most {min(x[1:])}x{min(x[1:])}",
+            help=f"write `same`{instead}, or use a kernel of at most {show(self._largest(x))}",
             assume=(0, *(-(-d // s) for d, s in zip(x[1:], self.stride, strict=True))),
+            mend=Field("padding" if self.pads is None else "pads", "same"),
         )
+
+    def _largest(self, x: Shape) -> Pair:
+        """The largest kernel that fits, on each axis."""
+        top, left, bottom, right = self.onnx_pads(x)
+        room = (x[1] + top + bottom - 1, x[2] + left + right - 1)
+        return room[0] // self.dilation[0] + 1, room[1] // self.dilation[1] + 1
 
     def attributes(self, x: Shape) -> dict[str, Any]:
         """ONNX attributes, pads explicit."""
@@ -116,9 +126,8 @@ class Conv(Convolution, word="conv"):
         """(filters, H', W')."""
         channels, _, _ = image(x, "conv")
         sole_padding(self, x)
-        for count, what in ((channels, "input channels"), (self.filters, "filters")):
-            if count % self.groups:
-                raise _indivisible(self.groups, count, what, (self.filters, *x[1:]))
+        counts = {"input channels": channels, "filters": self.filters}
+        check_groups(self.groups, counts, "groups={}", (self.filters, *x[1:]))
         return fitted(self.geometry, self.filters, x)
 
     def params(self, x: Shape) -> tuple[Param, ...]:
@@ -194,18 +203,6 @@ class DepthwiseConv(Convolution, word="dwconv"):
         """One Conv with a group for each channel."""
         attributes = self.geometry.attributes(sample(x))
         return e.op("Conv", x, *_weights(e, self.bias), group=int(x.shape[1]), **attributes)
-
-
-def _indivisible(groups: int, count: int, what: str, assume: Shape) -> Reject:
-    fits = [g for g in range(1, min(count, 4096) + 1) if count % g == 0]
-    close = sorted(sorted(fits, key=lambda g: abs(g - groups))[:4])
-    return Reject(
-        "E205",
-        f"{groups} groups do not divide {count} {what}",
-        arg="groups",
-        help=f"use a divisor of {count}: " + ", ".join(map(str, close)),
-        assume=assume,
-    )
 
 
 def _bias(channels: int, bias: bool | None) -> tuple[Param, ...]:

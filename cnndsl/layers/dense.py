@@ -11,6 +11,7 @@ from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject
 from cnndsl.layers.conv import without_bias
+from cnndsl.layers.mend import Before
 from cnndsl.shapes import Shape, show
 
 
@@ -46,7 +47,7 @@ class Dense(Layer, word="dense"):
             f"`dense` needs a vector, but its input is the image {show(x)}",
             help=f"write `flatten` before it (gives {prod(x)} features) or `gap` (gives {x[0]})",
             assume=(self.units,),
-            before="flatten",
+            mend=Before("flatten", (prod(x),), safe=True),
         )
 
     def params(self, x: Shape) -> tuple[Param, ...]:

@@ -6,35 +6,27 @@ from cnndsl.fields import flag
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Merge, Reject
+from cnndsl.layers.mend import Behind, fitted, resized
 from cnndsl.shapes import Shape, show
 
 
-def _same_or_reject(xs: tuple[Shape, ...], word: str, project: str) -> Shape:
+def _same_or_reject(xs: tuple[Shape, ...], word: str) -> Shape:
+    """The common shape; the others are brought to the first one's, images to vectors."""
     first = xs[0]
-    other = next((x for x in xs if x != first), None)
-    if other is None:
+    if all(x == first for x in xs):
         return first
+    goal = min(xs, key=len) if len({len(x) for x in xs}) > 1 else first
     message = f"`{word}` needs equal shapes, but gets {' and '.join(map(show, xs))}"
-    raise Reject("E203", message, help=_advice(first, other, project), assume=first)
+    mend = Behind(tuple(fitted(x, goal) for x in xs))
+    raise Reject("E203", message, help=_why(xs, mend), assume=first, mend=mend)
 
 
-def _advice(first: Shape, other: Shape, project: str) -> str:
-    """How to bring the shapes together; `project` is how a shortcut is written, with a hole."""
-    if len(first) != len(other):
-        return "bring both to vectors with `flatten` or `gap`"
-    step = _step(first, other)
-    if step == 1 and first[1:] != other[1:]:
-        return "a border is lost on the way: write `same`"
-    if first[0] == other[0]:
-        return "use the same strides in both branches"
-    stride = "" if step == 1 else f" /{step}"
-    return "project the shortcut: " + project.format(f"conv {first[0]} 1x1{stride}")
-
-
-def _step(first: Shape, other: Shape) -> int:
-    """The stride between two images of different size."""
-    small, large = sorted((first[-1], other[-1]))
-    return max(1, round(large / max(1, small)))
+def _why(xs: tuple[Shape, ...], mend: Behind) -> str:
+    """What a mend of unequal shapes does."""
+    if len({len(x) for x in xs}) > 1:
+        return "bring all to vectors"
+    projects = any("conv" in text for text in mend.texts)
+    return "project the shortcut" if projects else "bring the sizes together"
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,7 @@ class Add(Merge, word="add"):
 
     def infer(self, xs: tuple[Shape, ...]) -> Shape:
         """The common shape."""
-        return _same_or_reject(xs, "add", "`{}`")
+        return _same_or_reject(xs, "add")
 
     def join(self, e: Emitter, xs: tuple[Value, ...]) -> Value:
         """Adds, left to right."""
@@ -78,7 +70,7 @@ class Residual(Merge, word="residual"):
         """The branch's shape."""
         if self.auto:
             return xs[0]
-        return _same_or_reject(xs, "residual", "`add {{ … | {} }}`")
+        return _same_or_reject(xs, "residual")
 
     def join(self, e: Emitter, xs: tuple[Value, ...]) -> Value:
         """One Add, or the branch alone where `auto` finds different shapes."""
@@ -106,8 +98,9 @@ class Mul(Merge, word="mul"):
         raise Reject(
             "E203",
             f"`mul` needs equal shapes or C×1×1, but gets {' and '.join(map(show, xs))}",
-            help=f"end the gate with {whole[0]} channels: `gap; conv {whole[0]} 1x1 sigmoid`",
+            help="give the gate a value for each channel",
             assume=whole,
+            mend=Behind(tuple("" if x in gates else _gate(x, whole) for x in xs)),
         )
 
     def join(self, e: Emitter, xs: tuple[Value, ...]) -> Value:
@@ -137,8 +130,9 @@ class Concat(Merge, word="concat"):
         raise Reject(
             "E204",
             f"`concat` needs equal heights and widths, but gets {' and '.join(map(show, xs))}",
-            help=_concat_advice(xs),
+            help="bring the sizes together" if len({len(x) for x in xs}) == 1 else "flatten all",
             assume=(channels, *size),
+            mend=_side_by_side(xs),
         )
 
     def join(self, e: Emitter, xs: tuple[Value, ...]) -> Value:
@@ -146,11 +140,29 @@ class Concat(Merge, word="concat"):
         return e.op("Concat", *xs, axis=1)
 
 
-def _concat_advice(xs: tuple[Shape, ...]) -> str:
+def _gate(x: Shape, whole: Shape) -> str:
+    """What brings a gate to C×1×1, or a vector of C."""
+    channels = whole[0]
+    if len(whole) == 1:
+        return f"flatten; dense {channels} sigmoid"
+    if len(x) == 1:
+        dense = "" if x[0] == channels else f"dense {channels} sigmoid; "
+        return f"{dense}reshape {channels}x1x1"
+    pooled = "" if x[1:] in (whole[1:], (1, 1)) else "gap"
+    gate = "" if x[0] == channels else f"conv {channels} 1x1 sigmoid"
+    return "; ".join(text for text in (pooled, gate) if text)
+
+
+def _side_by_side(xs: tuple[Shape, ...]) -> Behind:
+    """Images to the smallest height and width; up from 1x1, or by one row and column."""
     if len({len(x) for x in xs}) > 1:
-        return "bring all to vectors with `flatten` or `gap`"
-    smallest, largest = min(x[1] for x in xs), max(x[1] for x in xs)
-    if smallest and largest % smallest == 0:
-        factor = largest // smallest
-        return f"bring the larger down with `pool {factor}`, or the smaller up: `upsample {factor}`"
-    return "use the same strides in all branches, and `same` or `pad` so that no border is lost"
+        return Behind(tuple("flatten" if len(x) == 3 else "" for x in xs))
+    heights, widths = {x[1] for x in xs}, {x[2] for x in xs}
+    low, high = (min(heights), min(widths)), (max(heights), max(widths))
+    odd = max(high[0] - low[0], high[1] - low[1]) == 1
+    goal = high if (odd and min(low) > 1) or low == (1, 1) else low
+    up = resized(low, high)
+    otherwise = f", or the smaller up with `{up}`" if len(xs) == 2 and goal == low else ""
+    if odd:
+        otherwise = ", or use an input whose sides halve evenly"
+    return Behind(tuple(resized(x[1:], goal) for x in xs), otherwise)

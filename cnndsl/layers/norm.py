@@ -7,6 +7,8 @@ from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ONES, ZEROS
 from cnndsl.layers.base import Layer, Param, Reject, image, sample
+from cnndsl.layers.groups import check_groups
+from cnndsl.layers.mend import Field
 from cnndsl.shapes import Shape
 
 
@@ -105,11 +107,7 @@ class GroupNorm(Layer, word="gn"):
     def shape(self, x: Shape) -> Shape:
         """Unchanged; the groups must divide the channels."""
         channels, _, _ = image(x, "gn")
-        if channels % self.groups:
-            raise Reject(
-                "E205", f"{self.groups} groups do not divide {channels} channels", arg="groups",
-                help=f"use a divisor of {channels}", assume=x,
-            )  # fmt: skip
+        check_groups(self.groups, {"channels": channels}, "gn {}", x)
         return x
 
     def params(self, x: Shape) -> tuple[Param, ...]:
@@ -177,6 +175,7 @@ class LocalResponseNorm(Layer, word="lrn"):
             raise Reject(
                 "E107", f"`lrn` needs an odd size, not {self.size}", arg="size",
                 help=f"write `lrn {self.size + 1}`", assume=x,
+                mend=Field("size", f"{self.size + 1}"),
             )  # fmt: skip
         return image(x, "lrn")
 

@@ -7,7 +7,8 @@ from cnndsl.fields import arg, flag, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, Window, image, sample, sole_padding
-from cnndsl.shapes import Padding, Pads, Pair, Shape, overhang_1d, pads_2d, show, window_2d
+from cnndsl.layers.mend import Field, LeaveOut
+from cnndsl.shapes import Padding, Pads, Pair, Shape, overhang_1d, pads_2d, short, show, window_2d
 
 
 class Pooling(Layer):
@@ -36,20 +37,26 @@ class Pooling(Layer):
         sole_padding(self, x)
         pads = self.onnx_pads(x)
         if any(p >= k for p, k in zip(pads, self.kernel * 2, strict=True)):
+            less = short((min(pads[0], self.kernel[0] - 1), min(pads[1], self.kernel[1] - 1)))
             raise Reject(
                 "E201", f"padding {show(pads[:2])} is not smaller than the window "
                 f"{show(self.kernel)}: a window would see only padding", arg="pads",
-                help="use a smaller `pad` or a larger window", assume=x,
+                help=f"write `pad={less}`, or use a larger window", assume=x,
+                mend=Field("pads", f"pad={less}"),
             )  # fmt: skip
         size = self._output(x)
         if min(size) > 0:
             return (channels, *size)
+        largest = (height + pads[0] + pads[2], width + pads[1] + pads[3])
+        fits = short((min(self.kernel[0], largest[0]), min(self.kernel[1], largest[1])))
+        smaller = f"use a window of at most {show(largest)}, or " if largest != (1, 1) else ""
         raise Reject(
             "E201",
             f"window {show(self.kernel)} does not fit a {height}x{width} input",
             arg="kernel",
-            help=f"use a window of at most {min(height, width)}, or leave this `{self.word}` out",
+            help=f"{smaller}leave this `{self.word}` out",
             assume=(channels, max(1, height // self.step[0]), max(1, width // self.step[1])),
+            mend=Field("kernel", fits) if smaller else LeaveOut(),
         )
 
     def window(self, x: Shape) -> Window:

@@ -6,8 +6,10 @@ from math import prod
 from cnndsl.fields import arg, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
-from cnndsl.layers.base import Layer, Reject, Window, image, sample
-from cnndsl.shapes import Pair, Shape, show
+from cnndsl.layers.base import Layer, Reject, Window, image, sample, squarish
+from cnndsl.layers.groups import check_groups, divisors
+from cnndsl.layers.mend import Field, LeaveOut, Mend
+from cnndsl.shapes import Pair, Shape, short, show
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,22 @@ class Reshape(Layer, word="reshape"):
             "E206",
             f"{show(self.target)} holds {prod(self.target)} values, the input {show(x)} {prod(x)}",
             arg="target",
-            help=f"choose a shape of {prod(x)} values",
+            help=f"choose a shape of {prod(x)} values, such as `{show(self._near(prod(x)))}`",
             assume=self.target,
+            mend=Field("target", show(self._near(prod(x)))),
         )
+
+    def _near(self, values: int) -> Shape:
+        """A shape of so many values: of the same height and width, or of the same channels."""
+        if len(self.target) != 3:
+            return (values,)
+        channels, height, width = self.target
+        if values % (height * width) == 0:
+            return (values // (height * width), height, width)
+        if values % channels == 0:
+            side = divisors(height, values // channels)[0]
+            return (channels, side, values // channels // side)
+        return squarish(values)
 
     def window(self, x: Shape) -> None:
         """Positions lose their meaning."""
@@ -73,12 +88,8 @@ class Shuffle(Layer, word="shuffle"):
     def shape(self, x: Shape) -> Shape:
         """Unchanged; the groups must divide the channels."""
         channels, _, _ = image(x, "shuffle")
-        if channels % self.groups == 0:
-            return x
-        raise Reject(
-            "E205", f"{self.groups} groups do not divide {channels} channels", arg="groups",
-            help=f"use a divisor of {channels}", assume=x,
-        )  # fmt: skip
+        check_groups(self.groups, {"channels": channels}, "shuffle {}", x)
+        return x
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Reshape, Transpose, Reshape."""
@@ -199,10 +210,20 @@ class Crop(Border, word="crop"):
         cut = (height - top - bottom, width - left - right)
         if min(cut) > 0:
             return (channels, *cut)
+        mend, most = self._less(height, width), f"{height - 1} rows and {width - 1} columns"
         raise Reject(
             "E201", f"cropping leaves nothing of the {height}x{width} input", arg="size",
-            help="cut less", assume=x,
+            help="leave this `crop` out" if isinstance(mend, LeaveOut)
+            else f"cut at most {most}, both sides together",
+            assume=x, mend=mend,
         )  # fmt: skip
+
+    def _less(self, height: int, width: int) -> Mend | None:
+        """The largest `crop n` that leaves something; what is written by sides is left alone."""
+        if (height, width) != (1, 1) and {self.top, self.left, self.bottom, self.right} != {None}:
+            return None
+        most = (min(self.size[0], (height - 1) // 2), min(self.size[1], (width - 1) // 2))
+        return Field("size", short(most)) if any(most) else LeaveOut()
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Slice."""

@@ -10,7 +10,8 @@ from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject, Window, image, sole_padding
 from cnndsl.layers.conv import without_bias
-from cnndsl.shapes import Pair, Shape, show, transposed_1d
+from cnndsl.layers.mend import Field
+from cnndsl.shapes import Pair, Shape, short, show, transposed_1d
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,22 @@ class TransposedConv(Layer, word="upconv"):
             for i in range(2)
         ]
         if min(out) < 1:
+            field = "padding" if self.pads is None else "pads"
+            less = f"pad={short(self._most_pads(size))}"
             raise Reject(
-                "E201", f"cutting the borders leaves nothing of the {show(x[1:])} input",
-                arg="pads", help="use a smaller `pad`", assume=(self.filters, *size),
+                "E201", f"cutting the borders leaves nothing of the {show(x[1:])} input", arg=field,
+                help=f"write `{less}`", assume=(self.filters, *size), mend=Field(field, less),
             )  # fmt: skip
         return (self.filters, *out)
+
+    def _most_pads(self, size: list[int]) -> Pair:
+        """How many rows and columns can be cut on every side."""
+        uncut = [
+            transposed_1d(n, k, s, (0, 0), 1, e)
+            for n, k, s, e in zip(size, self.kernel, self.stride, self.extra, strict=True)
+        ]
+        now = [self.axis(i)[0][0] for i in range(2)]
+        return min(now[0], (uncut[0] - 1) // 2), min(now[1], (uncut[1] - 1) // 2)
 
     def _check_extra(self, x: Shape) -> None:
         plain = replace(self, extra=(0, 0))
@@ -77,10 +89,19 @@ class TransposedConv(Layer, word="upconv"):
                 help="keep one of them", assume=plain.shape(x),
             )  # fmt: skip
         if any(n and n >= s for n, s in zip(self.extra, self.stride, strict=True)):
+            mend = self._less_extra()
             raise Reject(
                 "E107", "`extra` must be smaller than the stride", arg="extra",
-                help="write the stride first: `upconv 32 3x3 /2 extra=1`", assume=plain.shape(x),
+                help=f"write `{mend.text}`", assume=plain.shape(x), mend=mend,
             )  # fmt: skip
+
+    def _less_extra(self) -> Field:
+        """As much as the stride leaves room for; the stride that it needs where there is none."""
+        (rows, columns), (down, right) = self.extra, self.stride
+        most = (min(rows, down - 1), min(columns, right - 1))
+        if any(most):
+            return Field("extra", f"extra={short(most)}")
+        return Field("stride", f"/{max(self.extra) + 1}")
 
     def params(self, x: Shape) -> tuple[Param, ...]:
         """weight (C, filters, kh, kw) and bias (filters)."""

@@ -53,7 +53,7 @@ def _examined(
         return None, reporter.all, ast.File(source, (), frozenset(), unclear=True)
     file, errors = parse(source)
     for error in errors:
-        reporter.add(with_fix(error) if error.code in ("E001", "E004") else error)
+        reporter.add(with_fix(error) if error.code in ("E001", "E002", "E004") else error)
     if file.unclear:
         return None, reporter.all, file
     return _expanded(file, reporter, dict(settings or {})), reporter.all, file

@@ -136,7 +136,8 @@ class Binder:
         spec = binding.free
         if spec is None:
             channels = self.scope.values_at_hand("ch")
-            raise self._misread(value) or surplus(binding, self.bindings[0], span, value, channels)
+            unfit = surplus(binding, self.bindings[0], span, value, channels)
+            raise self._misread(value) or self._place.without_sign(value) or unfit
         binding.take(spec, span)
         if spec.kind == "pair":
             warn_of_product(value, self.reporter)

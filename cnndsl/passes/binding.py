@@ -108,7 +108,9 @@ def _joined(binding: Binding, value: ast.Expr, channels: Any) -> Advice | None:
         return "a shape is one word: `3x32x32`", None
     if kind != "pair" or not isinstance(value, ast.Number | ast.Dims):
         return None
-    if "x" in last.text and isinstance(value, ast.Number) and "stride" in keys(binding.cls):
+    apart = bool(last.source.text[last.end : value.span.start].strip())
+    strided = "stride" in keys(binding.cls) and isinstance(value, ast.Number)
+    if strided and (apart or "x" in last.text):
         return f"a stride has a `/`: `/{text}`", _write(value.span, f"/{text}")
     if not last.text.isdigit():
         return None
@@ -124,7 +126,9 @@ def _is_channels(places: list[Span], text: str, channels: Any) -> bool:
     """Whether the first of three numbers is the input's channels: the last is the kernel then."""
     if len(places) < 2:
         return False
-    return places[0].text == str(channels) or (int(places[-1].text) >= _WIDE > int(text))
+    last = places[-1].text
+    known = places[0].text == str(channels) and text != last
+    return known or int(last) >= _WIDE > int(text)
 
 
 def _channels_known(word: str, values: list[str], whole: Span) -> Advice:

@@ -8,11 +8,13 @@ from cnndsl.ir import Frame, Node
 from cnndsl.layers.base import Layer, Param, Reject
 from cnndsl.passes import recovery
 from cnndsl.passes.binding import Binding
+from cnndsl.passes.mending import advice
+from cnndsl.passes.mending_base import Spot
 from cnndsl.passes.recovery import SURE, Doubts
 from cnndsl.passes.reporter import Reporter, line_of
 from cnndsl.passes.scope import UNKNOWN, Tensor
 from cnndsl.shapes import Shape, show
-from cnndsl.source import Diagnostic, Fix, Source, Span
+from cnndsl.source import Diagnostic, Source, Span
 from cnndsl.syntax import ast
 
 
@@ -91,7 +93,7 @@ class Builder:
         """Complain, unless it may be due to an earlier error, and go on with an assumed shape."""
         inputs = tuple(x.shape or () for x in xs)
         if not recovery.hides(reject.code, inputs, doubts):
-            self._reject(reject, binding, xs)
+            self._reject(layer, reject, binding, xs)
         if reject.assume is None:
             return UNKNOWN
         node = Node("", layer, (), reject.assume, (), 0, binding.span, self.stack)
@@ -135,19 +137,17 @@ class Builder:
             message = f"an activation of {show(shape)} holds {prod(shape):,} values a sample"
             raise LimitExceeded("E906", message, span, f"the limit is {limits.ELEMENTS:,}")
 
-    def _reject(self, reject: Reject, binding: Binding, xs: tuple[Tensor, ...]) -> None:
+    def _reject(
+        self, layer: Layer, reject: Reject, binding: Binding, xs: tuple[Tensor, ...]
+    ) -> None:
         span = binding.spans.get(reject.arg or "", binding.span)
-        hint = self.swapped if reject.code == "E201" and self.swapped else reject.help
-        fix = self._fix(reject.before) if reject.before else None
+        assert self.statement is not None
+        positions = tuple(x.index for x in xs)
+        spot = Spot(layer, self.statement, binding, self.nodes, positions, self.stack)
+        hint, fix = advice(reject, spot)
+        if reject.code == "E201" and self.swapped:
+            hint, fix = self.swapped, None
         self.reporter.report(reject.code, reject.message, span, hint, self._origins(xs), fix)
-
-    def _fix(self, before: str) -> Fix | None:
-        """A statement put before the one at hand, under the same condition."""
-        at = self.statement
-        if at is None:
-            return None
-        when = f"  if {at.condition.span.text}" if at.condition else ""
-        return Fix(at.span.at_start(), f"{before}{when}; ", f"insert `{before}`")
 
     def _origins(self, xs: tuple[Tensor, ...]) -> tuple[str, ...]:
         notes = list[str]()

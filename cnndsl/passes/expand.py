@@ -24,7 +24,7 @@ from cnndsl.passes.expansion import ExpansionState
 from cnndsl.passes.reject_extra import reject_extra, without_braces
 from cnndsl.passes.reporter import Reporter, SpecError, Unknown
 from cnndsl.passes.scope import UNKNOWN, Scope, Tensor
-from cnndsl.passes.unknown_words import as_meant, unknown
+from cnndsl.passes.unknown_words import as_meant, unknown, with_items
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.source import Span
 from cnndsl.syntax import ast
@@ -110,8 +110,7 @@ class Expander:
                 self._state.reporter.add(error.diagnostic)  # what follows can be checked
             return control.WORDS[word](self._state, node, scope)
         if (meant := as_meant(node, scope)) is not None:
-            self._state.reporter.add(unknown(node.head, scope.known("blocks")).diagnostic)
-            return self._run_as_meant(meant, scope)
+            return self._run_as_meant(meant, unknown(node.head, scope.known("blocks")), scope)
         run = self._runner(node, scope)
         times = control.repeats(self._state, node, scope)
         before = len(self._state.builder.nodes)
@@ -123,11 +122,18 @@ class Expander:
         if node.label is not None:
             control.label(self._state, node.label, scope)
 
-    def _run_as_meant(self, node: ast.Statement, scope: Scope) -> None:
+    def _run_as_meant(self, node: ast.Statement, error: SpecError, scope: Scope) -> None:
         """Run a statement as it was probably meant: its own names and keys are checked."""
-        with self._state.reporter.only("E102", "E103") as found_more:
-            self.statement(node, scope)
-        if found_more():
+        reporter = self._state.reporter
+        with reporter.only("E102", "E103") as held_back:
+            try:
+                self.statement(node, scope)
+            except SpecError as more:
+                reporter.add(more.diagnostic)
+            except Unknown:
+                self._state.give_up(node, scope)
+        reporter.add(with_items(error.diagnostic, held_back))
+        if held_back:
             self._state.give_up(node, scope)
 
     def _foresee(self, times: int, each: int, span: Span) -> None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cnndsl import limits
 from cnndsl.layers import vocabulary
 from cnndsl.passes.bind import Binder
-from cnndsl.passes.binding import Binding
 from cnndsl.passes.builder import Builder, LimitExceeded
 from cnndsl.passes.recovery import SIZE, SURE
 from cnndsl.passes.reporter import Reporter, Unknown
@@ -125,7 +124,7 @@ class ExpansionState:
         doubts = frozenset((SIZE,)) if binder.failed else SURE
         for i, (layer, binding) in enumerate(zip(layers, binder.bindings, strict=True)):
             path = self.builder.path(layer.word, label if i == 0 else None)
-            place = Binding(binding.cls, binding.stretch(), binding.values, binding.spans)
+            place = replace(binding, span=binding.stretch())
             whole = layer.before(words[i + 1 :])
             self.current = self.builder.apply(whole, place, xs, path, i > 0, doubts)
             xs = (self.current,)

@@ -48,14 +48,14 @@ class Reporter:
         self.calls: Callable[[Source], tuple[str, ...]] = _no_calls
         self._found: dict[tuple[str, int, int, int], Diagnostic] = {}
         self._only: frozenset[str] | None = None
-        self._held_back = 0
+        self._held_back = list[Diagnostic]()
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a diagnostic."""
         span = diagnostic.span
         key = (diagnostic.code, id(span.source), span.start, span.end)
         if self._only is not None and diagnostic.code not in self._only:
-            self._held_back += 1
+            self._held_back.append(diagnostic)
         elif key not in self._found and not self.full:
             notes = (*diagnostic.notes, *self.calls(span.source))
             self._found[key] = replace(diagnostic, notes=notes)
@@ -74,16 +74,17 @@ class Reporter:
         self.add(Diagnostic(code, message, span, notes, help, fix, severity))
 
     @contextmanager
-    def only(self, *codes: str) -> Generator[Callable[[], bool]]:
+    def only(self, *codes: str) -> Generator[list[Diagnostic]]:
         """Report nothing but these codes: where a statement is read as what was probably meant.
 
-        Yields whether anything else was found.
+        Yields a list that takes what else is found.
         """
-        before, self._only, count = self._only, frozenset(codes), self._held_back
+        before = self._only, self._held_back
+        self._only, self._held_back = frozenset(codes), list[Diagnostic]()
         try:
-            yield lambda: self._held_back > count
+            yield self._held_back
         finally:
-            self._only = before
+            self._only, self._held_back = before
 
     @property
     def full(self) -> bool:

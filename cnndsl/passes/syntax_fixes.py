@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from cnndsl.frameworks.words import lookup
 from cnndsl.layers import vocabulary
+from cnndsl.passes.synonyms import reserved_words, suggest
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.source import Diagnostic, Fix, Source, Span
 
@@ -20,6 +21,7 @@ _NUMBERED = re.compile(r"(from|add|concat|mul)\s+¦-\s*[0-9]")
 _BY_LABEL = (
     "name the layer that is meant, as in `e1: conv 64 3x3`, and write `{} e1`: labels, not numbers"
 )
+_MERGE = re.compile(r"\b(?:add|concat|mul)\s*\{[^{}]*$")
 _MERGES = {"add": "add", "sum": "add", "concat": "concat", "cat": "concat", "mul": "mul",
            "concatenate": "concat", "multiply": "mul"}  # fmt: skip
 
@@ -30,6 +32,8 @@ class Spot:
 
     match: re.Match[str]
     labels: frozenset[str]
+    merged: bool = False
+    """Whether it stands in the braces of a merge."""
 
     def __getitem__(self, group: int) -> str:
         return self.match[group] or ""
@@ -46,10 +50,13 @@ def with_fix(d: Diagnostic) -> Diagnostic:
     marked = source.text[start : d.span.start] + _MARK + source.text[d.span.start : end]
     if (label := _NUMBERED.match(marked)) is not None:
         return replace(d, help=_BY_LABEL.format(label[1]))
+    if (joined := _in_same_braces(d)) is not None:
+        return replace(d, fix=joined)
     labels = frozenset(_LABEL.findall(source.text))
+    merged = _MERGE.search(source.text, 0, start) is not None
     for pattern, write, hint in _RULES:
         match = pattern.search(marked)
-        text = write(Spot(match, labels)) if match else None
+        text = write(Spot(match, labels, merged)) if match else None
         if match is None or text is None:
             continue
         first, last = (_place(p, d.span.start - start) + start for p in match.span())
@@ -57,6 +64,15 @@ def with_fix(d: Diagnostic) -> Diagnostic:
                   "remove it")  # fmt: skip
         return replace(d, fix=fix, help=hint.format(text.strip()) if hint else d.help)
     return d
+
+
+def _in_same_braces(d: Diagnostic) -> Fix | None:
+    """`add { a } { b }` as `add { a | b }`."""
+    source, at = d.span.source, d.span.start
+    before = source.text[:at].rstrip(" \t")
+    if not (source.text.startswith("{", at) and before.endswith("}")):
+        return None
+    return Fix(Span(source, len(before) - 1, at + 1), "|", "write `|`")
 
 
 def _place(position: int, mark: int) -> int:
@@ -78,7 +94,13 @@ def _call(spot: Spot) -> str | None:
     word, inside = spot[1], [part.strip() for part in spot[2].split(",") if part.strip()]
     if word in _MERGES:
         return _merged(_MERGES[word], inside, spot.labels)
-    return " ".join([word, *inside])
+    return " ".join([_ours(word), *inside])
+
+
+def _ours(word: str) -> str:
+    """A layer by its name here."""
+    found = None if word in vocabulary() else suggest("layer", word, vocabulary())
+    return (found and found.text) or word
 
 
 def _merged(word: str, names: list[str], labels: frozenset[str]) -> str | None:
@@ -128,9 +150,17 @@ def _share(spot: Spot) -> str:
 def _next_statement(spot: Spot) -> str | None:
     """A comma where a statement ends: a setting or a layer follows that stands by itself."""
     word = spot[1]
+    if spot.merged:
+        return None
     setting = word in PLAIN or word in CHOSEN or lookup("setting", word) is not None
     cls = vocabulary().get(word)
     return "; " if not _open(spot) and (setting or (cls is not None and not cls.post)) else None
+
+
+def _next_branch(spot: Spot) -> str | None:
+    """A comma between branches."""
+    cls = vocabulary().get(spot[1])
+    return " | " if spot.merged and not _open(spot) and cls and not cls.post else None
 
 
 def _next_item(spot: Spot) -> str | None:
@@ -145,17 +175,16 @@ def _open(spot: Spot) -> bool:
 
 
 def _assigned(spot: Spot) -> str:
-    """`x = conv 8 3x3`, `epochs = 10`, `k = 32`."""
+    """`x = conv 8 3x3`, `epochs = 10`, `dense = 10`, `k = 32`."""
     name = spot[1]
-    if name in PLAIN or name in CHOSEN:
+    if name in PLAIN or name in CHOSEN or name in vocabulary():
         return f"{name} "
     return f"{name}: " if re.match(r"[A-Za-z_]\w*(\s|$)", spot[2]) else f"let {name} = "
 
 
-def _quoted(spot: Spot) -> str | None:
-    """`'same'` as a word, `'blocks.cnn'` in double quotes."""
-    path = re.match(r"(use|data)\b", spot[1]) or not spot[2].isidentifier()
-    return f'{spot[1]}"{spot[2]}"' if path else f"{spot[1]}{spot[2]}"
+def _bare(spot: Spot) -> str:
+    """`'same'` and `padding='same'` as a word, `init='zeros'` with its key."""
+    return spot[2] if spot[2] in reserved_words() else f"{spot[1]}{spot[2]}"
 
 
 def _as(text: str) -> Write:
@@ -174,18 +203,24 @@ _RULES: tuple[Rule, ...] = tuple(
         (r"betas\s*=\s*\(\s*([0-9.]+)\s*¦,\s*([0-9.]+)\s*\)", _as(r"beta1=\1 beta2=\2"), None),
         (r"weights\s*=\s*([0-9.]+)¦((?:,\s*[0-9.]+)+)", _numbers, None),
         (r"^(let\b[^¦]*\S)\s*¦,\s*(?=[A-Za-z_]\w*\s*=)", _as(r"\1; let "), None),
+        (r"\s*¦,\s*(?=([A-Za-z_]\w*))", _next_branch, "branches are parted by `{}`"),
         (r"\s*¦,\s*(?=([A-Za-z_]\w*))", _next_statement, _ENDED),
         (r"\s*¦,[ \t]*", _next_item, None),
+        (r"[ \t]*(?:¦[-=]+>|[-=]+¦>)[ \t]*", _as("; "), _ENDED),
         (r"^(\w+)\s*¦=\s*(?=(\S*\s*))", _assigned, None),
         (r"^(.*\bif\b.*\S\s*)¦=(?!=)", _as(r"\1=="), None),
         (r"^(?:reshape|view)\s*¦-\s*1\s*$", _as("flatten"), "all values as a vector are `{}`"),
         (r"^(\w+)\s*¦([+*])\s*(\w+)\s*$", _sum, "tensors are merged by a statement: `{}`"),
-        (r"((?:use|data)\s+|)¦['‘’]([^'‘’\n]*)['‘’]", _quoted, None),
+        (r"((?:use|data)\s+)¦['‘’]([^'‘’\n]*)['‘’]", _as(r'\1"\2"'), None),
+        (r"(\w+=|)¦['‘’]([A-Za-z_]\w*)['‘’]", _bare, "words stand without quotes: `{}`"),
+        (r"¦['‘’]([^'‘’\n]*)['‘’]", _as(r'"\1"'), None),
         (r"^use\s+([\w./]*)¦([\w./]*)\s*$", _as(r'use "\1\2"'), None),
         (r"\s*¦?([/*])¦?\s+¦?\s*([0-9]+(?:x[0-9]+)?)¦?\s*(?=\s|$)", _as(r" \1\2"), None),
         (r"^¦(?:/+|--)\s*", _as("# "), None),
         (r"/¦?\*\s*([^*]*?)\s*\*/\s*$", _as(r"# \1"), None),
         (r"¦×", _as("x"), None),
+        (r"¦([0-9]+)X([0-9]+)\b", _as(r"\1x\2"), "write sizes with a small x: `{}`"),
+        (r"¦([0-9]+)[xX](?=\s|$)", _as(r"\1x\1"), None),
         (r"¦[\u00a0\u2007\u202f\ufeff]", _as(" "), None),
         (r"¦[−–]", _as("-"), None),
         (r"\b([0-9]{1,2})\s*¦?%¦?", _share, None),

@@ -50,6 +50,15 @@ class Place:
         fix = found.fix(name.span) or self._as_key(name)
         return SpecError("E102", message, name.span, found.hint, fix)
 
+    def without_sign(self, value: ast.Expr) -> SpecError | None:
+        """The error for a variable that has the name of a key, and a value behind it."""
+        fix = self._as_key(value) if isinstance(value, ast.Name) else None
+        if fix is None:
+            return None
+        message = f"`{self.bindings[0].cls.word}` does not take `{value.span.text}` here"
+        hint = f"a key takes its value behind `=`: `{fix.text}`"
+        return SpecError("E104", message, value.span, hint, fix)
+
     def _as_key(self, name: ast.Name) -> Fix | None:
         """`stride 2` as `stride=2`."""
         behind = _VALUE.match(name.span.source.text, name.span.end)

@@ -1,12 +1,14 @@
 """Statements whose first word means nothing: what it was meant to be, and the statement so read."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from cnndsl.edits import joined
 from cnndsl.layers import vocabulary
 from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.synonyms import Suggestion, reserved_words, suggest
+from cnndsl.source import Diagnostic
 from cnndsl.syntax import ast
 
 CONTROL = ("input", "from", "output", "default", "train", "cnn")
@@ -41,3 +43,15 @@ def as_meant(node: ast.Statement, scope: Scope) -> ast.Statement | None:
     if ours is None or ours not in (*vocabulary(), *blocks):
         return None
     return replace(node, head=ast.Name(head.span, ours))
+
+
+def with_items(found: Diagnostic, others: Sequence[Diagnostic]) -> Diagnostic:
+    """The error for an unknown word whose fix mends its items, too; without one if that fails.
+
+    `others` is what is found where the statement is read as it was meant.
+    """
+    items = [d for d in others if d.code in ("E104", "E106", "E107", "E109")]
+    fixes = [d.fix for d in (found, *items) if d.fix is not None]
+    if found.fix is None or not items:
+        return found
+    return replace(found, fix=joined(fixes) if len(fixes) == 1 + len(items) else None)

@@ -118,6 +118,8 @@ class Group:
 
     span: Span
     branches: tuple["Suite", ...]
+    places: tuple[Span, ...]
+    """What stands between the braces and bars, a place for each branch."""
 
 
 @dataclass(frozen=True, slots=True)

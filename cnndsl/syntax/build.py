@@ -1,5 +1,6 @@
 """Grammar rules to syntax tree: one method a rule, called by the parser as it reduces."""
 
+from itertools import pairwise
 from typing import Any
 
 from lark import Token, Transformer
@@ -49,8 +50,10 @@ class Builder(Transformer[Token, Any]):
 
     def group(self, opening: Token, *rest: Any) -> ast.Group:
         """`{ a | b }`."""
-        span = self._at(opening).to(self._at(rest[-1]))
-        return ast.Group(span, tuple(suite for suite in rest if not isinstance(suite, Token)))
+        signs = [self._at(sign) for sign in (opening, *rest) if isinstance(sign, Token)]
+        suites = tuple(suite for suite in rest if not isinstance(suite, Token))
+        places = tuple(Span(self.source, a.end, b.start) for a, b in pairwise(signs))
+        return ast.Group(signs[0].to(signs[-1]), suites, places)
 
     def positional(self, value: ast.Expr) -> ast.Positional:
         """A bare item."""

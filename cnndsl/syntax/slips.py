@@ -129,7 +129,7 @@ def _equals_first(head: str, rest: list[str]) -> str:
     """`x = conv 64 3x3`, `epochs = 10`, `k = 32`."""
     if len(rest) > 1 and rest[0].isidentifier() and rest[1][0].isalnum():
         return f"a name stands before a `:`, as in `{head}: {rest[0]} …`"
-    value = rest[0] if len(rest) == 1 else "3"
+    value = rest[0] if rest and rest[0][0].isalnum() else "3"
     return f"a variable is `let {head} = …`; a value behind a word has no `=`: `{head} {value}`"
 
 

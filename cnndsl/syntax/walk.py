@@ -11,10 +11,10 @@ from cnndsl.syntax import ast
 
 @cache
 def _parts(kind: Any) -> tuple[str, ...] | None:
-    """The names of a node's fields but its place; None for what is no node."""
+    """The names of a node's fields but its places; None for what is no node."""
     if kind is Span or not is_dataclass(kind):
         return None
-    return tuple(f.name for f in fields(kind) if f.name != "span")
+    return tuple(f.name for f in fields(kind) if f.name not in ("span", "places"))
 
 
 def walk(*roots: Any) -> Iterator[Any]:

@@ -1,0 +1,181 @@
+"""A help mends: written as it stands, alone, its error goes and no other one comes."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from mistakes import diagnostics_of, examples
+from test_diagnostics import CODES, HABITS, network
+from wrong_specs import applied, errors, mistakes, unmended
+
+# Wrong lines, what is said, and the lines with the help in them
+
+A = "a: conv 16 3x3 same relu"
+SHAPES = {
+    ("conv 32 3x3 dilation=16",): (
+        "write `same`, or use a kernel of at most 2x2", ("conv 32 3x3 same dilation=16",)),
+    ("conv 32 3x3 pad=0x3 dilation=16",): (
+        "write `same` in the place of `pad=0x3`, or use a kernel of at most 2x3",
+        ("conv 32 3x3 same dilation=16",)),
+    ("conv 8 3x3 same /2", "conv 8 17x3"): (
+        "write `same`, or use a kernel of at most 16x16",
+        ("conv 8 3x3 same /2", "conv 8 17x3 same")),
+    ("pool 33",): ("use a window of at most 32x32, or leave this `pool` out", ("pool 32",)),
+    ("gap; pool 2",): ("leave this `pool` out", ("gap; ",)),
+    ("pool 2 pad=2",): ("write `pad=1`, or use a larger window", ("pool 2 pad=1",)),
+    ("crop 20",): ("cut at most 31 rows and 31 columns, both sides together", ("crop 15",)),
+    ("upconv 8 3x3 /2 extra=2",): ("write `extra=1`", ("upconv 8 3x3 /2 extra=1",)),
+    ("conv 8 3x3; dense 10; relu",): (
+        "write `flatten` before it (gives 7200 features) or `gap` (gives 8)",
+        ("conv 8 3x3; flatten; dense 10; relu",)),
+    ("flatten; conv 8 3x3",): (
+        "put `conv` before `flatten` and `dense`, or write `reshape 3x32x32` before it",
+        ("flatten; reshape 3x32x32; conv 8 3x3",)),
+    ("reshape 3x16x16",): (
+        "choose a shape of 3072 values, such as `12x16x16`", ("reshape 12x16x16",)),
+    ("conv 30 1x1 groups=3 relu; conv 12 3x3 groups=5",): (
+        "write `groups=6`, or another common divisor of 30 and 12: 1, 2, 3",
+        ("conv 30 1x1 groups=3 relu; conv 12 3x3 groups=6",)),
+    ("conv 30 1x1; gn 4",): (
+        "write `gn 3`, or another divisor of 30: 2, 5, 6", ("conv 30 1x1; gn 3",)),
+    ("lrn 4",): ("write `lrn 5`", ("lrn 5",)),
+}  # fmt: skip
+MERGES = {
+    ("a: conv 8 3x3 same relu", "pool 2; upsample 2; conv 8 2x2", "concat a"): (
+        "a border is lost on the way: write `conv 8 2x2 same` at line 3",
+        ("a: conv 8 3x3 same relu", "pool 2; upsample 2; conv 8 2x2 same", "concat a")),
+    (A, "zeropad 1", "concat a"): (
+        "bring the sizes together: `crop 1; concat a`, or the smaller up with `zeropad 1`",
+        (A, "zeropad 1", "crop 1; concat a")),
+    ("a: zeropad bottom=1 right=1", "pool 2; upsample 2; concat a"): (
+        "bring the sizes together: `zeropad bottom=1 right=1; concat a`, or use an input whose "
+        "sides halve evenly",
+        ("a: zeropad bottom=1 right=1", "pool 2; upsample 2; zeropad bottom=1 right=1; concat a")),
+    (A, "pool 2; conv 8 1x1", "concat a"): (
+        "bring the sizes together: `concat { id | from a; pool 2 }`, or the smaller up with "
+        "`upsample 2`",
+        (A, "pool 2; conv 8 1x1", "concat { id | from a; pool 2 }")),
+    (A, "concat { gap | conv 8 1x1 }"): (
+        "bring the sizes together: `concat { gap; upsample 32 | conv 8 1x1 }`",
+        (A, "concat { gap; upsample 32 | conv 8 1x1 }")),
+    (A, "add { conv 8 3x3 same /3 | conv 8 3x3 same /2 }"): (
+        "the strides on the way differ: write `add { conv 8 3x3 same /3 | conv 8 3x3 same /3 }`",
+        (A, "add { conv 8 3x3 same /3 | conv 8 3x3 same /3 }")),
+    (A, "pool 2", "add a"): (
+        "project the shortcut: `add { id | from a; conv 16 1x1 /2 }`",
+        (A, "pool 2", "add { id | from a; conv 16 1x1 /2 }")),
+    (A, "conv 32 3x3 same", "add a"): (
+        "project the shortcut: `add { id | from a; conv 32 1x1 }`",
+        (A, "conv 32 3x3 same", "add { id | from a; conv 32 1x1 }")),
+    (A, "residual { conv 16 3x3 same /2 bn relu; conv 16 3x3 same } relu"): (
+        "project the shortcut: `add { conv 16 3x3 same /2 bn relu; conv 16 3x3 same | conv 16 1x1 "
+        "/2 } relu`",
+        (A, "add { conv 16 3x3 same /2 bn relu; conv 16 3x3 same | conv 16 1x1 /2 } relu")),
+    (A, "residual { conv 16 3x3 relu; conv 16 3x3 }"): (
+        "a border is lost on the way: write `residual { conv 16 3x3 same relu; conv 16 3x3 same }`",
+        (A, "residual { conv 16 3x3 same relu; conv 16 3x3 same }")),
+    (A, "mul { id | gap; conv 4 1x1 sigmoid }"): (
+        "give the gate a value for each channel: `mul { id | gap; conv 4 1x1 sigmoid; conv 16 1x1 "
+        "sigmoid }`",
+        (A, "mul { id | gap; conv 4 1x1 sigmoid; conv 16 1x1 sigmoid }")),
+    (A, "flatten; add a"): (
+        "bring all to vectors: `add { id | from a; gap; flatten; dense 16384 }`",
+        (A, "flatten; add { id | from a; gap; flatten; dense 16384 }")),
+}  # fmt: skip
+WORDS = {
+    ("conv 8 3x3 bias=False",): ("write `nobias`", ("conv 8 3x3 nobias",)),
+    (A, "b: relu", "concat(a, b)"): (
+        "write `from a; concat b`: no parentheses, no commas", (A, "b: relu", "from a; concat b")),
+    (A, "conv 16 3x3 same", "relu + a"): (
+        "tensors are merged by a statement: `relu; add a`", (A, "conv 16 3x3 same", "relu; add a")),
+    ("Activation('relu')",): ("write `relu`", ("relu",)),
+    ("LeakyReLU(0.1)",): ("write `leaky alpha=0.1`", ("leaky alpha=0.1",)),
+    ("conv 32 3x3 2",): ("a stride has a `/`: `/2`", ("conv 32 3x3 /2",)),
+    ("avgpool 2 same 2",): ("a stride has a `/`: `/2`", ("avgpool 2 same /2",)),
+    ("dwconv 32 3x3",): (
+        "the input's channels are known, leave them out: `dwconv 3x3`", ("dwconv 3x3",)),
+    ("reshape -1",): ("all values as a vector are `flatten`", ("flatten",)),
+    ("conv 8 3X3",): ("write sizes with a small x: `3x3`", ("conv 8 3x3",)),
+    ("conv 8 3x3 -> relu",): ("a statement ends with `;`, or with its line", ("conv 8 3x3; relu",)),
+    ("conv 8 3x3 padding='same'",): ("words stand without quotes: `same`", ("conv 8 3x3 same",)),
+    ("add { conv 3 1x1, id }",): ("branches are parted by `|`", ("add { conv 3 1x1 | id }",)),
+    ("AdaptiveAvgPool 1",): ("did you mean `gap`?", ("gap",)),
+    ("block b(stride) { conv 8 3x3 stride 2 }; b 2",): (
+        "a key takes its value behind `=`: `stride=2`",
+        ("block b(stride) { conv 8 3x3 stride=2 }; b 2",)),
+    ("relu; train { data cifar-10 }",): (
+        "write `cifar10`; a folder or file stands in quotes", ("relu; train { data cifar10 }",)),
+    ("relu; train { data cifar10, epochs 5 }",): (
+        "a statement ends with `;`, or with its line", ("relu; train { data cifar10; epochs 5 }",)),
+    ("relu; train { patience 5 }",): ("did you mean `stop`?", ("relu; train { stop 5 }",)),
+    ("relu; train { early_stopping 5 }",): ("did you mean `stop`?", ("relu; train { stop 5 }",)),
+    ("relu; train { shuffle }",): (
+        "leave it out: the order of the pictures is new in every epoch", ("relu; train {  }",)),
+}  # fmt: skip
+TABLE = SHAPES | MERGES | WORDS
+
+
+@pytest.mark.parametrize("lines", TABLE)
+def test_a_help_says_what_mends(lines: tuple[str, ...]):
+    spec, (said, mended) = network(*lines), TABLE[lines]
+    (found,) = errors(spec)
+    assert found.help == said
+    assert applied(spec, found) == network(*mended)
+    assert errors(network(*mended)) == []
+
+
+def test_two_mistakes_have_two_helps():
+    spec = network("conv 3 32 3 padding=1")
+    first, second = errors(spec)
+    assert errors(applied(applied(spec, second), first)) == []
+
+
+def test_a_product_where_a_size_is_meant_is_warned_of():
+    spec = network("conv 32 3*3")
+    (found,) = diagnostics_of(spec)
+    assert (found.code, applied(spec, found)) == ("W003", network("conv 32 3x3"))
+
+
+def test_layers_by_their_number_have_no_text_to_write():
+    (found,) = errors(network("relu; from -2"))
+    assert found.fix is None
+    assert found.help == (
+        "name the layer that is meant, as in `e1: conv 64 3x3`, and write `from e1`: labels, not "
+        "numbers"
+    )
+
+
+# In blocks, whose text serves other shapes, too
+
+
+def test_in_a_block_a_number_is_written_only_in_its_own_words():
+    block = "block b(c, s) { residual { conv c 3x3 same /s bn } relu }"
+    (found,) = errors(network(block, "b 3 2"))
+    assert found.fix is not None
+    assert "add { conv c 3x3 same /s bn | conv c 1x1 /s } relu" in applied(
+        network(block, "b 3 2"), found
+    )
+    (found,) = errors(network("block b(g) { conv 8 1x1 groups=g }", "b 5"))
+    assert found.fix is None
+
+
+# All others
+
+HAND_WRITTEN = {
+    **{f"code {code}": network(line) for code, (line, _) in CODES.items()},
+    **{title: spec for title, (spec, _) in examples().items()},
+    **{line: network("e1: conv 8 3x3 same relu", line, "conv 16 3x3 same", "gap; dense 10")
+       for line in HABITS if not line.startswith("use ")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HAND_WRITTEN)
+def test_the_text_of_a_help_mends(name: str):
+    assert unmended(HAND_WRITTEN[name]) == []
+
+
+@given(mistakes())
+@settings(
+    max_examples=150, derandomize=True, deadline=None, database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+def test_the_text_of_a_help_mends_in_any_net(spec: str):
+    assert unmended(spec) == []
