@@ -1,7 +1,8 @@
 """What an evaluation gives, as values: scores, tables, and what of them can be drawn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class Scatter:
     names: tuple[str, ...]
 
 
+def number(value: float, digits: int = 3) -> str:
+    """A cell of a table; `-` for NaN, where there is nothing to measure."""
+    return "-" if isnan(value) else f"{value:.{digits}f}"
+
+
 Drawing = Matrix | Scatter
 
 
@@ -65,6 +71,8 @@ class Scores:
     """What a model does on a split; each task has its own kind."""
 
     loss: float
+    measured: int = field(default=0, kw_only=True)
+    """How many images."""
 
     def columns(self) -> dict[str, float]:
         """The numbers of an epoch's row, `loss` first; in the row `val_` stands before them."""
@@ -77,12 +85,16 @@ class Scores:
 
     def as_dict(self) -> dict[str, Any]:
         """All that can be written as JSON."""
-        return dict(self.columns())
+        return {"images": self.measured, **self.columns()}
 
     def table(self) -> Table:
         """What `cnndsl eval` prints."""
         columns = self.columns()
-        return Table(", ".join(f"{n} {v:.4f}" for n, v in columns.items()), (), ())
+        return Table(", ".join(f"{n} {v:.4f}" for n, v in columns.items()) + self.over(), (), ())
+
+    def over(self) -> str:
+        """The end of a table's title: ` over 50 pictures`."""
+        return f" over {self.measured:,} picture{'' if self.measured == 1 else 's'}"
 
     def drawings(self) -> tuple[Drawing, ...]:
         """What is drawn in the run folder at the end."""

@@ -423,6 +423,34 @@ def test_data_of_other_classes_are_refused(capsys: pytest.CaptureFixture[str]) -
     assert "more.npz has 11 classes, the model 10 outputs" in capsys.readouterr().err
 
 
+def test_all_pictures_of_data_that_are_named_are_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also where a class has none; training holds a part of them back."""
+    train("run", epochs=1)
+    arrays = dict(np.load("some.npz"))
+    few = arrays["y_test"] > 1
+    np.savez("all.npz", x=arrays["x_test"][few], y=arrays["y_test"][few] - 2,
+             classes=np.array(shapes.CLASSES[2:]))  # fmt: skip
+    scores = evaluated(capsys, "run", "--data", "all.npz")
+    assert scores["images"] == few.sum() == np.sum(scores["confusion"])
+    assert [scores["per_class"][name] for name in shapes.CLASSES[:2]] == [None, None]
+    table = cnndsl.evaluate("run", "all.npz", threads=1)
+    assert f"over {few.sum()} pictures of 8 of 10 classes" in str(table)
+    assert str(table).count("\n") == 1 + 8
+    told = capsys.readouterr().err
+    assert f"measured: {few.sum()} pictures of all.npz\n" in told
+    assert "not measured, without a picture to test on: disc, ring\n" in told
+
+
+def test_the_test_part_of_data_that_are_named_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train("run", epochs=1)
+    cnndsl.evaluate("run", "some.npz")
+    assert "measured: 50 pictures of some.npz (test)\n" in capsys.readouterr().err
+
+
 def test_classes_are_matched_by_their_names(capsys: pytest.CaptureFixture[str]) -> None:
     """In another order, and with other shares: which only the run's own weigh the loss by."""
     words = SPEC.replace("epochs 2", "epochs 1; loss cross_entropy weights=balanced")

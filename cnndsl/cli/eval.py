@@ -12,7 +12,7 @@ from cnndsl.runtime.session import DEVICES
 
 @click.command("eval")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", help="Another data set than the run's.")
+@click.option("--data", help="Other data than the run's: all of their pictures.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip

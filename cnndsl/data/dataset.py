@@ -49,6 +49,7 @@ class Dataset:
 
     `names` are those of the classes, of the labels or of the numbers, one each. `task` is the word
     of the task that the data are for, where their format tells it; `units` those of the numbers.
+    `part` is the part of the data that `test` is, where they have parts.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Dataset:
     names: tuple[str, ...]
     task: str | None = None
     units: tuple[str, ...] = ()
+    part: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:

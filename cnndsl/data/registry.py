@@ -1,8 +1,9 @@
 """From `--data NAME` to a data set."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from cnndsl.data.dataset import Dataset
+from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.formats import formats, names
 from cnndsl.data.formats.base import Format, Request
 from cnndsl.data.splits import for_training
@@ -16,12 +17,19 @@ def located(name: str) -> str:
 
 
 def open_dataset(
-    name: str, size: tuple[int, ...], folder: Path | None = None, strict: bool = False
+    name: str,
+    size: tuple[int, ...],
+    folder: Path | None = None,
+    strict: bool = False,
+    arranged: Callable[[Parts], Dataset] = for_training,
 ) -> Dataset:
-    """A known data set by name, an `.npz` file or a folder, with pictures of the model's size."""
+    """A known data set by name, an `.npz` file or a folder, with images of the model's size.
+
+    `arranged` makes the data set of its parts: `for_training` or `for_measuring`.
+    """
     path = Path(name)
     parts = _format(path).load(Request(path, size, folder, strict))
-    return _sized(for_training(parts), size)
+    return _sized(arranged(parts), size)
 
 
 def _format(path: Path) -> Format:

@@ -12,27 +12,44 @@ _TEST_SHARE = 5  # every fifth picture, where there are none for the test
 
 
 def for_training(parts: Parts) -> Dataset:
-    """Training and test pictures; a fifth of the former where there are no others.
+    """Training and test images; a fifth of the former where there are no others.
 
-    UserError for labels outside the classes, or no pictures at all.
+    UserError for labels outside the classes, or no images at all.
     """
+    if "train" not in parts.splits:
+        raise UserError(f"{parts.name}: has only images for the {next(iter(parts.splits))}\n"
+                        "  training takes a folder that holds `train`, too")  # fmt: skip
     if "test" in parts.splits and "val" in parts.splits:
         print(f"left out: {parts.name}/val: test is what is measured on", file=sys.stderr)
-    train = parts.splits["train"]()
-    held = parts.splits.get("test") or parts.splits.get("val")
-    train, test = (train, held()) if held else held_out(parts.name, train)
-    return checked(Dataset(parts.name, train, test, parts.names, parts.task, parts.units))
+    train, part = parts.splits["train"](), _held_part(parts)
+    train, test = (train, parts.splits[part]()) if part else held_out(parts.name, train)
+    return checked(Dataset(parts.name, train, test, parts.names, parts.task, parts.units, part))
+
+
+def for_measuring(parts: Parts) -> Dataset:
+    """All images of `test`, or else of `val`, or else all that there are, as both of its splits.
+
+    UserError as `for_training`.
+    """
+    part = _held_part(parts) or "train"
+    split = parts.splits[part]()
+    part = part if len(parts.splits) > 1 else ""
+    return checked(Dataset(parts.name, split, split, parts.names, parts.task, parts.units, part))
+
+
+def _held_part(parts: Parts) -> str:
+    """The part that is measured on, where there is one."""
+    return next((part for part in ("test", "val") if part in parts.splits), "")
 
 
 def checked(data: Dataset) -> Dataset:
     """The data set; UserError for targets that the names do not cover, or no images at all."""
     name, train, test = data.name, data.train, data.test
+    if train is test:
+        _check_split("", train, data)
+        return data
     for what, split in (("training", train), ("test", test)):
-        if len(split) == 0:
-            raise UserError(f"{name}: there are no {what} pictures")
-        if len(split.x) != len(split.y):
-            raise UserError(f"{name}: {len(split.x)} {what} pictures, but {len(split.y)} labels")
-        _check_targets(f"{name}: {what} picture", split.y, len(data.names))
+        _check_split(f"{what} ", split, data)
     if train.x.shape[1:] != test.x.shape[1:]:
         sizes = ("x".join(map(str, split.x.shape[1:])) for split in (test, train))
         raise UserError(f"{name}: test pictures are {next(sizes)}, training pictures {next(sizes)}")
@@ -40,6 +57,14 @@ def checked(data: Dataset) -> Dataset:
         kinds = (f"{split.y.dtype} {split.y.shape[1:]}" for split in (test, train))
         raise UserError(f"{name}: test targets are {next(kinds)}, training targets {next(kinds)}")
     return data
+
+
+def _check_split(what: str, split: Split, data: Dataset) -> None:
+    if len(split) == 0:
+        raise UserError(f"{data.name}: there are no {what}pictures")
+    if len(split.x) != len(split.y):
+        raise UserError(f"{data.name}: {len(split.x)} {what}pictures, but {len(split.y)} labels")
+    _check_targets(f"{data.name}: {what}picture", split.y, len(data.names))
 
 
 def _check_targets(image: str, y: Targets, names: int) -> None:
@@ -58,24 +83,23 @@ def _check_targets(image: str, y: Targets, names: int) -> None:
 
 
 def held_out(name: str, split: Split) -> tuple[Split, Split]:
-    """Every fifth image of each class for the test; of them all, where classes have fewer."""
+    """Every fifth image of each class for the test, but at least one of a class that has two."""
     if len(split.x) != len(split.y):
         raise UserError(f"{name}: {len(split.x)} pictures, but {len(split.y)} labels")
-    place = _place_in_class(split.y)
-    if place.max(initial=0) < _TEST_SHARE - 1:
-        place = np.arange(len(split))
-    held = place % _TEST_SHARE == _TEST_SHARE - 1
+    held = np.zeros(len(split), bool)
+    for images in _by_class(split.y):
+        fifth = images[_TEST_SHARE - 1 :: _TEST_SHARE]
+        held[fifth if len(fifth) else images[1:][-1:]] = True
     if len(split) and not held.any():
         few = f"{len(split)} pictures are too few to hold back every fifth for the test"
         raise UserError(f"{name}: {few}")
     return Split(split.x[~held], split.y[~held]), Split(split.x[held], split.y[held])
 
 
-def _place_in_class(y: Targets) -> NDArray[np.int64]:
-    """The place of each image among those of its class; among all where targets are no classes."""
-    place = np.arange(len(y))
+def _by_class(y: Targets) -> list[NDArray[np.intp]]:
+    """The images of each class; all together where targets are no classes, or no class has two."""
     if y.dtype.kind != "f" and y.ndim == 1:
-        for label in np.unique(y):
-            mine = np.flatnonzero(y == label)
-            place[mine] = np.arange(len(mine))
-    return place
+        classes = [np.flatnonzero(y == label) for label in np.unique(y)]
+        if len(classes) < len(y):
+            return classes
+    return [np.arange(len(y))]

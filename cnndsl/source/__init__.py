@@ -1,7 +1,9 @@
 """Texts, places in them, what is said about a place, and the exceptions that carry it."""
 
 from cnndsl.source.diagnostic import Diagnostic, Fix, Severity
-from cnndsl.source.errors import Failed, UserError, printable
+from cnndsl.source.errors import Failed, UserError, listed, printable
 from cnndsl.source.text import Source, Span
 
-__all__ = ["Diagnostic", "Failed", "Fix", "Severity", "Source", "Span", "UserError", "printable"]
+__all__ = [
+    "Diagnostic", "Failed", "Fix", "Severity", "Source", "Span", "UserError", "listed", "printable",
+]  # fmt: skip

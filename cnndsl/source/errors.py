@@ -1,5 +1,7 @@
 """The two exceptions of the package: errors in a spec, and everything else that users can mend."""
 
+from collections.abc import Sequence
+
 from cnndsl.source.diagnostic import Diagnostic
 from cnndsl.source.excerpt import full
 from cnndsl.style import PLAIN
@@ -24,3 +26,9 @@ class UserError(Exception):
 def printable(text: str, also: str = "") -> str:
     """A text without control and direction-changing characters, which may steer a terminal."""
     return "".join(c if c.isprintable() or c in f"\n{also}" else "\ufffd" for c in text)
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names in a sentence, printable, the first of many: `cat, dog and 8 more`."""
+    shown = ", ".join(printable(name) for name in names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown

@@ -66,6 +66,8 @@ class Task(Word):
     """Whether targets are masks of the images, so that they are flipped and shifted with them."""
     mixes: ClassVar[bool] = True
     """Whether the targets of two images can be blended, as mixup does."""
+    partial: ClassVar[bool] = False
+    """Whether data that lack some of a model's classes can be measured: the others are left out."""
     files: ClassVar[tuple[str, ...]] = ()
     """What it draws in the run folder."""
 

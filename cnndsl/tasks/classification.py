@@ -32,6 +32,7 @@ class Classification(Task, word="classification"):
     rising = ("accuracy",)
     best = "val_accuracy"
     nouns = "classes"
+    partial = True
     files = ("confusion_matrix.png",)
 
     def problem(self, shape: Shape) -> str | None:
@@ -155,16 +156,19 @@ class ClassificationScores(Scores):
     def as_dict(self) -> dict[str, Any]:
         """Also the accuracy of each class, and the confusion matrix."""
         return {
-            **self.columns(),
+            **super().as_dict(),
             "per_class": dict(zip(self.classes, self.per_class.tolist(), strict=True)),
             "confusion": self.confusion.tolist(),
         }
 
     def table(self) -> Table:
-        """A row a class: its images, its accuracy, and what it is mistaken for."""
-        title = f"loss {self.loss:.4f}, accuracy {self.accuracy:.4f}"
+        """A row a class that has images: how many, its accuracy, and what it is mistaken for."""
+        title = f"loss {self.loss:.4f}, accuracy {self.accuracy:.4f}{self.over()}"
         heads = ("class", "pictures", "accuracy", "taken most often for")
-        return Table(title, heads, tuple(self._row(i) for i in range(len(self.classes))))
+        present = self.confusion.sum(1).nonzero()[0].tolist()
+        if len(present) < len(self.classes):
+            title += f" of {len(present)} of {len(self.classes)} classes"
+        return Table(title, heads, tuple(self._row(i) for i in present))
 
     def _row(self, i: int) -> tuple[str, ...]:
         row = self.confusion[i].copy()

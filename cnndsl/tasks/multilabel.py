@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.results import Answer, Scores, Table
+from cnndsl.results import Answer, Scores, Table, number
 from cnndsl.source import printable
 from cnndsl.tasks.base import Meter, Shape, Task, as_vector, mean_per_image, vector_problem
 
@@ -208,18 +208,19 @@ class MultilabelScores(Scores):
             name: {"images": int(n)} | {key: values[i] for key, values in columns.items()}
             for i, (name, n) in enumerate(zip(self.names, self.images, strict=True))
         }
-        return {**self.columns(), "per_label": rows}
+        return {**super().as_dict(), "per_label": rows}
 
     def table(self) -> Table:
         """A row a label."""
         columns = self._by_label()
         heads = ("label", "pictures", "AP", "precision", "recall", "F1", "threshold")
         rows = tuple(
-            (printable(name), f"{n:,}", *(f"{values[i]:.3f}" for values in columns.values()))
+            (printable(name), f"{n:,}", *(number(values[i]) for values in columns.values()))
             for i, (name, n) in enumerate(zip(self.names, self.images, strict=True))
         )
-        title = f"loss {self.loss:.4f}, mAP {self.map:.4f}, "
-        return Table(f"{title}F1 {self.f1_micro:.4f} micro, {self.f1_macro:.4f} macro", heads, rows)
+        means = f"F1 {self.f1_micro:.4f} micro, {self.f1_macro:.4f} macro"
+        title = f"loss {self.loss:.4f}, mAP {self.map:.4f}, {means}{self.over()}"
+        return Table(title, heads, rows)
 
 
 def _answer(chances: list[float], thresholds: Sequence[float], names: Sequence[str]) -> Answer:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.results import Answer, Drawing, Scatter, Scores, Table
+from cnndsl.results import Answer, Drawing, Scatter, Scores, Table, number
 from cnndsl.source import printable
 from cnndsl.tasks.base import Meter, Shape, Task, as_vector, mean_per_image, vector_problem
 
@@ -200,14 +200,14 @@ class RegressionScores(Scores):
         """Also the metrics of each number."""
         heads = ("unit", "mae", "rmse", "r2")
         rows = {row[0]: dict(zip(heads, row[1:], strict=True)) for row in self._rows()}
-        return {**self.columns(), "per_number": rows}
+        return {**super().as_dict(), "per_number": rows}
 
     def table(self) -> Table:
         """A row a number."""
         found = self.columns()
-        title = f"loss {self.loss:.4f}, R² {found['r2']:.4f} over {len(self.truth):,} pictures"
+        title = f"loss {self.loss:.4f}, R² {found['r2']:.4f}{self.over()}"
         rows = tuple(
-            (printable(name), printable(unit), f"{mae:.4g}", f"{rmse:.4g}", f"{r2:.4f}")
+            (printable(name), printable(unit), f"{mae:.4g}", f"{rmse:.4g}", number(r2, 4))
             for name, unit, mae, rmse, r2 in self._rows()
         )
         return Table(title, ("number", "unit", "MAE", "RMSE", "R²"), rows)

@@ -1,7 +1,7 @@
 """Loss and metrics of a model's weights on a split."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -57,7 +57,7 @@ class Evaluator:
             outputs = self._outputs(session, x)
             total += self._loss(outputs, y) * len(y)
             meter.add(outputs, y)
-        return meter.scores(total / len(split))
+        return replace(meter.scores(total / len(split)), measured=len(split))
 
     def outputs(
         self, weights: Weights, x: NDArray[np.uint8], options: Options | None = None

@@ -1,13 +1,14 @@
 """Start or resume a run: what `cnndsl train` and `cnndsl.train` call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 from cnndsl.backend.step import StepOptions
-from cnndsl.data.dataset import Dataset
+from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.registry import open_dataset
+from cnndsl.data.splits import for_training
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
@@ -21,7 +22,7 @@ from cnndsl.training.memory import check_weights
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
-from cnndsl.training.targets import resolved
+from cnndsl.training.targets import resolved, tell_unmeasured
 from cnndsl.training.trainer import Trainer
 from cnndsl.weights.base import Weights
 from cnndsl.weights.fit import fit_weights, load_weights
@@ -150,13 +151,19 @@ def open_data(
     model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
 ) -> tuple[Recipe, Dataset]:
     """The recipe with its task and loss, and its data set; UserError where these do not fit."""
-    return resolved(model, recipe, open_any_data(model, recipe, data_dir, strict))
+    recipe, data = resolved(model, recipe, open_any_data(model, recipe, data_dir, strict))
+    tell_unmeasured(recipe.known_task(), data)
+    return recipe, data
 
 
 def open_any_data(
-    model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
+    model: Model,
+    recipe: Recipe,
+    data_dir: Path | None = None,
+    strict: bool = False,
+    arranged: Callable[[Parts], Dataset] = for_training,
 ) -> Dataset:
     """The recipe's data set, whatever its targets are."""
     if recipe.data is None:
         raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
-    return open_dataset(recipe.data, model.input, data_dir, strict)
+    return open_dataset(recipe.data, model.input, data_dir, strict, arranged)

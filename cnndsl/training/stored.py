@@ -1,6 +1,7 @@
 """What a run folder says of the run: how it was started, its spec, its recipe, its scores."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
@@ -10,6 +11,7 @@ from typing import Any, cast
 from cnndsl.backend.inference import Options
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import located
+from cnndsl.data.splits import for_measuring, for_training
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse, recipe_of
 from cnndsl.passes.includes import read
@@ -19,9 +21,10 @@ from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.source import Failed, UserError
 from cnndsl.tasks import Task, registry
+from cnndsl.training.class_names import as_learned
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.run import open_any_data
-from cnndsl.training.targets import check_outputs, read_as
+from cnndsl.training.targets import read_as, tell_unmeasured
 from cnndsl.weights.fit import read_weights
 
 WORDS = ("optimizer", "schedule", "loss", "augment")
@@ -91,19 +94,22 @@ def scored(
     threads: int | None = None,
     mirror: bool = False,
 ) -> Scores:
-    """What a run's best weights do on its test pictures, or on those of other data.
+    """What a run's best weights do on its test images, or on all images of data that are named.
 
-    UserError where the other data's classes have other names.
+    Of these, `test` is measured where they have one, or else `val`. How many images are measured,
+    and which classes have none, is told on stderr. UserError where the data have other classes.
     """
     stored = stored_arguments(run)
     model = stored_model(run, stored)
     recipe = stored_recipe(stored, model)
-    recipe = replace(recipe, data=data or recipe.data)
+    recipe = replace(recipe, data=located(data) if data else recipe.data)
     folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
     weights = read_weights(run / "weights" / "best.safetensors", model)
     task = weights.info.task or recipe.known_task()
-    found = read_as(task, open_any_data(model, recipe, folder))
-    found = _as_learned(model, weights.info.classes, task, found)
+    arranged = for_measuring if data else for_training
+    found = read_as(task, open_any_data(model, recipe, folder, arranged=arranged))
+    found = as_learned(model, weights.info.classes, task, found)
+    _tell_measured(task, found)
     info = replace(weights.info, classes=found.names, task=None)
     options = Options(uint8=len(model.input) == 3, info=info)
     counts = stored.get("counts") or task.counts(found.train.y, found.names)
@@ -114,23 +120,8 @@ def scored(
     )
 
 
-def _as_learned(model: Model, learned: tuple[str, ...], task: Task, data: Dataset) -> Dataset:
-    """The data with the run's order of classes; numbers are no names: such classes may be any.
-
-    UserError where the classes have other names.
-    """
-    if learned and set(learned) == set(data.names):
-        places = [learned.index(name) for name in data.names]
-        return data.with_targets(lambda y: task.reordered(y, places), learned)
-    missing = ", ".join(name for name in learned if name not in data.names)
-    hint = "it needs those of the run" + (missing and f": also {missing}")
-    check_outputs(model, data, task, hint)
-    unnamed = tuple(map(str, range(len(learned))))
-    pairs = zip(learned, data.names, strict=False)
-    other = next(((a, b) for a, b in pairs if a != b), None)
-    if other is not None and unnamed not in (learned, data.names):
-        raise UserError(
-            f"{data.name}: its class `{other[1]}` is `{other[0]}` in the run\n"
-            "  name the classes as they were in training"
-        )
-    return data
+def _tell_measured(task: Task, data: Dataset) -> None:
+    pictures = "picture" if len(data.test) == 1 else "pictures"
+    part = data.part and f" ({data.part})"
+    print(f"measured: {len(data.test):,} {pictures} of {data.name}{part}", file=sys.stderr)
+    tell_unmeasured(task, data)

@@ -1,12 +1,13 @@
 """What is to be learned: the task that spec and data tell, and the data as it takes them."""
 
+import sys
 from dataclasses import replace
 
 from cnndsl.backend.step import main_output
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError
+from cnndsl.source import UserError, listed
 from cnndsl.tasks import Task, registry
 
 
@@ -122,3 +123,11 @@ def check_recipe(recipe: Recipe) -> None:
         task.rises(recipe.watch.column)
     if recipe.augment.mixup and not task.mixes:
         raise UserError(f"`mixup` blends no targets of `task {task.word}`; leave it out")
+
+
+def tell_unmeasured(task: Task, data: Dataset) -> None:
+    """Say which classes or labels no test image has: nothing is known of them."""
+    counts = task.counts(data.test.y, data.names)
+    absent = [name for name, count in zip(data.names, counts, strict=False) if not count]
+    if absent:
+        print(f"not measured, without a picture to test on: {listed(absent)}", file=sys.stderr)

@@ -1,0 +1,49 @@
+"""Classes of other data than the run's, in the order in which the model has learned them."""
+
+from cnndsl.data.dataset import Dataset
+from cnndsl.ir import Model
+from cnndsl.source import UserError, listed
+from cnndsl.tasks import Task
+from cnndsl.training.targets import check_outputs
+
+
+def as_learned(model: Model, learned: tuple[str, ...], task: Task, data: Dataset) -> Dataset:
+    """The data with the run's classes; `learned` are their names, none where it has none.
+
+    Classes are matched by name. Plain numbers are no names: such classes are taken by position.
+    UserError for classes that the run has not, and for a task that needs all of them.
+    """
+    names = data.names
+    places = _places(learned, names)
+    if None in places or not (task.partial or len(names) == len(learned)):
+        _refuse(model, learned, task, data)
+        return data
+    known = [place for place in places if place is not None]
+    return data.with_targets(lambda y: task.reordered(y, known), learned)
+
+
+def _places(learned: tuple[str, ...], names: tuple[str, ...]) -> list[int | None]:
+    """Where each class is among those of the run; None for one that is not there."""
+    if _are_numbers(names) and not _are_numbers(learned):
+        return [int(name) if int(name) < len(learned) else None for name in names]
+    at = {name: place for place, name in enumerate(learned)}
+    return [at.get(name) for name in names]
+
+
+def _are_numbers(names: tuple[str, ...]) -> bool:
+    return all(name.isascii() and name.isdigit() for name in names)
+
+
+def _refuse(model: Model, learned: tuple[str, ...], task: Task, data: Dataset) -> None:
+    """UserError where the classes of the data have no place in the model."""
+    extra = [name for name in data.names if name not in learned]
+    missing = [name for name in learned if name not in data.names]
+    hint = "it needs those of the run"
+    hint += f": also {listed(missing)}" if missing else ""
+    hint += f": without {listed(extra)}" if extra and not missing else ""
+    check_outputs(model, data, task, hint)
+    if learned and not _are_numbers(learned):
+        raise UserError(
+            f"{data.name}: `{extra[0]}` is none of the run's {task.nouns}: {listed(learned)}\n"
+            f"  name the {task.nouns} as they were in training"
+        )
