@@ -95,6 +95,7 @@ def command(
 
 
 def _fit(trainer: Any) -> int:
+    from cnndsl.training.screen import closing
     from cnndsl.training.signals import Interrupted
 
     _announce(trainer)
@@ -104,7 +105,8 @@ def _fit(trainer: Any) -> int:
         click.echo(str(interrupted), err=True)
         return interrupted.code
     assert trainer.scores is not None
-    click.echo(f"{trainer.folder.path}: {trainer.scores.summary('val_')} (best weights)")
+    summary = trainer.scores.summary("val_")
+    click.echo(closing(trainer.recipe, trainer.progress.rows, summary, trainer.folder.path))
     return 0
 
 
@@ -176,18 +178,12 @@ def _trainer(model: Any, recipe: Recipe, options: dict[str, Any], arguments: dic
 
 
 def _announce(trainer: Any) -> None:
-    """What is about to run, in a few lines."""
-    model, recipe, options = trainer.model, trainer.recipe, trainer.compiled.options
-    algorithms = sorted(set(trainer.compiled.step.algorithms.values()))
-    print(
-        f"{model.name}: {model.params:,} parameters · {trainer.data.name}: "
-        f"{len(trainer.data.train):,} + {len(trainer.data.test):,} pictures · "
-        f"{recipe.epochs} epochs of {trainer.batches.steps:,} steps of {recipe.batch}\n"
-        f"{recipe.optimizer.word}, {recipe.schedule.word}, {trainer.recipe.loss.word} · "
-        f"convolutions by {', '.join(algorithms) or '-'} · "
-        f"micro-batches of {options.batch // options.micro_batches} → {trainer.folder.path}",
-        file=sys.stderr,
-    )
+    """What is about to run."""
+    from cnndsl.training.screen import opening
+
+    t, width = trainer, style(sys.stderr).width
+    shown = opening(t.model, t.recipe, t.data, t.batches.steps, t.folder.path, width)
+    click.echo(shown, err=True)
 
 
 def _path(text: Any) -> Path | None:

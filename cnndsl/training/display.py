@@ -1,6 +1,7 @@
 """What a run shows while it goes: a bar on a terminal, a line an epoch elsewhere."""
 
 import sys
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -39,6 +40,28 @@ def epoch_line(row: Row, epochs: int) -> str:
     )
 
 
+class EpochTable:
+    """Rows of what was measured, a line an epoch, under heads that are said once."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs, self._has_heads = epochs, False
+
+    def lines(self, row: Row) -> list[str]:
+        """The epoch's line, below the heads if it is the first one."""
+        count = str(self._epochs)
+        cells = {"epoch": f"{row['epoch']:>{len(count)}}/{count}"}
+        cells |= {name: f"{v:.4f}" for name, v in row.items() if name not in _OF_THE_RUN}
+        cells["time"] = f"{row['seconds']:.1f} s"
+        heads = [] if self._has_heads else [_table_line(cells, cells)]
+        self._has_heads = True
+        return [*heads, _table_line(cells, cells.values())]
+
+
+def _table_line(columns: Row, cells: Iterable[str]) -> str:
+    parts = (cell.rjust(max(len(name), 6)) for name, cell in zip(columns, cells, strict=True))
+    return "  ".join(parts)
+
+
 def measured(row: Row) -> str:
     """Losses and metrics of a row: `loss 1.0214  accuracy 0.641`."""
     return "  ".join(f"{name} {v:.4f}" for name, v in row.items() if name not in _OF_THE_RUN)
@@ -48,7 +71,7 @@ class Lines:
     """A line an epoch, to stderr; nothing between."""
 
     def __init__(self, epochs: int, quiet: bool = False) -> None:
-        self._epochs, self._quiet = epochs, quiet
+        self._table, self._quiet = EpochTable(epochs), quiet
 
     def say(self, text: str) -> None:
         """A line."""
@@ -60,7 +83,8 @@ class Lines:
 
     def epoch(self, row: Row) -> None:
         """The epoch's line."""
-        self.say(epoch_line(row, self._epochs))
+        for line in self._table.lines(row):
+            self.say(line)
 
     def close(self) -> None:
         """Nothing."""
@@ -70,12 +94,12 @@ class Bars:
     """A bar for the epoch at hand, and the lines of those before it."""
 
     def __init__(self, epochs: int, steps: int) -> None:
-        self._epochs = epochs
+        self._epochs, self._table = epochs, EpochTable(epochs)
         self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[means]}  {task.fields[rate]:,.0f} images/s"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True), refresh_per_second=4,
+            TextColumn("{task.fields[epoch]}"), BarColumn(12), MofNCompleteColumn(),
+            TextColumn("{task.fields[means]}  {task.fields[rate]:,.0f}/s"),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True), refresh_per_second=4, transient=True,
         )  # fmt: skip
         self._task = self._progress.add_task(
             "", total=steps, epoch=f"1/{epochs}", means="loss -", rate=0.0
@@ -95,7 +119,8 @@ class Bars:
 
     def epoch(self, row: Row) -> None:
         """The epoch's line above the bar."""
-        self.say(epoch_line(row, self._epochs))
+        for line in self._table.lines(row):
+            self.say(line)
 
     def close(self) -> None:
         """Remove the bar."""

@@ -63,6 +63,9 @@ class Trainer:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
         self.compiled = self._compile(weights, options)
         options = self.compiled.options
+        algorithms = ", ".join(sorted(set(self.compiled.step.algorithms.values()))) or "none"
+        each = options.batch // options.micro_batches
+        self.folder.log(f"convolutions: {algorithms}; micro-batches of {each}")
         randoms = tuple(
             (v.name, tuple(int(d) for d in v.shape)) for v in self.compiled.step.randoms
         )

@@ -1,0 +1,66 @@
+"""What a run says on the terminal before its first epoch and behind its last one, in 80 columns."""
+
+import textwrap
+from pathlib import Path
+
+from cnndsl.data.dataset import Dataset
+from cnndsl.ir import Model
+from cnndsl.recipe import Recipe
+from cnndsl.shapes import show
+from cnndsl.training.progress import Row, best_row
+
+_LABEL = 8
+_WIDEST = 100  # beyond it lines are hard to read
+_NAMES = 12  # so many classes are named
+
+
+def opening(
+    model: Model, recipe: Recipe, data: Dataset, steps: int, folder: Path, width: int
+) -> str:
+    """Model, data, recipe and run folder, a few lines each at most."""
+    return "\n".join(
+        [
+            _lines("model", _model(model), width),
+            _lines("data", _data(recipe, data), width),
+            _lines("recipe", _recipe(recipe, steps), width),
+            _lines("run", [str(folder)], width),
+        ]
+    )
+
+
+def closing(recipe: Recipe, rows: list[Row], summary: str, folder: Path) -> str:
+    """Which weights were kept, where they are, and what to type next."""
+    best = best_row(rows, recipe)
+    of = f" (epoch {best['epoch']})" if best else ""
+    return (
+        f"best weights{of}: {summary}\n"
+        f"{folder}/weights/best.onnx is ready to deploy\n"
+        f"  cnndsl run {folder}/weights/best.onnx IMAGE\n"
+        f"  cnndsl eval {folder}"
+    )
+
+
+def _lines(label: str, parts: list[str], width: int) -> str:
+    """Parts joined by dots, wrapped behind their label."""
+    return textwrap.fill(
+        " · ".join(parts), min(width, _WIDEST), initial_indent=label.ljust(_LABEL),
+        subsequent_indent=" " * _LABEL, break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _model(model: Model) -> list[str]:
+    shapes = f"{show(model.input)} → {show(model.output_shapes()[model.main_output])}"
+    return [model.name, shapes, f"{model.params:,} parameters"]
+
+
+def _data(recipe: Recipe, data: Dataset) -> list[str]:
+    images = f"{len(data.train):,} images to train, {len(data.test):,} held out"
+    names = ", ".join(data.names[:_NAMES]) + (", …" if len(data.names) > _NAMES else "")
+    return [data.name, images, f"{len(data.names)} {recipe.known_task().nouns}: {names}"]
+
+
+def _recipe(recipe: Recipe, steps: int) -> list[str]:
+    return [
+        f"{recipe.epochs} epochs of {steps:,} steps of {recipe.batch}",
+        *(recipe.setting(name).partition(" ")[2] for name in ("optimizer", "schedule", "loss")),
+    ]
