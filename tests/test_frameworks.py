@@ -93,6 +93,20 @@ def test_the_help_is_the_whole_spec():
     assert found.help == "write `input 1x28x28; flatten; dense 10`"
 
 
+def test_of_a_long_translation_the_help_is_the_start():
+    assert errors(TUTORIAL)[0].help == (
+        "it is 14 lines here, which `cnndsl check --fix` writes: `input 3x32x32; default conv "
+        "init=glorot_uniform; …`"
+    )
+
+
+def test_how_kernels_of_a_lone_call_are_drawn_is_a_note():
+    (found,) = errors(network("Conv2D(32, (3, 3), activation='relu', padding='same')"))
+    assert found.fix is not None
+    assert found.fix.text == "conv 32 3x3 same relu"
+    assert "`default conv init=glorot_uniform` says it for all" in found.notes[0]
+
+
 PROGRAMS = {
     "a model that grows by add": (
         "model = Sequential()\nmodel.add(Input((8, 8, 3)))\nmodel.add(Flatten())\n"
@@ -164,21 +178,18 @@ def test_what_has_no_counterpart_is_named_at_its_place_and_nothing_is_changed():
 # One call on a line
 
 KERAS = {
-    "Conv2D(32, (3, 3), activation='relu', padding='same')": "conv 32 3x3 same relu"
-    " init=glorot_uniform",
-    "keras.layers.Conv2D(32, 3, 2, 'same', use_bias=False)": "conv 32 3x3 same /2 nobias"
-    " init=glorot_uniform",
+    "Conv2D(32, (3, 3), activation='relu', padding='same')": "conv 32 3x3 same relu",
+    "keras.layers.Conv2D(32, 3, 2, 'same', use_bias=False)": "conv 32 3x3 same /2 nobias",
     'layers.Conv2D(filters=16, kernel_size=(1, 7), dilation_rate=2, padding="same"),': "conv 16 1x7"
-    " same dilation=2 init=glorot_uniform",
+    " same dilation=2",
+    "Conv2D(8, 3, kernel_initializer='glorot_uniform')": "conv 8 3x3 init=glorot_uniform",
     "tf.keras.layers.Conv2D(8, 3, kernel_initializer='he_normal', padding='valid')":
         "conv 8 3x3 valid",
-    "model.add(Conv2D(8, 3, kernel_regularizer=l2(1e-4)))": "conv 8 3x3 init=glorot_uniform"
-    " l2=0.0001",
-    "DepthwiseConv2D(3, padding='same')": "dwconv 3x3 same init=glorot_uniform",
-    "SeparableConv2D(16, 3, activation='relu')": "dwconv 3x3 nobias init=glorot_uniform; conv 16"
-    " 1x1 relu init=glorot_uniform",
-    "Conv2DTranspose(16, 2, strides=2)": "upconv 16 2x2 /2 init=glorot_uniform",
-    "Conv2DTranspose(16, 1, strides=2)": "upconv 16 1x1 /2 extra=1 init=glorot_uniform",
+    "model.add(Conv2D(8, 3, kernel_regularizer=l2(1e-4)))": "conv 8 3x3 l2=0.0001",
+    "DepthwiseConv2D(3, padding='same')": "dwconv 3x3 same",
+    "SeparableConv2D(16, 3, activation='relu')": "dwconv 3x3 nobias; conv 16 1x1 relu",
+    "Conv2DTranspose(16, 2, strides=2)": "upconv 16 2x2 /2",
+    "Conv2DTranspose(16, 1, strides=2)": "upconv 16 1x1 /2 extra=1",
     "MaxPooling2D()": "pool 2",
     "MaxPool2D((3, 3), strides=2, padding='same')": "pool 3 same /2",
     "AveragePooling2D(3, 1, 'same')": "avgpool 3 same /1 nocount",
@@ -260,13 +271,13 @@ def test_our_line_computes_the_shape_that_pytorch_computes(call: str):
 def test_the_input_of_a_first_layer_is_written_where_the_spec_has_none():
     call = "Conv2D(8, 3, padding='same', activation='relu', input_shape=(32, 32, 3))"
     text = fixed(Source(f"{call}\ngap; dense 10\n")).source.text
-    assert text.startswith("input 3x32x32\nconv 8 3x3 same relu init=glorot_uniform\n")
-    assert mended(call) == ["conv 8 3x3 same relu init=glorot_uniform"]
+    assert text.startswith("input 3x32x32\nconv 8 3x3 same relu\n")
+    assert mended(call) == ["conv 8 3x3 same relu"]
 
 
 def test_calls_in_braces_keep_their_place():
     assert mended("residual { Conv2D(8, 3, padding='same'); ReLU() }") == [
-        "residual { conv 8 3x3 same init=glorot_uniform; relu }"
+        "residual { conv 8 3x3 same; relu }"
     ]
 
 

@@ -60,7 +60,8 @@ def _with_default(lines: list[str]) -> list[str]:
             (text,) = inits
             said.append(f"default {word}{text}")
             lines = [line.replace(text, "") if line in theirs else line for line in lines]
-    return [*said, *lines]
+    inputs = 1 if lines and lines[0].startswith("input ") else 0
+    return [*lines[:inputs], *said, *lines[inputs:]]
 
 
 def read(statements: Sequence[ast.stmt], context: Context) -> Program:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
 from cnndsl.frameworks.framework import TORCH, Context, context_of
+from cnndsl.frameworks.pieces import Piece, pieces
 from cnndsl.frameworks.program import Program, named_value, read
 from cnndsl.frameworks.values import Unreadable, parsed
 from cnndsl.frameworks.yaml_settings import SECTION, section, setting
@@ -15,18 +16,8 @@ _CALL = re.compile(r"(?:[\w., ]+=\s*)?[A-Za-z_][\w.]*\s*\(")
 _IMPORT = re.compile(r"(?:import\s+[A-Za-z_]|from\s+[\w.]+\s+import\b)")
 _NAMED = re.compile(r"(optimizer|loss|schedule)\s*[:=]?\s*(?=[A-Za-z_][\w.]*\s*\()")
 _HINTS = re.compile(r"[A-Z]\w*\s*\(|\b(?:compile|fit|add|load_data)\s*\(|\bimport\b")
-_CLOSING = re.compile(r"[\])]+,?\s*$")
 _INPUT = re.compile(r"^[ \t]*input[ \t]+[0-9]", re.MULTILINE)
 _LONGEST = 200_000  # characters: what is longer is no model in Python
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of a text between two ends of statements."""
-
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -117,8 +108,19 @@ def _pieces(text: str, context: Context) -> Iterator[Region]:
         elif kind == "yaml":
             yield Region(piece.start, piece.end, (setting(piece.text) or "",), what="YAML")
         elif kind == "layer":
-            yield from _together(text, [piece], context)
+            yield from (_alone(region, piece) for region in _together(text, [piece], context))
     yield from _together(text, waiting, context)
+
+
+def _alone(region: Region, piece: Piece) -> Region:
+    """A layer by itself: the start of its weights is said in a note, where Python does not say it.
+
+    A whole model says it once, as `default conv init=glorot_uniform`.
+    """
+    lines = tuple(_INIT.sub("", line) for line in region.lines)
+    if lines == region.lines or "initializer" in piece.text:
+        return region
+    return replace(region, lines=lines, note=_DRAWN_BY_KERAS)
 
 
 def _in_section(text: str, place: int) -> bool:
@@ -147,6 +149,11 @@ def _kind(piece: Piece, context: Context, inside: bool) -> str:
     return "" if unknown else "layer" if program.only_layers else "program"
 
 
+_INIT = re.compile(r" init=\w+")
+_DRAWN_BY_KERAS = (
+    "Keras draws kernels by `init=glorot_uniform`, here they are drawn by `init=he_normal`; "
+    "`default conv init=glorot_uniform` says it for all"
+)
 _DRAWN = (
     "PyTorch draws weights and biases within ±1/√inputs; here weights are drawn by `init`, and "
     "biases start at 0"
@@ -224,62 +231,3 @@ def _place(piece: Piece, node: ast.AST, at: int | None) -> tuple[int, int]:
 
     last = node.end_lineno or node.lineno
     return offset(node.lineno, node.col_offset), offset(last, node.end_col_offset or 0)
-
-
-def pieces(text: str) -> Iterator[Piece]:
-    """The text cut where statements end: at line ends, `;`, `{`, `|`, `}` outside of brackets."""
-    start = at = 0
-    while at <= len(text):
-        if at == len(text) or text[at] in "\n;{}|":
-            yield from _stripped(text, start, at)
-            start = at = at + 1
-        elif text[at] == "#":
-            stop = text.find("\n", at)
-            yield from _stripped(text, start, at)
-            start = at = len(text) if stop < 0 else stop
-        else:
-            at = _behind(text, at)
-
-
-def _stripped(text: str, start: int, end: int) -> Iterator[Piece]:
-    """The piece without spaces, a comma behind it or a label before it."""
-    piece = text[start:end]
-    start += len(piece) - len(piece.lstrip())
-    piece = piece.strip().removesuffix(",").rstrip()
-    if piece and not _CLOSING.fullmatch(piece):
-        yield Piece(start, start + len(piece), piece)
-
-
-def _behind(text: str, at: int) -> int:
-    """The place behind a character, a string or everything in a pair of brackets."""
-    if text[at] in "\"'":
-        return _behind_string(text, at)
-    if text[at] in "([":
-        return _behind_brackets(text, at)
-    return at + 1
-
-
-def _behind_string(text: str, at: int) -> int:
-    sign = text[at]
-    stop = at + 1
-    while stop < len(text) and text[stop] not in (sign, "\n"):
-        stop += 2 if text[stop] == "\\" else 1
-    return min(stop + (text[stop : stop + 1] == sign), len(text))
-
-
-def _behind_brackets(text: str, at: int) -> int:
-    """The place behind the closing bracket; behind the opening one where it is never closed."""
-    depth, stop = 0, at
-    while stop < len(text):
-        if text[stop] in "\"'":
-            stop = _behind_string(text, stop)
-            continue
-        if text[stop] == "#":
-            end = text.find("\n", stop)
-            stop = len(text) if end < 0 else end
-            continue
-        depth += (text[stop] in "([{") - (text[stop] in ")]}")
-        stop += 1
-        if depth == 0:
-            return stop
-    return at + 1

@@ -10,7 +10,7 @@ from cnndsl.edits import without
 from cnndsl.frameworks.regions import Region
 from cnndsl.source import Diagnostic, Fix, Source, Span
 
-_LONGEST = 400  # characters of a translation that a help shows whole
+_WHOLE, _BEGUN = 72, 48  # characters of a translation that a help shows, whole or as its start
 _BROKEN = "?"  # no statement: what it would have given is unknown
 
 
@@ -33,9 +33,14 @@ def _help(region: Region) -> str:
     if not region.lines:
         return "leave it out: it says nothing of the network"
     text = _joined(region.lines)
-    if len(text) <= _LONGEST:
+    if len(text) <= _WHOLE:
         return f"write `{text}`"
-    return f"it is {len(region.lines)} lines here, which `cnndsl check --fix` writes"
+    counts = range(1, len(region.lines))
+    starts = [_joined(region.lines[:n]) for n in counts]
+    start = [text for text in starts if len(text) <= _BEGUN][-1:] or starts[:1]
+    return (
+        f"it is {len(region.lines)} lines here, which `cnndsl check --fix` writes: `{start[0]}; …`"
+    )
 
 
 def _fix(span: Span, region: Region) -> Fix:
