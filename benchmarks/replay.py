@@ -101,6 +101,7 @@ def cases(quick=False) -> Iterator[tuple[str, Case]]:
         if path.stem in SMALL or not quick:
             yield from graphs(path.stem, path.stem)
     yield from recipes("resnet8")
+    yield from mask_losses("shapes_segmentation")
     yield from layers()
 
 
@@ -125,6 +126,16 @@ def recipes(name) -> Iterator[tuple[str, Case]]:
     yield f"{name} step float64", partial(step, name, fast=False, dtype="float64")
     for count in (1, 4):
         yield f"{name} step split x{count}", partial(step, name, split, micro_batches=count)
+
+
+def mask_losses(name) -> Iterator[tuple[str, Case]]:
+    """Steps of a segmentation by every loss that fits."""
+    for word, choice in CHOSEN["loss"].items():
+        if "masks" in choice.fits:
+            recipe = replace(spec(name).recipe, loss=choice())
+            for count in (1, 4):
+                title = f"{name} step loss {word} x{count}"
+                yield title, partial(step, name, recipe=recipe, micro_batches=count)
 
 
 def layers() -> Iterator[tuple[str, Case]]:

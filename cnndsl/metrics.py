@@ -68,6 +68,12 @@ class Hits:
         both = (truth & taken).sum(0)
         return Hits(both, taken.sum(0) - both, truth.sum(0) - both)
 
+    @staticmethod
+    def of_confusion(counts: Counts) -> "Hits":
+        """Those of each class of a confusion matrix."""
+        right = np.diag(counts)
+        return Hits(right, counts.sum(0) - right, counts.sum(1) - right)
+
     def precision(self) -> Floats:
         """Share of what is taken that is right; NaN where nothing is taken."""
         return ratio(self.right, self.right + self.surplus)
@@ -79,6 +85,10 @@ class Hits:
     def f1(self) -> Floats:
         """Harmonic mean of precision and recall; NaN where nothing is true or taken."""
         return ratio(2 * self.right, 2 * self.right + self.surplus + self.missed)
+
+    def iou(self) -> Floats:
+        """Intersection over union of both; NaN where nothing is true or taken."""
+        return ratio(self.right, self.right + self.surplus + self.missed)
 
     def whole(self) -> "Hits":
         """All labels as one, for micro averages."""

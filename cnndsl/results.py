@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import float64, int64, uint8
     from numpy.typing import NDArray
 
 
@@ -109,8 +109,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class Answer:
-    """A prediction for one image: as a value in Python, as text, and as fields of JSON."""
+    """A prediction for one image: as a value in Python, as text, and as fields of JSON.
+
+    `mask` is one of class numbers, H×W, that can be drawn.
+    """
 
     value: Any
     text: str
     record: dict[str, Any]
+    mask: "NDArray[uint8] | None" = None

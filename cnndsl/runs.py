@@ -144,8 +144,12 @@ def predict(
     *,
     device: str = "auto",
     threads: int | None = None,
-) -> list[list[tuple[str, float]]]:
-    """The k likeliest classes of each picture with their probabilities, by a compiled model.
+) -> list[Any]:
+    """What a compiled model says of each picture, by its task.
+
+    The k likeliest classes with their probabilities; the labels above their thresholds with theirs;
+    names and values of a regression, in its units: lists of (name, number). Of a segmentation, the
+    mask of class numbers, H×W uint8, as large as the model gives it.
 
     `pictures` is a file, PNG, JPEG or .npy, or an array as the model takes it. UserError where
     either cannot be read.

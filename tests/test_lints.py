@@ -13,7 +13,14 @@ from test_pages import page
 
 import cnndsl
 from cnndsl.cli import main
-from cnndsl.data.formats import cifar10, names, shapes, shapes_multilabel, shapes_regression
+from cnndsl.data.formats import (
+    cifar10,
+    names,
+    shapes,
+    shapes_multilabel,
+    shapes_regression,
+    shapes_segmentation,
+)
 from cnndsl.edits import apply
 from cnndsl.lints import Choice, inspect, lint_codes
 from cnndsl.lints.base import training_warnings
@@ -45,6 +52,7 @@ def test_the_classes_of_every_known_data_set_are_known() -> None:
         "cifar10": len(cifar10.CLASSES), "mnist": digits, "shapes": len(shapes.CLASSES),
         "shapes_multilabel": len(shapes_multilabel.NAMES),
         "shapes_regression": len(shapes_regression.NAMES),
+        "shapes_segmentation": len(shapes_segmentation.NAMES),
     }  # fmt: skip
     assert sizes == CLASSES
     assert set(sizes) == set(names())

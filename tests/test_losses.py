@@ -27,6 +27,7 @@ from cnndsl.lr_schedules import (
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe, Watch
 from cnndsl.source import UserError
+from cnndsl.tasks import registry
 from cnndsl.training.progress import Progress, learning_rate
 
 torch = pytest.importorskip("torch")
@@ -104,7 +105,105 @@ def test_losses_and_their_gradients(name: str, hard: bool) -> None:
     value, gradient = loss_and_gradient(loss, x, q)
     assert value == pytest.approx(wanted.item(), rel=1e-12)
     np.testing.assert_allclose(gradient, input_.grad.numpy(), atol=1e-13)
-    assert {type(mine) for mine, _ in LOSSES.values()} == set(losses.registry.values())
+    tested = (*LOSSES.values(), *MASK_LOSSES.values())
+    assert {type(mine) for mine, _ in tested} == set(losses.registry.values())
+
+
+def torch_dice(x: Any, y: Any, eps: float = 1.0) -> Any:
+    """By its formula, an image and a class at a time."""
+    known = y != losses.VOID
+    found = list[Any]()
+    for p, truth, counts in zip(x.softmax(1), y, known, strict=True):
+        for c, chances in enumerate(p):
+            chance, here = chances[counts], (truth == c)[counts].to(x.dtype)
+            both, sizes = (chance * here).sum(), (chance + here).sum()
+            found.append(1 - (2 * both + eps) / (sizes + eps))
+    return torch.stack(found).mean()
+
+
+def torch_ce(x: Any, y: Any, **how: Any) -> Any:
+    if "weight" in how:
+        how["weight"] = torch.tensor(how["weight"], dtype=x.dtype)
+    return functional.cross_entropy(x, y, ignore_index=losses.VOID, **how)
+
+
+MASK_LOSSES: dict[str, tuple[losses.Loss, Callable[[Any, Any], Any]]] = {
+    "cross entropy": (CE(), torch_ce),
+    "smoothed": (CE(smooth=0.1), lambda x, y: torch_ce(x, y, label_smoothing=0.1)),
+    "weighted": (
+        CE(smooth=0.1, weights="1 0 0.3"),
+        lambda x, y: torch_ce(x, y, label_smoothing=0.1, weight=[1, 0, 0.3]),
+    ),
+    "dice": (losses.Dice(), torch_dice),
+    "dice of few pixels": (losses.Dice(eps=0.01), lambda x, y: torch_dice(x, y, 0.01)),
+    "sum": (
+        losses.DiceCrossEntropy(smooth=0.2, weights="2 1 1", eps=3),
+        lambda x, y: torch_ce(x, y, label_smoothing=0.2, weight=[2, 1, 1]) + torch_dice(x, y, 3),
+    ),
+}  # fmt: skip
+
+
+def mask_loss_and_gradient(
+    loss: losses.Loss, x: Array, y: Array, pieces: int = 1
+) -> tuple[Array, Array]:
+    """As the training step has them, in micro-batches."""
+    task, tape = registry["segmentation"](), Tape()
+    value = tape.input("x", x.shape, "float64")
+    whole = task.targets(tape, len(y), x.shape[1:], False, "float64")
+    sizes = tape.ints([len(y) // pieces] * pieces)
+    parts = (tape.ops("Split", v, sizes, axis=0, results=pieces) for v in (value, whole))
+    each = [
+        task.loss(tape, loss, task.output(tape, part), q, whole)
+        for part, q in zip(*parts, strict=True)
+    ]
+    share = tape.scalar(1 / pieces, "float64")
+    tape.outputs["loss"] = total = tape.op("Mul", tape.sum(each), share)
+    (tape.outputs["grad"],) = gradients(tape, total, [value])
+    found = session(export(tape, "loss", 18)).run(["loss", "grad"], {"x": x, "y": y})
+    return found[0], found[1]
+
+
+def masks(case: str) -> Array:
+    """Of four images; pixels of 255 are ignored."""
+    y = np.random.default_rng(4).integers(0, 3, (4, 5, 6)).astype(np.uint8)
+    if case == "ignored":
+        y[np.random.default_rng(5).random(y.shape) < 0.3] = losses.VOID
+        y[3] = losses.VOID
+    elif case == "one pixel":
+        y[:] = losses.VOID
+        y[2, 1, 3] = 2
+    return y
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize("case", ["all", "ignored", "one pixel"])
+@pytest.mark.parametrize("name", MASK_LOSSES)
+def test_losses_of_masks_and_their_gradients(name: str, case: str, pieces: int) -> None:
+    """Micro-batches have the mean over the pixels of the whole batch."""
+    loss, reference = MASK_LOSSES[name]
+    x, y = np.random.default_rng(3).normal(0, 5, (4, 3, 5, 6)), masks(case)
+    input_ = torch.from_numpy(x).requires_grad_()
+    wanted = reference(input_, torch.from_numpy(y.astype(np.int64)))
+    wanted.backward()
+    value, gradient = mask_loss_and_gradient(loss, x, y, pieces)
+    assert value == pytest.approx(wanted.item(), rel=1e-12)
+    np.testing.assert_allclose(gradient, input_.grad.numpy(), atol=1e-13)
+
+
+@pytest.mark.parametrize("name", MASK_LOSSES)
+def test_masks_that_are_ignored_as_a_whole_teach_nothing(name: str) -> None:
+    x = np.random.default_rng(3).normal(0, 5, (4, 3, 5, 6))
+    value, gradient = mask_loss_and_gradient(
+        MASK_LOSSES[name][0], x, np.full((4, 5, 6), losses.VOID, np.uint8)
+    )
+    assert value == pytest.approx(0, abs=1e-15)
+    assert not gradient.any()
+
+
+def test_only_masks_have_pixels_to_ignore() -> None:
+    assert CE(ignore=3).for_kind("masks") == CE(ignore=3)
+    with pytest.raises(UserError, match="leaves out pixels of masks"):
+        CE(ignore=3).for_kind("classes")
 
 
 def test_a_flat_focal_loss_has_a_gradient_where_outputs_are_sure() -> None:

@@ -98,6 +98,36 @@ def test_confusion(seed: int) -> None:
     assert np.isnan(metrics.recalls(counts)[4])
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_masks(seed: int) -> None:
+    """Class 5 is nowhere, class 4 is found and never true; a part of the pixels is ignored."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 4, (6, 9, 7)).astype(np.uint8)
+    predicted = np.where(rng.random(truth.shape) < 0.6, truth, rng.integers(0, 5, truth.shape))
+    outputs = np.eye(6, dtype=np.float32)[predicted].transpose(0, 3, 1, 2)
+    truth[rng.random(truth.shape) < 0.2] = 255
+    meter = registry["segmentation"]().meter((6, 9, 7), tuple("abcdef"))
+    for part in (slice(0, 4), slice(4, 6)):
+        meter.add(outputs[part], truth[part])
+    scores = meter.scores(0.0).as_dict()
+    t, p = truth[truth != 255], predicted[truth != 255]
+    labels, per_class = range(5), scores["per_class"]
+    for name, theirs in (
+        ("iou", sklearn.jaccard_score(t, p, labels=labels, average=None)),
+        ("dice", sklearn.f1_score(t, p, labels=labels, average=None)),
+        ("precision", sklearn.precision_score(t, p, labels=labels, average=None)),
+        ("recall", sklearn.recall_score(t, p, labels=labels, average=None, zero_division=np.nan)),
+    ):
+        ours = [per_class[c][name] for c in "abcdef"]
+        assert ours[:5] == pytest.approx(list(theirs), abs=1e-9, nan_ok=True)
+        assert np.isnan(ours[5])
+    macro = sklearn.jaccard_score(t, p, labels=labels, average="macro")
+    assert scores["miou"] == pytest.approx(macro, abs=1e-9)
+    macro = sklearn.f1_score(t, p, labels=labels, average="macro")
+    assert scores["dice"] == pytest.approx(macro, abs=1e-9)
+    assert scores["pixel_accuracy"] == pytest.approx(sklearn.accuracy_score(t, p), abs=1e-9)
+
+
 def test_a_probability_is_finite_for_every_logit() -> None:
     x = np.array([-1e30, -800.0, 0.0, 800.0, 1e30], np.float32)
     assert metrics.sigmoid(x).tolist() == [0, 0, 0.5, 1, 1]

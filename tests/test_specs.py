@@ -53,7 +53,8 @@ def test_the_folder_holds_the_published_nets():
         "alexnet", "cifar10", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet",
         "inception_v3", "lenet5", "mnist", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small",
         "resnet101", "resnet18", "resnet18_cifar", "resnet20", "resnet34", "resnet50", "resnet8",
-        "resnext50_32x4d", "shapes_multilabel", "shapes_regression", "squeezenet1_0",
+        "resnext50_32x4d", "shapes_multilabel", "shapes_regression",
+        "shapes_segmentation", "squeezenet1_0",
         "squeezenet1_1", "unet", "vgg11_bn_cifar", "vgg16", "vgg16_bn", "wrn28_10",
     }  # fmt: skip
 

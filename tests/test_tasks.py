@@ -12,7 +12,7 @@ from running import session
 import cnndsl
 from cnndsl.cli import main
 from cnndsl.data.dataset import Dataset, Split, Targets
-from cnndsl.data.formats import shapes_multilabel, shapes_regression
+from cnndsl.data.formats import shapes_multilabel, shapes_regression, shapes_segmentation
 from cnndsl.losses import BinaryCrossEntropy, CrossEntropy, Focal, MeanAbsoluteError
 from cnndsl.losses import registry as losses
 from cnndsl.recipe import Augment, Recipe, Watch
@@ -38,12 +38,20 @@ conv 4 3x3 /2 bn relu; pool 4; dropout 0.2
 flatten; dense 3
 train { data shapes_regression; batch 20; epochs 2; optimizer adam lr=0.01; ema 0.9 }
 """,
+    "segmentation": """input 3x64x64
+conv 4 3x3 /2 pad bn relu; dropout 0.2
+conv 5 1x1; upsample 2 bilinear
+train { data shapes_segmentation; batch 20; epochs 2; optimizer adam lr=0.01; augment flip crop=4 }
+""",
 }
 COLUMNS = {
     "multilabel": ["loss", "binary_accuracy", "val_loss", "val_map", "val_f1_micro",
                    "val_f1_macro"],
     "regression": ["loss", "mae", "val_loss", "val_mae", "val_rmse", "val_r2"],
+    "segmentation": ["loss", "pixel_accuracy", "val_loss", "val_miou", "val_dice",
+                     "val_pixel_accuracy"],
 }  # fmt: skip
+ROWS = {"multilabel": 6, "regression": 3, "segmentation": 5}
 PLAIN: dict[str, Any] = {"threads": 1, "progress": "none"}
 each_task = pytest.mark.parametrize("word", NETS)
 
@@ -51,7 +59,7 @@ each_task = pytest.mark.parametrize("word", NETS)
 @pytest.fixture(autouse=True)
 def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """200 + 50 images, no plots."""
-    for module in (shapes_multilabel, shapes_regression):
+    for module in (shapes_multilabel, shapes_regression, shapes_segmentation):
         monkeypatch.setattr(module, "_COUNTS", {"train": (200, 1), "test": (50, 2)})
     monkeypatch.setattr(run, "Plots", Callback)
     monkeypatch.setattr(run, "TensorBoard", Callback)
@@ -87,7 +95,7 @@ def test_a_task_is_whole(word: str) -> None:
 
 def test_each_loss_fits_a_task_and_one_task_is_the_usual_one() -> None:
     kinds = {cls.kind for cls in registry.values()}
-    assert all(cls.fits and cls.fits <= kinds | {"masks"} for cls in losses.values())
+    assert all(cls.fits and cls.fits <= kinds for cls in losses.values())
     assert [cls.word for cls in registry.values() if cls.usual] == ["classification"]
 
 
@@ -189,12 +197,14 @@ def test_a_run_resumes_evaluates_and_answers(word: str, capsys: pytest.CaptureFi
     for name in ("last.safetensors", "best.safetensors"):
         assert Path("cut/weights", name).read_bytes() == Path("whole/weights", name).read_bytes()
     assert [*whole[0]][1:7] == COLUMNS[word]
-    best = min(whole, key=lambda row: (-row.get("val_map", -row["val_loss"]), row["val_loss"]))
+    measure = registry[word].best
+    sign = -1 if registry[word]().rises(measure) else 1
+    best = min(whole, key=lambda row: (sign * row[measure], row["val_loss"]))
     scores = json.loads(command(capsys, "eval", "whole", "--json", "--threads", 1))
     for name in COLUMNS[word]:
         if name.startswith("val_"):
             assert scores[name[4:]] == pytest.approx(best[name], abs=2e-5)
-    assert str(cnndsl.evaluate("whole")).count("\n") == (6 if word == "multilabel" else 3) + 1
+    assert str(cnndsl.evaluate("whole")).count("\n") == ROWS[word] + 1
 
 
 class LeaveAt(Callback):

@@ -21,7 +21,7 @@ def loss(state: StepState) -> StepState:
     for outputs, q in zip(state.outputs, parts, strict=True):
         shares = list[Value]()
         for name, x in outputs.items():
-            share = task.loss(tape, state.recipe.loss, x, q)
+            share = task.loss(tape, state.recipe.loss, x, q, targets)
             weight = (1.0 if name == main else _AUXILIARY) / options.micro_batches
             shares.append(tape.op("Mul", share, tape.scalar(weight, options.dtype)))
         losses.append(tape.sum(shares))

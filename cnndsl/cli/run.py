@@ -1,11 +1,13 @@
 """`cnndsl run MODEL.onnx PICTURE…` (also `predict`)."""
 
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cnndsl.cli.common import to_json
+from cnndsl.results import Answer
 from cnndsl.runtime.image_files import image_files, refuse_other_kinds
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.runtime.session import DEVICES
@@ -22,17 +24,20 @@ from cnndsl.source import UserError
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--raw", is_flag=True, help="Print the outputs themselves, as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/predict"),
+              show_default=True, help="Where masks of a segmentation are written.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="End at a picture that cannot be read.")
 def command(
     model: Path, pictures: tuple[Path, ...], top: int, device: str, threads: int | None,
-    raw: bool, as_json: bool, strict: bool,
+    raw: bool, as_json: bool, out: Path, strict: bool,
 ) -> None:  # fmt: skip
     """What a compiled model says of images: files, folders of them, patterns, .npy arrays.
 
+    A segmentation also writes NAME.mask.png, the class number of each pixel, and NAME.overlay.png.
     An image that cannot be read is named on stderr and left out.
     """
     refuse_other_kinds(model)
-    files, left_out = image_files(pictures), 0
+    files, left_out, stems = image_files(pictures), 0, set[str]()
     predictor = open_predictor(model, device, threads)
     for path in files:
         try:
@@ -47,10 +52,24 @@ def command(
             click.echo(_raw(path, predictor, batch))
             continue
         for answer in predictor.answers(batch, top):
-            record = {"file": str(path), **answer.record}
-            click.echo(to_json(record) if as_json else f"{path}: {answer.text}")
+            drawn = _drawn(out, path, answer, stems)
+            record = {"file": str(path), **answer.record, **drawn}
+            told = "  → ".join([answer.text, *drawn.values()])
+            click.echo(to_json(record) if as_json else f"{path}: {told}")
     if left_out == len(files):
         raise UserError("none of the pictures can be read")
+
+
+def _drawn(out: Path, path: Path, answer: Answer, stems: set[str]) -> dict[str, str]:
+    """The files that are written of an answer, by kind; none shares its name with another's."""
+    if answer.mask is None:
+        return {}
+    from cnndsl.runtime.masks import save_masks
+
+    numbered = (f"{path.stem}-{i}" for i in count(2))
+    stem = next(each for each in chain([path.stem], numbered) if each not in stems)
+    stems.add(stem)
+    return save_masks(out, path, stem, answer.mask)
 
 
 def _raw(path: Path, predictor: Predictor, batch: Any) -> str:

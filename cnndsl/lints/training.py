@@ -7,6 +7,7 @@ from cnndsl.edits import removal, without
 from cnndsl.fields import keys
 from cnndsl.ir import Node
 from cnndsl.layers.activation import Activation, Sigmoid, Softmax
+from cnndsl.layers.conv import Conv
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.lints.base import Found, Subject, lint, place_of
@@ -17,6 +18,7 @@ from cnndsl.source import Fix
 
 CLASSES = {
     "cifar10": 10, "mnist": 10, "shapes": 10, "shapes_multilabel": 6, "shapes_regression": 3,
+    "shapes_segmentation": 5,
 }  # fmt: skip
 """Outputs that the known data sets need: classes, labels or numbers."""
 
@@ -87,14 +89,17 @@ def other_classes(s: Subject) -> Iterator[Found]:
     last, node = last_node(s), last_node(s)
     if wanted is None or s.recipe is None or last.shape[0] == wanted:
         return
-    while not isinstance(node.layer, Dense) and node.inputs and node.shape == last.shape:
+    task = s.recipe.known_task()
+    while (
+        not isinstance(node.layer, Dense | Conv) and node.inputs and node.shape[0] == last.shape[0]
+    ):
         node = s.source_of(node)
-    at = node.places.get("units", node.span)
-    literal = isinstance(node.layer, Dense) and at.text == str(node.layer.units)
+    at = node.places.get("units") or node.places.get("filters") or node.span
+    literal = at.text == str(last.shape[0])
     yield Found(
-        f"{s.recipe.data} has {wanted} {s.recipe.known_task().nouns}, but the model gives "
+        f"{s.recipe.data} has {wanted} {task.nouns}, but the model gives "
         f"{last.shape[0]} outputs", at,
-        f"end in `dense {wanted}`", _said(s, "data"),
+        f"end in `{task.ending(wanted)}`", _said(s, "data"),
         Fix(at, str(wanted), f"write `{wanted}`") if literal and s.is_alone(node) else None,
     )  # fmt: skip
 

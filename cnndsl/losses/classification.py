@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from cnndsl.fields import key
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.losses.base import Loss, mean
+from cnndsl.losses.base import VOID, Loss, Masks, mean
 from cnndsl.source import UserError
 
 _FAINT = 1e-9
@@ -13,20 +13,22 @@ _FAINT = 1e-9
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss, word="cross_entropy"):
-    """Softmax and negative log-likelihood on class numbers.
+    """Softmax and negative log-likelihood on class numbers, of images or of the pixels of masks.
 
     loss = mean_n −Σ_c w[c] · q[n,c] · log softmax(x)[n,c];  q = one-hot, mixed with `smooth`/C of
     all; w = 1, or `weights="1 1 2.5"`, a number a class, or `weights=balanced`: N / (C · N[c]) from
-    the training labels. As in Keras, the mean is over the pictures, not over their weights.
+    the training labels. As in Keras, the mean is over the pictures, not over their weights. That of
+    masks is over the weights of the pixels, as in PyTorch; those of `ignore` and 255 have none.
 
     Source: label smoothing, Szegedy et al. 2016, arXiv:1512.00567.
     """
 
-    fits = frozenset({"classes"})
+    fits = frozenset({"classes", "masks"})
     activation = "softmax"
 
     smooth: float = key("float", default=0.0, low=0, high=0.999, doc="label smoothing")
     weights: str | None = key("text", doc="a number a class, or balanced")
+    ignore: int = key("int", default=VOID, low=0, high=VOID, doc="class of masks left out")
 
     def emit(self, tape: Tape, x: Value, q: Value) -> Value:
         """−Σ w · q · log softmax(x) / N."""
@@ -38,8 +40,33 @@ class CrossEntropy(Loss, word="cross_entropy"):
             q = tape.op("Mul", q, tape.scalars(weights, x.dtype))
         return mean(tape, tape.op("Neg", tape.op("Mul", q, log_p)), int(x.shape[0]))
 
+    def emit_masks(self, tape: Tape, x: Value, masks: Masks) -> Value:
+        """−Σ q'[y] · log softmax(x) / Σ w[y], where row y of q' is w · q of a pixel of class y."""
+        import numpy as np
+
+        classes = int(x.shape[2])
+        weights = np.ones(classes)
+        if self.weights is not None:
+            weights = np.array(numbers(self.weights, classes, f"{self.word} weights"))
+        table = (np.eye(classes) * (1 - self.smooth) + self.smooth / classes) * weights
+        log_p = tape.op("LogSoftmax", x, axis=2)
+        gain = tape.op("Mul", masks.rows(tape, table, x.dtype), log_p)
+        total = tape.op("ReduceSum", gain, tape.ints([0, 1, 2]), keepdims=0)
+        return tape.op("Neg", tape.op("Div", total, masks.total(tape, weights, x.dtype)))
+
+    def ignored(self) -> int:
+        """`ignore`."""
+        return self.ignore
+
+    def for_kind(self, kind: str) -> "CrossEntropy":
+        """Only masks have pixels to ignore."""
+        if kind != "masks" and self.ignore != VOID:
+            raise UserError(f"`{self.word} ignore={self.ignore}` leaves out pixels of masks; "
+                            "no image of a classification is left out")  # fmt: skip
+        return self
+
     def fitted(self, counts: Sequence[int], images: int) -> "CrossEntropy":
-        """`balanced` replaced by its numbers for a data set with so many images a class."""
+        """`balanced` replaced by its numbers for data with so many images, or pixels, a class."""
         if self.weights != "balanced":
             return self
         filled = sum(1 for n in counts if n)

@@ -1,5 +1,6 @@
 """Pictures and arrays as the input of a model."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,14 @@ _UPRIGHT = {  # what EXIF's orientations ask for
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Framing:
+    """Which part of an image file a model sees, in its pixels."""
+
+    size: tuple[int, int]  # height, width of the file
+    box: tuple[float, float, float, float]  # left, top, right, bottom
+
+
 def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
     """A PNG or JPEG as height x width x channels, uint8.
 
@@ -27,16 +36,26 @@ def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDAr
     """
     image = _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
-        scale = max(width / image.width, height / image.height)
-        image = image.resize((width, height), 2, _middle(image, width / scale, height / scale))
+        image = image.resize((width, height), 2, _middle(image, height, width))
     return np.asarray(image, np.uint8).reshape(height, width, channels)
 
 
-def _middle(image: "Image", width: float, height: float) -> tuple[float, float, float, float]:
-    """The box of this size in the middle: scaling it alone takes no more than the result."""
-    width, height = min(width, image.width), min(height, image.height)
-    left, top = (image.width - width) / 2, (image.height - height) / 2
-    return (left, top, left + width, top + height)
+def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], Framing]:
+    """A picture upright in its own size, H×W×3, and what `read_picture` takes of it."""
+    image = _eight_bits(_open(path)).convert("RGB")
+    framing = Framing((image.height, image.width), _middle(image, height, width))
+    return np.asarray(image, np.uint8), framing
+
+
+def _middle(image: "Image", height: int, width: int) -> tuple[float, float, float, float]:
+    """The box in the middle that has the shape of a size and is as large as can be.
+
+    Scaling it alone takes no more than the result.
+    """
+    scale = max(width / image.width, height / image.height)
+    wide, high = min(width / scale, image.width), min(height / scale, image.height)
+    left, top = (image.width - wide) / 2, (image.height - high) / 2
+    return (left, top, left + wide, top + high)
 
 
 def _eight_bits(image: "Image") -> "Image":

@@ -4,7 +4,7 @@ Everything else — data, training step, loop, progress, plots, command line —
 are arrays of any rank with the images on the first axis; metrics see them batch by batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_args, get_origin
@@ -90,6 +90,18 @@ class Task(Word):
             raise UserError(f"`{loss.word}` is no loss of `task {self.word}`; one of {fitting}")
         return loss.for_kind(self.kind)
 
+    def ending(self, count: int) -> str:
+        """How a spec ends that has so many outputs."""
+        return f"dense {count}"
+
+    def size_problem(self, shape: Shape, y: "Array") -> str | None:
+        """Why a main output of this shape is not as large as the targets, and how to mend it."""
+        return None
+
+    def for_loss(self, loss: Loss | None) -> Self:
+        """The task with what a loss says of the targets."""
+        return self
+
     def rises(self, column: str) -> bool:
         """Whether more is better in a column of `results.csv`; UserError where it is no metric."""
         metrics = ("loss", *self.rising, *self.falling)
@@ -112,8 +124,11 @@ class Task(Word):
         """
         raise NotImplementedError(self.word)
 
-    def loss(self, tape: Tape, loss: Loss, x: Value, q: Value) -> Value:
-        """The loss of outputs x against targets q, a scalar: the mean over the images."""
+    def loss(self, tape: Tape, loss: Loss, x: Value, q: Value, whole: Value) -> Value:
+        """The loss of outputs x against targets q, a scalar: the mean over the images.
+
+        `whole` are the targets of the batch of which q is a micro-batch.
+        """
         return loss.emit(tape, x, q)
 
     def count(self, tape: Tape, x: Value, q: Value) -> Value:
@@ -125,6 +140,14 @@ class Task(Word):
     def refusal(self, y: "Array", names: Sequence[str]) -> str | None:
         """Why such targets cannot be learned by this task; None where they can."""
         raise NotImplementedError(self.word)
+
+    def flaw(self, y: "Array", names: Sequence[str]) -> str | None:
+        """What of targets that are not refused cannot be learned, and how to mend it."""
+        return None
+
+    def remarks(self, y: "Array", names: Sequence[str]) -> Iterable[str]:
+        """What is worth a look in `converted` targets."""
+        return ()
 
     def is_sure(self, y: "Array") -> bool:
         """Whether targets that are not refused can hardly be another task's."""

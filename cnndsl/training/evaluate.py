@@ -104,5 +104,5 @@ class Evaluator:
         tape = Tape()
         x = task.output(tape, tape.input("x", (count, *self._shape)))
         q = task.targets(tape, count, self._shape, False, "float32")
-        tape.outputs = {"loss": task.loss(tape, loss, x, q)}
+        tape.outputs = {"loss": task.loss(tape, loss, x, q, q)}
         return tape

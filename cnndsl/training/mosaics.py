@@ -1,5 +1,6 @@
 """Images of a run, to look at: what the network learns from, what it says, where it is worst."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.data.dataset import Targets
 from cnndsl.results import Answer
+from cnndsl.runtime.masks import overlaid
 from cnndsl.tasks import Task
 from cnndsl.training.callbacks import Callback
 from cnndsl.weights.fit import read_weights
@@ -35,7 +38,8 @@ class Mosaics(Callback):
         is_blended = bool(run.recipe.augment.mixup)
         texts = [""] * count if is_blended else task.truths(first["y"], run.data.names)
         title = f"the first batch, as the network sees it ({count} images)"
-        save_mosaic(first["x"], texts, title, run.folder.path / FILES[0])
+        shown = overlaid(first["x"], first["y"]) if task.moves else first["x"]
+        save_mosaic(shown, texts, title, run.folder.path / FILES[0])
 
     def on_end(self, run: Any) -> None:
         """What the best weights say of validation images, and the largest losses among them."""
@@ -55,11 +59,20 @@ class Mosaics(Callback):
             f"{said.text or '-'}\ntrue: {truth}"
             for said, truth in zip(answers, truths, strict=True)
         ]
+        x = _under_masks(x, y, answers)
         some = np.random.default_rng(0).permutation(len(which))
         worst = np.argsort(-losses, kind="stable")
         title = f"{len(which)} validation images: what the network says, and the truth"
         _save(x, texts, some, f"some of {title}", run.folder.path / FILES[1])
         _save(x, texts, worst, f"the largest losses of {title}", run.folder.path / FILES[2])
+
+
+def _under_masks(x: NDArray[np.uint8], y: Targets, answers: Sequence[Answer]) -> NDArray[np.uint8]:
+    """Of a segmentation, each image twice: under the mask that is said, and under the true one."""
+    said = [answer.mask for answer in answers if answer.mask is not None]
+    if not said:
+        return x
+    return np.concatenate([overlaid(x, np.stack(said)), overlaid(x, y)], axis=3)
 
 
 def _can_draw(run: Any) -> bool:

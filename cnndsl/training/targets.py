@@ -16,10 +16,10 @@ def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Datas
 
     UserError where the task is not clear, or model, data and recipe do not fit each other.
     """
-    task = recipe.task or _told_by(model, recipe, data)
+    task = (recipe.task or _told_by(model, recipe, data)).for_loss(recipe.loss)
     data = read_as(task, data)
     _check_model(model, task, data)
-    check_outputs(model, data, task, f"end the spec with `dense {len(data.names)}`")
+    check_outputs(model, data, task, f"end the spec with `{task.ending(len(data.names))}`")
     task = task.fitted(data.train.y, data.names, data.units)
     loss = task.loss_of(recipe.loss)
     loss = loss.fitted(task.counts(data.train.y, data.names), len(data.train))
@@ -67,8 +67,20 @@ def read_as(task: Task, data: Dataset) -> Dataset:
     if refusal is not None:
         raise UserError(f"{data.name}: {refusal}; its targets are {_described(data)}\n"
                         f"  {_way_out(data)}")  # fmt: skip
+    _check_values(task, data)
     names = task.names(data.train.y, data.names)
-    return data.with_targets(lambda y: task.converted(y, data.names), names)
+    data = data.with_targets(lambda y: task.converted(y, data.names), names)
+    for remark in task.remarks(data.train.y, names):
+        print(f"{data.name}: {remark}", file=sys.stderr)
+    return data
+
+
+def _check_values(task: Task, data: Dataset) -> None:
+    """UserError, by split, for targets that are of the right kind and cannot be learned."""
+    for what, split in (("training", data.train), ("test", data.test)):
+        flaw = task.flaw(split.y, data.names)
+        if flaw is not None:
+            raise UserError(f"{data.name}: {what} {flaw}")
 
 
 def _described(data: Dataset) -> str:
@@ -109,11 +121,14 @@ def place(model: Model) -> str:
 
 
 def check_outputs(model: Model, data: Dataset, task: Task, hint: str) -> None:
-    """UserError where a model has not an output for each class, label or number."""
-    outputs = model.output_shapes()[main_output(model)][0]
-    if outputs != len(data.names):
-        raise UserError(f"{data.name} has {len(data.names)} {task.nouns}, the model {outputs} "
+    """UserError where a model has not an output for each class, label, number or pixel."""
+    shape = model.output_shapes()[main_output(model)]
+    if shape[0] != len(data.names):
+        raise UserError(f"{data.name} has {len(data.names)} {task.nouns}, the model {shape[0]} "
                         f"outputs\n  {hint}")  # fmt: skip
+    problem = task.size_problem(shape, data.train.y)
+    if problem is not None:
+        raise UserError(f"{data.name}: {problem}\n  {place(model)}")
 
 
 def check_recipe(recipe: Recipe) -> None:

@@ -23,7 +23,7 @@ classify classifier imageclassification multiclass multiclassclassification sing
 binary binaryclassification = classification | of two classes
 multilabels multilabelclassification multihot tagging = multilabel
 regress regressor = regression
-segment semanticsegmentation = segmentation | masks are not learned
+segment semanticsegmentation = segmentation
 detection objectdetection keypoints localization localisation = | boxes are not learned; the nearest is `regression`, whose numbers may be a position
 instancesegmentation panopticsegmentation superresolution denoising metriclearning = | the nearest is `classification`
 """
@@ -41,7 +41,8 @@ hinge hingeloss squaredhinge categoricalhinge hingeembeddingloss multimarginloss
 kldiv kldivloss kldivergence kullbackleiblerdivergence kld kl = | the nearest is `cross_entropy`, the same for class numbers
 triplet tripletloss tripletmarginloss tripletsemihardloss contrastive contrastiveloss ntxent infonce supcon npair circle multisimilarity proxyanchor = | pairs of pictures are not compared; the nearest is `cross_entropy`, which tells classes apart
 cosine cosinesimilarity cosineembeddingloss cosinedistance cosineproximity = | the nearest is `mse` on outputs of the same length
-dice diceloss softdice generaliseddice generalizeddice jaccard jaccardloss iou iouloss tversky lovasz lovaszsoftmax = dice | masks are not learned; the nearest is `cross_entropy`
+dice diceloss softdice generaliseddice generalizeddice jaccard jaccardloss iou iouloss tversky lovasz lovaszsoftmax = dice
+dicece diceceloss dicecrossentropy dcce combo comboloss = dice_ce
 giou diou ciou bbox smoothap = | boxes are not learned; the nearest is `mse` on numbers
 ctc ctcloss rnnt rnntloss = | sequences are not learned; the nearest is `cross_entropy`, one class a picture
 poisson poissonnllloss gaussiannllloss = | the nearest is `mse`, the case of one deviation
