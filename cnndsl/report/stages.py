@@ -41,11 +41,18 @@ def _tree(node: Any, depth: int) -> str:
     if not is_dataclass(node):
         return f"{pad}{node!r}"
     inner = [(f.name, getattr(node, f.name)) for f in fields(node)]
-    parts = [(k, v) for k, v in inner if not isinstance(v, Span) and v not in (None, ())]
+    parts = [(k, v) for k, v in inner if not _is_place(v) and v not in (None, ())]
     plain = [f"{k}={v!r}" for k, v in parts if not is_dataclass(v) and not isinstance(v, tuple)]
     deep: list[Any] = [v for _, v in parts if is_dataclass(v) or isinstance(v, tuple)]
     head = f"{pad}{type(node).__name__} {' '.join(plain)}".rstrip()
     return "\n".join([head, *(_tree(v, depth + 1) for v in deep)])
+
+
+def _is_place(value: Any) -> bool:
+    """Whether a value is a span, or a tuple of them."""
+    if isinstance(value, tuple):
+        return bool(value) and all(map(_is_place, cast("tuple[Any, ...]", value)))
+    return isinstance(value, Span)
 
 
 def model_text(model: Model) -> str:
