@@ -50,8 +50,8 @@ def _tree(node: Any, depth: int) -> str:
 
 def _is_place(value: Any) -> bool:
     """Whether a value is a span, or a tuple of them."""
-    if isinstance(value, tuple):
-        return bool(value) and all(map(_is_place, cast("tuple[Any, ...]", value)))
+    if isinstance(value, tuple) and value:
+        return all(isinstance(item, Span) for item in cast("tuple[Any, ...]", value))
     return isinstance(value, Span)
 
 
