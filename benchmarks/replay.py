@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from zlib import crc32
 
@@ -35,6 +36,7 @@ from cnndsl.source import UserError
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "benchmarks" / "replay.json"
 SMALL = ("lenet5", "mnist", "cifar10", "resnet8")  # by every algorithm; all of `--quick`
+OPTIMIZED = ("lenet5", "cifar10", "resnet18_cifar")
 BATCH = 8
 LARGE = 1 << 16  # bytes: constants from here on are hashed beside the graph, not within
 
@@ -102,6 +104,9 @@ def cases(quick=False) -> Iterator[tuple[str, Case]]:
             yield from graphs(path.stem, path.stem)
     yield from recipes("resnet8")
     yield from mask_losses("shapes_segmentation")
+    for name, batch in product(OPTIMIZED, (1, 8)):
+        case = partial(inference, name, batch=batch, optimize="cpu")
+        yield f"{name} inference cpu {batch}", case
     yield from layers()
 
 
@@ -109,10 +114,15 @@ def graphs(title, name) -> Iterator[tuple[str, Case]]:
     """Inference, and the step by every choice of convolutions."""
     yield f"{title} inference", partial(inference, name)
     yield f"{title} inference uint8", partial(inference, name, batch=2, uint8=True, fold=False)
-    for conv in ("auto", *(algorithms() if name in SMALL else ("direct", "im2col", "winograd"))):
+    for conv in ("auto", *(trains() if name in SMALL else ("direct", "im2col", "winograd"))):
         for count in (1, 4):
             options = {"plan": Plan(conv), "micro_batches": count}
             yield f"{title} step {conv} x{count}", partial(step, name, **options)
+
+
+def trains() -> list[str]:
+    """Every algorithm that serves training."""
+    return [a.name for a in algorithms().values() if "train" in a.phases]
 
 
 def recipes(name) -> Iterator[tuple[str, Case]]:

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cnndsl.backend.inference import Options
-from cnndsl.backend.pipelines import inference_tape, split_step, training_step
+from cnndsl.backend.pipelines import inference_state, split_step, training_step
 from cnndsl.backend.step import OPSET, Step, StepOptions
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
@@ -15,15 +15,26 @@ from cnndsl.weights.base import Weights
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+_ALGORITHMS = "cnndsl_algorithms"
+
 
 def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
     """The ONNX model; its metadata hold the source text, the version and the settings.
 
-    A float input takes pictures that are normalised already: the metadata say how they are.
+    A float input takes pictures that are normalised already: the metadata say how they are. Where
+    convolutions are computed by other algorithms than ONNX's, they say which (`algorithms_of`).
     """
-    tape = inference_tape(model, weights, options)
+    state = inference_state(model, weights, options)
     entries = _origin(model) | options.info.onnx_metadata()
-    return export(tape, model.name, options.opset, entries, lines(model))
+    if state.algorithms:
+        entries[_ALGORITHMS] = json.dumps(dict(state.algorithms))
+    return export(state.tape, model.name, options.opset, entries, lines(model))
+
+
+def algorithms_of(graph: "ModelProto") -> dict[str, str]:
+    """The algorithm of each convolution of an optimized graph that is not ONNX's own, by path."""
+    found = [p.value for p in graph.metadata_props if p.key == _ALGORITHMS]
+    return json.loads(found[0]) if found else {}
 
 
 def step_model(

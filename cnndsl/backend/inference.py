@@ -1,5 +1,6 @@
 """The inference graph: explicit pads, dynamic batch, weights as constants, deterministic."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,9 +10,13 @@ from cnndsl.graph.export import IR_VERSIONS
 from cnndsl.graph.pipeline import State
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
+from cnndsl.lower.driver import Plan
+from cnndsl.lower.inference import lower_inference
 from cnndsl.source import UserError
 from cnndsl.weights.base import Weights
 from cnndsl.weights.model_info import ModelInfo
+
+OPTIMIZE = ("cpu",)
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,8 @@ class Options:
 
     `batch` is fixed if given, else symbolic. With `uint8` the input is N×H×W×C uint8, divided by
     255 and normalised, all inside the graph. `info` says how, and names the classes of the main
-    output in the metadata.
+    output in the metadata. With `optimize` "cpu" convolutions are computed as `plan` says, for a
+    fixed batch; where nothing is won the graph is the plain one.
     """
 
     opset: int = 17
@@ -28,6 +34,8 @@ class Options:
     fold: bool = True
     uint8: bool = False
     info: ModelInfo = field(default_factory=ModelInfo)
+    optimize: str | None = None
+    plan: Plan = field(default_factory=Plan)
 
     def check(self, model: Model) -> None:
         """UserError for options that make no graph for this model."""
@@ -36,6 +44,12 @@ class Options:
             raise UserError(f"opset {self.opset}: cnndsl writes {low} to {high}")
         if self.batch is not None and self.batch < 1:
             raise UserError(f"a batch of {self.batch}: give at least 1, or None for any")
+        if self.optimize not in (None, *OPTIMIZE):
+            raise UserError(f"optimize: {self.optimize!r} is none of {', '.join(OPTIMIZE)}")
+        if self.optimize and self.batch is None:
+            raise UserError("to optimize a graph needs a fixed batch: --batch 1, or batch=1")
+        if self.optimize is None and self.plan != Plan():
+            raise UserError("algorithms of convolution are for training, or with optimize")
         if self.uint8 and len(model.input) != 3:
             raise UserError(f"uint8 pictures need an image input, not {model.input[0]} features")
         outputs = model.output_shapes()[model.main_output]
@@ -76,6 +90,8 @@ class InferenceState(State):
     model: Model
     weights: Weights
     options: Options
+    algorithms: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of each convolution that is not ONNX's own, by lower."""
 
 
 def emit(state: InferenceState) -> InferenceState:
@@ -96,6 +112,14 @@ def deploy(state: InferenceState) -> InferenceState:
     if task is not None:
         tape.outputs = {name: task.deployed(tape, value) for name, value in tape.outputs.items()}
     return state
+
+
+def lower(state: InferenceState) -> InferenceState:
+    """Convolutions by faster algorithms where they win; all else stays."""
+    if state.options.optimize is None:
+        return state
+    tape, algorithms = lower_inference(state.tape, state.options.plan)
+    return replace(state, tape=tape, algorithms=algorithms)
 
 
 def _pictures(tape: Tape, model: Model, options: Options) -> Value:

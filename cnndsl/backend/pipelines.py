@@ -33,15 +33,14 @@ def _folds(state: InferenceState) -> bool:
     return state.options.fold
 
 
+def _is_lowered(state: InferenceState) -> bool:
+    return bool(state.algorithms)
+
+
 def _fast(state: StepState) -> bool:
     return state.options.fast
 
 
-INFERENCE: Pipeline[InferenceState] = (
-    on_state(inference.emit),
-    on_state(inference.deploy),
-    on_tape(fold_batch_norm, when=_folds),
-)
 SIMPLIFY = (
     drop_dead,
     drop_stops,
@@ -56,6 +55,16 @@ FAST = (
     merge_reshapes,
     share_common,
     drop_dead,
+)
+INFERENCE: Pipeline[InferenceState] = (
+    on_state(inference.emit),
+    on_state(inference.deploy),
+    on_tape(fold_batch_norm, when=_folds),
+    Pass("lowered", inference.lower),
+    *(
+        on_tape(change, when=_is_lowered)
+        for change in (fast_idioms, *SIMPLIFY, merge_reshapes, share_common, drop_dead)
+    ),
 )
 FINISH: Pipeline[StepState] = (
     *map(on_tape, SIMPLIFY),
@@ -75,9 +84,14 @@ GRADIENTS = (*BACKWARD, on_state(report_gradients), on_state(report_loss))
 UPDATE = (on_state(update_apart), *FINISH)
 
 
+def inference_state(model: Model, weights: Weights, options: Options) -> InferenceState:
+    """The inference graph, images → the model's outputs by their names, with its algorithms."""
+    return run(INFERENCE, InferenceState(model=model, weights=weights, options=options))
+
+
 def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
-    """The inference graph: images → the model's outputs, by their names."""
-    return run(INFERENCE, InferenceState(model=model, weights=weights, options=options)).tape
+    """The inference graph alone."""
+    return inference_state(model, weights, options).tape
 
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:

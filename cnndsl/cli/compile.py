@@ -1,5 +1,6 @@
 """`cnndsl compile FILE -o MODEL.onnx`."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,13 @@ from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from cnndsl.backend.inference import Options
     from cnndsl.weights.fit import ModelWeights
+
+# Options that say nothing to a training step.
+_FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize")
 
 
 def _numbers(
@@ -71,26 +78,30 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 )
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
               help="Write the training step; split: gradient and update apart.")  # fmt: skip
+@click.option("--optimize", type=click.Choice(["cpu"]),
+              help="Faster convolutions where they win, for a fixed --batch.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True,
-              help="With --train: auto, direct, im2col or winograd.")  # fmt: skip
+              help="With --train or --optimize: auto, direct, im2col, winograd.")  # fmt: skip
+@click.pass_context
 def command(
+    ctx: click.Context,
     file: Path, output: Path, settings: tuple[str, ...], weights: Path | None,
     name_map: Path | None, seed: int, opset: int, batch: int | None, fold: bool, uint8: bool,
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
-    classes: tuple[str, ...] | None, train: str | None, conv: str,
+    classes: tuple[str, ...] | None, train: str | None, optimize: str | None, conv: str,
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
     from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options
     from cnndsl.files import write_whole
+    from cnndsl.lower.driver import Plan
     from cnndsl.weights.fit import ModelWeights, load_weights
     from cnndsl.weights.initial import initial_weights
     from cnndsl.weights.model_info import ModelInfo
 
     refuse_overwriting(output, file, weights, name_map)
-    if name_map and not weights:
-        raise click.UsageError("--map names the tensors of --weights, and there are none")
+    _refuse_without_effect(ctx)
     model = load(file, settings)
     if weights:
         loaded = load_weights(weights, model, name_map)
@@ -101,12 +112,53 @@ def command(
         click.echo(f"warning: {doubt}", err=True)
     if train:
         return _write_training(model, replace(loaded, info=info), output, train, batch, conv)
-    options = Options(opset, batch, fold, uint8, info)
+    options = Options(opset, batch, fold, uint8, info, optimize, Plan(conv))
     options.check(model)
-    data = checked_bytes(inference_model(model, loaded.tensors, options))
+    graph = inference_model(model, loaded.tensors, options)
+    data = checked_bytes(graph)
     write_whole(output, data)
     origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
+    if optimize:
+        _tell_optimized(model, loaded, options, graph)
+
+
+def _tell_optimized(
+    model: Model, weights: "ModelWeights", options: "Options", graph: "ModelProto"
+) -> None:
+    """What the optimization took and what it costs in bytes."""
+    from cnndsl.backend.artifact import algorithms_of, inference_model
+    from cnndsl.lower.driver import Plan
+
+    taken = algorithms_of(graph)
+    if not taken:
+        click.echo("optimize: nothing is won here; the file is the plain one", err=True)
+        return
+    options = replace(options, optimize=None, plan=Plan())
+    plain = inference_model(model, weights.tensors, options)
+    counts = Counter(taken.values())
+    shown = ", ".join(f"{n} by {name}" for name, n in sorted(counts.items()))
+    click.echo(f"optimize: convolutions of a batch of {options.batch}: {shown}; plain would be "
+               f"{mib(len(plain.SerializeToString()))}", err=True)  # fmt: skip
+
+
+def _refuse_without_effect(ctx: click.Context) -> None:
+    """UsageError for an option of this call that says nothing to what is written."""
+    on_line = click.core.ParameterSource.COMMANDLINE
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is on_line}
+    for option in ctx.command.params if "train" in given else ():
+        if option.name in given and option.name in _FOR_INFERENCE:
+            names = " / ".join((*option.opts, *option.secondary_opts))
+            raise click.UsageError(f"{names} is for the inference graph, not for --train")
+    if "conv" in given and not given & {"train", "optimize"}:
+        raise click.UsageError(
+            "--conv says nothing to the plain inference graph, whose convolutions are ONNX's own: "
+            "add --train, or --optimize cpu"
+        )
+    if "name_map" in given and "weights" not in given:
+        raise click.UsageError("--map names the tensors of --weights, and there are none")
+    if {"seed", "weights"} <= given:
+        raise click.UsageError("--seed is of fresh weights, and these are of --weights")
 
 
 def _write_training(

@@ -1,6 +1,7 @@
 """Tape to ONNX: the only place that touches protobuf."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
@@ -51,7 +52,7 @@ def export(
     """
     shown = source_lines or {}
     names = _names(tape)
-    nodes = [_node(node, names, shown) for node in tape.nodes]
+    nodes = [_node(_of_opset(tape, node, opset), names, shown) for node in tape.nodes]
     nodes += _aliases(tape, names)
     used = {input_name for node in nodes for input_name in node.input}
     tensors = [
@@ -97,6 +98,17 @@ def _aliases(tape: Tape, names: Mapping[Value, str]) -> list[NodeProto]:
         for name, value in tape.outputs.items()
         if names[value] != name
     ]
+
+
+def _of_opset(tape: Tape, node: Node, opset: int) -> Node:
+    """Before opset 18 the axes of reductions other than ReduceSum are an attribute."""
+    if opset >= 18 or not node.op.startswith("Reduce") or node.op == "ReduceSum":
+        return node
+    x, *axes = node.inputs
+    if not axes or axes[0] is None:
+        return node
+    attrs = node.attrs | {"axes": tuple(int(a) for a in tape.consts[axes[0]])}
+    return replace(node, inputs=(x,), attrs=attrs)
 
 
 def _node(node: Node, names: Mapping[Value, str], lines: Mapping[int, str]) -> NodeProto:

@@ -11,6 +11,7 @@ from typing import Literal
 from cnndsl.graph.tape import Node, Tape, Value
 from cnndsl.lower.layout import Layout, onnx_layout
 from cnndsl.lower.packed_image import PackedImage, nchw, pack, with_bias
+from cnndsl.source import UserError
 
 Representation = Value | PackedImage
 Entry = Callable[["Lowering", Node], "Representation | list[Representation]"]
@@ -44,9 +45,20 @@ def load() -> None:
         import_module(module.name)
 
 
+def is_lowered(op: str) -> bool:
+    """Whether an operator has an entry of its own."""
+    load()
+    return op in TABLE
+
+
 @dataclass
 class Lowering:
-    """The lowered tape, and how each value of the source tape is represented on it."""
+    """The lowered tape, and how each value of the source tape is represented on it.
+
+    Parameters are inputs in training (`params`, with their names) and constants at inference, where
+    what is computed of them alone is computed here. At inference an operator is lowered only where
+    an image that it reads is packed already: what no algorithm packs stays as ONNX has it.
+    """
 
     source: Tape
     plan: Plan
@@ -65,6 +77,7 @@ class Lowering:
     """What is computed once of a parameter for all micro-batches."""
 
     def __post_init__(self) -> None:
+        _refuse_symbolic(self.source)
         self.tape = Tape(_taken=dict(self.source._taken))  # pyright: ignore[reportPrivateUsage]  (its names stay taken)
         self.tape.consts.update(self.source.consts)
         self.tape.inputs = [v for v in self.source.inputs if v not in self.params]
@@ -82,7 +95,7 @@ class Lowering:
         load()
         for node in self.source.nodes:
             self.tape.path, self.tape.line = node.path, node.line
-            outputs = TABLE.get(node.op, on_nchw)(self, node)
+            outputs = self._entry(node)(self, node)
             listed = outputs if isinstance(outputs, list) else [outputs]
             self.representations.update(zip(node.outputs, listed, strict=False))
         for value, name in self.params.items():
@@ -90,6 +103,12 @@ class Lowering:
                 name not in self.packed_params
             ):  # of a layer that no output reads: a weight all the same
                 self.representation(value)
+
+    def _entry(self, node: Node) -> Entry:
+        stays = self.phase == "infer" and node.op != "Conv"
+        if stays and not any(self.is_packed(v) for v in node.inputs):
+            return on_nchw
+        return TABLE.get(node.op, on_nchw)
 
     def representation(self, value: Value | None) -> Representation:
         """How a value of the source tape is represented here."""
@@ -122,13 +141,23 @@ class Lowering:
         self.representations[value] = image
         return image
 
+    def is_packed(self, value: Value | None) -> bool:
+        """Whether a value is a packed image here."""
+        return value is not None and isinstance(self.representation(value), PackedImage)
+
     def is_image(self, value: Value | None) -> bool:
         """Whether a value is an image here."""
         representation = self.representation(value)
         return isinstance(representation, PackedImage) or len(representation.shape) == 4
 
     def param(self, value: Value, layout: Layout) -> Value:
-        """A parameter in the layout that its first reader wants; other readers permute it."""
+        """A parameter in the layout that its first reader wants; other readers permute it.
+
+        A constant is packed for each layout.
+        """
+        array = self.source.consts.get(value)
+        if array is not None:
+            return self.tape.const(layout.to_packed(array), f"{value.name}.packed")
         name = self.params[value]
         if name not in self.packed_params:
             self.layouts[name] = layout
@@ -148,6 +177,14 @@ class Lowering:
         if (value, by) not in self.shared:
             self.shared[value, by] = write()
         return self.shared[value, by]
+
+
+def _refuse_symbolic(source: Tape) -> None:
+    symbolic = [v for v in source.inputs if any(isinstance(d, str) for d in v.shape)]
+    if symbolic:
+        shown = "×".join(map(str, symbolic[0].shape))
+        raise UserError(f"`{symbolic[0].name}` is {shown}: packed layouts need a fixed batch\n"
+                        "  give it one, such as --batch 1")  # fmt: skip
 
 
 def on_nchw(lowering: Lowering, node: Node) -> "Representation | list[Representation]":

@@ -65,20 +65,8 @@ def _train_cost(m: Pair, shape: ConvShape) -> float:
     return flops * shape.batch / GEMM + (passes * shape.batch + weights) / MOVE
 
 
-def _infer_cost(m: Pair, shape: ConvShape) -> float:
-    """One product, the transforms once; the weights are transformed beforehand."""
-    product, transforms, all_places = _work(m, shape)
-    passes = all_places * (shape.channels + shape.filters)
-    if shape.pooled and _is_ragged(m, shape):
-        passes += 2 * shape.positions * shape.filters
-    return shape.batch * ((product + transforms) / GEMM + passes / MOVE)
-
-
 def _register(name: str, m: Pair) -> None:
-    @algorithm(
-        name, lambda shape: _applies(m, shape), train=lambda shape: _train_cost(m, shape),
-        infer=lambda shape: _infer_cost(m, shape),
-    )  # fmt: skip
+    @algorithm(name, lambda shape: _applies(m, shape), train=lambda shape: _train_cost(m, shape))
     def emit(
         lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value
     ) -> PackedImage:

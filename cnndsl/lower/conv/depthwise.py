@@ -11,7 +11,6 @@ from cnndsl.lower.packed_image import PackedImage, gather, readable, row_major
 @algorithm(
     "depthwise", lambda shape: shape.is_depthwise,
     train=lambda shape: 12 * shape.flops / MOVE + 1,
-    infer=lambda shape: 4 * shape.flops / MOVE + 0.3,
 )  # fmt: skip
 def depthwise(
     lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value

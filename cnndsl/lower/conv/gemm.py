@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnndsl.graph.tape import Value
-from cnndsl.lower.conv.table import GEMM, ConvShape, algorithm
+from cnndsl.lower.conv.table import GEMM, PRODUCT, ConvShape, algorithm
 from cnndsl.lower.conv.windows import columns_layout, windows
 from cnndsl.lower.driver import Lowering
 from cnndsl.lower.packed_image import PackedImage, gather
@@ -15,7 +15,7 @@ def _applies(shape: ConvShape) -> bool:
 
 @algorithm(
     "gemm", _applies, train=lambda shape: 3 * shape.flops / GEMM,
-    infer=lambda shape: shape.flops / GEMM,
+    infer=lambda shape: shape.flops / PRODUCT,
 )  # fmt: skip
 def pointwise(
     lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value

@@ -20,12 +20,7 @@ def train_cost(shape: ConvShape) -> float:
     return 3 * shape.flops / GEMM + moved / MOVE
 
 
-def infer_cost(shape: ConvShape) -> float:
-    """One product; the windows are written and read, input and output turned."""
-    return shape.flops / GEMM + (2 * _columns(shape) + 2 * shape.ends) / MOVE
-
-
-@algorithm("im2col", lambda shape: shape.groups == 1, train=train_cost, infer=infer_cost)
+@algorithm("im2col", lambda shape: shape.groups == 1, train=train_cost)
 def im2col(lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value) -> PackedImage:
     """All windows side by side, [B·P', taps·C], times the weights.
 

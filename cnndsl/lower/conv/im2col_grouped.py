@@ -12,15 +12,12 @@ def _applies(shape: ConvShape) -> bool:
     return shape.groups > 1 and not shape.is_depthwise
 
 
-def _cost(products: float, passes: float, shape: ConvShape) -> float:
+def _cost(shape: ConvShape) -> float:
     columns = shape.batch * shape.positions * shape.taps * shape.channels
-    return products * shape.flops / GEMM + passes * columns / MOVE
+    return 6 * shape.flops / GEMM + 8 * columns / MOVE
 
 
-@algorithm(
-    "im2col-grouped", _applies, train=lambda shape: _cost(6, 8, shape),
-    infer=lambda shape: _cost(2, 3, shape),
-)  # fmt: skip
+@algorithm("im2col-grouped", _applies, train=_cost)
 def grouped(lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value) -> PackedImage:
     """[G, P'·B, taps·C/G] times [G, taps·C/G, O/G]."""
     tape, groups = lowering.tape, shape.groups

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.lower.conv.im2col import infer_cost, train_cost
+from cnndsl.lower.conv.im2col import train_cost
 from cnndsl.lower.conv.table import ConvShape, algorithm
 from cnndsl.lower.conv.windows import windows
 from cnndsl.lower.driver import Lowering
@@ -17,10 +17,7 @@ def _applies(shape: ConvShape) -> bool:
     return shape.first and shape.channels <= 4 and shape.groups == 1
 
 
-@algorithm(
-    "im2col-planar", _applies, train=lambda shape: train_cost(shape) / 2,
-    infer=lambda shape: infer_cost(shape) / 2,
-)  # fmt: skip
+@algorithm("im2col-planar", _applies, train=lambda shape: train_cost(shape) / 2)
 def planar(lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value) -> PackedImage:
     """Gathered from [C, P, B] as [G, C·taps, P'/G, B]: long products in G parts.
 

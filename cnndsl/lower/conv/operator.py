@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from cnndsl.graph.tape import Node
 from cnndsl.lower.conv.table import ConvShape, choose
-from cnndsl.lower.driver import Lowering, Representation, lowers
+from cnndsl.lower.driver import Lowering, Representation, lowers, on_nchw
 from cnndsl.shapes import window_2d
 
 
@@ -13,6 +13,8 @@ def _conv(lowering: Lowering, node: Node) -> "Representation | list[Representati
     shape = conv_shape(lowering, node)
     chosen = choose(lowering, node.path, shape)
     lowering.chosen[node.path] = chosen.name
+    if lowering.phase == "infer" and chosen.name == "direct":
+        return on_nchw(lowering, node)
     weight = node.inputs[1]
     assert weight is not None
     image = chosen.emit(lowering, shape, lowering.with_bias(node.inputs[0]), weight)

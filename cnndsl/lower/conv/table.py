@@ -17,6 +17,13 @@ Pair = tuple[int, int]
 GEMM = 150e6  # multiply-accumulates a millisecond, large products
 MOVE = 3.3e6  # float32 values a millisecond, gathers and elementwise passes
 
+# The same at inference, on one core, where weights are constants: fitted to CPU times of single
+# layers, 32 to 512 channels, batches of 1 and 8 (`benchmarks/inference.py` holds whole nets to it).
+CONV = 57e6  # ONNX's Conv, in blocks of channels
+PRODUCT = 44e6  # products by constant weights
+WEIGHTS = 6.3e6  # values of weights that a product reads anew
+PASS = 1.3e6  # an image: a change of layout, an elementwise operator
+
 
 @dataclass(frozen=True)
 class ConvShape:
@@ -58,6 +65,11 @@ class ConvShape:
         return self.batch * self.positions * self.taps * self.channels / self.groups * self.filters
 
     @property
+    def weights(self) -> int:
+        """Values of the kernel."""
+        return self.taps * self.channels // self.groups * self.filters
+
+    @property
     def ends(self) -> int:
         """Values of input and output."""
         pixels = self.size[0] * self.size[1]
@@ -74,13 +86,15 @@ class Algorithm:
     """One way to compute a convolution: where it applies, what it costs, how it is written.
 
     `costs` estimates milliseconds, good enough to rank by, for each phase that the algorithm
-    serves: forward and backward in training, forward with constant weights at inference.
+    serves: forward and backward in training, forward with constant weights at inference. `weights`
+    are the values that a graph holds for it.
     """
 
     name: str
     applies: Applies
     costs: Mapping[Phase, Cost]
     emit: Emit
+    weights: Cost
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -92,8 +106,9 @@ _registry: dict[str, Algorithm] = {}
 
 
 def algorithm(
-    name: str, applies: Applies, *, train: Cost | None = None, infer: Cost | None = None
-) -> Callable[[Emit], Emit]:
+    name: str, applies: Applies, *, train: Cost | None = None, infer: Cost | None = None,
+    weights: Cost = lambda shape: shape.weights,
+) -> Callable[[Emit], Emit]:  # fmt: skip
     """Register an algorithm by its forward emission; autodiff gives the rest.
 
     A phase without a cost is one that it does not serve.
@@ -105,7 +120,7 @@ def algorithm(
         costs["infer"] = infer
 
     def register(emit: Emit) -> Emit:
-        _registry[name] = Algorithm(name, applies, costs, emit)
+        _registry[name] = Algorithm(name, applies, costs, emit, weights)
         return emit
 
     return register
@@ -124,18 +139,26 @@ def check_plan(plan: Plan, phase: Phase) -> None:
     """UserError for algorithms that there are not, or not for this phase."""
     known = [a.name for a in algorithms().values() if phase in a.phases]
     for wanted in (plan.conv, *(name for _, name in plan.choices)):
-        if wanted not in ("auto", "winograd", *known):
-            elsewhere = " in this phase" if wanted in algorithms() else ""
-            names = ", ".join(known)
+        family = wanted == "winograd" or any(name.startswith(f"{wanted}-") for name in known)
+        if not family and wanted not in ("auto", *known):
+            here = " in training" if phase == "train" else " at inference"
+            elsewhere, names = here if wanted in algorithms() else "", ", ".join(known)
             raise UserError(f"no convolution algorithm `{wanted}`{elsewhere}: auto, {names}")
 
 
 def choose(lowering: Lowering, path: str, shape: ConvShape) -> Algorithm:
     """The algorithm that the plan names, if it applies here, else the cheapest of the phase."""
-    plan, phase = lowering.plan, lowering.phase
+    phase = lowering.phase
+    fit = fitting(shape, phase)
+    return min(_named(fit, lowering.plan, path) or fit, key=lambda a: a.costs[phase](shape))
+
+
+def fitting(shape: ConvShape, phase: Phase) -> list[Algorithm]:
+    """The algorithms of a phase that apply to a convolution."""
+    return [a for a in algorithms().values() if phase in a.phases and a.applies(shape)]
+
+
+def _named(fit: list[Algorithm], plan: Plan, path: str) -> list[Algorithm]:
+    """Those that a plan names, in full or by how their names begin."""
     wanted = dict(plan.choices).get(path, plan.conv)
-    fitting = [a for a in algorithms().values() if phase in a.phases and a.applies(shape)]
-    named = [a for a in fitting if a.name == wanted] or [
-        a for a in fitting if a.name.startswith(wanted)
-    ]
-    return min(named or fitting, key=lambda a: a.costs[phase](shape))
+    return [a for a in fit if a.name == wanted] or [a for a in fit if a.name.startswith(wanted)]

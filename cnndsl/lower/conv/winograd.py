@@ -27,11 +27,12 @@ def transforms(m: int) -> tuple[Matrix, Matrix, Matrix]:
     return np.kron(a, a)[window_order(m, m)], np.kron(g, g), np.kron(b, b)
 
 
-def _tiles(shape: ConvShape, m: int) -> tuple[int, int]:
+def tiles_of(shape: ConvShape, m: int) -> tuple[int, int]:
+    """Tiles down and across."""
     return -(-shape.out[0] // m), -(-shape.out[1] // m)
 
 
-def _applies(m: int, shape: ConvShape) -> bool:
+def applies(m: int, shape: ConvShape) -> bool:
     """A tile is worth it from m − 1 outputs along each axis on."""
     unit = shape.stride == shape.dilation == (1, 1)
     return shape.kernel == (3, 3) and unit and shape.groups == 1 and min(shape.out) >= m - 1
@@ -39,25 +40,15 @@ def _applies(m: int, shape: ConvShape) -> bool:
 
 def _train_cost(m: int, shape: ConvShape) -> float:
     """Three products of n² rows, five passes over the tiles, five over the weights' transform."""
-    tiles, n2 = prod(_tiles(shape, m)) * shape.batch, (m + 2) ** 2
+    tiles, n2 = prod(tiles_of(shape, m)) * shape.batch, (m + 2) ** 2
     product = tiles * n2 * shape.channels * shape.filters
     passes = 5 * tiles * n2 * (shape.channels + shape.filters)
     weights = 5 * n2 * shape.channels * shape.filters
     return 3 * product / GEMM + (passes + weights) / MOVE
 
 
-def _infer_cost(m: int, shape: ConvShape) -> float:
-    """One product and two passes over the tiles; the weights are transformed beforehand."""
-    tiles, n2 = prod(_tiles(shape, m)) * shape.batch, (m + 2) ** 2
-    product = tiles * n2 * shape.channels * shape.filters
-    return product / GEMM + 2 * tiles * n2 * (shape.channels + shape.filters) / MOVE
-
-
 def _register(name: str, m: int) -> None:
-    @algorithm(
-        name, lambda shape: _applies(m, shape), train=lambda shape: _train_cost(m, shape),
-        infer=lambda shape: _infer_cost(m, shape),
-    )  # fmt: skip
+    @algorithm(name, lambda shape: applies(m, shape), train=lambda shape: _train_cost(m, shape))
     def emit(
         lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value
     ) -> PackedImage:
@@ -74,28 +65,28 @@ def _emit(
     """F(m×m, 3×3); names as in the formulas above."""
     tape, dtype = lowering.tape, np.dtype(image.value.dtype)
     a, g, b = transforms(m)
-    n2, tiles = (m + 2) ** 2, prod(_tiles(shape, m))
+    n2, tiles = (m + 2) ** 2, prod(tiles_of(shape, m))
     count = tiles * shape.batch
     u = transformed(lowering, shape, weight, g)
     u = tape.reshape(u, n2, shape.channels, shape.filters)
     source = with_row(tape, image.value, 0.0)
-    d = gather(tape, source, _tile_slots(shape, image, m).reshape(-1))
+    d = gather(tape, source, tile_slots(shape, image, m).reshape(-1))
     d = tape.reshape(d, n2, count * shape.channels)
     v = tape.op("MatMul", tape.const(b.astype(dtype)), d)
     v = tape.reshape(v, n2, count, shape.channels)
     product = tape.reshape(tape.op("MatMul", v, u), n2, count * shape.filters)
     y = tape.op("MatMul", tape.const(a.astype(dtype)), product)
     y = tape.reshape(y, m * m * tiles, shape.batch, shape.filters)
-    return _trimmed(tape, shape, y, _tile_pixels(shape, m))
+    return trimmed(tape, shape, y, tile_pixels(shape, m, window_order(m, m)).reshape(-1))
 
 
 def _corner(shape: ConvShape, m: int) -> tuple[Order, Order]:
-    down, across = _tiles(shape, m)
+    down, across = tiles_of(shape, m)
     tile = np.arange(down * across)
     return tile // across * m, tile % across * m
 
 
-def _tile_slots(shape: ConvShape, image: PackedImage, m: int) -> Order:
+def tile_slots(shape: ConvShape, image: PackedImage, m: int) -> Order:
     """[n², tiles]: the slot of each pixel of each tile; P outside of the image."""
     (height, width), (top, left) = shape.size, _corner(shape, m)
     at = np.arange((m + 2) ** 2)[:, None]
@@ -106,16 +97,19 @@ def _tile_slots(shape: ConvShape, image: PackedImage, m: int) -> Order:
     return np.append(image.slots(), len(image.order))[pixel]
 
 
-def _tile_pixels(shape: ConvShape, m: int) -> Order:
-    """The output pixel in each slot, place in the tile first; −1 beyond the image."""
+def tile_pixels(shape: ConvShape, m: int, order: Order) -> Order:
+    """[m², tiles]: the output pixel of each place of each tile; −1 beyond the image.
+
+    `order` says in which order the places of a tile come.
+    """
     top, left = _corner(shape, m)
-    at = window_order(m, m)[:, None]
+    at = order[:, None]
     rows, columns = top + at // m, left + at % m
     inside = (rows < shape.out[0]) & (columns < shape.out[1])
-    return np.where(inside, rows * shape.out[1] + columns, -1).reshape(-1)
+    return np.where(inside, rows * shape.out[1] + columns, -1)
 
 
-def _trimmed(tape: Tape, shape: ConvShape, value: Value, pixels: Order) -> PackedImage:
+def trimmed(tape: Tape, shape: ConvShape, value: Value, pixels: Order) -> PackedImage:
     """Without the slots of ragged tiles that lie beyond the image."""
     kept = np.flatnonzero(pixels >= 0)
     if len(kept) < len(pixels):
