@@ -87,6 +87,26 @@ WORDS = {
     (A, "conv 16 3x3 same", "relu + a"): (
         "tensors are merged by a statement: `relu; add a`", (A, "conv 16 3x3 same", "relu; add a")),
     ("Activation('relu')",): ("write `relu`", ("relu",)),
+    ("conv 8 3x3 LeakyReLU(0.1)",): (
+        "write `leaky alpha=0.1`", ("conv 8 3x3 leaky alpha=0.1",)),
+    ("Conv2D(8, 3, padding='same') relu",): ("write `conv 8 3x3 same`", ("conv 8 3x3 same relu",)),
+    ("conv 8 3x3 MaxPooling2D(2)",): ("write `; pool 2`", ("conv 8 3x3; pool 2",)),
+    ("conv(8, 3, activation=relu)",): (
+        "write `conv 8 3 relu`: no parentheses, no commas", ("conv 8 3 relu",)),
+    (A, "conv 8 3x3 same", "concat(a)"): (
+        "write `concat a`: no parentheses, no commas", (A, "conv 8 3x3 same", "concat a")),
+    ("conv 8, 3x3, same, relu",): (
+        "items are separated by spaces: `conv 64 3x3`", ("conv 8 3x3 same relu",)),
+    ("relu -> pool 2 -> conv 8 3x3",): (
+        "a statement ends with `;`, or with its line", ("relu; pool 2; conv 8 3x3",)),
+    ("concat [ conv 8 1x1, relu ]",): (
+        "there are no brackets: sizes are `3x32x32`, branches are `add { a | b }`",
+        ("concat { conv 8 1x1 | relu }",)),
+    ("32 conv 3x3",): ("a statement starts with a word: `conv 64 3x3`", ("conv 32 3x3",)),
+    ("let c: 8", "conv c 3x3"): ("write `let c = …`", ("let c = 8", "conv c 3x3")),
+    ("relu; train { data ./images }",): (
+        'a folder or file stands in quotes: `data "./images"`',
+        ('relu; train { data "./images" }',)),
     ("LeakyReLU(0.1)",): ("write `leaky alpha=0.1`", ("leaky alpha=0.1",)),
     ("conv 32 3x3 2",): ("a stride has a `/`: `/2`", ("conv 32 3x3 /2",)),
     ("avgpool 2 same 2",): ("a stride has a `/`: `/2`", ("avgpool 2 same /2",)),
@@ -132,6 +152,14 @@ def test_a_product_where_a_size_is_meant_is_warned_of():
     spec = network("conv 32 3*3")
     (found,) = diagnostics_of(spec)
     assert (found.code, applied(spec, found)) == ("W003", network("conv 32 3x3"))
+
+
+@pytest.mark.parametrize(
+    "line", ["input 3,32,32", "input(3, 32, 32)", "input: 3x32x32", "input = 3x32x32"]
+)
+def test_ways_of_writing_the_input(line: str):
+    (found,) = errors(f"{line}\nrelu\n")
+    assert applied(f"{line}\nrelu\n", found) == "input 3x32x32\nrelu\n"
 
 
 def test_layers_by_their_number_have_no_text_to_write():

@@ -53,7 +53,7 @@ def _behind(text: str, at: int) -> int:
     if text[at] in "\"'":
         return _behind_string(text, at)
     if text[at] in "([":
-        return _behind_brackets(text, at)
+        return behind_brackets(text, at)
     return at + 1
 
 
@@ -65,7 +65,7 @@ def _behind_string(text: str, at: int) -> int:
     return min(stop + (text[stop : stop + 1] == sign), len(text))
 
 
-def _behind_brackets(text: str, at: int) -> int:
+def behind_brackets(text: str, at: int) -> int:
     """The place behind the closing bracket; behind the opening one where it is never closed."""
     depth, stop = 0, at
     while stop < len(text):

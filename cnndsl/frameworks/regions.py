@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
 from cnndsl.frameworks.framework import TORCH, Context, context_of
+from cnndsl.frameworks.inline import inline
 from cnndsl.frameworks.pieces import Piece, pieces
 from cnndsl.frameworks.program import Program
 from cnndsl.frameworks.reading import read
@@ -136,6 +137,8 @@ def _pieces(text: str, context: Context) -> Iterator[Region]:
             yield Region(piece.start, piece.end, (setting(piece.text) or "",), what="YAML")
         elif kind == "layer":
             yield from (_alone(region, piece) for region in _together(text, [piece], context))
+        else:
+            yield from (Region(a, b, (ours,)) for a, b, ours in inline(piece, context))
     yield from _together(text, waiting, context)
 
 

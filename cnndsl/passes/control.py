@@ -26,8 +26,10 @@ def broken(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
     """Go on behind a statement that did not parse: what it would have defined is unknown."""
     found = _BROKEN.match(node.span.source.text, node.span.start)
     label, word, behind = found.group("label", "word", "next") if found else (None, None, None)
-    if word == "input" or state.current is not None:
+    if "input" in (label, word) or state.current is not None:
         state.current = UNKNOWN
+    if behind == "=" and word:
+        scope.labels.setdefault(word, UNKNOWN)
     if label:
         scope.labels.setdefault(label, UNKNOWN)
     variable = behind if word == "let" else word if behind == "=" else None

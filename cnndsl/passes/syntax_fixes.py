@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cnndsl.fields import arguments
 from cnndsl.frameworks.words import lookup
 from cnndsl.layers import vocabulary
 from cnndsl.passes.synonyms import reserved_words, suggest
@@ -91,10 +92,19 @@ def _statement(source: Source, place: int) -> tuple[int, int]:
 
 def _call(spot: Spot) -> str | None:
     """`conv(64, 3)`, `relu()`; `concat(a, b)` of labels."""
-    word, inside = spot[1], [part.strip() for part in spot[2].split(",") if part.strip()]
+    word, inside = spot[1], [_bare_word(part) for part in spot[2].split(",") if part.strip()]
     if word in _MERGES:
         return _merged(_MERGES[word], inside, spot.labels)
-    return " ".join([_ours(word), *inside])
+    if word == "input":
+        return f"input {'x'.join(inside)}"
+    named = any("=" in part for part in inside)
+    return None if named and word not in vocabulary() else " ".join([_ours(word), *inside])
+
+
+def _bare_word(part: str) -> str:
+    """`activation=relu` and `padding=same` as `relu` and `same`."""
+    value = part.rpartition("=")[2]
+    return value.strip() if value.strip() in reserved_words() else part.strip()
 
 
 def _ours(word: str) -> str:
@@ -105,6 +115,8 @@ def _ours(word: str) -> str:
 
 def _merged(word: str, names: list[str], labels: frozenset[str]) -> str | None:
     """A merge of labels; the first may be the tensor at hand, which has none."""
+    if len(names) == 1 and names[0] in labels:
+        return f"{word} {names[0]}"
     if len(names) < 2 or not labels.issuperset(names[1:]):
         return None
     rest = f"{word} {' '.join(names[1:])}"
@@ -126,10 +138,11 @@ def _size(spot: Spot) -> str | None:
     return "x".join(re.findall(r"[0-9]+", spot.match[0]))
 
 
-def _branches(spot: Spot) -> str:
-    """`add (relu, id)`."""
+def _braced(spot: Spot) -> str:
+    """`add (relu, id)`, `concat [ relu, id ]`, `train ( epochs 10 )`."""
     parts = [part.strip() for part in (spot[2] + spot[3]).split(",")]
-    return f"{spot[1]} {{ {' | '.join(parts)} }}"
+    sign = "; " if spot[1] == "train" else " | "
+    return f"{spot[1]} {{ {sign.join(parts)} }}"
 
 
 def _numbers(spot: Spot) -> str:
@@ -140,6 +153,11 @@ def _numbers(spot: Spot) -> str:
 def _parameters(spot: Spot) -> str:
     """`block b c stride`."""
     return f"block {spot[1]}({', '.join(spot[2].split())})"
+
+
+def _arrows(spot: Spot) -> str:
+    """`relu -> pool 2 -> relu`."""
+    return "; " + re.sub(r"\s*[-=]+>\s*", "; ", spot[1])
 
 
 def _share(spot: Spot) -> str:
@@ -164,8 +182,26 @@ def _next_branch(spot: Spot) -> str | None:
 
 
 def _next_item(spot: Spot) -> str | None:
-    """A comma between the items of a statement."""
-    return None if _open(spot) else " "
+    """A comma between the items of a statement, and the commas behind it."""
+    return None if _open(spot) else " " + re.sub(r"\s*,\s*", " ", spot[1])
+
+
+def _shape(spot: Spot) -> str:
+    """`input 3, 32, 32`."""
+    return f"{spot[1]} {'x'.join(re.findall(r'[0-9]+', spot.match[0]))}"
+
+
+def _label(spot: Spot) -> str | None:
+    """`input: 3x32x32`, `conv: 32 3x3`."""
+    return f"{spot[1]} " if spot[1] == "input" or spot[1] in vocabulary() else None
+
+
+def _number_first(spot: Spot) -> str | None:
+    """`32 conv 3x3`."""
+    cls = vocabulary().get(spot[2])
+    needed = sum(spec.required for spec in arguments(cls)) if cls else 0
+    enough = needed == 1 or (needed > 1 and spot[3])
+    return f"{spot[2]} {spot[1]}{spot[3]}" if enough else None
 
 
 def _open(spot: Spot) -> bool:
@@ -196,17 +232,29 @@ _ENDED = "a statement ends with `;`, or with its line"
 _RULES: tuple[Rule, ...] = tuple(
     (re.compile(pattern), write, hint)
     for pattern, write, hint in (
-        (r"\b(\w+)¦\(([^()=\[\]]*)\)", _call, _CALLED),
+        (r"\b(\w+)¦\(([^()\[\]]*)\)", _call, _CALLED),
+        (
+            r"^(input)\s+[0-9]+\s*¦,\s*[0-9]+(?:\s*,\s*[0-9]+)?\s*$",
+            _shape,
+            "a shape is one word: `{}`",
+        ),
+        (r"^(input)\s*¦[\[(]\s*[0-9]+(?:\s*,\s*[0-9]+)+\s*[\])]\s*$", _shape, None),
+        (r"^(\w+)\s*:\s*¦(?=[0-9])", _label, None),
+        (r"^¦([0-9]+)\s+([a-z]\w*)(\s+[0-9]\S*)?", _number_first, None),
+        (
+            r"^(residual|add|concat|mul|train)\s*¦?[\[(]\s*([^()\[\]¦]*)¦?([^()\[\]]*?)\s*[\])]\s*$",
+            _braced,
+            None,
+        ),
         (r"\(\s*[0-9]+\s*¦,\s*[0-9]+\s*(?:,\s*[0-9]+\s*)?\)", _size, None),
         (r"¦\[\s*[0-9]+\s*,\s*[0-9]+\s*(?:,\s*[0-9]+\s*)?\]", _size, None),
-        (r"\b(add|concat|mul)\s+\(([^()]*)¦([^()]*)\)", _branches, None),
         (r"betas\s*=\s*\(\s*([0-9.]+)\s*¦,\s*([0-9.]+)\s*\)", _as(r"beta1=\1 beta2=\2"), None),
         (r"weights\s*=\s*([0-9.]+)¦((?:,\s*[0-9.]+)+)", _numbers, None),
         (r"^(let\b[^¦]*\S)\s*¦,\s*(?=[A-Za-z_]\w*\s*=)", _as(r"\1; let "), None),
         (r"\s*¦,\s*(?=([A-Za-z_]\w*))", _next_branch, "branches are parted by `{}`"),
         (r"\s*¦,\s*(?=([A-Za-z_]\w*))", _next_statement, _ENDED),
-        (r"\s*¦,[ \t]*", _next_item, None),
-        (r"[ \t]*(?:¦[-=]+>|[-=]+¦>)[ \t]*", _as("; "), _ENDED),
+        (r"\s*¦,[ \t]*(.*)$", _next_item, None),
+        (r"[ \t]*(?:¦[-=]+>|[-=]+¦>)[ \t]*(.*)$", _arrows, _ENDED),
         (r"^(\w+)\s*¦=\s*(?=(\S*\s*))", _assigned, None),
         (r"^(.*\bif\b.*\S\s*)¦=(?!=)", _as(r"\1=="), None),
         (r"^(?:reshape|view)\s*¦-\s*1\s*$", _as("flatten"), "all values as a vector are `{}`"),
@@ -225,7 +273,9 @@ _RULES: tuple[Rule, ...] = tuple(
         (r"¦[−–]", _as("-"), None),
         (r"\b([0-9]{1,2})\s*¦?%¦?", _share, None),
         (r"¦elif\b", _as("else if"), None),
+        (r"^let\s+(\w+)\s*¦:\s*(?=[0-9(])", _as(r"let \1 = "), "write `{} …`"),
         (r"^let\s+(\w+)\s+¦(?=[0-9(])", _as(r"let \1 = "), None),
+        (r"^data\s+¦([./~]+[^\s;]*)", _as(r'data "\1"'), "a folder or file stands in quotes: `{}`"),
         (r"^block\s+(\w+)\s+¦(\w+(?:\s+\w+)*)\s*$", _parameters, None),
         (r"^((?:block|if)\b[^:]*?)\s*¦:\s*(\S.*?)\s*$", _as(r"\1 { \2 }"), None),
         (r"^(if\b.*?\S)\s+¦([A-Za-z]\w*.*?)\s*$", _as(r"\1 { \2 }"), None),
