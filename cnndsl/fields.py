@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, ClassVar, Literal
 from warnings import warn
 
-Kind = Literal["int", "float", "floats", "pair", "shape", "choice", "text", "flag"]
+Kind = Literal["int", "float", "floats", "pair", "shape", "choice", "text", "texts", "flag"]
 Role = Literal["arg", "key", "word"]
 
 
@@ -190,6 +190,9 @@ def _written(value: Any, spec: Spec) -> str:
         return f'"{value}"'
     if spec.kind == "flag":
         return spec.word_for(value)
+    if spec.kind == "texts":
+        parts = value if spec.role == "arg" else [" ".join(value)]
+        return " ".join(f'"{text}"' for text in parts)
     if spec.kind == "floats":
         return f'"{" ".join(map(str, value))}"'
     return "x".join(map(str, value)) if spec.kind in ("pair", "shape") else str(value)

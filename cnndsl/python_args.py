@@ -1,14 +1,14 @@
 """What callers in Python give, as plain numbers and the recipe that a spec would have said."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cnndsl.fields import Word, written
 from cnndsl.passes.analyse import recipe_of
-from cnndsl.recipe import CHOSEN, Recipe
+from cnndsl.recipe import CHOSEN, REPEATED, Recipe
 from cnndsl.source import UserError
 
 _OPTIONAL = ("data", "task", "loss", "clip", "ema", "stop", "watch")
@@ -49,8 +49,25 @@ def changed(recipe: Recipe, changes: Mapping[str, Any], origin: str = "cnndsl.tr
     return replace(recipe, **none, **data, **{name: getattr(read, name) for name in said})
 
 
+def _finetuning(name: str, value: Any) -> Iterator[str]:
+    """`freeze` of a pattern or several, `rate` of a dict, or such objects."""
+    if isinstance(value, str):
+        yield f'{name} "{value}"' if name == "freeze" else f"{name} {value}"
+    elif isinstance(value, Mapping):
+        yield from (f'{name} "{k}" {v}' for k, v in cast("Mapping[str, Any]", value).items())
+    elif isinstance(value, Word):
+        yield written(value)
+    elif isinstance(value, Iterable):
+        for each in cast("Iterable[Any]", value):
+            yield from _finetuning(name, each)
+    else:
+        raise UserError(f"{name}: {value!r} is no setting; give patterns of paths")
+
+
 def _words(name: str, value: Any) -> str:
     """A setting as a spec has it."""
+    if name in REPEATED:
+        return "; ".join(_finetuning(name, value))
     if isinstance(value, Word):
         return f"{name} {written(value)}" if name in CHOSEN else written(value)
     if isinstance(value, str | int | float | Path) and not isinstance(value, bool):

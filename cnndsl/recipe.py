@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, cast
 
 from cnndsl import losses, lr_schedules, optim, tasks
 from cnndsl.fields import Word, arg, flag, key, written
+from cnndsl.finetune import Freeze, Rate, Weights
 from cnndsl.losses import Loss
 from cnndsl.lr_schedules import Constant, Schedule
 from cnndsl.optim import Adam, Optimizer
@@ -128,6 +129,9 @@ class Recipe:
     stop: int | None = None
     watch: Watch | None = None
     task: Task | None = None
+    weights: Weights | None = None
+    freeze: tuple[Freeze, ...] = ()
+    rate: tuple[Rate, ...] = ()
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
@@ -146,21 +150,28 @@ class Recipe:
         return self.task or tasks.usual()
 
     def written(self) -> str:
-        """What a `train { … }` section with this recipe has inside, but for the data."""
-        named = [name for name in (*PLAIN, *CHOSEN) if name != "data"]
-        return "; ".join(self.setting(name) for name in named if getattr(self, name) is not None)
+        """What a `train { … }` section with this recipe has inside, but for its files."""
+        named = [name for name in (*PLAIN, *CHOSEN) if name not in ("data", "weights")]
+        given = [name for name in named if getattr(self, name) not in (None, ())]
+        return "; ".join(map(self.setting, given))
 
     def setting(self, name: str) -> str:
         """A setting but `data` as a spec has it: `batch 32`, `optimizer sgd lr=0.1`."""
         value = getattr(self, name)
         if name in CHOSEN:
             return f"{name} {written(value)}"
+        if isinstance(value, tuple):
+            return "; ".join(map(written, cast("tuple[Word, ...]", value)))
         return written(value) if isinstance(value, Word) else f"{name} {value}"
 
 
 PLAIN: dict[str, type[Word]] = {
-    cls.word: cls for cls in (Data, Batch, Epochs, Seed, Clip, Ema, Stop, Watch, Augment)
-}
+    cls.word: cls for cls in (
+        Data, Batch, Epochs, Seed, Clip, Ema, Stop, Watch, Augment, Weights, Freeze, Rate,
+    )
+}  # fmt: skip
+REPEATED = ("freeze", "rate")
+"""Settings that may stand several times: the recipe has a tuple of them."""
 CHOSEN: dict[str, dict[str, type[Any]]] = {
     "task": tasks.registry,
     "loss": losses.registry,
@@ -169,9 +180,12 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 }
 
 
+_WHOLE = (Augment, Freeze, Loss, Optimizer, Rate, Schedule, Task, Watch, Weights)
+
+
 def value_of(setting: Word) -> Any:
     """What a bound setting puts into the recipe: its one value, or the setting itself."""
-    if isinstance(setting, Augment | Loss | Optimizer | Schedule | Task | Watch):
+    if isinstance(setting, _WHOLE):
         return setting
     (only,) = fields(setting)  # pyright: ignore[reportArgumentType]  (a dataclass)
     return getattr(setting, only.name)

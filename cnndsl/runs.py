@@ -26,6 +26,9 @@ def train(
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     weights: str | Path | None = None,
+    fresh: "str | Sequence[str]" = (),
+    name_map: str | Path | None = None,
+    preprocess: str | None = None,
     device: str = "auto",
     threads: int | None = None,
     strict: bool = False,
@@ -37,8 +40,9 @@ def train(
 
     `recipe` overrides the spec's, in its words: `epochs=5`, `optimizer="sgd lr=0.1"`; an optimizer,
     loss or schedule may be an object, too. The run folder is `out`, or the next free `runs/trainN`;
-    the history knows it as `folder`. `weights` is a safetensors file to start from; with `strict`,
-    a picture that cannot be read ends the run.
+    the history knows it as `folder`. `weights` is a file to start from, of any known format, whose
+    names `name_map` maps and whose images were prepared as `preprocess` says; layers that the
+    patterns `fresh` name start anew. With `strict`, a picture that cannot be read ends the run.
 
     Raises UserError where model and data do not fit or the loss stops being a number, and
     Interrupted, a KeyboardInterrupt, where the run was stopped and has saved itself.
@@ -47,6 +51,7 @@ def train(
     from cnndsl.recipe import Recipe
     from cnndsl.training import run
     from cnndsl.training.settings import Settings
+    from cnndsl.training.stored import known_weights, weights_of
 
     if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"cnndsl.train takes a model of cnndsl.load, not {type(model).__name__}")
@@ -54,20 +59,21 @@ def train(
     chosen = changed(model.ir.recipe or Recipe(), changes)
     chosen = replace(chosen, data=chosen.data and located(chosen.data))
     settings = Settings(_path(out or None), device, threads, progress=progress, strict=strict)
-    folder, first = _path(data_dir), _path(weights)
+    folder = _path(data_dir)
+    options: dict[str, Any] = {"weights": weights, "name_map": name_map, "preprocess": preprocess}
+    options["fresh"] = [fresh] if isinstance(fresh, str) else fresh
+    chosen = replace(chosen, weights=weights_of(chosen, options))
     said = {
         "file": f"{model.name}.cnn",
         "set": written_settings(model.ir.settings),
         "data": chosen.data,
         "data_dir": str(folder.resolve()) if folder else None,
-        "weights": str(first.resolve()) if first else None,
+        **known_weights(chosen),
         "recipe": chosen.written(),
         "device": device,
         "threads": threads,
     }
-    trainer = run.start(
-        model.ir, chosen, settings, folder, first, arguments=said, callbacks=callbacks
-    )
+    trainer = run.start(model.ir, chosen, settings, folder, arguments=said, callbacks=callbacks)
     return History(trainer.fit(), trainer.folder.path)
 
 
@@ -112,7 +118,7 @@ def resume(
                         progress=progress, strict=strict)  # fmt: skip
     trainer = runs.resume(
         model, chosen, settings, _path(stored.get("data_dir")), force, callbacks,
-        _path(stored.get("weights")), stored,
+        stored,
     )  # fmt: skip
     return History(trainer.fit(), folder)
 

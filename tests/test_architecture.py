@@ -34,8 +34,10 @@ lower
 lints fmt python_args
 passes
 frameworks
+learned
 ir
 recipe
+finetune
 tasks
 syntax layers losses optim lr_schedules
 graph

@@ -93,7 +93,7 @@ def test_an_auxiliary_head_is_left_out() -> None:
     file = raw(inserted("fc.weight", {"aux.weight": (10, 256), "aux.bias": (10,)}))
     found = match(file, NET, "file")
     assert found.left_out == ("aux",)
-    assert found.notes == ("12 tensors found by order", "left out as auxiliary: `aux`")
+    assert found.notes == ("12 tensors found by order", "left out: `aux`")
     assert found.names["dense_1.weight"] == "fc.weight"
 
 

@@ -12,9 +12,11 @@ def backward(state: StepState) -> StepState:
     tensors = state.model.tensors()
     learned = [n for n, p in tensors.items() if p.learned and n in state.weights]
     if not learned:
-        raise UserError("the model has nothing to learn: no layer with weights")
+        why = "all layers are frozen" if state.options.frozen else "no layer with weights"
+        raise UserError(f"the model has nothing to learn: {why}")
+    frozen = state.options.frozen
     tape, weights = state.tape, [state.weights[n] for n in learned]
-    losses = [tape.sum(state.losses)] if sees_whole_batch(state.model) else state.losses
+    losses = [tape.sum(state.losses)] if sees_whole_batch(state.model, frozen) else state.losses
     parts = [gradients(tape, loss, weights) for loss in losses]
     by_name = {name: [part[i] for part in parts] for i, name in enumerate(learned)}
     return replace(state, gradients=by_name)

@@ -1,6 +1,8 @@
 """The forward pass of a training step: emitted for each micro-batch, and lowered."""
 
+from collections.abc import Container, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from cnndsl.backend.emitter import TrainingEmitter
 from cnndsl.backend.inference import normalised, write_layers
@@ -11,6 +13,8 @@ from cnndsl.lower.conv.table import check_plan
 from cnndsl.lower.driver import Lowering
 from cnndsl.source import UserError
 
+T = TypeVar("T")
+
 
 def emit(state: StepState) -> StepState:
     """Every layer, once for each micro-batch; the output NAME of the i-th is `NAME:i`."""
@@ -19,7 +23,7 @@ def emit(state: StepState) -> StepState:
     if options.batch % count:
         raise UserError(f"a batch of {options.batch} cannot be cut into {count} micro-batches")
     tape = Tape()
-    emitter = TrainingEmitter(tape, options.dtype)
+    emitter = TrainingEmitter(tape, options.dtype, options.frozen)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
     for i, x in enumerate(_images(tape, model, options)):
         values = write_layers(model, emitter, x)
@@ -61,5 +65,11 @@ def lower(state: StepState) -> StepState:
     lowering.tape.outputs = {f"{name}.new": value for name, value in statistics.items()}
     return replace(
         state, tape=lowering.tape, outputs=outputs, statistics=statistics,
-        weights=lowering.packed_params, layouts=lowering.layouts, algorithms=lowering.chosen,
+        weights=_others(lowering.packed_params, options.frozen),
+        layouts=_others(lowering.layouts, options.frozen), algorithms=lowering.chosen,
     )  # fmt: skip
+
+
+def _others(values: Mapping[str, T], frozen: Container[str]) -> dict[str, T]:
+    """Without those of frozen tensors."""
+    return {name: value for name, value in values.items() if name not in frozen}

@@ -13,6 +13,7 @@ from cnndsl.backend.step import Step, StepOptions, StepState, resolved
 from cnndsl.backend.update import update, update_apart
 from cnndsl.graph.passes.drop_dead import drop_dead
 from cnndsl.graph.passes.drop_stops import drop_stops
+from cnndsl.graph.passes.drop_unread import drop_unread
 from cnndsl.graph.passes.fast_idioms import fast_idioms
 from cnndsl.graph.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.graph.passes.fold_constants import fold_constants
@@ -39,6 +40,10 @@ def _is_lowered(state: InferenceState) -> bool:
 
 def _fast(state: StepState) -> bool:
     return state.options.fast
+
+
+def _freezes(state: StepState) -> bool:
+    return bool(state.options.frozen)
 
 
 SIMPLIFY = (
@@ -76,6 +81,8 @@ BACKWARD: Pipeline[StepState] = (
     on_tape(synchronise_norms),
     on_tape(pool_first),
     Pass("lowered", forward.lower),
+    on_tape(fold_batch_norm, when=_freezes),
+    on_tape(drop_unread, when=_freezes),
     on_state(loss),
     on_state(backward),
 )
@@ -113,4 +120,7 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
 
 
 def _step(state: StepState) -> Step:
-    return Step(state.tape, state.layouts, state.slots, state.randoms, state.algorithms)
+    return Step(
+        state.tape, state.layouts, state.slots, state.randoms, state.algorithms,
+        state.options.frozen,
+    )  # fmt: skip

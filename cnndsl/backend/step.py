@@ -3,8 +3,8 @@
 State goes in and comes out: for each tensor NAME there is an input `NAME` and an output `NAME.new`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from cnndsl.graph.pipeline import State
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.layers.norm import BatchNorm
+from cnndsl.learned import frozen
 from cnndsl.lower.driver import Plan
 from cnndsl.lower.layout import Layout
 from cnndsl.recipe import Recipe
@@ -41,6 +42,8 @@ class StepOptions:
     std: tuple[float, ...] = (1.0,)
     fast: bool = True
     dtype: str = "float32"
+    frozen: Weights = field(default_factory=dict[str, "NDArray[Any]"], repr=False, compare=False)
+    """Tensors that do not learn, by name: constants of the step."""
 
 
 @dataclass(frozen=True)
@@ -65,23 +68,6 @@ class StepState(State):
     gradients: Mapping[str, list[Value]] = field(default_factory=dict[str, list[Value]])  # backward
     slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
-    def results(self) -> Mapping[str, Value]:
-        """Before the loss is reported also outputs of the model, losses and gradients."""
-        if "loss" in self.tape.outputs:
-            return self.tape.outputs
-        pending = {
-            f"{name}:{i}": value
-            for i, outputs in enumerate(self.outputs)
-            for name, value in outputs.items()
-        }
-        pending |= {f"loss:{i}": value for i, value in enumerate(self.losses)}
-        pending |= {
-            f"{name}.grad:{i}": value
-            for name, parts in self.gradients.items()
-            for i, value in enumerate(parts)
-        }
-        return pending | self.tape.outputs
-
     @property
     def task(self) -> Task:
         """What is learned; a recipe that is `resolved` has one."""
@@ -98,6 +84,7 @@ class Step:
     slots: Mapping[str, tuple[str, ...]]  # state beside each tensor
     randoms: tuple[Value, ...]
     algorithms: Mapping[str, str]
+    frozen: Weights = field(default_factory=dict[str, "NDArray[Any]"])
 
     def initial_state(self, weights: Weights) -> "dict[str, NDArray[Any]]":
         """Every state tensor at its start, in the step's layout."""
@@ -113,7 +100,7 @@ class Step:
         self, state: "Mapping[str, NDArray[Any]]", slot: str | None = None
     ) -> "dict[str, NDArray[Any]]":
         """The model's tensors in ONNX's layout; `slot` ("ema") instead where it exists."""
-        tensors: dict[str, NDArray[Any]] = {}
+        tensors: dict[str, NDArray[Any]] = dict(self.frozen)
         for name, layout in self.layouts.items():
             has = slot is not None and slot in self.slots.get(name, ())
             tensors[name] = layout.from_packed(state[f"{name}.{slot}" if has else name])
@@ -131,9 +118,20 @@ class Step:
         return self.layouts.get(name) or self.layouts[name.rpartition(".")[0]]
 
 
-def sees_whole_batch(model: Model) -> bool:
+def freezing(
+    options: StepOptions, model: Model, recipe: Recipe, weights: Weights, epoch: int = 0
+) -> StepOptions:
+    """With what the recipe freezes in an epoch, at these weights."""
+    held = frozen(model, recipe, epoch)
+    return replace(options, frozen={name: weights[name] for name in sorted(held)})
+
+
+def sees_whole_batch(model: Model, frozen: Container[str] = ()) -> bool:
     """Whether a layer mixes the images of a batch, so that it cannot be cut."""
-    return any(isinstance(node.layer, BatchNorm) for node in model.nodes)
+    return any(
+        isinstance(node.layer, BatchNorm) and f"{node.path}.running_mean" not in frozen
+        for node in model.nodes
+    )
 
 
 def main_output(model: Model) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from cnndsl.backend.step import StepState
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model, Param
+from cnndsl.learned import rates
 from cnndsl.lower.layout import Layout
 from cnndsl.optim import Optimizer, Role, Update
 from cnndsl.recipe import Recipe
@@ -62,7 +63,8 @@ def _write_update(
     tape.outputs["step.new"] = count
     learned = {name: tensors[name] for name in grads}
     roles = {n: Role(p.shape, p.decay, n.rpartition(".")[0] in heads) for n, p in learned.items()}
-    groups = _groups(learned, recipe.optimizer, weights, roles)
+    factors = rates(model, recipe)
+    groups = _groups(learned, recipe.optimizer, weights, roles, factors)
     bundles = [_Bundle(tape, tuple(names), weights, layouts) for names in groups]
     joined = [bundle.joined([weights[n] for n in bundle.names]) for bundle in bundles]
     summed = [
@@ -72,11 +74,13 @@ def _write_update(
     news = list[Value]()
     for bundle, w, g in zip(bundles, joined, _clipped(tape, summed, recipe.clip), strict=True):
         role = roles[bundle.names[0]]
+        own_lr = _own_rate(tape, lr, factors.get(bundle.names[0], 1.0))
         if len(bundle.names) > 1:
-            role = Role((w.size,), role.decays)
+            role = Role((int(w.size),), role.decays)
         update = Update(
-            tape, w, g, lr, count, bundle.slot, bundle.keep, role, bundle.unpacked, bundle.packed
-        )
+            tape, w, g, own_lr, count, bundle.slot, bundle.keep, role,
+            bundle.unpacked, bundle.packed,
+        )  # fmt: skip
         new = recipe.optimizer.update(update)
         bundle.spread("", new)
         news.append(new)
@@ -89,17 +93,23 @@ def _write_update(
     return {name: tuple(bundle.slots) for bundle in bundles for name in bundle.names}
 
 
+def _own_rate(tape: Tape, lr: Value, factor: float) -> Value:
+    return lr if factor == 1 else tape.op("Mul", lr, tape.scalar(factor, lr.dtype))
+
+
 def _groups(
     tensors: Mapping[str, Param],
     optimizer: Optimizer,
     weights: Mapping[str, Value],
     roles: Mapping[str, Role],
+    factors: Mapping[str, float],
 ) -> list[list[str]]:
     """Names to update together: small tensors that are treated alike; others alone."""
     groups: dict[object, list[str]] = {}
     for name, role in roles.items():
         alone = weights[name].size > _SMALL or optimizer.updates_alone(role)
-        groups.setdefault(name if alone else (role.decays, tensors[name].l2), []).append(name)
+        alike = role.decays, tensors[name].l2, factors.get(name, 1.0)
+        groups.setdefault(name if alone else alike, []).append(name)
     return list(groups.values())
 
 

@@ -22,13 +22,20 @@ from cnndsl.runtime.session import DEVICES
 @click.option("--conv", default="auto", show_default=True, help="auto, direct, im2col, winograd.")
 @click.option("--steps", type=click.IntRange(min=3), default=20, show_default=True,
               help="Steps timed, after a warm-up.")  # fmt: skip
+@click.option("--weights", type=click.Path(path_type=Path), help="Time these; fresh by default.")
+@click.option("--freeze", multiple=True, metavar="PATHS",
+              help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Time inference and the training step on this machine; medians, with the chosen algorithms."""
+    from cnndsl.learned import check_patterns
     from cnndsl.training.bench import bench
+    from cnndsl.training.stored import under_options
 
     model = load(file, settings)
-    recipe = model.recipe or Recipe()
+    given = {"weights": options["weights"], "freeze": options["freeze"]}
+    recipe = under_options(model.recipe or Recipe(), given)
+    check_patterns(model, recipe)
     batch = options["batch"] or recipe.batch
     result = bench(
         model, recipe, batch, options["device"], options["threads"], options["conv"],

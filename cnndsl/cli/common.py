@@ -38,6 +38,11 @@ map_option = click.option(
     help="Names of the weights' file with those of the spec: JSON, as `weights match` drafts it.",
 )  # fmt: skip
 
+preprocess_option = click.option(
+    "--preprocess", metavar="NAME",
+    help="How images were prepared for the weights: imagenet, imagenet-inception.",
+)  # fmt: skip
+
 
 def spec_source(file: Path) -> Source:
     """The text of a spec; `-` is standard input."""

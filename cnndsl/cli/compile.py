@@ -167,8 +167,9 @@ def _write_training(
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
     from cnndsl.backend.check import checked_bytes
-    from cnndsl.backend.step import StepOptions
+    from cnndsl.backend.step import StepOptions, freezing
     from cnndsl.files import write_whole
+    from cnndsl.learned import check_patterns
     from cnndsl.lower.driver import Plan
     from cnndsl.recipe import Recipe
 
@@ -179,6 +180,8 @@ def _write_training(
     options = StepOptions(
         batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), info.mean, info.std
     )
+    check_patterns(model, recipe)
+    options = freezing(options, model, recipe, weights.tensors)
     if train == "step":
         written = {output: step_model(model, recipe, options, weights.tensors)}
     else:

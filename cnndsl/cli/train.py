@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cnndsl.cli.common import load, set_option, style
+from cnndsl.cli.common import load, map_option, preprocess_option, set_option, style
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED, Recipe
 from cnndsl.runtime.session import DEVICES
@@ -27,6 +27,7 @@ _STORED = (
     "schedule",
     "loss",
     "augment",
+    "freeze",
 )
 
 
@@ -53,6 +54,12 @@ _STORED = (
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--force", is_flag=True, help="Resume though spec, data, recipe or version changed.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Start from a file of weights.")
+@click.option("--fresh", multiple=True, metavar="PATHS",
+              help='Layers that start anew: "dense_*"; head is the last.')  # fmt: skip
+@map_option
+@preprocess_option
+@click.option("--freeze", multiple=True, metavar="PATHS",
+              help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
 @click.option("--conv", default="auto", show_default=True,
               help="auto, direct, im2col, winograd: how convolutions are computed.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1),
@@ -133,9 +140,11 @@ def _is_said(ctx: click.Context, name: str) -> bool:
 
 
 def _refuse_beside_resume(ctx: click.Context) -> None:
-    for name in ("out", "weights"):
+    for name in ("out", "weights", "fresh", "name_map", "preprocess"):
         if _is_said(ctx, name):
-            raise click.UsageError(f"--{name} starts a run; it says nothing to --resume")
+            raise click.UsageError(
+                f"--{name.removeprefix('name_')} starts a run; it says nothing to --resume"
+            )
 
 
 def _above(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> dict[str, Any]:
@@ -146,11 +155,12 @@ def _above(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> dict[str,
 
 def _arguments(recipe: Recipe, options: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
     """What `args.yaml` keeps of a run: its options, or what has become of them."""
-    from cnndsl.training.stored import known_by_recipe
+    from cnndsl.training.stored import known_by_recipe, known_weights
 
     said = {key: options[key] for key in _STORED}
     said |= {"file": stored.get("file"), "set": stored.get("set", []), "data": recipe.data}
-    said |= {k: v and str(Path(v).resolve()) for k in ("data_dir", "weights") for v in [options[k]]}
+    said |= {"data_dir": options["data_dir"] and str(Path(options["data_dir"]).resolve())}
+    said |= known_weights(recipe)
     return said | (known_by_recipe(recipe) if "recipe" in stored else {})
 
 
@@ -172,9 +182,9 @@ def _trainer(model: Any, recipe: Recipe, options: dict[str, Any], arguments: dic
     if options["resume"]:
         return run.resume(
             model, recipe, settings, _path(options["data_dir"]), options["force"],
-            weights=_path(options["weights"]), arguments=arguments,
+            arguments=arguments,
         )  # fmt: skip
-    return run.start(model, recipe, settings, options["data_dir"], options["weights"], arguments)
+    return run.start(model, recipe, settings, options["data_dir"], arguments)
 
 
 def _announce(trainer: Any) -> None:

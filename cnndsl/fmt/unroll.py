@@ -152,7 +152,7 @@ def _train(recipe: Recipe | None) -> list[str]:
     if recipe is None:
         return []
     named = [name for name in (*PLAIN, *CHOSEN) if name in recipe.said and name != "data"]
-    settings = [recipe.setting(name) for name in named]
+    settings = [part for name in named for part in recipe.setting(name).split("; ")]
     if "data" in recipe.said:
         settings.insert(0, f"data {recipe.places['data.name'].text}")
     short = f"train {{ {''.join(settings)} }}"

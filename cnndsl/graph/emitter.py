@@ -21,6 +21,10 @@ class Emitter(ABC):
     def param(self, name: str) -> Value:
         """The current layer's parameter, such as `weight`."""
 
+    def is_frozen(self, name: str) -> bool:
+        """Whether the current layer's parameter is a constant though the mode is training."""
+        return False
+
     def update(self, name: str, value: Value) -> None:
         """Make `value` the parameter's value after the step (batch statistics)."""
         raise NotImplementedError(f"{name}: an inference graph has no state")

@@ -49,7 +49,7 @@ class BatchNorm(Layer, word="bn"):
         """One BatchNormalization; in training it also yields the new running statistics."""
         names = ("weight", "bias", "running_mean", "running_var")
         tensors = [e.param(name) for name in names]
-        if not e.training:
+        if not e.training or e.is_frozen("running_mean"):
             return e.op("BatchNormalization", x, *tensors, epsilon=self.eps)
         y, mean, var = e.tape.ops(
             "BatchNormalization", x, *tensors, results=3,

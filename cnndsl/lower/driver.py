@@ -81,7 +81,8 @@ class Lowering:
         self.tape = Tape(_taken=dict(self.source._taken))  # pyright: ignore[reportPrivateUsage]  (its names stay taken)
         self.tape.consts.update(self.source.consts)
         self.tape.inputs = [v for v in self.source.inputs if v not in self.params]
-        self.learned: set[Value] = set(self.params)
+        self.frozen: set[Value] = self.params.keys() & self.source.consts.keys()
+        self.learned: set[Value] = self.params.keys() - self.frozen
         self.readers = defaultdict[Value, list[Node]](list)
         for node in self.source.nodes:
             if not self.learned.isdisjoint(node.inputs):
@@ -100,11 +101,14 @@ class Lowering:
             self.representations.update(zip(node.outputs, listed, strict=False))
         for value, name in self.params.items():
             if (
-                name not in self.packed_params
+                name not in self.packed_params and value not in self.frozen
             ):  # of a layer that no output reads: a weight all the same
                 self.representation(value)
 
     def _entry(self, node: Node) -> Entry:
+        """How a node is lowered; where nothing learns before it, it stays as it is."""
+        if self.frozen and self.learned.isdisjoint(node.outputs):
+            return on_nchw
         stays = self.phase == "infer" and node.op != "Conv"
         if stays and not any(self.is_packed(v) for v in node.inputs):
             return on_nchw
@@ -161,16 +165,22 @@ class Lowering:
         name = self.params[value]
         if name not in self.packed_params:
             self.layouts[name] = layout
-            self.packed_params[name] = Value(
-                name, layout.packed, value.dtype
-            )  # the old tape's name
-            self.tape.inputs.append(self.packed_params[name])
+            self.packed_params[name] = self._declared(value, layout)
         packed = self.packed_params[name]
         if self.layouts[name] == layout:
             return packed
         return layout.write_to_packed(
             self.tape, self.layouts[name].write_from_packed(self.tape, packed)
         )
+
+    def _declared(self, value: Value, layout: Layout) -> Value:
+        """A parameter as an input under the old tape's name, a frozen one as a constant."""
+        if value in self.frozen:
+            if layout == onnx_layout(layout.shape):
+                return value
+            return self.tape.const(layout.to_packed(self.source.consts[value]), value.name)
+        self.tape.inputs.append(Value(value.name, layout.packed, value.dtype))
+        return self.tape.inputs[-1]
 
     def once(self, value: Value, by: bytes, write: Callable[[], Value]) -> Value:
         """What `write` computes of a parameter by a matrix, the same for all readers."""

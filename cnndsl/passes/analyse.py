@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cnndsl import limits
+from cnndsl import learned, limits
 from cnndsl.frameworks.regions import Region, regions
 from cnndsl.ir import Model
 from cnndsl.passes import foreign_code
@@ -102,7 +102,21 @@ def _expanded(file: ast.File, reporter: Reporter, settings: dict[str, float]) ->
         outputs.setdefault("output", state.current.index)
     name = Path(source.name).stem if source.path else source.name.strip("<>")
     name = name.encode("utf-8", "replace").decode()  # it goes into files; a path may be any bytes
-    return Model(name, source, tuple(state.builder.nodes), outputs, settings, recipe, _used(state))
+    nodes = tuple(state.builder.nodes)
+    model = Model(name, source, nodes, outputs, settings, recipe, _used(state))
+    _check_patterns(model, reporter)
+    return None if reporter.failed else model
+
+
+def _check_patterns(model: Model, reporter: Reporter) -> None:
+    """Report what a recipe freezes, or gives a rate, and the model has not."""
+    recipe = model.recipe
+    if recipe is None or not model.tensors():  # a recipe alone is read with a model without any
+        return
+    for setting, i, pattern in learned.patterns(recipe):
+        if not learned.named(model, pattern):
+            message, hint = learned.unknown(model, pattern)
+            reporter.report("E504", message, recipe.places[f"{setting}:{i}"], hint)
 
 
 def _used(state: ExpansionState) -> dict[str, str]:

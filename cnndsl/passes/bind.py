@@ -121,6 +121,8 @@ class Binder:
     def _name(self, span: Span, name: ast.Name) -> None:
         """A bare name that is neither flag nor word: a choice, a text or a variable."""
         spec = self.bindings[-1].free
+        if spec is not None and spec.kind == "texts":
+            return self.bindings[-1].put(spec, (name.id,), span)
         if spec is not None and (spec.kind == "text" or name.id in spec.words):
             return self.bindings[-1].put(spec, name.id, span)
         self._refuse_layer(name)
@@ -141,12 +143,10 @@ class Binder:
         binding.take(spec, span)
         if spec.kind == "pair":
             warn_of_product(value, self.reporter)
-        if spec.kind == "text" and (error := unquoted(value)):
+        if spec.kind in ("text", "texts") and (error := unquoted(value)):
             raise error
         try:
-            binding.values[spec.name] = convert(
-                evaluate(value, self.scope), spec, span, binding.cls
-            )
+            binding.fill(spec, convert(evaluate(value, self.scope), spec, span, binding.cls))
         except SpecError as complaint:
             raise self._misread(value) or complaint from None
 
@@ -187,7 +187,7 @@ class Binder:
             hint = f"`{value.id}` is a word of its own: `{binding.cls.word} … {value.id}`"
             fix = Fix(item.span, value.id, f"write `{value.id}`")
             raise SpecError("E106", f"`{key}` is a number, not a word", value.span, hint, fix)
-        if isinstance(value, ast.Name) and spec.kind in ("choice", "text"):
+        if isinstance(value, ast.Name) and spec.kind in ("choice", "text", "texts"):
             found: Any = value.id
         else:
             found = evaluate(value, self.scope)

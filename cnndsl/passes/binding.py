@@ -22,12 +22,14 @@ class Binding:
 
     @property
     def free(self) -> Spec | None:
-        """The next positional field that nothing is written for."""
-        return next((s for s in arguments(self.cls) if s.name not in self.spans), None)
+        """The next positional field that nothing is written for, or that takes any number."""
+        return next(
+            (s for s in arguments(self.cls) if s.name not in self.spans or s.kind == "texts"), None
+        )
 
     def take(self, spec: Spec, span: Span) -> None:
         """Mark a field as written here; SpecError where it is written already."""
-        if spec.name in self.spans:
+        if spec.name in self.spans and spec.kind != "texts":
             before = self.spans[spec.name].text
             message = f"`{spec.title}` is given twice: `{before}` and `{span.text}`"
             raise SpecError("E108", message, span, "keep one of them")
@@ -36,6 +38,12 @@ class Binding:
     def put(self, spec: Spec, value: Any, span: Span) -> None:
         """Fill a field."""
         self.take(spec, span)
+        self.fill(spec, value)
+
+    def fill(self, spec: Spec, value: Any) -> None:
+        """Give a field its value, or one more text."""
+        if spec.kind == "texts":
+            value = (*self.values.get(spec.name, ()), *value)
         self.values[spec.name] = value
 
     def build(self) -> Any:

@@ -18,6 +18,7 @@ _WANTED = {
     "shape": "a shape such as 3x32x32",
     "choice": "one of its names",
     "text": "a name or a text in quotes",
+    "texts": 'paths in quotes such as "stem*"',
 }
 
 
@@ -88,8 +89,14 @@ def _text(value: Value) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _texts(value: Value) -> tuple[str, ...] | None:
+    """One text, or several with spaces between them."""
+    return (tuple(value.split()) or None) if isinstance(value, str) else None
+
+
 _CONVERTERS = {
     "int": whole, "float": _float, "floats": _floats, "pair": _pair, "shape": _shape, "text": _text,
+    "texts": _texts,
 }  # fmt: skip
 
 
@@ -104,10 +111,10 @@ def _choice(value: Value, spec: Spec, span: Span) -> str:
     raise SpecError("E106", f"`{spec.title}` does not know `{written}`", span, hint, fix)
 
 
-def _check_bounds(value: int | float | str | tuple[float, ...], spec: Spec, span: Span) -> None:
-    if isinstance(value, str):
-        return
+def _check_bounds(value: float | str | tuple[float | str, ...], spec: Spec, span: Span) -> None:
     for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, str):
+            continue
         if spec.low is not None and number < spec.low:
             raise _outside(f"at least {spec.low:g}, not {shown(number)}", spec, span)
         if spec.high is not None and number > spec.high:

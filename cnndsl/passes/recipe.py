@@ -12,7 +12,7 @@ from cnndsl.passes.reporter import Reporter, SpecError, unknown_value
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.synonyms import Suggestion, suggest
 from cnndsl.passes.values import evaluate, truth
-from cnndsl.recipe import CHOSEN, PLAIN, Recipe, value_of
+from cnndsl.recipe import CHOSEN, PLAIN, REPEATED, Recipe, value_of
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 
@@ -51,15 +51,18 @@ def _setting(
         return
     word = node.head.id
     reject_extra_in_setting(node)
-    if word in found:
+    if word in found and word not in REPEATED:
         raise SpecError("E108", f"`{word}` is given twice", node.span, "keep one of them")
     cls, span, items = _meaning(node, section)
     binder = Binder(reporter, scope, {})
     binder.bindings.append(Binding(cls, span))
     binder.take(items)
     for setting in binder.build():
-        found[word] = value_of(setting)
+        value = value_of(setting)
+        found[word] = (*found.get(word, ()), value) if word in REPEATED else value
         places[word] = node.span
+        if word in REPEATED:
+            places[f"{word}:{len(found[word]) - 1}"] = node.span
         places.update((f"{word}.{name}", at) for name, at in binder.bindings[0].spans.items())
 
 

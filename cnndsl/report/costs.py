@@ -6,6 +6,7 @@ from math import prod
 from typing import Any, Literal, Self
 
 from cnndsl.ir import Frame, Model
+from cnndsl.learned import learned_in
 from cnndsl.shapes import Shape
 
 By = Literal["layer", "block", "type"]
@@ -32,6 +33,8 @@ class Row:
     """The block calls on the way to the layer, the outermost first."""
     count: int = 1
     """How many layers the row stands for."""
+    learned: int = 0
+    """Parameters that learn in the first epoch: without those that the recipe freezes."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,16 @@ class Costs:
         return 4 * (self.model.params + self.model.statistics)
 
     @property
+    def freezes(self) -> bool:
+        """Whether the spec's recipe freezes layers."""
+        return bool(self.model.recipe and self.model.recipe.freeze)
+
+    @property
+    def learned(self) -> int:
+        """Parameters that learn in the first epoch."""
+        return learned_in(self.model, 0)
+
+    @property
     def activation_bytes(self) -> int:
         """float32 outputs of all layers, for one sample: what training keeps."""
         return 4 * sum(prod(node.shape) for node in self.model.nodes)
@@ -60,7 +73,11 @@ class Costs:
             "model": model.name,
             "input": list(model.input),
             "outputs": {name: list(s) for name, s in model.output_shapes().items()},
-            "params": {"total": model.params, "statistics": model.statistics},
+            "params": {
+                "total": model.params,
+                "learned": self.learned,
+                "statistics": model.statistics,
+            },
             "macs": model.macs,
             "memory": {"weights": self.weight_bytes, "activations": self.activation_bytes},
             "layers": [_row_dict(row) for row in self.rows],
@@ -95,7 +112,12 @@ class Costs:
 
 def _row_dict(row: Row) -> dict[str, Any]:
     shown = {"path": row.path, "type": row.type, "output": list(row.output)}
-    shown |= {"params": row.params, "statistics": row.statistics, "macs": row.macs}
+    shown |= {
+        "params": row.params,
+        "learned": row.learned,
+        "statistics": row.statistics,
+        "macs": row.macs,
+    }
     shown |= {"memory": row.memory}
     shown |= {"receptive_field": list(row.receptive_field), "line": row.line}
     return {**shown, "activation": row.activation}
@@ -113,6 +135,7 @@ def _joined(before: Row | None, row: Row, path: str) -> Row:
         params=before.params + row.params,
         statistics=before.statistics + row.statistics,
         macs=before.macs + row.macs,
+        learned=before.learned + row.learned,
         memory=before.memory + row.memory,
         line=before.line,
         calls=before.calls,

@@ -1,6 +1,7 @@
 """The summary of a model: its costs, with the forms in which they are shown."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -8,6 +9,7 @@ from cnndsl.fields import specs
 from cnndsl.fmt.unroll import item
 from cnndsl.ir import Model, Node
 from cnndsl.layers.activation import Activation
+from cnndsl.learned import frozen
 from cnndsl.passes.receptive import receptive_fields
 from cnndsl.report.costs import Costs, Row
 from cnndsl.report.html import summary_html
@@ -34,7 +36,8 @@ class Summary(Costs):
 
 def summarise(model: Model) -> Summary:
     """The rows of a model."""
-    rows = list[Row]()
+    rows, held = list[Row](), frozen(model, model.recipe) if model.recipe else frozenset[str]()
+    learning = {name for name, p in model.tensors().items() if p.learned and name not in held}
     for node, field in zip(model.nodes[1:], receptive_fields(model)[1:], strict=True):
         if rows and _folds(node):
             rows[-1] = replace(
@@ -45,7 +48,7 @@ def summarise(model: Model) -> Summary:
                 memory=rows[-1].memory + 4 * prod(node.shape),
             )
         else:
-            rows.append(_row(node, field))
+            rows.append(_row(node, field, learning))
     return Summary(model, tuple(rows))
 
 
@@ -53,10 +56,11 @@ def _folds(node: Node) -> bool:
     return node.follows and isinstance(node.layer, Activation) and not node.params
 
 
-def _row(node: Node, field: tuple[int, ...]) -> Row:
+def _row(node: Node, field: tuple[int, ...], learning: Collection[str]) -> Row:
     return Row(
         node.path, node.layer.word, _text(node), node.shape, node.size, node.statistics,
         node.macs, field, node.line, 4 * prod(node.shape), calls=node.stack,
+        learned=sum(prod(p.shape) for p in node.params if f"{node.path}.{p.name}" in learning),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cnndsl.learned import learned_in, phases
 from cnndsl.report.costs import Costs, Row
 from cnndsl.report.units import mib, short
 from cnndsl.shapes import show
@@ -43,7 +44,7 @@ def _table(summary: Costs, bars: bool, left_out: tuple[str, ...]) -> "Table":
         box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left", min_width=_NARROWEST,
     )  # fmt: skip
     most = {name: max((getattr(r, name) for r in summary.rows), default=0) for name, _ in _COSTS}
-    rows = [_cells(row, most, bars, summary.kind) for row in summary.rows]
+    rows = [_cells(row, most, bars, summary) for row in summary.rows]
     first = {"path": "input", "output": show(summary.model.input)}
     first |= {"line": str(summary.model.nodes[0].line)}
     titles = [title for title in rows[0] if title not in left_out] if rows else list(first)
@@ -59,7 +60,7 @@ def _table(summary: Costs, bars: bool, left_out: tuple[str, ...]) -> "Table":
     return out
 
 
-def _cells(row: Row, most: dict[str, int], bars: bool, kind: str) -> dict[str, Any]:
+def _cells(row: Row, most: dict[str, int], bars: bool, summary: Costs) -> dict[str, Any]:
     """What a row shows, by column; of all layers of a type there is no one shape or line."""
     from rich.text import Text
 
@@ -68,7 +69,9 @@ def _cells(row: Row, most: dict[str, int], bars: bool, kind: str) -> dict[str, A
     shown = {title: Text(text) for title, text in costs.items()}
     for (name, color), cell in zip(_COSTS if bars else (), shown.values(), strict=False):
         cell.append(" " + bar(getattr(row, name), most[name]), style=f"not dim {color}")
-    if kind == "type":
+    if summary.freezes:
+        shown["learned"] = Text(f"{row.learned:,}" if row.learned else "-")
+    if summary.kind == "type":
         return {"type": Text(row.path), "layers": f"{row.count:,}", **shown}
     place = {"sees": show(row.receptive_field), "line": str(row.line)}
     named = {"path": Text(row.path), "layer": Text(row.text), "output": show(row.output)}
@@ -84,12 +87,21 @@ def bar(part: int, whole: int) -> str:
 def _caption(summary: Costs) -> str:
     model = summary.model
     outputs = ", ".join(f"{name} {show(s)}" for name, s in model.output_shapes().items())
+    learned = [f"learned      {_learned(summary)}"] if summary.freezes else []
     lines = [
         f"outputs      {outputs}",
         f"parameters   {model.params:,}"
         + (f" (and {model.statistics:,} running statistics)" if model.statistics else ""),
+        *learned,
         f"MACs         {short(model.macs)} a sample",
         f"memory       {mib(summary.weight_bytes)} of weights, "
         f"{mib(summary.activation_bytes)} of activations a sample (float32)",
     ]
     return "\n".join(lines)
+
+
+def _learned(summary: Costs) -> str:
+    """`90`, or by epochs `90, from epoch 2 on 2,690`; the first epoch is 0, as in `freeze`."""
+    recipe = summary.model.recipe
+    counts = [(e, learned_in(summary.model, e)) for e in (phases(recipe) if recipe else [0])]
+    return ", ".join(f"from epoch {e} on {n:,}" if e else f"{n:,}" for e, n in counts)

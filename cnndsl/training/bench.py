@@ -9,13 +9,14 @@ import numpy as np
 
 from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
-from cnndsl.backend.step import StepOptions
+from cnndsl.backend.step import StepOptions, freezing
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.session import open_session
 from cnndsl.training.compiled import calibrate, sample_feed
 from cnndsl.training.settings import Settings
+from cnndsl.weights.fit import weights_named
 from cnndsl.weights.initial import initial_weights
 
 
@@ -29,9 +30,11 @@ def bench(
     steps: int,
 ) -> dict[str, Any]:
     """Milliseconds and pictures a second of training step and inference, medians of steps."""
-    weights = initial_weights(model)
+    found = weights_named(model, recipe.weights, 0).tensors if recipe.weights else None
+    weights = found or initial_weights(model)
     settings = Settings(Path(), device, threads)
     options = StepOptions(batch, plan=Plan(conv), soft=bool(recipe.augment.mixup))
+    options = freezing(options, model, recipe, weights)
     compiled, _ = calibrate(model, recipe, options, weights, settings)
     best = compiled.options
     feed = sample_feed(compiled)

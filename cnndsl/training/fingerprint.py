@@ -16,7 +16,9 @@ _LINES = 12
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls for kinds in (PLAIN, *CHOSEN.values()) for cls in kinds.values()
 }
-_LATER = {"task": "Classification()", "watch": "None"}  # settings that earlier versions had not
+_LATER = {"task": "Classification()", "watch": "None", "freeze": "()", "rate": "()"}
+"""Settings that earlier versions had not."""
+_OTHERWISE = ("data", "weights")  # known by their content, and by what has become of them
 
 
 def fingerprint(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
@@ -24,7 +26,7 @@ def fingerprint(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
 
     The data are known by their content: the same ones at another place are the same.
     """
-    settings = [f.name for f in fields(recipe) if f.compare and f.name != "data"]
+    settings = [f.name for f in fields(recipe) if f.compare and f.name not in _OTHERWISE]
     return {
         "version": version(),
         "spec": whole_spec(model),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cnndsl.backend.step import Step, StepOptions, sees_whole_batch
 from cnndsl.ir import Model
+from cnndsl.learned import constant_nodes
 from cnndsl.runtime.arena import arena_bytes
 from cnndsl.source import UserError
 from cnndsl.weights.base import Weights
@@ -52,7 +53,7 @@ def check_step(model: Model, step: Step, options: StepOptions, weights: Weights)
     each = (needed - fixed) / _held(model, options)
     fits = int((free - fixed) / each)
     hint = f"a smaller --batch: about {fits:,} fit" if fits > 0 else "a smaller net"
-    if fits > 0 and not sees_whole_batch(model):
+    if fits > 0 and not sees_whole_batch(model, options.frozen):
         hint += f"; or the same in micro-batches: --micro-batch {fits:,} or less"
     raise TooLarge(f"{_told(options)} needs about {_size(needed)} of memory; "
                    f"{_size(free)} are free\n  try {hint}")  # fmt: skip
@@ -73,7 +74,11 @@ def check_activations(model: Model, options: StepOptions) -> None:
 
     That is at least what the layers with weights give; a step far too large is costly to write.
     """
-    kept = sum(prod(n.shape) for n in model.nodes if any(len(p.shape) > 1 for p in n.params))
+    fixed = constant_nodes(model, frozenset(options.frozen))
+    kept = sum(
+        prod(n.shape) for i, n in enumerate(model.nodes)
+        if i not in fixed and any(len(p.shape) > 1 for p in n.params)
+    )  # fmt: skip
     needed, free = _FLOAT * kept * _held(model, options), free_bytes()
     if needed > free:
         fits = int(free / 3 / (_FLOAT * kept))  # as a rule
@@ -84,7 +89,8 @@ def check_activations(model: Model, options: StepOptions) -> None:
 
 def _held(model: Model, options: StepOptions) -> int:
     """Pictures whose activations the gradient reads at the same time."""
-    return options.batch if sees_whole_batch(model) else options.batch // options.micro_batches
+    whole = sees_whole_batch(model, options.frozen)
+    return options.batch if whole else options.batch // options.micro_batches
 
 
 def trim_heap() -> None:

@@ -10,6 +10,7 @@ from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.registry import open_dataset
 from cnndsl.data.splits import for_training
 from cnndsl.ir import Model
+from cnndsl.learned import check_patterns, frozen, learned_count, phases
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
@@ -24,9 +25,9 @@ from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved, tell_unmeasured
 from cnndsl.training.trainer import Trainer
-from cnndsl.weights.base import Weights
-from cnndsl.weights.fit import fit_weights, load_weights
+from cnndsl.weights.fit import ModelWeights, fit_weights, weights_named
 from cnndsl.weights.initial import initial_weights
+from cnndsl.weights.model_info import ModelInfo
 
 
 def start(
@@ -34,21 +35,21 @@ def start(
     recipe: Recipe,
     settings: Settings,
     data_dir: Path | None = None,
-    weights: Path | None = None,
     arguments: dict[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
-    """A fresh run, compiled and ready to `fit`."""
+    """A fresh run, compiled and ready to `fit`; its first weights are the recipe's, or fresh."""
     recipe, data = open_data(model, recipe, data_dir, settings.strict)
     _check_recipe(recipe, data)
-    first = _first_weights(model, recipe, weights)
+    _check_learning(model, recipe)
+    first = _first_weights(model, recipe)
     is_new = settings.out is None or not settings.out.exists()
     path = settings.out or next_free()
     said = {**(arguments or {}), **_known(recipe, data)}
     with RunFolder.begun(path, said, model.source.text, model.used) as folder:
         try:
             trainer = _trainer(model, recipe, data, settings, folder, callbacks)
-            trainer.prepare(first)
+            _begin(trainer, first)
         except Exception:
             if is_new:  # a start that is refused leaves nothing
                 rmtree(path, ignore_errors=True)
@@ -64,9 +65,26 @@ def _trainer(
     return Trainer(model, recipe, data, settings, folder, hooks)
 
 
-def _first_weights(model: Model, recipe: Recipe, file: Path | None) -> Weights:
+def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
     check_weights(model)
-    return load_weights(file, model).tensors if file else initial_weights(model, recipe.seed)
+    if recipe.weights is None:
+        return ModelWeights(initial_weights(model, recipe.seed), ModelInfo())
+    return weights_named(model, recipe.weights, recipe.seed)
+
+
+def _begin(trainer: Trainer, first: ModelWeights) -> None:
+    """From the first step; images are normalised as those were that the weights come from."""
+    trainer.preprocessing = first.info if first.info.normalises else None
+    trainer.prepare(first.tensors)
+
+
+def _check_learning(model: Model, recipe: Recipe) -> None:
+    """UserError for patterns that name nothing, and epochs in which nothing learns."""
+    check_patterns(model, recipe)
+    for epoch in phases(recipe):
+        if not learned_count(model, frozen(model, recipe, epoch)):
+            when = f" from epoch {epoch} on" if epoch else ""
+            raise UserError(f"freeze: nothing learns{when}; leave some layers out: `freeze body`")
 
 
 def resume(
@@ -76,7 +94,6 @@ def resume(
     data_dir: Path | None = None,
     force: bool = False,
     callbacks: Sequence[Callback] = (),
-    weights: Path | None = None,
     arguments: dict[str, Any] | None = None,
 ) -> Trainer:
     """The run in `settings.out` from its newest checkpoint.
@@ -92,7 +109,7 @@ def resume(
         said = arguments and {**arguments, **_known(recipe, data)}
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
         if not checkpoint.any_in(folder.checkpoints):
-            trainer.prepare(_first_weights(model, recipe, weights))
+            _begin(trainer, _first_weights(model, recipe))
             folder.remember(said)
             return trainer
         found = checkpoint.newest(folder.checkpoints)
@@ -102,8 +119,9 @@ def resume(
         trainer.progress = Progress.from_manifest(found.manifest["progress"])
         if any(found.manifest.get(key) != now[key] for key in ("batch", "data")):
             trainer.progress.restart_epoch()
-        first = dict(_first_weights(model, recipe, None)) | found.weights()
+        first = dict(initial_weights(model, recipe.seed)) | found.weights()
         first = fit_weights(first, model, f"the run in {folder.path}")
+        trainer.phase = found.manifest["options"].get("phase", 0)
         trainer.prepare(first, _options(found.manifest["options"], recipe))
         step = trainer.compiled.step
         state = step.from_packed(

@@ -1,10 +1,12 @@
 """What a run says on the terminal before its first epoch and behind its last one, in 80 columns."""
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
+from cnndsl.learned import frozen, learned_count, phases
 from cnndsl.recipe import Recipe
 from cnndsl.shapes import show
 from cnndsl.training.progress import Row, best_row
@@ -20,7 +22,7 @@ def opening(
     """Model, data, recipe and run folder, a few lines each at most."""
     return "\n".join(
         [
-            _lines("model", _model(model), width),
+            _lines("model", _model(model, recipe), width),
             _lines("data", _data(recipe, data), width),
             _lines("recipe", _recipe(recipe, steps), width),
             _lines("run", [str(folder)], width),
@@ -48,9 +50,17 @@ def _lines(label: str, parts: list[str], width: int) -> str:
     )  # fmt: skip
 
 
-def _model(model: Model) -> list[str]:
+def _model(model: Model, recipe: Recipe) -> list[str]:
     shapes = f"{show(model.input)} → {show(model.output_shapes()[model.main_output])}"
-    return [model.name, shapes, f"{model.params:,} parameters"]
+    return [model.name, shapes, f"{model.params:,} parameters", *_learned(model, recipe)]
+
+
+def _learned(model: Model, recipe: Recipe) -> Iterator[str]:
+    """How many learn, where not all do; the first epoch is 0, as in `freeze`."""
+    if recipe.freeze:
+        for epoch in phases(recipe):
+            count = learned_count(model, frozen(model, recipe, epoch))
+            yield f"from epoch {epoch} on {count:,} learn" if epoch else f"{count:,} learn"
 
 
 def _data(recipe: Recipe, data: Dataset) -> list[str]:

@@ -12,6 +12,7 @@ from cnndsl.backend.inference import Options
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import located
 from cnndsl.data.splits import for_measuring, for_training
+from cnndsl.finetune import Freeze, Weights
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse, recipe_of
 from cnndsl.passes.includes import read
@@ -30,6 +31,7 @@ from cnndsl.weights.fit import read_weights
 WORDS = ("optimizer", "schedule", "loss", "augment")
 """Options of `cnndsl train` that say a setting as a spec does."""
 _PLAIN = ("task", "epochs", "batch", "seed", "lr")
+_WEIGHTS = ("weights", "fresh", "name_map", "preprocess")
 
 
 def stored_arguments(run: Path) -> dict[str, Any]:
@@ -56,13 +58,14 @@ def stored_recipe(stored: dict[str, Any], model: Model) -> Recipe:
     """A run's recipe: that of `cnndsl.train`, or its spec's under the options of the command."""
     if "recipe" in stored:
         recipe = recipe_of(stored["recipe"], "args.yaml")
-        return replace(recipe, data=stored.get("data"))
+        recipe = replace(recipe, data=stored.get("data"))
+        return replace(recipe, weights=weights_of(recipe, stored))
     return under_options(model.recipe or Recipe(), stored)
 
 
 def known_by_recipe(recipe: Recipe) -> dict[str, Any]:
     """What `args.yaml` keeps of a recipe that the options of a command do not make."""
-    return {"recipe": recipe.written(), **dict.fromkeys((*_PLAIN, *WORDS))}
+    return {"recipe": recipe.written(), **dict.fromkeys((*_PLAIN, *WORDS, "freeze"))}
 
 
 def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
@@ -80,10 +83,38 @@ def under_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
         changes["task"] = registry[given["task"]]()
     recipe = replace(recipe, **changes)
     recipe = replace(recipe, data=recipe.data and located(recipe.data))
+    if given.get("freeze"):
+        recipe = replace(recipe, freeze=(Freeze(tuple(given["freeze"])),))
+    recipe = replace(recipe, weights=weights_of(recipe, given))
     if "lr" in given:
         optimizer: Any = replace(cast(Any, recipe.optimizer), lr=given["lr"])  # a dataclass
         recipe = replace(recipe, optimizer=optimizer)
     return recipe
+
+
+def weights_of(recipe: Recipe, options: Mapping[str, Any]) -> Weights | None:
+    """The file that a run starts from, under `weights fresh map preprocess`."""
+    given = {key: options[key] for key in _WEIGHTS if options.get(key)}
+    named = given.pop("weights", None)
+    before = Weights(str(named)) if named else recipe.weights
+    if before is None and given:
+        option = next(iter(given)).removeprefix("name_")
+        raise UserError(f"--{option} says something of --weights, and there are none")
+    given |= {"fresh": tuple(given["fresh"])} if "fresh" in given else {}
+    given |= {"name_map": str(given["name_map"])} if "name_map" in given else {}
+    return before and replace(before, **given)
+
+
+def known_weights(recipe: Recipe) -> dict[str, Any]:
+    """What `args.yaml` keeps of the weights that a run starts from."""
+    chosen = recipe.weights
+    if chosen is None:
+        return dict.fromkeys(_WEIGHTS)
+    name_map = chosen.name_map and str(Path(chosen.name_map).resolve())
+    return {
+        "weights": str(Path(chosen.file).resolve()), "fresh": list(chosen.fresh),
+        "name_map": name_map, "preprocess": chosen.preprocess,
+    }  # fmt: skip
 
 
 def scored(

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
-from cnndsl.backend.step import StepOptions
+from cnndsl.backend.step import StepOptions, freezing
 from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite, write_whole
 from cnndsl.ir import Model
+from cnndsl.learned import phase
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.source import UserError
@@ -50,6 +51,8 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     scores: Scores | None = None
     note: str | None = None  # said before the first step
+    preprocessing: ModelInfo | None = None  # of the first weights; else that of the data
+    phase: int = 0  # the epoch since which the same layers are frozen
     compiled: Compiled = field(init=False)
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)
@@ -61,7 +64,7 @@ class Trainer:
 
     def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
-        self.compiled = self._compile(weights, options)
+        self.compiled = self._compile(weights, options and self._freezing(options, weights))
         options = self.compiled.options
         algorithms = ", ".join(sorted(set(self.compiled.step.algorithms.values()))) or "none"
         each = options.batch // options.micro_batches
@@ -80,19 +83,36 @@ class Trainer:
     def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
         model, recipe, settings = self.model, self.recipe, self.settings
         if options is not None or settings.micro_batches is not None:
-            chosen = options or self._options()
+            chosen = options or self._options(weights)
             return compile_step(model, recipe, chosen, weights, settings)
-        best, trials = calibrate(model, recipe, self._options(), weights, settings)
+        best, trials = calibrate(model, recipe, self._options(weights), weights, settings)
         for i, trial in enumerate(trials):
             self.folder.log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
         return best
 
-    def _options(self) -> StepOptions:
-        mean, std = self.data.moments()
-        return StepOptions(
+    def _options(self, weights: Weights) -> StepOptions:
+        known = self.preprocessing
+        mean, std = (known.mean, known.std) if known else self.data.moments()
+        options = StepOptions(
             self.recipe.batch, self.settings.micro_batches or 1, self.settings.plan,
             soft=bool(self.recipe.augment.mixup), mean=mean, std=std,
         )  # fmt: skip
+        return self._freezing(options, weights)
+
+    def _freezing(self, options: StepOptions, weights: Weights) -> StepOptions:
+        return freezing(options, self.model, self.recipe, weights, self.phase)
+
+    def _enter_phase(self) -> None:
+        """Take the step of other frozen layers; the optimizer begins anew, for all alike."""
+        now = phase(self.recipe, self.progress.epoch)
+        if now == self.phase:
+            return
+        self.phase, options = now, self.compiled.options
+        weights = self.compiled.step.weights(self.compiled.stepper.state())
+        del self.compiled  # its memory goes first
+        options = self._freezing(options, weights)
+        self.compiled = compile_step(self.model, self.recipe, options, weights, self.settings)
+        self.folder.log(f"from now on {len(self.compiled.step.slots)} tensors learn")
 
     def fit(self) -> list[dict[str, Any]]:
         """Train to the end; Interrupted where a signal came, UserError where the loss broke."""
@@ -118,6 +138,7 @@ class Trainer:
                 self.save()  # so that a run killed in its first epoch can go on
             checkpoint.tidy(self.folder.checkpoints)
             while not self.progress.is_over(self.recipe):
+                self._enter_phase()
                 self._epoch(stop)
             if self.progress.should_stop(self.recipe) and self.progress.epoch > begun:
                 column = self.recipe.watch.column if self.recipe.watch else "val_loss"
@@ -222,12 +243,13 @@ class Trainer:
         """
         progress, options, weights = self.progress, self.compiled.options, self._sound_weights()
         tensors = self.compiled.step.from_packed(self.compiled.stepper.state())
+        tensors |= self.compiled.step.frozen
         manifest = {
             "progress": progress.as_dict(),
             **self._fingerprint,
             "options": {
                 "micro_batches": options.micro_batches, "conv": options.plan.conv,
-                "mean": options.mean, "std": options.std,
+                "mean": options.mean, "std": options.std, "phase": self.phase,
             },
         }  # fmt: skip
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"

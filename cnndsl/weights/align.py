@@ -1,6 +1,7 @@
 """Modules of a file beside those of a model: all of them in order, or each by its shape alone."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from cnndsl.source import UserError
@@ -27,14 +28,36 @@ def in_order(
             "  take the others out of the file, or name them in --map FILE"
         )
     kept = [m for i, (_, found) in enumerate(tops) if i not in ways[0] for m in found]
+    return _paired(own, kept), tuple(tops[i][0] for i in ways[0])
+
+
+def beside_fresh(
+    own: Sequence[Module], theirs: Sequence[Module], outputs: set[int], origin: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """As `in_order`, where some own modules start anew: each in the place of one of theirs, or all
+    at the end, in the place of whatever the file has there.
+    """
+    try:
+        return in_order(own, theirs, outputs, origin)
+    except UserError as error:
+        kept = list(takewhile(lambda m: not m.fresh, own))
+        tail = len(own) - len(kept)
+        if sum(m.fresh for m in own) != tail or not _fitting(kept, theirs[: len(kept)]):
+            raise error from None
+        return _paired(kept, theirs[: len(kept)]), tuple(m.path for m in theirs[len(kept) :])
+
+
+def _paired(own: Sequence[Module], theirs: Sequence[Module]) -> dict[str, str]:
     names = dict[str, str]()
-    for mine, other in zip(own, kept, strict=True):
+    for mine, other in zip(own, theirs, strict=True):
         names |= mine.pairs(other) or {}
-    return names, tuple(tops[i][0] for i in ways[0])
+    return names
 
 
-def by_shape(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> dict[str, str]:
-    """Without any order: each module must be the only one that fits."""
+def by_shape(
+    own: Sequence[Module], theirs: Sequence[Module], origin: str, more: bool = False
+) -> dict[str, str]:
+    """Without any order: each module must be the only one that fits; `more` may be in the file."""
     names = dict[str, str]()
     for mine in own:
         fitting = [m for m in theirs if mine.pairs(m) is not None]
@@ -49,7 +72,7 @@ def by_shape(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> di
             )
         names |= mine.pairs(fitting[0]) or {}
     surplus = [m.path for m in theirs if not {*map(m.name, m.shapes)} & {*names.values()}]
-    if surplus:
+    if surplus and not more:
         raise UserError(f"{origin}: has modules that the model lacks: {', '.join(surplus[:5])}")
     return names
 

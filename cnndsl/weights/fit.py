@@ -1,20 +1,25 @@
 """Tensors for a model: each that it has, in float32, of its shape, and none besides."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.finetune import Weights
 from cnndsl.ir import Model
+from cnndsl.learned import HEAD, named, tensors_of
 from cnndsl.source import UserError, printable
 from cnndsl.weights import read_raw
+from cnndsl.weights.base import RawWeights
+from cnndsl.weights.initial import initial_weights
 from cnndsl.weights.match import arranged, match
 from cnndsl.weights.model_info import ModelInfo
-from cnndsl.weights.name_map import read_map
+from cnndsl.weights.name_map import NameMap, read_map
+from cnndsl.weights.preprocess import preprocessing
 
 Tensors = dict[str, NDArray[np.float32]]
 _SHOWN = 5
@@ -33,20 +38,79 @@ class ModelWeights:
     notes: tuple[str, ...] = ()
 
 
-def read_weights(path: Path, model: Model, name_map: Path | None = None) -> ModelWeights:
-    """A weights file of any format, fitting the model; UserError says what does not fit."""
+def read_weights(
+    path: Path,
+    model: Model,
+    name_map: Path | None = None,
+    fresh: Sequence[str] = (),
+    seed: int = 0,
+) -> ModelWeights:
+    """A weights file of any format, fitting the model; UserError says what does not fit.
+
+    Layers that the patterns `fresh` name start anew, drawn from `seed`.
+    """
     raw = read_raw(path)
-    found = match(raw, model, str(path), name_map and read_map(name_map))
-    tensors = fit_weights(arranged(raw, found, model), model, str(path))
-    return ModelWeights(tensors, raw.info, (*raw.notes, *found.notes))
+    anew = tensors_of(model, fresh, "fresh")
+    known = name_map and read_map(name_map)
+    try:
+        found = match(raw, model, str(path), known, anew)
+        drawn = {n: t for n, t in initial_weights(model, seed).items() if n in anew} if anew else {}
+        tensors = fit_weights(arranged(raw, found, model) | drawn, model, str(path))
+    except UserError as error:
+        raise UserError(f"{error}{_head_hint(raw, model, known, fresh)}") from None
+    return ModelWeights(tensors, raw.info, (*raw.notes, *found.notes, *_told_anew(anew)))
 
 
-def load_weights(path: Path, model: Model, name_map: Path | None = None) -> ModelWeights:
+def _told_anew(names: Iterable[str]) -> Iterator[str]:
+    layers = dict.fromkeys(name.rpartition(".")[0] for name in names)
+    if layers:
+        yield f"{', '.join(f'`{layer}`' for layer in layers)} starts anew"
+
+
+def _head_hint(
+    raw: RawWeights, model: Model, name_map: NameMap | None, fresh: Sequence[str]
+) -> str:
+    """What helps where all but the last weighted layers fits."""
+    if fresh:
+        return ""
+    head = named(model, HEAD)
+    try:
+        found = arranged(raw, match(raw, model, "", name_map, head), model)
+    except UserError:
+        return ""
+    rest = {name: p.shape for name, p in model.tensors().items() if name not in head}
+    if rest != {name: found[name].shape for name in rest if name in found}:
+        return ""
+    return "\n  all but the last layers fits: --fresh head lets these start anew"
+
+
+def load_weights(
+    path: Path,
+    model: Model,
+    name_map: Path | None = None,
+    fresh: Sequence[str] = (),
+    seed: int = 0,
+) -> ModelWeights:
     """As `read_weights`, and tell on stderr how they were found and what was left out."""
-    weights = read_weights(path, model, name_map)
+    weights = read_weights(path, model, name_map, fresh, seed)
     for note in weights.notes:
         print(printable(f"{path}: {note}"), file=sys.stderr)
     return weights
+
+
+def weights_named(model: Model, chosen: Weights, seed: int) -> ModelWeights:
+    """The weights that a recipe starts from; told on stderr as by `load_weights`."""
+    found = load_weights(
+        Path(chosen.file),
+        model,
+        Path(chosen.name_map) if chosen.name_map else None,
+        chosen.fresh,
+        seed,
+    )
+    if chosen.preprocess is None:
+        return found
+    known = preprocessing(chosen.preprocess)
+    return replace(found, info=found.info.updated(known.mean, known.std))
 
 
 def as_weights(arrays: Mapping[str, Any], model: Model) -> Tensors:

@@ -4,8 +4,8 @@ Nothing is guessed: modules pair one by one in the order of computation, all of 
 ways of doing so fit, that is an error.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cnndsl.fields import nearest
 from cnndsl.ir import Model
 from cnndsl.source import UserError
-from cnndsl.weights.align import by_shape, in_order, shown
+from cnndsl.weights.align import beside_fresh, by_shape, in_order, shown
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.families import restored
 from cnndsl.weights.modules import Module, Shape, fits, is_counter, modules
@@ -41,27 +41,29 @@ class Match:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth saying of it: nothing where all names are ours."""
-        if self.how == BY_NAME:
-            return ()
-        found = f"{len(self.names)} tensors found {self.how}"
+        found = () if self.how == BY_NAME else (f"{len(self.names)} tensors found {self.how}",)
         left = ", ".join(f"`{name}`" for name in self.left_out)
-        return (found, f"left out as auxiliary: {left}") if left else (found,)
+        return (*found, f"left out: {left}") if left else found
 
 
-def match(raw: RawWeights, model: Model, origin: str, name_map: NameMap | None = None) -> Match:
+def match(
+    raw: RawWeights, model: Model, origin: str, name_map: NameMap | None = None,
+    fresh: Collection[str] = (),
+) -> Match:  # fmt: skip
     """Pairs of names; UserError where they are not certain, with the candidates.
 
-    What a map does not name is found as without one.
+    What a map does not name is found as without one. Nothing is taken for the `fresh` tensors.
     """
     theirs, own = _shapes(raw), {name: p.shape for name, p in model.tensors().items()}
     if name_map is None:
-        return _without_map(theirs, own, model, raw.ordered, origin)
+        return _without_map(theirs, own, model, raw.ordered, origin, fresh)
     names, left_out = _mapped(name_map, modules(theirs), modules(own))
     theirs = _without(theirs, {*names.values(), *left_out})
     own = _without(own, names)
     found = Match({}, {})
     if own or theirs:
-        found = _without_map(theirs, own, model, raw.ordered, f"{origin}, beside the map,")
+        beside = f"{origin}, beside the map,"
+        found = _without_map(theirs, own, model, raw.ordered, beside, fresh)
     ways = dict.fromkeys(names, BY_MAP) | dict(found.ways)
     return Match(names | dict(found.names), ways, found.left_out)
 
@@ -105,18 +107,31 @@ def _without(shapes: Shapes, names: Iterable[str]) -> Shapes:
     return {name: shape for name, shape in shapes.items() if name not in left_out}
 
 
-def _without_map(theirs: Shapes, own: Shapes, model: Model, ordered: bool, origin: str) -> Match:
+def _without_map(
+    theirs: Shapes, own: Shapes, model: Model, ordered: bool, origin: str,
+    fresh: Collection[str] = (),
+) -> Match:  # fmt: skip
     if 2 * sum(name in own for name in theirs) >= len(own):  # ours, if not all of them
+        return _by_our_names(theirs, own, fresh)
+    wanted = [replace(m, fresh=m.name(next(iter(m.shapes))) in fresh) for m in modules(own)]
+    how, sequence = BY_ORDER, theirs
+    if not ordered or _is_sorted(list(theirs)):
+        how, sequence = BY_FAMILY, restored(theirs)
+    if sequence is None:
+        wanted = [m for m in wanted if not m.fresh]
+        return _match(by_shape(wanted, modules(theirs), origin, bool(fresh)), BY_SHAPE)
+    align = beside_fresh if fresh else in_order
+    outputs = {shape[0] for shape in model.output_shapes().values()}
+    names, left_out = align(wanted, modules(sequence), outputs, origin)
+    return _match(names, how, left_out)
+
+
+def _by_our_names(theirs: Shapes, own: Shapes, fresh: Collection[str]) -> Match:
+    """All of the file's tensors; beside fresh layers, those that the model has."""
+    if not fresh:
         return _match({name: name for name in theirs}, BY_NAME)
-    outputs, wanted = {shape[0] for shape in model.output_shapes().values()}, modules(own)
-    if ordered and not _is_sorted(list(theirs)):
-        names, left_out = in_order(wanted, modules(theirs), outputs, origin)
-        return _match(names, BY_ORDER, left_out)
-    by_family = restored(theirs)
-    if by_family is None:
-        return _match(by_shape(wanted, modules(theirs), origin), BY_SHAPE)
-    names, left_out = in_order(wanted, modules(by_family), outputs, origin)
-    return _match(names, BY_FAMILY, left_out)
+    names = {name: name for name in theirs if name in own and name not in fresh}
+    return _match(names, BY_NAME, tuple(n for n in theirs if n not in own))
 
 
 def _match(names: Mapping[str, str], how: str, left_out: tuple[str, ...] = ()) -> Match:

@@ -44,6 +44,11 @@ class ModelInfo:
         changes |= {} if task is None or task.usual else {"task": task}
         return replace(self, **changes)
 
+    @property
+    def normalises(self) -> bool:
+        """Whether a mean or a standard deviation is given."""
+        return (self.mean, self.std) != (ModelInfo.mean, ModelInfo.std)
+
     def check(self, channels: int, outputs: int) -> None:
         """UserError for numbers that normalise nothing, or names that are not one an output."""
         for name, numbers in (("mean", self.mean), ("std", self.std)):

@@ -20,6 +20,7 @@ class Module:
 
     path: str
     shapes: Mapping[str, Shape]
+    fresh: bool = False
 
     def name(self, part: str) -> str:
         """The full name of a tensor."""
@@ -28,8 +29,11 @@ class Module:
     def pairs(self, theirs: "Module") -> dict[str, str] | None:
         """Each of this module's tensors with theirs of the same role; None where they do not fit.
 
-        A lone tensor may be called anything: PReLU's `weight`, a layer scale's `gamma`.
+        A lone tensor may be called anything: PReLU's `weight`, a layer scale's `gamma`. A module
+        that starts anew takes the place of any with as many tensors.
         """
+        if self.fresh:
+            return {} if self.shapes.keys() == theirs.shapes.keys() else None
         if self.shapes.keys() == theirs.shapes.keys():
             parts = {part: part for part in self.shapes}
         elif len(self.shapes) == len(theirs.shapes) == 1:

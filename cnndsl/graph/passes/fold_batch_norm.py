@@ -4,7 +4,8 @@ y = γ·(w∗x + b − μ)/√(σ² + ε) + β  =  (γ/√(σ² + ε)·w)∗x + 
 """
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,6 +24,7 @@ def fold_batch_norm(tape: Tape) -> Tape:
     readers.update(tape.outputs.values())
     producers = {node.outputs[0]: i for i, node in enumerate(tape.nodes)}
     nodes: list[Node | None] = list(tape.nodes)
+    folded: dict[tuple[Value | None, ...], tuple[Value, Value]] = {}  # micro-batches share tensors
     for i, node in enumerate(tape.nodes):
         x = node.inputs[0] if node.inputs else None
         source = producers.get(x) if x else None
@@ -31,27 +33,30 @@ def fold_batch_norm(tape: Tape) -> Tape:
         linear = tape.nodes[source]
         if linear.op in _FOLDABLE and all(v in tape.consts for v in linear.inputs[1:]):
             nodes[source] = None
-            nodes[i] = _folded(tape, linear, node)
-            for replaced in filter(None, linear.inputs[1:]):
-                del tape.consts[replaced]
+            tensors = (*linear.inputs[1:], *node.inputs[1:])
+            if tensors not in folded:
+                folded[tensors] = _folded(tape, linear, node)
+            inputs = (linear.inputs[0], *folded[tensors])
+            nodes[i] = replace(linear, inputs=inputs, outputs=node.outputs)
+    for tensors in folded:
+        for replaced in tensors[:-4]:
+            tape.consts.pop(cast(Value, replaced))
     return tape.replaced([node for node in nodes if node is not None])
 
 
-def _folded(tape: Tape, linear: Node, norm: Node) -> Node:
+def _folded(tape: Tape, linear: Node, norm: Node) -> tuple[Value, Value]:
+    """Weight and bias of the two as one."""
     scale, shift = _affine(tape, norm)
-    x, w, *b = linear.inputs
+    _, w, *b = linear.inputs
     weight = _array(tape, w)
     axis = _output_axis(linear)
     groups = linear.attrs.get("group", 1) if linear.op == "ConvTranspose" else 1
     bias = _array(tape, b[0]) if b else 0.0
     new_weight = _scaled(weight, scale, axis, groups)
-    names = (f"{linear.path}.weight", f"{linear.path}.bias")
-    tensors = [
-        _constant(tape, new_weight, names[0]),
-        _constant(tape, bias * scale + shift, names[1]),
-    ]
-    inputs = (x, *tensors)
-    return Node(linear.op, inputs, norm.outputs, linear.attrs, linear.path, linear.line)
+    return (
+        _constant(tape, new_weight, f"{linear.path}.weight"),
+        _constant(tape, bias * scale + shift, f"{linear.path}.bias"),
+    )
 
 
 def _affine(tape: Tape, norm: Node) -> tuple["NDArray[Any]", "NDArray[Any]"]:

@@ -1,0 +1,257 @@
+"""Fine-tuning: frozen layers are constants, others begin anew or go at rates of their own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from stepping import random_weights, step_of
+
+import cnndsl
+from cnndsl.finetune import Freeze, Rate
+from cnndsl.learned import frozen, named, phase
+from cnndsl.optim import Adam, Sgd
+from cnndsl.recipe import Recipe
+from cnndsl.source import UserError
+from cnndsl.training import run, trainer
+from cnndsl.training.callbacks import Callback
+from cnndsl.training.settings import Settings
+
+SPEC = """input 3x8x8
+stem: conv 4 3x3 same bn relu
+block unit { residual { conv 4 3x3 same bn relu; conv 4 3x3 same bn } relu }
+unit; unit
+gap; flatten; dense 3
+"""
+NET = cnndsl.parse(SPEC).ir
+X = np.random.default_rng(0).integers(0, 256, (8, 3, 8, 8), np.uint8)
+Y = np.arange(8) % 3
+
+
+def freezing(*patterns: str, **window: Any) -> Recipe:
+    return Recipe(optimizer=Sgd(momentum=0.9), freeze=(Freeze(patterns, **window),))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "first", "count"),
+    [
+        ("stem", "stem.weight", 5), ("stem*", "stem.weight", 5),
+        ("unit_1", "unit_1.conv_1.weight", 10),
+        ("unit_*.bn_2", "unit_1.bn_2.weight", 8), ("*.bias", "stem.bn_1.bias", 6),
+        ("stem.weight", "stem.weight", 1), ("head", "dense_1.weight", 2),
+        ("body", "stem.weight", 25), ("sten", None, 0), ("unit_1.bn", None, 0),
+    ],
+)  # fmt: skip
+def test_a_pattern_names_layers_blocks_and_tensors(
+    pattern: str, first: str | None, count: int
+) -> None:
+    found = named(NET, pattern)
+    assert (found[0] if found else None, len(found)) == (first, count)
+
+
+def test_statistics_are_frozen_with_all_that_a_norm_learns() -> None:
+    assert "stem.bn_1.running_mean" in frozen(NET, freezing("stem.bn_1"))
+    assert "stem.bn_1.running_mean" not in frozen(NET, freezing("stem.bn_1.weight"))
+
+
+def test_a_window_is_counted_in_epochs() -> None:
+    recipe = freezing("stem", start=1, until=3)
+    assert [bool(frozen(NET, recipe, epoch)) for epoch in range(4)] == [False, True, True, False]
+    assert [phase(recipe, epoch) for epoch in range(4)] == [0, 1, 1, 3]
+
+
+@pytest.mark.parametrize("pattern", ["body", "unit_1", "stem", "dense_1", "unit_2.bn_1"])
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_frozen_steps_are_those_of_pytorch(pattern: str, pieces: int) -> None:
+    torch = pytest.importorskip("torch")
+    weights, recipe = random_weights(NET), freezing(pattern)
+    held = frozen(NET, recipe)
+    constants = {n: weights[n].astype(np.float32) for n in held}
+    step = step_of(SPEC, recipe, 8, weights=weights, micro_batches=pieces, frozen=constants)
+    net = twin(torch, weights, held)
+    learned = [p for p in net.values() if p.requires_grad]
+    optimizer = torch.optim.SGD(learned, lr=0.1, momentum=0.9)
+    for _ in range(3):
+        step(X, Y)
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(forward(torch, net, held), torch.tensor(Y))
+        loss.backward()
+        optimizer.step()
+    found = step.weights()
+    for name in NET.tensors():
+        if name in held:
+            assert np.array_equal(found[name], constants[name])
+        else:
+            assert np.allclose(found[name], net[name].detach().numpy(), atol=2e-4), name
+    assert not [n for n in step.state if n.removesuffix(".velocity") in held]
+
+
+def twin(torch: Any, weights: Any, held: Any) -> dict[str, Any]:
+    """The tensors of the net, those that learn with gradients."""
+    tensors = {n: torch.tensor(np.asarray(w, np.float32)) for n, w in weights.items()}
+    for name, tensor in tensors.items():
+        tensor.requires_grad_("running" not in name and name not in held)
+    return tensors
+
+
+def forward(torch: Any, net: dict[str, Any], held: Any) -> Any:
+    f = torch.nn.functional
+
+    def conv(x: Any, path: str) -> Any:
+        return f.conv2d(x, net[f"{path}.weight"], net.get(f"{path}.bias"), padding=1)
+
+    def norm(x: Any, path: str) -> Any:
+        parts = [net[f"{path}.{n}"] for n in ("running_mean", "running_var", "weight", "bias")]
+        return f.batch_norm(x, *parts, training=f"{path}.running_mean" not in held)
+
+    x = torch.tensor(X / 255, dtype=torch.float32)
+    x = norm(conv(x, "stem"), "stem.bn_1").relu()
+    for unit in ("unit_1", "unit_2"):
+        inner = norm(conv(x, f"{unit}.conv_1"), f"{unit}.bn_1").relu()
+        x = (x + norm(conv(inner, f"{unit}.conv_2"), f"{unit}.bn_2")).relu()
+    return f.linear(x.mean((2, 3)), net["dense_1.weight"], net["dense_1.bias"])
+
+
+def test_a_frozen_body_costs_no_gradient() -> None:
+    whole = step_of(SPEC, Recipe(), 8)
+    held = {n: np.float32(w) for n, w in random_weights(NET).items() if not n.startswith("dense")}
+    head = step_of(SPEC, freezing("body"), 8, frozen=held)
+    operators = [node.op for node in head.step.tape.nodes]
+    assert len(operators) < len(whole.step.tape.nodes) / 3
+    assert operators.count("Conv") == 5
+    assert "BatchNormalization" not in operators  # in the kernels
+
+
+def test_rates_are_shares_of_the_learning_rate() -> None:
+    weights = random_weights(NET)
+    rates = (Rate("*", 0.5), Rate("dense_1", 2.0))
+    plain = step_of(SPEC, Recipe(optimizer=Sgd()), 8, weights=weights)
+    other = step_of(SPEC, Recipe(optimizer=Sgd(), rate=rates), 8, weights=weights)
+    plain(X, Y)
+    other(X, Y)
+    for name, factor in (("stem.weight", 0.5), ("dense_1.bias", 2.0)):
+        moved = (s.weights()[name] - weights[name] for s in (other, plain))
+        assert np.allclose(next(moved), factor * next(moved), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ('freeze "sten*"', "no layer with weights is called `sten\\*`"),
+        ('rate "unit_3" 0.1', "did you mean `unit_[12]`"),
+        ("freeze", "needs its layers"),
+        ("freeze 3", "paths in quotes"),
+        ('rate "stem" 0', "at least 1e-09"),
+        ('freeze "stem" until=0', "`until` is at least 1"),
+    ],
+)
+def test_mistakes_in_a_spec(setting: str, problem: str) -> None:
+    with pytest.raises(cnndsl.Failed, match=problem):
+        cnndsl.parse(f"{SPEC}train {{ {setting} }}")
+
+
+def test_settings_are_written_as_they_are_read() -> None:
+    text = 'freeze "stem" "unit_1.*" from=1 until=3; freeze body; rate "dense_1" 2'
+    recipe = cnndsl.parse(f"{SPEC}train {{ {text} }}").ir.recipe
+    assert recipe is not None
+    again = cnndsl.parse(f"{SPEC}train {{ {recipe.written()} }}").ir.recipe
+    assert again == recipe
+    assert len(recipe.freeze) == 2
+
+
+@pytest.fixture(autouse=True)
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "Plots", Callback)
+    monkeypatch.setattr(run, "TensorBoard", Callback)
+    monkeypatch.setattr(run, "Mosaics", Callback)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    x = (rng.integers(0, 100, (60, 8, 8, 3)) + 50 * y[:, None, None, None]).astype(np.uint8)
+    np.savez(tmp_path / "some.npz", x=x, y=y)
+    return str(tmp_path / "some.npz")
+
+
+@pytest.fixture
+def begin(tmp_path: Path, data: str) -> Iterator[Any]:
+    begun = list[trainer.Trainer]()
+
+    def start(out: str, recipe: Recipe, how: Any = run.start, **more: Any) -> trainer.Trainer:
+        settings = Settings(tmp_path / out, threads=1, micro_batches=1, progress="none")
+        begun.append(how(NET, replace(recipe, data=data, batch=8), settings, **more))
+        return begun[-1]
+
+    yield start
+    for each in begun:
+        each.folder.close()
+
+
+class Stop(Callback):
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def on_step(self, run: Any, loss: float) -> None:
+        self.left -= 1
+        if not self.left:
+            run.save()
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("steps", [3, 12, 13, 20])
+def test_phases_are_resumed_exactly(begin: Any, tmp_path: Path, steps: int) -> None:
+    """Six steps an epoch; the body learns in the third."""
+    body = Freeze(("body",), until=2)
+    late = Freeze(("stem",), start=3)
+    recipe = Recipe(epochs=4, optimizer=Adam(), ema=0.9, freeze=(body, late))
+    begin("whole", recipe).fit()
+    with pytest.raises(KeyboardInterrupt):
+        begin("broken", recipe, callbacks=[Stop(steps)]).fit()
+    begin("broken", recipe, how=run.resume).fit()
+    whole, broken = (
+        load_file(tmp_path / name / "weights" / "last.safetensors") for name in ("whole", "broken")
+    )
+    assert all(np.array_equal(whole[name], broken[name]) for name in whole)
+
+
+def test_a_run_in_which_nothing_learns_is_refused(begin: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing learns from epoch 1 on"):
+        begin("a", Recipe(freeze=(Freeze(("*",), start=1),)))
+    with pytest.raises(UserError, match="did you mean `stem`"):
+        begin("a", Recipe(freeze=(Freeze(("sten",)),)))
+    assert not (tmp_path / "a").exists()
+
+
+def test_another_head_and_a_frozen_body(tmp_path: Path, data: str, capsys: Any) -> None:
+    other = cnndsl.parse(SPEC.replace("dense 3", "dense 7"))
+    first = other.initial_weights(3)
+    other.save(tmp_path / "other.onnx")
+    from cnndsl.weights.model_info import ModelInfo
+    from cnndsl.weights.safetensors import pack_weights
+
+    file = tmp_path / "other.safetensors"
+    file.write_bytes(pack_weights(first, ModelInfo((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))))
+    net, how = cnndsl.parse(SPEC), {"progress": "none", "epochs": 1, "batch": 8}
+    with pytest.raises(UserError, match="--fresh head lets these start anew"):
+        cnndsl.train(net, data, weights=file, out=tmp_path / "run", **how)
+    cnndsl.train(
+        net,
+        data,
+        weights=file,
+        fresh="head",
+        freeze="body",
+        rate={"head": 2},
+        out=tmp_path / "run",
+        **how,
+    )
+    assert "`dense_1` starts anew" in capsys.readouterr().err
+    trained = load_file(tmp_path / "run" / "weights" / "last.safetensors")
+    assert all(np.array_equal(trained[n], first[n]) for n in named(NET, "body"))
+    assert trained["dense_1.weight"].shape == (3, 4)
+    manifest = next((tmp_path / "run" / "checkpoints").glob("*.json")).read_text()
+    assert "0.2" in manifest.partition('"mean"')[2][:60]  # the preprocessing of the weights
