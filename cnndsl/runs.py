@@ -14,6 +14,7 @@ from cnndsl.source import UserError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from onnx import ModelProto
 
     from cnndsl.results import Scores
     from cnndsl.training.callbacks import Callback
@@ -144,12 +145,16 @@ def evaluate(
 
 
 def predict(
-    model: str | Path,
+    model: "str | Path | ModelProto",
     pictures: "str | Path | NDArray[np.generic]",
     k: int = 5,
     *,
     device: str = "auto",
     threads: int | None = None,
+    mean: "float | Sequence[float] | None" = None,
+    std: "float | Sequence[float] | None" = None,
+    layout: str | None = None,
+    output: str | None = None,
 ) -> list[Any]:
     """What a compiled model says of each picture, by its task.
 
@@ -157,14 +162,18 @@ def predict(
     names and values of a regression, in its units: lists of (name, number). Of a segmentation, the
     mask of class numbers, H×W uint8, as large as the model gives it.
 
-    `pictures` is a file, PNG, JPEG or .npy, or an array as the model takes it. UserError where
-    either cannot be read.
+    `model` is an ONNX file or what `Model.to_onnx` gives; `pictures` is a file, PNG, JPEG or .npy,
+    or an array as the model takes it. For models of others: images in 0…1 are given less `mean`,
+    over `std`; `layout` is `nchw` or `nhwc`; `output` names the output with the scores. UserError
+    where a file cannot be read, and for a model that does not classify.
     """
     import numpy as np
 
-    from cnndsl.runtime.predict import open_predictor
+    from cnndsl.runtime.predict import Reading, open_predictor
 
-    predictor = open_predictor(Path(model), device, threads)
+    opened = Path(model) if isinstance(model, str | Path) else model
+    reading = Reading(mean, std, layout, output)
+    predictor = open_predictor(opened, device, threads, reading)
     if k < 1:
         raise UserError(f"k: at least 1, not {k}")
     if isinstance(pictures, str | Path):

@@ -80,6 +80,18 @@ def refuse_overwriting(output: Path | None, *others: Path | None) -> None:
         raise UserError(f"{output}: is used by this command besides; give -o another name")
 
 
+def numbers(
+    ctx: click.Context, param: click.Parameter, text: str | None
+) -> tuple[float, ...] | None:
+    """The callback of an option that takes numbers with commas."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter("write numbers with commas: 0.49,0.48,0.45") from None
+
+
 def to_json(value: Any, indent: int | None = None) -> str:
     """JSON as its standard has it: NaN and infinity are null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)

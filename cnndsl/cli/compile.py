@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import load, map_option, refuse_overwriting, set_option, spec_argument
+from cnndsl.cli.common import (
+    load,
+    map_option,
+    numbers,
+    refuse_overwriting,
+    set_option,
+    spec_argument,
+)
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
@@ -20,17 +27,6 @@ if TYPE_CHECKING:
 
 # Options that say nothing to a training step.
 _FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize")
-
-
-def _numbers(
-    ctx: click.Context, param: click.Parameter, text: str | None
-) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter("write numbers with commas: 0.49,0.48,0.45") from None
 
 
 def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -63,12 +59,12 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--uint8", is_flag=True, help="Take N×H×W×C uint8 pictures, scaled inside.")
 @click.option(
     "--mean",
-    callback=_numbers,
+    callback=numbers,
     help="Subtracted after /255; what the --weights were trained with, else 0.",
 )
 @click.option(
     "--std",
-    callback=_numbers,
+    callback=numbers,
     help="Divided by after that; what the --weights were trained with, else 1.",
 )
 @click.option(

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from cnndsl.cli.common import to_json
+from cnndsl.cli.common import numbers, to_json
 from cnndsl.results import Answer
 from cnndsl.runtime.image_files import image_files, refuse_other_kinds
-from cnndsl.runtime.predict import Predictor, open_predictor
+from cnndsl.runtime.predict import Predictor, Reading, open_predictor
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
 
@@ -22,6 +22,11 @@ from cnndsl.source import UserError
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
+@click.option("--mean", callback=numbers, help="Subtracted from images in 0…1: 0.49,0.48,0.45.")
+@click.option("--std", callback=numbers, help="What images are divided by then.")
+@click.option("--layout", type=click.Choice(["nchw", "nhwc"]),
+              help="Order of the input's dimensions; by default what its sizes tell.")  # fmt: skip
+@click.option("--output", help="The output with the scores, where there are several.")
 @click.option("--raw", is_flag=True, help="Print the outputs themselves, as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/predict"),
@@ -29,7 +34,7 @@ from cnndsl.source import UserError
 @click.option("--strict", is_flag=True, help="End at a picture that cannot be read.")
 def command(
     model: Path, pictures: tuple[Path, ...], top: int, device: str, threads: int | None,
-    raw: bool, as_json: bool, out: Path, strict: bool,
+    raw: bool, as_json: bool, out: Path, strict: bool, **reading: Any,
 ) -> None:  # fmt: skip
     """What a compiled model says of images: files, folders of them, patterns, .npy arrays.
 
@@ -38,7 +43,9 @@ def command(
     """
     refuse_other_kinds(model)
     files, left_out, stems = image_files(pictures), 0, set[str]()
-    predictor = open_predictor(model, device, threads)
+    predictor = open_predictor(model, device, threads, Reading(**reading))
+    if predictor.note:
+        click.echo(f"note: {predictor.note}", err=True)
     for path in files:
         try:
             batch = predictor.picture(path)

@@ -1,20 +1,44 @@
 """A compiled model on images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.results import Answer
-from cnndsl.runtime.foreign import load_checked
+from cnndsl.runtime.foreign import checked, load_checked
 from cnndsl.runtime.images import read_array, read_picture
+from cnndsl.runtime.outputs import Output, Scale, main_output
 from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError
 from cnndsl.tasks import Task, usual
-from cnndsl.weights.model_info import info_from_onnx
+from cnndsl.tasks import registry as tasks
+from cnndsl.weights.model_info import ModelInfo, info_from_onnx
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+_CHANNELS = (1, 3)
+_UNTOLD = "the model tells of no preprocessing: it gets images in 0…1; --mean and --std change them"
+_TINY = np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a model is read where its metadata do not tell, or tell otherwise; None: as they say.
+
+    `layout` is `nchw` or `nhwc`; images in 0…1 are given less `mean`, over `std`; `output` names
+    the output with the scores.
+    """
+
+    mean: Sequence[float] | float | None = None
+    std: Sequence[float] | float | None = None
+    layout: str | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +51,10 @@ class Predictor:
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     classes: tuple[str, ...]
-    task: Task
+    task: Task | None  # None: the metadata do not tell
+    output: Output
+    channels_last: bool  # whether an image is height, width, channels
+    note: str | None = None  # what is taken for granted
 
     def picture(self, path: Path) -> NDArray[Any]:
         """A picture or `.npy` file as one batch of the model's input."""
@@ -40,14 +67,16 @@ class Predictor:
             raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
         pixels = read_picture(path, height, width, channels)[None]
         if self.uint8:
-            return pixels
+            images = pixels if self.channels_last else pixels.transpose(0, 3, 1, 2)
+            return np.ascontiguousarray(images)
         scaled = (pixels.astype(np.float32) / 255 - self.mean) / self.std
-        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
+        images = scaled if self.channels_last else scaled.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(images, np.float32)
 
     def array(self, array: NDArray[Any], origin: object) -> NDArray[Any]:
         """Numbers as a batch of the model's input; UserError names their origin."""
         channels, *size = self.shape
-        wanted = (*size, channels) if self.uint8 else self.shape
+        wanted = (*size, channels) if self.channels_last else self.shape
         if array.shape == wanted:
             array = array[None]
         if array.shape[1:] != wanted:
@@ -67,10 +96,24 @@ class Predictor:
     def answers(self, batch: NDArray[Any], k: int) -> list[Answer]:
         """What the model says of each image: of many, at most k."""
         outputs = self.main(self.run(batch))
-        if self.task.width() not in (None, outputs.shape[1]):
-            have = f"{self.task.width()} {self.task.nouns}, but gives {outputs.shape[1]} outputs"
+        task = self.task or self._told_by(outputs.shape)
+        if task.width() not in (None, outputs.shape[1]):
+            have = f"{task.width()} {task.nouns}, but gives {outputs.shape[1]} outputs"
             raise UserError(f"the model's metadata tell of {have}")
-        return self.task.answers(outputs, self.classes, k)
+        return task.answers(self._logits(outputs), self.classes, k)
+
+    def _told_by(self, shape: tuple[int, ...]) -> Task:
+        """What a model does whose metadata do not tell it: classify, with one output a class."""
+        is_vector = all(size == 1 for size in shape[2:])
+        if is_vector and self.output.scale is Scale.SIGMOID:
+            return tasks["multilabel"]()
+        if is_vector and shape[1] > 1:
+            return usual()
+        shown = "×".join(["N", *map(str, shape[1:])])
+        raise UserError(
+            f"the model tells of no task, and its output `{self.output.name}` is {shown}:"
+            " no scores of classes\n  --raw prints the numbers themselves"
+        )
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
         """All outputs for a batch; UserError where the model cannot be run.
@@ -92,27 +135,65 @@ class Predictor:
             raise UserError(f"onnxruntime cannot run the model: {error}") from None
 
     def main(self, outputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The main output, `output` or else the last: N×C, or more dimensions."""
-        names = [port.name for port in self.session.get_outputs()]
-        main: Any = outputs[names.index("output") if "output" in names else -1]
+        """The main output: N×C, or more dimensions."""
+        main: Any = outputs[self.output.index]
         if getattr(main, "ndim", 0) < 2 or main.dtype.kind != "f":  # it may be a list of maps
             raise UserError("the model's main output is no row of scores for each picture")
         return main
 
+    def _logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Outputs as tasks take them: of probabilities the numbers that these are made of."""
+        if self.output.scale is Scale.LOGITS:
+            return outputs
+        with np.errstate(divide="ignore"):
+            chances = np.log(np.maximum(outputs, _TINY))
+            if self.output.scale is Scale.SOFTMAX:
+                return chances
+            return chances - np.log(np.maximum(1 - outputs, _TINY))
 
-def open_predictor(path: Path, device: str = "auto", threads: int | None = None) -> Predictor:
-    """Check and open a model."""
-    model = load_checked(path)
-    session = open_session(model.SerializeToString(), device, threads)
-    entries = {p.key: p.value for p in model.metadata_props}
+
+def open_predictor(
+    model: "Path | ModelProto", device: str = "auto", threads: int | None = None,
+    reading: Reading | None = None,
+) -> Predictor:  # fmt: skip
+    """Check and open a model, a file or one in memory.
+
+    UserError for what onnxruntime should not get, and where the main output is not clear.
+    """
+    reading = reading or Reading()
+    proto = load_checked(model) if isinstance(model, Path) else checked(model)
+    name = str(model) if isinstance(model, Path) else "the model"
+    info = info_from_onnx({p.key: p.value for p in proto.metadata_props}, name)
+    info = info.updated(reading.mean, reading.std)
+    output = main_output(proto, reading.output)
+    session = open_session(proto.SerializeToString(), device, threads)
     first = session.get_inputs()[0]
-    uint8 = first.type == "tensor(uint8)"
     dims = tuple(d if isinstance(d, int) else 0 for d in first.shape[1:])
-    if uint8:
+    channels_last = _is_channels_last(dims, first.type, reading.layout)
+    if channels_last:
         dims = (dims[-1], *dims[:-1])
-    info = info_from_onnx(entries, str(path))
+    if len(dims) == 3:
+        replace(info, classes=(), task=None).check(dims[0], 0)
     mean, std = (np.array(numbers, np.float32) for numbers in (info.mean, info.std))
-    return Predictor(session, uint8, dims, mean, std, info.classes, info.task or usual())
+    uint8 = first.type == "tensor(uint8)"
+    if uint8 and (reading.mean, reading.std) != (None, None):
+        raise UserError("the model takes uint8 images and normalises them itself: no mean or std")
+    is_told = uint8 or proto.producer_name == "cnndsl" or info != ModelInfo()
+    note = None if is_told or len(dims) != 3 else _UNTOLD
+    return Predictor(
+        session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note
+    )
+
+
+def _is_channels_last(dims: tuple[int, ...], kind: str, layout: str | None) -> bool:
+    """Whether images are N×H×W×C: as it is said, else where only the last size can be channels."""
+    if len(dims) != 3:
+        return False
+    if layout is not None:
+        return layout == "nhwc"
+    if dims[-1] in _CHANNELS and dims[0] in _CHANNELS:
+        return kind == "tensor(uint8)"
+    return dims[-1] in _CHANNELS or (kind == "tensor(uint8)" and dims[0] not in _CHANNELS)
 
 
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
