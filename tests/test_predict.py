@@ -73,7 +73,7 @@ def test_what_gives_no_scores_of_classes_is_refused(shape: tuple[int, ...]) -> N
 def test_of_several_outputs_one_is_named() -> None:
     proto = model(outputs=("first", "second"))
     with pytest.raises(
-        cnndsl.UserError, match=r"several outputs: `first`, `second`\n  say which: --output"
+        cnndsl.UserError, match=r"several outputs: `first`, `second`\n  say which: output='first'"
     ):
         cnndsl.predict(proto, IMAGE)
     assert cnndsl.predict(proto, IMAGE, output="second")[0][0][0] == "class 1"

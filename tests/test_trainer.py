@@ -175,7 +175,7 @@ def test_another_spec_or_recipe_is_refused_with_the_difference(begin: Any) -> No
         UserError, match=r"another batch\n  batch: was \d+\n  batch: now 4"
     ) as refused:
         begin("run", other, how=run.resume)
-    assert "--force" in str(refused.value)
+    assert "force=True" in str(refused.value)
     with pytest.raises(UserError, match="another spec"):
         begin("run", replace(RECIPE, epochs=1), SPEC + "# more\n", run.resume)
     longer = replace(RECIPE, epochs=2)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from cnndsl.cli.defaults import name_variables, project_defaults
-from cnndsl.source import Failed, UserError, printable
+from cnndsl.source import Failed, UserError, command_line, printable
 
 COMMANDS = {
     "check": "find every mistake of a spec, count its parameters",
@@ -121,7 +121,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="replace")  # what a terminal cannot show becomes `?`
     try:
-        code = group.main(given, prog_name="cnndsl", standalone_mode=False)
+        with command_line():
+            code = group.main(given, prog_name="cnndsl", standalone_mode=False)
         if not sys.stdout.closed:  # as the language server leaves it
             sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)

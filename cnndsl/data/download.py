@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 
 
 def fetch(url: str, known_hash: str, path: Path) -> Path:
@@ -20,7 +20,7 @@ def fetch(url: str, known_hash: str, path: Path) -> Path:
     except (RequestException, OSError) as error:
         raise UserError(
             f"{url}: cannot be downloaded: {error}\n"
-            f"  fetch it elsewhere and give its folder with --data-dir"
+            f"  fetch it elsewhere and give its folder with {option('data-dir')}"
         ) from None
     except ValueError as error:  # a wrong hash
         raise UserError(f"{url}: {error}") from None

@@ -17,7 +17,7 @@ from cnndsl.passes.synonyms import guess
 from cnndsl.passes.syntax_fixes import with_fix
 from cnndsl.passes.unreached import find_unknown
 from cnndsl.recipe import Recipe
-from cnndsl.source import Diagnostic, Failed, Source, Span, UserError
+from cnndsl.source import Diagnostic, Failed, Source, Span, UserError, either
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
 
@@ -159,4 +159,6 @@ def _check_settings(file: ast.File, settings: Mapping[str, float]) -> None:
             known = f"did you mean `{close}`?" if close else (
                 f"the spec has {', '.join(sorted(lets))}" if lets else "the spec has no `let`"
             )  # fmt: skip
-            raise UserError(f"--set {name}: {file.source.name} has no `let {name}`; {known}")
+            raise UserError(
+                f"{either(f'--set {name}', name)}: {file.source.name} has no `let {name}`; {known}"
+            )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
@@ -60,7 +60,7 @@ def main_output(model: "ModelProto", name: str | None = None) -> Output:
     if not found:
         raise UserError("the model's main output is no row of scores for each picture")
     raise UserError(
-        f"the model has several outputs: {listed}\n  say which: --output {found[0].name}"
+        f"the model has several outputs: {listed}\n  say which: {option('output', found[0].name)}"
     )
 
 

@@ -13,7 +13,7 @@ from cnndsl.runtime.foreign import checked, load_checked
 from cnndsl.runtime.images import read_array, read_picture
 from cnndsl.runtime.outputs import Output, Scale, main_output
 from cnndsl.runtime.session import Session, open_session
-from cnndsl.source import UserError
+from cnndsl.source import UserError, either
 from cnndsl.tasks import Task, usual
 from cnndsl.tasks import registry as tasks
 from cnndsl.weights.model_info import ModelInfo, info_from_onnx
@@ -112,7 +112,10 @@ class Predictor:
         shown = "×".join(["N", *map(str, shape[1:])])
         raise UserError(
             f"the model tells of no task, and its output `{self.output.name}` is {shown}:"
-            " no scores of classes\n  --raw prints the numbers themselves"
+            " no scores of classes\n  "
+            + either(
+                "--raw prints the numbers themselves", "onnxruntime gives the numbers themselves"
+            )
         )
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:

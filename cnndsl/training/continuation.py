@@ -2,6 +2,7 @@
 
 from cnndsl.lr_schedules import Schedule
 from cnndsl.recipe import Recipe
+from cnndsl.source import option
 from cnndsl.training.progress import Progress, learning_rate
 
 
@@ -16,7 +17,8 @@ def note(recipe: Recipe, progress: Progress, steps: int, planned: int) -> str | 
     if progress.is_over(recipe):
         more = 2 * recipe.epochs
         return (
-            f"nothing is left to do: all {recipe.epochs} epochs are done\n  --epochs {more} goes on"
+            f"nothing is left to do: all {recipe.epochs} epochs are done\n"
+            f"  {option('epochs', more)} goes on"
         )
     if recipe.epochs <= planned:
         return None

@@ -9,7 +9,7 @@ from warnings import catch_warnings
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 from cnndsl.version import version
 
 _LINES = 12
@@ -52,7 +52,7 @@ def check_same(before: dict[str, Any], now: dict[str, str]) -> None:
     if changed:
         shown = "\n".join(_difference(key, before.get(key, "unknown"), now[key]) for key in changed)
         raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
-                        "  --force resumes all the same")  # fmt: skip
+                        f"  {option('force', True)} resumes all the same")  # fmt: skip
 
 
 def planned_epochs(stored: dict[str, Any]) -> int:

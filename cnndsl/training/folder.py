@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from cnndsl.files import remove_parts, write_below, write_whole, writing
 from cnndsl.passes.includes import says
-from cnndsl.source import UserError
+from cnndsl.source import UserError, either, option
 from cnndsl.tasks import registry
 from cnndsl.training.mosaics import FILES as MOSAICS
 
@@ -28,6 +28,11 @@ _MADE = (
     *(f"weights/{name}" for name in _WEIGHTS),
 )
 _PACKAGES = ("cnndsl", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
+
+
+def resume_call(path: Path) -> str:
+    """What to type to go on with a run."""
+    return either(f"cnndsl train --resume {path}", f"cnndsl.resume({str(path)!r})")
 
 
 def next_free(base: Path = Path("runs")) -> Path:
@@ -127,7 +132,7 @@ def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> No
     if begun and _is_run(path):
         raise UserError(
             f"{path}: has a run already\n"
-            f"  go on with `cnndsl train --resume {path}`, or choose another --out"
+            f"  go on with `{resume_call(path)}`, or choose another {option('out')}"
         )
     for name in used:
         if Path(name).suffix != ".cnn" or name == "model.cnn":
@@ -138,7 +143,7 @@ def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> No
     for name in (*_MADE, *copies):
         found = path / name
         if found.exists() and not (name in copies and says(found, copies[name])):
-            hint = "give --out a folder of its own"
+            hint = f"give {option('out')} a folder of its own"
             raise UserError(f"{found}: is there already, and is not of a run\n  {hint}")
 
 

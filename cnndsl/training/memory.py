@@ -9,7 +9,7 @@ from cnndsl.backend.step import Step, StepOptions, sees_whole_batch
 from cnndsl.ir import Model
 from cnndsl.learned import constant_nodes
 from cnndsl.runtime.arena import arena_bytes
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 from cnndsl.weights.base import Weights
 
 _RUNTIME = 4 << 20  # what a session takes before its first node
@@ -52,9 +52,9 @@ def check_step(model: Model, step: Step, options: StepOptions, weights: Weights)
         return
     each = (needed - fixed) / _held(model, options)
     fits = int((free - fixed) / each)
-    hint = f"a smaller --batch: about {fits:,} fit" if fits > 0 else "a smaller net"
+    hint = f"a smaller batch: about {fits:,} fit" if fits > 0 else "a smaller net"
     if fits > 0 and not sees_whole_batch(model, options.frozen):
-        hint += f"; or the same in micro-batches: --micro-batch {fits:,} or less"
+        hint += f"; or the same in micro-batches: {option('micro-batch', fits)} or less"
     raise TooLarge(f"{_told(options)} needs about {_size(needed)} of memory; "
                    f"{_size(free)} are free\n  try {hint}")  # fmt: skip
 
@@ -84,7 +84,7 @@ def check_activations(model: Model, options: StepOptions) -> None:
         fits = int(free / 3 / (_FLOAT * kept))  # as a rule
         raise TooLarge(f"{_told(options)} needs more than {_size(needed)} of memory; "
                        f"{_size(free)} are free\n"
-                       f"  try a smaller --batch: {fits:,} may fit")  # fmt: skip
+                       f"  try a smaller batch: {fits:,} may fit")  # fmt: skip
 
 
 def _held(model: Model, options: StepOptions) -> int:

@@ -13,7 +13,7 @@ from cnndsl.ir import Model
 from cnndsl.learned import check_patterns, frozen, learned_count, phases
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 from cnndsl.training import checkpoint
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
 from cnndsl.training.continuation import note
@@ -146,7 +146,7 @@ def _check_recipe(recipe: Recipe, data: Dataset) -> None:
     if recipe.batch > len(data.train):
         raise UserError(
             f"{len(data.train)} training pictures fill no batch of {recipe.batch}\n"
-            f"  --batch {len(data.train)}, or `batch {len(data.train)}`, is the most"
+            f"  {option('batch', len(data.train))}, or `batch {len(data.train)}`, is the most"
         )
     side = max(data.train.x.shape[2:])
     for word in ("crop", "cutout"):
@@ -183,5 +183,7 @@ def open_any_data(
 ) -> Dataset:
     """The recipe's data set, whatever its targets are."""
     if recipe.data is None:
-        raise UserError("no data set is given: `--data cifar10`, or `train { data cifar10 }`")
+        raise UserError(
+            f"no data set is given: `{option('data', 'cifar10')}`, or `train {{ data cifar10 }}`"
+        )
     return open_dataset(recipe.data, model.input, data_dir, strict, arranged)

@@ -28,7 +28,7 @@ from cnndsl.training.compiled import Compiled, calibrate, compile_step
 from cnndsl.training.display import Display, display, epoch_line
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.fingerprint import fingerprint
-from cnndsl.training.folder import RunFolder
+from cnndsl.training.folder import RunFolder, resume_call
 from cnndsl.training.memory import trim_heap
 from cnndsl.training.progress import Progress, learning_rate
 from cnndsl.training.settings import Settings
@@ -263,7 +263,7 @@ class Trainer:
             raise Interrupted(128 + stop.signal, f"saved at {where}\n  {self._resume_hint()}")
 
     def _resume_hint(self) -> str:
-        return f"go on with `cnndsl train --resume {self.folder.path}`"
+        return f"go on with `{resume_call(self.folder.path)}`"
 
     def _raise_nonfinite(self, what: str, at: int, pictures: NDArray[Any]) -> None:
         """Say where numbers stopped being some; the weights before this step are kept."""

@@ -86,7 +86,7 @@ def test_oversized_jobs_are_refused(figure: Any) -> None:
         ended = run(["bash", "-c", 'ulimit -v 12000000; exec "$@"', "-", *command])
         assert ended.code == 2, (name, ended.code, ended.err)
         assert "GiB of memory; " in ended.err, (name, ended.err)
-        assert "GiB are free\n  try a smaller --batch" in ended.err, (name, ended.err)
+        assert "GiB are free\n  try a smaller batch" in ended.err, (name, ended.err)
         assert ended.peak < 3000, name
     figure(f"oversized jobs: {len(OVERSIZED) if LONG else 1}, all refused with the estimate")
 
@@ -103,7 +103,7 @@ def test_a_run_that_would_not_fit_is_refused(tmp_path: Path) -> None:
     ])  # fmt: skip
     assert ended.code == 2, ended.err
     assert "GiB of memory; " in ended.err, ended.err
-    assert "GiB are free\n  try a smaller --batch" in ended.err, ended.err
+    assert "GiB are free\n  try a smaller batch" in ended.err, ended.err
     assert ended.peak < 3000
 
 
