@@ -10,7 +10,7 @@ from typing import Literal
 
 from cnndsl.graph.tape import Node, Tape, Value
 from cnndsl.lower.layout import Layout, onnx_layout
-from cnndsl.lower.packed_image import PackedImage, nchw, pack, with_bias
+from cnndsl.lower.packed_image import PackedImage, nchw, nchw_rows, pack, pack_rows, with_bias
 from cnndsl.source import UserError
 
 Representation = Value | PackedImage
@@ -125,7 +125,8 @@ class Lowering:
         """A value in ONNX's own layout."""
         representation = self.representation(value)
         if isinstance(representation, PackedImage):
-            return nchw(self.tape, representation)
+            change = nchw if self.phase == "train" else nchw_rows
+            return change(self.tape, representation)
         return representation
 
     def packed(self, value: Value | None) -> PackedImage:
@@ -133,7 +134,7 @@ class Lowering:
         representation = self.representation(value)
         if isinstance(representation, PackedImage):
             return representation
-        image = pack(self.tape, representation)
+        image = (pack if self.phase == "train" else pack_rows)(self.tape, representation)
         if value is not None:
             self.representations[value] = image
         return image

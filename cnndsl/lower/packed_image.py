@@ -66,6 +66,28 @@ def nchw(tape: Tape, image: PackedImage) -> Value:
     return tape.reshape(moved, image.batch, image.channels, *image.size)
 
 
+def pack_rows(tape: Tape, value: Value) -> PackedImage:
+    """`pack` by way of N×H×W×C, which onnxruntime writes straight from its blocked layout."""
+    batch, channels, height, width = (int(d) for d in value.shape)
+    rows = tape.op("Transpose", value, perm=(0, 2, 3, 1))
+    if batch > 1:
+        rows = tape.reshape(rows, batch, height * width, channels)
+        rows = tape.op("Transpose", rows, perm=(1, 0, 2))
+    size = (height, width)
+    packed = tape.reshape(rows, height * width, batch, channels)
+    return PackedImage(packed, row_major(size), size)
+
+
+def nchw_rows(tape: Tape, image: PackedImage) -> Value:
+    """`nchw` by way of N×H×W×C, which onnxruntime reads straight into its blocked layout."""
+    image = reordered(tape, with_bias(tape, image), row_major(image.size))
+    rows = image.value
+    if image.batch > 1:
+        rows = tape.op("Transpose", rows, perm=(1, 0, 2))
+    rows = tape.reshape(rows, image.batch, *image.size, image.channels)
+    return tape.op("Transpose", rows, perm=(0, 3, 1, 2))
+
+
 def with_bias(tape: Tape, image: PackedImage) -> PackedImage:
     """The image with the bias that was put off added."""
     if image.bias is None:

@@ -1,7 +1,7 @@
 """ONNX's own Conv, between two changes of layout."""
 
 from cnndsl.graph.tape import Value
-from cnndsl.lower.conv.table import CONV, GEMM, ConvShape, algorithm
+from cnndsl.lower.conv.table import CONV, GEMM, WEIGHTS, ConvShape, algorithm
 from cnndsl.lower.driver import Lowering
 from cnndsl.lower.layout import onnx_layout
 from cnndsl.lower.packed_image import PackedImage, nchw, pack
@@ -16,7 +16,7 @@ def _infer_cost(shape: ConvShape) -> float:
     """Constant weights in blocks of channels; groups that fill no block are slow."""
     each = shape.channels // shape.groups
     blocked = shape.groups == 1 or shape.is_depthwise or each % 16 == 0
-    return (1 if blocked else 5) * shape.flops / CONV
+    return (1 if blocked else 5) * shape.flops / CONV + shape.weights / WEIGHTS
 
 
 @algorithm("direct", lambda shape: True, train=_train_cost, infer=_infer_cost)
