@@ -68,6 +68,23 @@ class StepState(State):
     gradients: Mapping[str, list[Value]] = field(default_factory=dict[str, list[Value]])  # backward
     slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
+    def results(self) -> Mapping[str, Value]:
+        """Before the loss is reported also outputs of the model, losses and gradients."""
+        if "loss" in self.tape.outputs:
+            return self.tape.outputs
+        pending = {
+            f"{name}:{i}": value
+            for i, outputs in enumerate(self.outputs)
+            for name, value in outputs.items()
+        }
+        pending |= {f"loss:{i}": value for i, value in enumerate(self.losses)}
+        pending |= {
+            f"{name}.grad:{i}": value
+            for name, parts in self.gradients.items()
+            for i, value in enumerate(parts)
+        }
+        return pending | self.tape.outputs
+
     @property
     def task(self) -> Task:
         """What is learned; a recipe that is `resolved` has one."""

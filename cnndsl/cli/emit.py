@@ -2,26 +2,101 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.fields import nearest
 from cnndsl.report import stages
 
-_STAGES: dict[str, Callable[[Path, tuple[str, ...]], str]] = {
+if TYPE_CHECKING:
+    from cnndsl.graph.pipeline import Pipeline
+
+_FRONT: dict[str, Callable[[Path, tuple[str, ...]], str]] = {
     "tokens": lambda file, settings: stages.tokens(file),
     "ast": lambda file, settings: stages.syntax_tree(file),
     "model": lambda file, settings: stages.model_text(load(file, settings)),
-    "tape": lambda file, settings: stages.tape_text(load(file, settings)),
-    "onnx": lambda file, settings: stages.onnx_text(load(file, settings)),
 }
+_BACK = ("tape", "onnx")  # behind the last pass: as a listing, and as the file is written
 
 
-@click.command("emit")
+def _pipelines() -> "dict[str, Pipeline[Any]]":
+    from cnndsl.backend.pipelines import INFERENCE, STEP
+
+    return {"inference": INFERENCE, "step": STEP}
+
+
+def _passes(purpose: str) -> list[str]:
+    from cnndsl.graph.pipeline import stages as named
+
+    return [name for name, _ in named(_pipelines()[purpose])]
+
+
+class _Emit(click.Command):
+    """Its help ends with the stages, which are read from the pipelines."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every stage, in the order of compilation."""
+        rows = [("of the spec", " ".join(_FRONT))]
+        rows += [(f"--for {purpose}", " ".join(_passes(purpose))) for purpose in _pipelines()]
+        with formatter.section("Stages"):
+            formatter.write_dl([*rows, ("of either graph", " ".join(_BACK))])
+
+
+def _check(stage: str, purpose: str) -> None:
+    """UsageError for a stage that there is not, with those that there are."""
+    known = [*_FRONT, *_passes(purpose), *_BACK]
+    if stage in known:
+        return
+    other = "step" if purpose == "inference" else "inference"
+    close = nearest(stage, known)
+    hint = f" Did you mean `{close}`?" if close else ""
+    hint = f" `--for {other}` has it." if stage in _passes(other) else hint
+    raise click.UsageError(
+        f"no stage `{stage}` for {purpose}.{hint} The stages: {', '.join(known)}"
+    )
+
+
+@click.command("emit", cls=_Emit)
 @spec_argument
 @set_option
-@click.option("--stage", type=click.Choice(list(_STAGES)), default="model", show_default=True,
-              help="Which stage.")  # fmt: skip
-def command(file: Path, settings: tuple[str, ...], stage: str) -> None:
+@click.option("--stage", metavar="NAME",
+              help="Which stage, of those below. Default: model; with --for, tape.")  # fmt: skip
+@click.option("--for", "purpose", type=click.Choice(["inference", "step"]),
+              help="Which graph: inference (the default), or the training step.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(min=1),
+              help="Images of a run. Default: any; of a step, the recipe's.")  # fmt: skip
+@click.option("--micro-batch", type=click.IntRange(min=1),
+              help="Images that a step computes at once. Default: all.")  # fmt: skip
+@click.option("--conv", metavar="NAME",
+              help="A step's convolutions: auto, direct, im2col or winograd.")  # fmt: skip
+@click.option("--verify", is_flag=True,
+              help="Check shapes and types behind every pass of the graph.")  # fmt: skip
+def command(
+    file: Path, settings: tuple[str, ...], stage: str | None, purpose: str | None,
+    batch: int | None, micro_batch: int | None, conv: str | None, verify: bool,
+) -> None:  # fmt: skip
     """Print what the compiler has after a stage."""
-    click.echo(_STAGES[stage](file, settings))
+    stage = stage or ("tape" if purpose else "model")
+    purpose = purpose or "inference"
+    _check(stage, purpose)
+    if purpose == "inference" and (micro_batch or conv):
+        raise click.UsageError("--micro-batch and --conv belong to training: add --for step")
+    if verify:
+        count = _graph(file, settings, purpose, batch, micro_batch, conv).verify()
+        click.echo(f"shapes and types hold behind each of {count} passes", err=True)
+    if stage in _FRONT:
+        click.echo(_FRONT[stage](file, settings))
+    else:
+        click.echo(_graph(file, settings, purpose, batch, micro_batch, conv).text(stage))
+
+
+def _graph(
+    file: Path, settings: tuple[str, ...], purpose: str, batch: int | None,
+    micro_batch: int | None, conv: str | None,
+) -> stages.Graph:  # fmt: skip
+    model = load(file, settings)
+    if purpose == "inference":
+        return stages.inference_graph(model, batch)
+    return stages.step_graph(model, batch, micro_batch, conv or "auto")

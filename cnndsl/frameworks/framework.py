@@ -3,21 +3,28 @@
 import re
 from dataclasses import dataclass
 
-from cnndsl.frameworks import keras_rearrange, torch_layers
+from cnndsl.frameworks import jax_layers, keras_rearrange, torch_layers
 from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
 from cnndsl.frameworks.registry import Table
 from cnndsl.frameworks.values import Call
 from cnndsl.frameworks.words import lookup
 
-KERAS, TORCH = "Keras", "PyTorch"
-_TABLES: dict[str, Table] = {KERAS: keras_rearrange.LAYERS, TORCH: torch_layers.LAYERS}
+KERAS, TORCH, JAX = "Keras", "PyTorch", "JAX"
+_TABLES: dict[str, Table] = {
+    KERAS: keras_rearrange.LAYERS, TORCH: torch_layers.LAYERS, JAX: jax_layers.LAYERS,
+}  # fmt: skip
 _PREFIXES = {
     KERAS: {"keras", "layers", "tf", "tensorflow", "tfl", "L", "models", "optimizers"},
     TORCH: {"nn", "torch", "optim", "lr_scheduler"},
+    JAX: {"hk", "linen", "nn", "nnx"},
 }
+_MARKS = {  # names that only one of them has; `nn` may be PyTorch's or Flax's
+    KERAS: _PREFIXES[KERAS], TORCH: {"torch", "optim"}, JAX: {"jax", "flax", "linen", "hk", "jnp"},
+}  # fmt: skip
 _OWN = {
     KERAS: _TABLES[KERAS].entries.keys() - _TABLES[TORCH].entries.keys(),
     TORCH: _TABLES[TORCH].entries.keys() - _TABLES[KERAS].entries.keys(),
+    JAX: set[str](),
 }
 _WRAPPERS = ("Model", "Module", "Functional", "Network")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -28,18 +35,23 @@ class Context:
     """What the text around says of the frameworks that it is of."""
 
     frameworks: tuple[str, ...] = (KERAS, TORCH)
+    """Without a module before a call, JAX is none of them unless the text names it."""
 
 
 def context_of(text: str) -> Context:
     """The one framework whose own names a text has, or both where it is not told."""
     names = set(_NAME.findall(text))
-    seen = tuple(each for each in (KERAS, TORCH) if names & (_OWN[each] | _PREFIXES[each]))
+    if names & _MARKS[JAX] and not names & (_MARKS[KERAS] | _MARKS[TORCH]):
+        return Context((JAX,))
+    seen = tuple(each for each in (KERAS, TORCH) if names & (_OWN[each] | _MARKS[each]))
     return Context(seen) if len(seen) == 1 else Context()
 
 
 def is_layer(call: Call) -> bool:
     """Whether a call makes a layer, one with a counterpart here or one without."""
-    if any(call.name in table for table in _TABLES.values()):
+    if any(call.name in table for each, table in _TABLES.items() if each != JAX):
+        return True
+    if call.name in _TABLES[JAX] and "." in call.path:
         return True
     made = call.name[:1].isupper() and call.name not in _WRAPPERS
     return made and lookup("layer", call.name) is not None
@@ -49,12 +61,13 @@ def frameworks_of(call: Call, context: Context) -> tuple[str, ...]:
     """The frameworks that a call may be of."""
     modules = set(call.path.split(".")[:-1])
     told = tuple(each for each, names in _PREFIXES.items() if modules & names)
-    named = tuple(each for each, table in _TABLES.items() if call.name in table)
-    for choice in (told, context.frameworks):
+    named = [each for each, table in _TABLES.items() if call.name in table]
+    for choice in (told, context.frameworks, (KERAS, TORCH)):
         both = tuple(each for each in named if each in choice)
+        here = tuple(each for each in both if each in context.frameworks)
         if both:
-            return both
-    return named or told or context.frameworks
+            return here or both
+    return told or context.frameworks
 
 
 def layer(call: Call, context: Context) -> str:

@@ -4,6 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_BLOCK = re.compile(  # a class or function of Python, with its indented lines
+    r"^(?:@[^\n]*\n)*(?:class|def)[ \t][^\n]*:[ \t]*(?:#[^\n]*)?(?:\n(?:[ \t][^\n]*)?(?=\n|$))+",
+    re.MULTILINE,
+)
 _CLOSING = re.compile(r"[\])]+,?\s*$")
 
 
@@ -20,7 +24,11 @@ def pieces(text: str) -> Iterator[Piece]:
     """The text cut where statements end: at line ends, `;`, `{`, `|`, `}` outside of brackets."""
     start = at = 0
     while at <= len(text):
-        if at == len(text) or text[at] in "\n;{}|":
+        if (block := _BLOCK.match(text, at)) is not None:
+            yield from _stripped(text, start, at)
+            yield from _stripped(text, at, block.end())
+            start = at = block.end()
+        elif at == len(text) or text[at] in "\n;{}|":
             yield from _stripped(text, start, at)
             start = at = at + 1
         elif text[at] == "#":

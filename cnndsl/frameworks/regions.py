@@ -9,14 +9,20 @@ from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
 from cnndsl.frameworks.framework import TORCH, Context, context_of
 from cnndsl.frameworks.inline import inline
 from cnndsl.frameworks.pieces import Piece, pieces
-from cnndsl.frameworks.program import Program, named_value, read
+from cnndsl.frameworks.program import Program
+from cnndsl.frameworks.reading import read
+from cnndsl.frameworks.training import named_value
 from cnndsl.frameworks.values import Unreadable, parsed
 from cnndsl.frameworks.yaml_settings import SECTION, section, setting
 
 _CALL = re.compile(r"(?:[\w., ]+=\s*)?[A-Za-z_][\w.]*\s*\(")
 _IMPORT = re.compile(r"(?:import\s+[A-Za-z_]|from\s+[\w.]+\s+import\b)")
 _NAMED = re.compile(r"(optimizer|loss|schedule)\s*[:=]?\s*(?=[A-Za-z_][\w.]*\s*\()")
-_HINTS = re.compile(r"[A-Z]\w*\s*\(|\b(?:compile|fit|add|load_data)\s*\(|\bimport\b")
+_HINTS = re.compile(
+    r"[A-Z]\w*\s*\(|\b(?:compile|fit|add|load_data)\s*\(|\bimport\b"
+    r"|[A-Za-z_]\.\w+\s*\("
+)
+_INPUT_LINE = re.compile(r"(?:[ \t]*(?:#.*)?\n)*[ \t]*input[ \t]+[0-9x]+[ \t]*(?:#.*)?\n")
 _INPUT = re.compile(r"^[ \t]*input[ \t]+[0-9]", re.MULTILINE)
 _LONGEST = 200_000  # characters: what is longer is no model in Python
 
@@ -42,18 +48,39 @@ class Region:
 
 
 def regions(text: str) -> list[Region]:
-    """All code of Keras or PyTorch in a text, in its order; empty for most specs, and at once."""
+    """All code of other frameworks in a text, in its order; empty for most specs, and at once."""
     if len(text) > _LONGEST or (_HINTS.search(text) is None and ":" not in text):
         return []
+    try:
+        return _regions(text)
+    except RecursionError:  # expressions nested deeper than any model's
+        return []
+
+
+def _regions(text: str) -> list[Region]:
     context = context_of(text)
     whole = _whole(text, context)
     if whole is not None:
         return [whole]
+    behind = _behind_input(text, context)
+    if behind is not None:
+        return [behind]
     found, given = list[Region](), _INPUT.search(text)
     for region in _apart([*_sections(text), *_pieces(text, context)]):
         found.append(_without_input(region) if given else region)
         given = given or any(line.startswith("input ") for line in region.lines)
     return found
+
+
+def _behind_input(text: str, context: Context) -> Region | None:
+    """A Python program behind an `input` of ours."""
+    match = _INPUT_LINE.match(text)
+    region = _whole(text[match.end() :], context) if match else None
+    if match is None or region is None:
+        return None
+    start, end = region.start + match.end(), region.end + match.end()
+    problems = tuple((a + match.end(), b + match.end(), said) for a, b, said in region.problems)
+    return _without_input(replace(region, start=start, end=end, problems=problems))
 
 
 def _sections(text: str) -> Iterator[Region]:
@@ -84,10 +111,10 @@ def _without_input(region: Region) -> Region:
 def _whole(text: str, context: Context) -> Region | None:
     """A text that is a Python program from its first to its last line."""
     tree = parsed(text)
-    if tree is None or any(isinstance(node, ast.ClassDef) for node in tree.body):
+    if tree is None:
         return None
     program = read(tree.body, context)
-    if not program.found or program.only_layers or not program.lines():
+    if not program.found or program.only_layers or not (program.lines() or program.problems):
         return None
     start = len(text) - len(text.lstrip())
     return _region(text, Piece(start, len(text.rstrip()), text), tree, program, at=0)
@@ -120,10 +147,12 @@ def _alone(region: Region, piece: Piece) -> Region:
 
     A whole model says it once, as `default conv init=glorot_uniform`.
     """
-    lines = tuple(_INIT.sub("", line) for line in region.lines)
-    if lines == region.lines or "initializer" in piece.text:
+    drawn = next((line for line in region.lines if _INIT.search(line)), None)
+    if drawn is None or "init" in piece.text:
         return region
-    return replace(region, lines=lines, note=_DRAWN_BY_KERAS)
+    word, init = drawn.split()[0], _INIT.findall(drawn)[0].strip()
+    note = f"there kernels are drawn by `{init}`; `default {word} {init}` says it for all here"
+    return replace(region, lines=tuple(_INIT.sub("", line) for line in region.lines), note=note)
 
 
 def _in_section(text: str, place: int) -> bool:
@@ -140,7 +169,7 @@ def _kind(piece: Piece, context: Context, inside: bool) -> str:
         return "named"
     if _IMPORT.match(piece.text):
         return "program" if parsed(piece.text) else ""
-    if _CALL.match(piece.text) is None:
+    if _CALL.match(piece.text) is None and not piece.text.startswith(("class ", "def ", "@")):
         return ""
     tree = parsed(piece.text)
     if tree is None:
@@ -153,10 +182,6 @@ def _kind(piece: Piece, context: Context, inside: bool) -> str:
 
 
 _INIT = re.compile(r" init=\w+")
-_DRAWN_BY_KERAS = (
-    "Keras draws kernels by `init=glorot_uniform`, here they are drawn by `init=he_normal`; "
-    "`default conv init=glorot_uniform` says it for all"
-)
 _DRAWN = (
     "PyTorch draws weights and biases within ±1/√inputs; here weights are drawn by `init`, and "
     "biases start at 0"
@@ -213,7 +238,8 @@ def _region(text: str, piece: Piece, tree: ast.Module, program: Program, at: int
         for node, message in program.problems
     )
     lines = () if problems else tuple(program.lines())
-    return Region(piece.start, end, lines, problems, note=_note(lines, context_of(text)))
+    notes = [_note(lines, context_of(text)), *sorted(program.flow.notes)]
+    return Region(piece.start, end, lines, problems, note="; ".join(filter(None, notes)))
 
 
 def _note(lines: tuple[str, ...], context: Context) -> str:

@@ -1,11 +1,12 @@
 """Pipelines: tuples of named passes from state to state, that can be stopped behind any of them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from cnndsl.graph.tape import Tape
+from cnndsl.graph.tape import Tape, Value
+from cnndsl.graph.verify import InvalidTape, verify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +14,10 @@ class State:
     """What the passes of a pipeline hand on: a tape, and whatever a pipeline adds."""
 
     tape: Tape = field(default_factory=Tape)
+
+    def results(self) -> Mapping[str, Value]:
+        """What the passes so far have worked out, by name: the tape's outputs."""
+        return self.tape.outputs
 
 
 S = TypeVar("S", bound=State)
@@ -67,3 +72,11 @@ def run(
         if stage == until:
             break
     return state
+
+
+def verified(stage: str, state: State) -> None:
+    """For `behind`: InvalidTape, with the stage, where a pass has left no valid graph."""
+    try:
+        verify(state.tape)
+    except InvalidTape as problem:
+        raise InvalidTape(f"behind {stage}: {problem}") from None

@@ -1,18 +1,22 @@
 """Every stage of the compiler as text: for the curious, and for golden tests."""
 
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.fields import specs
 from cnndsl.ir import Model, Node
 from cnndsl.passes.includes import read
+from cnndsl.report.listing import listing
 from cnndsl.shapes import show
-from cnndsl.source import Failed, Span
+from cnndsl.source import Failed, Span, UserError
 from cnndsl.syntax import parser
 
 if TYPE_CHECKING:
-    from cnndsl.graph.tape import Tape
+    from onnx import ModelProto
+
+    from cnndsl.graph.pipeline import Pipeline, State
 
 
 def tokens(file: Path) -> str:
@@ -37,11 +41,18 @@ def _tree(node: Any, depth: int) -> str:
     if not is_dataclass(node):
         return f"{pad}{node!r}"
     inner = [(f.name, getattr(node, f.name)) for f in fields(node)]
-    parts = [(k, v) for k, v in inner if not isinstance(v, Span) and v not in (None, ())]
+    parts = [(k, v) for k, v in inner if not _is_place(v) and v not in (None, ())]
     plain = [f"{k}={v!r}" for k, v in parts if not is_dataclass(v) and not isinstance(v, tuple)]
     deep: list[Any] = [v for _, v in parts if is_dataclass(v) or isinstance(v, tuple)]
     head = f"{pad}{type(node).__name__} {' '.join(plain)}".rstrip()
     return "\n".join([head, *(_tree(v, depth + 1) for v in deep)])
+
+
+def _is_place(value: Any) -> bool:
+    """Whether a value is a span, or a tuple of them."""
+    if isinstance(value, tuple) and value:
+        return all(isinstance(item, Span) for item in cast("tuple[Any, ...]", value))
+    return isinstance(value, Span)
 
 
 def model_text(model: Model) -> str:
@@ -63,35 +74,72 @@ def _node(model: Model, node: Node) -> str:
     return f"{text} -> {show(node.shape)}" + (f"  {params}" if params else "")
 
 
-def tape_text(model: Model) -> str:
-    """The inference graph before export: operators with shapes."""
-    from cnndsl.backend.inference import Options
-    from cnndsl.backend.pipelines import inference_tape
-    from cnndsl.weights.initial import initial_weights
+@dataclass(frozen=True)
+class Graph:
+    """A pipeline, where it starts for a model, and the ONNX file that it ends in."""
 
-    return show_tape(inference_tape(model, initial_weights(model), Options()))
+    model: Model
+    pipeline: "Pipeline[Any]"
+    start: "State"
+    onnx: "Callable[[], ModelProto]"
+
+    def text(self, stage: str) -> str:
+        """The listing behind a stage; `tape` is behind the last, `onnx` the file's own form."""
+        from cnndsl.graph.pipeline import run
+
+        if stage == "onnx":
+            return self._onnx_text()
+        return self.listing(run(self.pipeline, self.start, until=stage))
+
+    def listing(self, state: "State") -> str:
+        """A state of the pipeline, with the lines of the spec."""
+        origins = {node.path: node.origin for node in self.model.nodes}
+        return listing(state.tape, state.results(), origins)
+
+    def verify(self) -> int:
+        """The number of passes; InvalidTape where one leaves shapes or types that are not so."""
+        from cnndsl.graph.pipeline import run, verified
+
+        run(self.pipeline, self.start, behind=verified)
+        return len(self.pipeline)
+
+    def _onnx_text(self) -> str:
+        """In ONNX's own textual form, tensors left out."""
+        import onnx.printer
+
+        proto = self.onnx()
+        del proto.graph.initializer[:]
+        return onnx.printer.to_text(proto)
 
 
-def show_tape(tape: "Tape") -> str:
-    """A tape, one operator a line."""
-    lines = [f"input {v.name}: {v.dtype}{list(v.shape)}" for v in tape.inputs]
-    for node in tape.nodes:
-        given = ", ".join(v.name if v is not None else "-" for v in node.inputs)
-        attrs = " ".join(f"{k}={node.attrs[k]}" for k in sorted(node.attrs))
-        made = ", ".join(f"{v.name}: {list(v.shape)}" for v in node.outputs)
-        lines.append(f"{made} = {node.op}({given}) {attrs}".rstrip())
-    lines += [f"output {name} = {v.name}" for name, v in tape.outputs.items()]
-    return "\n".join(lines)
-
-
-def onnx_text(model: Model) -> str:
-    """The exported graph in ONNX's own textual form, tensors left out."""
-    import onnx.printer
-
+def inference_graph(model: Model, batch: int | None) -> Graph:
+    """The inference graph with fresh weights."""
     from cnndsl.backend.artifact import inference_model
-    from cnndsl.backend.inference import Options
+    from cnndsl.backend.inference import InferenceState, Options
+    from cnndsl.backend.pipelines import INFERENCE
     from cnndsl.weights.initial import initial_weights
 
-    proto = inference_model(model, initial_weights(model), Options())
-    del proto.graph.initializer[:]
-    return onnx.printer.to_text(proto)
+    weights, options = initial_weights(model), Options(batch=batch)
+    start = InferenceState(model=model, weights=weights, options=options)
+    return Graph(model, INFERENCE, start, lambda: inference_model(model, weights, options))
+
+
+def step_graph(model: Model, batch: int | None, micro_batch: int | None, conv: str) -> Graph:
+    """The training step by the spec's recipe; UserError for parts that make no batch."""
+    from cnndsl.backend.artifact import step_model
+    from cnndsl.backend.pipelines import STEP
+    from cnndsl.backend.step import StepOptions, StepState, resolved
+    from cnndsl.lower.driver import Plan
+    from cnndsl.recipe import Recipe
+    from cnndsl.weights.initial import initial_weights
+
+    recipe = model.recipe or Recipe()
+    size = batch or recipe.batch
+    if size % (micro_batch or size):
+        raise UserError(f"--micro-batch {micro_batch} does not divide the batch of {size}")
+    parts, soft = size // (micro_batch or size), bool(recipe.augment.mixup)
+    options = StepOptions(size, parts, Plan(conv), soft)
+    start = StepState(model=model, recipe=resolved(model, recipe), options=options)
+    return Graph(
+        model, STEP, start, lambda: step_model(model, recipe, options, initial_weights(model))
+    )

@@ -9,7 +9,14 @@ def _batch_norm(call: Call) -> list[Dims]:
     return [call.shape(), *(call.shape(1) for _ in range(call.results - 1))]
 
 
+def _sync_batch_norm(call: Call) -> list[Dims]:
+    """The normalised x of each micro-batch, the new mean and variance of all together."""
+    *xs, scale, _bias, _mean, _variance = (call.shape(i) for i in range(len(call.inputs)))
+    return [*xs, scale, scale]
+
+
 define("BatchNormalization", _batch_norm)
+define("SyncBatchNormalization", _sync_batch_norm)
 define("LayerNormalization", same)
 define("InstanceNormalization", same)
 define("LRN", same)
