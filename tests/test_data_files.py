@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnndsl.data.decoding import Reading
 from cnndsl.data.registry import open_dataset
 from cnndsl.source import UserError
 
 Image = pytest.importorskip("PIL.Image")
 
 TINY = (3, 6, 4)
+STRICT = Reading(strict=True)
 RNG = np.random.default_rng(0)
 X, Y = RNG.integers(0, 256, (10, *TINY)).astype(np.uint8), np.arange(10) % 3
 
@@ -169,7 +171,7 @@ def test_what_is_not_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "val: test is what is measured on" in said
     assert "1 of .tif: save them as .png" in said
     with pytest.raises(UserError, match=r"1 of \.tif"):
-        open_dataset(str(tmp_path), TINY, strict=True)
+        open_dataset(str(tmp_path), TINY, reading=STRICT)
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ def test_an_odd_tag_keeps_a_picture_upright(tmp_path: Path) -> None:
     with Image.new("RGB", (8, 4), (255, 0, 0)) as picture:
         picture.paste((0, 0, 255), (4, 0, 8, 4))
         picture.save(tmp_path / "cat" / "0.jpg", exif=exif, quality=100)
-    data = open_dataset(str(tmp_path), (3, 8, 4), strict=True)
+    data = open_dataset(str(tmp_path), (3, 8, 4), reading=STRICT)
     red, _, blue = data.train.x[0]
     assert red[:3].min() > 200 > 50 > blue[:3].max()
     assert blue[5:].min() > 200 > 50 > red[5:].max()
@@ -240,7 +242,7 @@ def test_a_thin_picture_takes_no_memory(tmp_path: Path, size: tuple[int, int]) -
     folder_of(tmp_path)
     with Image.new("RGB", size, (10, 20, 30)) as picture:
         picture.save(tmp_path / "cat" / "0.png")
-    data = open_dataset(str(tmp_path), (3, 224, 224), strict=True)
+    data = open_dataset(str(tmp_path), (3, 224, 224), reading=STRICT)
     assert data.train.x[0, :, 100, 100].tolist() == [10, 20, 30]
 
 
@@ -249,7 +251,7 @@ def test_a_picture_is_covered_and_cut_in_the_middle(tmp_path: Path) -> None:
     with Image.fromarray(RNG.integers(0, 256, (12, 12, 3)).astype(np.uint8)) as picture:
         picture.save(tmp_path / "cat" / "0.png")
         whole = np.asarray(picture.resize((6, 6), 2))
-    data = open_dataset(str(tmp_path), (3, 6, 4), strict=True)
+    data = open_dataset(str(tmp_path), (3, 6, 4), reading=STRICT)
     assert np.array_equal(data.train.x[0].transpose(1, 2, 0), whole[:, 1:5])
 
 
@@ -269,7 +271,7 @@ def test_broken_pictures_are_left_out_or_refused(
         True, True, True, False,
     ]  # fmt: skip
     with pytest.raises(UserError, match="cannot be read as a picture"):
-        open_dataset(str(tmp_path), TINY, strict=True)
+        open_dataset(str(tmp_path), TINY, reading=STRICT)
 
 
 FORMS: dict[str, tuple[str, Any, str, list[int]]] = {
@@ -288,9 +290,9 @@ def test_every_form_of_picture_becomes_colours(tmp_path: Path, form: str) -> Non
     folder_of(tmp_path, 1)
     for name in ("a", "b", "c", "d"):
         draw(tmp_path / "cat" / f"{name}.{ending}", colour, mode)
-    data = open_dataset(str(tmp_path), TINY, strict=True)
+    data = open_dataset(str(tmp_path), TINY, reading=STRICT)
     assert np.abs(data.train.x[1:4].astype(int) - np.reshape(wanted, (3, 1, 1))).max() <= 1
-    data = open_dataset(str(tmp_path), (1, 6, 4), strict=True)
+    data = open_dataset(str(tmp_path), (1, 6, 4), reading=STRICT)
     assert abs(int(data.train.x[1, 0, 0, 0]) - sum(wanted) / 3) <= 2
 
 
@@ -299,7 +301,7 @@ def test_a_palette_with_transparency(tmp_path: Path) -> None:
     with Image.new("P", (8, 12), 1) as picture:
         picture.putpalette([0, 0, 0, 200, 100, 50])
         picture.save(tmp_path / "cat" / "0.png", transparency=b"\x00\x80")
-    data = open_dataset(str(tmp_path), TINY, strict=True)
+    data = open_dataset(str(tmp_path), TINY, reading=STRICT)
     assert data.train.x[0, :, 0, 0].tolist() == [200, 100, 50]
 
 
@@ -311,7 +313,7 @@ def test_exif_turns_pictures_upright(tmp_path: Path) -> None:
     pixels[:6] = 255
     with Image.fromarray(pixels) as picture:
         picture.save(tmp_path / "cat" / "0.png", exif=exif)
-    first = open_dataset(str(tmp_path), TINY, strict=True).train.x[0]
+    first = open_dataset(str(tmp_path), TINY, reading=STRICT).train.x[0]
     assert (first[:, :2].max(), first[:, -2:].min()) == (0, 255)
 
 

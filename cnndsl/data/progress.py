@@ -1,10 +1,26 @@
-"""A rich bar behind the interface that pooch wants of its progress."""
+"""How far downloads and the reading of images are: a bar on a terminal, lines elsewhere."""
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar("T")
+_SECONDS = 10  # between two lines
 
 
 class Bar:
-    """Has `total`, `update`, `reset` and `close`, as tqdm has."""
+    """What pooch wants of a bar: `total`, `update`, `reset` and `close`, as tqdm has."""
 
     total = 0
 
@@ -24,3 +40,30 @@ class Bar:
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._progress.stop()
+
+
+def shown(items: Iterable[T], total: int, what: str, display: str = "auto") -> Iterator[T]:
+    """The items, while how many there were is told on stderr; `display` is one of a run's."""
+    bar = display == "bar" or (display == "auto" and sys.stderr.isatty())
+    if display == "none":
+        return iter(items)
+    return _with_bar(items, total, what) if bar else _with_lines(items, total, what)
+
+
+def _with_bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        for item in items:
+            yield item
+            progress.advance(task)
+
+
+def _with_lines(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    told = time.monotonic()
+    for i, item in enumerate(items, start=1):
+        yield item
+        if time.monotonic() - told > _SECONDS and i < total:
+            told = time.monotonic()
+            print(f"{what}: {i:,} of {total:,}", file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnndsl.data.dataset import Dataset, Parts
+from cnndsl.data.decoding import USUAL, Reading
 from cnndsl.data.formats import formats, names
 from cnndsl.data.formats.base import Format, Request
 from cnndsl.data.splits import for_training
@@ -20,7 +21,7 @@ def open_dataset(
     name: str,
     size: tuple[int, ...],
     folder: Path | None = None,
-    strict: bool = False,
+    reading: Reading = USUAL,
     arranged: Callable[[Parts], Dataset] = for_training,
 ) -> Dataset:
     """A known data set by name, an `.npz` file or a folder, with images of the model's size.
@@ -28,7 +29,7 @@ def open_dataset(
     `arranged` makes the data set of its parts: `for_training` or `for_measuring`.
     """
     path = Path(name)
-    parts = _format(path).load(Request(path, size, folder, strict))
+    parts = _format(path).load(Request(path, size, folder, reading))
     return _sized(arranged(parts), size)
 
 

@@ -1,5 +1,8 @@
 """Pictures and arrays as the input of a model."""
 
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,15 +37,35 @@ def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDAr
     The picture is turned upright by its EXIF tag, scaled so that it covers the size, and its middle
     is cut out. UserError where it cannot be read.
     """
+    with bombs_refused():
+        return decode(path, height, width, channels)
+
+
+def decode(path: Path, height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
+    """As `read_picture`, for threads: their caller is in `bombs_refused`."""
     image = _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
         image = image.resize((width, height), 2, _middle(image, height, width))
     return np.asarray(image, np.uint8).reshape(height, width, channels)
 
 
+@contextmanager
+def bombs_refused() -> Generator[None]:
+    """Pillow's warning of an image with too many pixels is an error; not to be entered in threads.
+
+    UserError where pillow is missing.
+    """
+    image_module, _ = pillow()
+    image_module.MAX_IMAGE_PIXELS = _MAX_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", image_module.DecompressionBombWarning)
+        yield
+
+
 def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], Framing]:
     """A picture upright in its own size, H×W×3, and what `read_picture` takes of it."""
-    image = _eight_bits(_open(path)).convert("RGB")
+    with bombs_refused():
+        image = _eight_bits(_open(path)).convert("RGB")
     framing = Framing((image.height, image.width), _middle(image, height, width))
     return np.asarray(image, np.uint8), framing
 
@@ -77,20 +100,15 @@ def pillow() -> "tuple[Any, Any]":
 
 
 def _open(path: Path) -> "Image":
-    import warnings
-
     image_module, tags = pillow()
-    image_module.MAX_IMAGE_PIXELS = _MAX_PIXELS
     bombs = (image_module.DecompressionBombError, image_module.DecompressionBombWarning)
     try:
         if path.exists() and not path.is_file():
             raise ValueError("it is no file")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", image_module.DecompressionBombWarning)
-            with image_module.open(path, formats=_FORMATS) as image:
-                image.load()
-                way = _UPRIGHT.get(image.getexif().get(tags.Base.Orientation))
-                return image.transpose(image_module.Transpose[way]) if way else image.copy()
+        with image_module.open(path, formats=_FORMATS) as image:
+            image.load()
+            way = _UPRIGHT.get(image.getexif().get(tags.Base.Orientation))
+            return image.transpose(image_module.Transpose[way]) if way else image.copy()
     except bombs:
         raise UserError(f"{path}: has more than {_MAX_PIXELS:,} pixels") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types

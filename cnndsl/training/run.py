@@ -7,6 +7,7 @@ from typing import Any
 
 from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset, Parts
+from cnndsl.data.decoding import USUAL, Reading
 from cnndsl.data.registry import open_dataset
 from cnndsl.data.splits import for_training
 from cnndsl.ir import Model
@@ -39,7 +40,7 @@ def start(
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """A fresh run, compiled and ready to `fit`; its first weights are the recipe's, or fresh."""
-    recipe, data = open_data(model, recipe, data_dir, settings.strict)
+    recipe, data = open_data(model, recipe, data_dir, settings.reading)
     _check_recipe(recipe, data)
     _check_learning(model, recipe)
     first = _first_weights(model, recipe)
@@ -104,7 +105,7 @@ def resume(
     """
     assert settings.out is not None
     with RunFolder(settings.out) as folder:
-        recipe, data = open_data(model, recipe, data_dir, settings.strict)
+        recipe, data = open_data(model, recipe, data_dir, settings.reading)
         _check_recipe(recipe, data)
         said = arguments and {**arguments, **_known(recipe, data)}
         trainer = _trainer(model, recipe, data, settings, folder, callbacks)
@@ -166,10 +167,10 @@ def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
 
 
 def open_data(
-    model: Model, recipe: Recipe, data_dir: Path | None = None, strict: bool = False
+    model: Model, recipe: Recipe, data_dir: Path | None = None, reading: Reading = USUAL
 ) -> tuple[Recipe, Dataset]:
     """The recipe with its task and loss, and its data set; UserError where these do not fit."""
-    recipe, data = resolved(model, recipe, open_any_data(model, recipe, data_dir, strict))
+    recipe, data = resolved(model, recipe, open_any_data(model, recipe, data_dir, reading))
     tell_unmeasured(recipe.known_task(), data)
     return recipe, data
 
@@ -178,7 +179,7 @@ def open_any_data(
     model: Model,
     recipe: Recipe,
     data_dir: Path | None = None,
-    strict: bool = False,
+    reading: Reading = USUAL,
     arranged: Callable[[Parts], Dataset] = for_training,
 ) -> Dataset:
     """The recipe's data set, whatever its targets are."""
@@ -186,4 +187,4 @@ def open_any_data(
         raise UserError(
             f"no data set is given: `{option('data', 'cifar10')}`, or `train {{ data cifar10 }}`"
         )
-    return open_dataset(recipe.data, model.input, data_dir, strict, arranged)
+    return open_dataset(recipe.data, model.input, data_dir, reading, arranged)

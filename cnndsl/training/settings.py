@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cnndsl.data.decoding import Reading
 from cnndsl.lower.driver import Plan
 from cnndsl.runtime.session import check_device
 from cnndsl.source import UserError
@@ -27,6 +28,11 @@ class Settings:
     every: int = 1  # epochs between checkpoints
     progress: str = "auto"
     strict: bool = False  # whether a picture that cannot be read ends the run
+
+    @property
+    def reading(self) -> Reading:
+        """How the files of the data are read."""
+        return Reading(self.strict, self.progress)
 
     def __post_init__(self) -> None:
         check_device(self.device)

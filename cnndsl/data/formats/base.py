@@ -7,6 +7,8 @@ from typing import ClassVar
 from platformdirs import user_cache_path
 
 from cnndsl.data.dataset import Parts
+from cnndsl.data.decoding import USUAL, Reading
+from cnndsl.source import UserError
 
 registry = list[type["Format"]]()
 
@@ -16,13 +18,12 @@ class Request:
     """What is asked of a format: data by their name or path, for a model's input.
 
     `size` is channels, height and width. `folder` is where the files of a data set with a name are.
-    With `strict` an image that cannot be read is an error instead of a warning.
     """
 
     path: Path
     size: tuple[int, ...]
     folder: Path | None = None
-    strict: bool = False
+    reading: Reading = USUAL
 
 
 class Format:
@@ -47,6 +48,16 @@ class Format:
     def load(self, request: Request) -> Parts:
         """The data as they are kept, at the model's size; UserError where they cannot be read."""
         raise NotImplementedError(type(self).__name__)
+
+
+def check_image_size(request: Request) -> None:
+    """UserError for a model whose input no image file has."""
+    size = request.size
+    if len(size) != 3 or size[0] not in (1, 3):
+        takes = f"{size[0]} {'features' if len(size) == 1 else 'channels'}"
+        raise UserError(
+            f"{request.path}: pictures have 1 or 3 channels, but the model takes {takes}"
+        )
 
 
 def cache_folder() -> Path:

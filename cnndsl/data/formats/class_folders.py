@@ -1,6 +1,5 @@
-"""Data of the user: a folder with a folder of pictures for each class."""
+"""Data of the user: a folder with a folder of images for each class."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -9,16 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from cnndsl.data.dataset import Images, Parts, Split
-from cnndsl.data.formats.base import Format, Request
-from cnndsl.runtime.images import pillow, read_picture
-from cnndsl.source import UserError
+from cnndsl.data.dataset import Parts, Split
+from cnndsl.data.decoding import ImageDecoder, decoded
+from cnndsl.data.folders import (
+    ENDINGS,
+    OTHER_ENDINGS,
+    Folder,
+    class_name,
+    files_below,
+    splits_of,
+)
+from cnndsl.data.formats.base import Format, Request, check_image_size
+from cnndsl.runtime.images import pillow
+from cnndsl.source import UserError, listed
 
-_ENDINGS = {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp"}
-_OTHERS = {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".npy"}
-_TRAIN = ("train", "training")
-_TEST = ("test", "testing")
-_VALID = ("val", "valid", "validation")
+Splits = Mapping[str, Folder]
 
 
 class ClassFolders(Format):
@@ -32,106 +36,70 @@ class ClassFolders(Format):
 
     def load(self, request: Request) -> Parts:
         """The folders that are splits, and the classes of the first."""
-        path, size = request.path, request.size
-        if len(size) != 3 or size[0] not in (1, 3):
-            takes = f"{size[0]} {'features' if len(size) == 1 else 'channels'}"
-            raise UserError(f"{path}: pictures have 1 or 3 channels, but the model takes {takes}")
+        path = request.path
+        check_image_size(request)
         pillow()
-        splits = _splits(path)
-        classes = _classes(splits["train"])
-        if len(classes) < 2:
-            raise UserError(f"{path}: needs a folder of pictures for each class")
-        read = {part: partial(_read, part, splits, classes, request) for part in splits}
-        return Parts(path.name, classes, read)
+        splits, others = splits_of(path)
+        if others:
+            told = "neither train, val nor test" if len(others) == 1 else "none is a split"
+            print(f"left out: {listed(others)} of {path}: {told}", file=sys.stderr)
+        first = splits.get("train") or next(iter(splits.values()))
+        if len(first.classes) < 2:
+            raise UserError(_too_few(first))
+        read = {part: partial(_read, part, splits, first, request) for part in splits}
+        return Parts(path.name, first.classes, read)
 
 
-def _read(
-    part: str, splits: Mapping[str, Path], classes: tuple[str, ...], request: Request
-) -> Split:
-    top = splits[part]
-    strange = sorted(set(_classes(top)) - set(classes))
+def _too_few(folder: Folder) -> str:
+    """Why there are not two classes, with the ways out."""
+    if not folder.classes:
+        return f"{folder.path}: needs a folder of pictures for each class"
+    return (
+        f"{folder.path}: needs a folder of pictures for each class, two at least: `"
+        f"{folder.classes[0]}` alone leaves nothing to tell apart\n"
+        "  add a folder with pictures of anything else, such as `other`"
+    )
+
+
+def _read(part: str, splits: Splits, first: Folder, request: Request) -> Split:
+    top, classes = splits[part], first.classes
+    strange = sorted(set(top.classes) - set(classes))
     if strange:
-        raise UserError(f"{top}: has {', '.join(strange)}, which {splits['train']} has not")
-    split = _split(top, classes, request.size, request.strict)
+        raise UserError(f"{top.path}: has {listed(strange)}, which {first.path} has not")
+    split = _split(top, classes, request)
     empty = [name for at, name in enumerate(classes) if not (split.y == at).any()]
-    if empty and part == "train":
-        raise UserError(f"{top}: holds no pictures of {', '.join(empty)}; remove an empty folder")
+    if empty and top is first:
+        raise UserError(f"{top.path}: holds no pictures of {listed(empty)}; remove an empty folder")
     return split
 
 
-def _splits(path: Path) -> dict[str, Path]:
-    """The folders to train and to measure on, by their names; all of it is the first."""
-    named = {folder.name.lower(): folder for folder in _folders(path)}
-    found = {
-        part: next((named[word] for word in words if word in named), None)
-        for part, words in (("train", _TRAIN), ("val", _VALID), ("test", _TEST))
-    }
-    splits = {part: folder for part, folder in found.items() if folder}
-    if "train" not in splits or (len(named) > 1 and len(splits) == 1):
-        return {"train": path}
-    return splits
-
-
-def _folders(path: Path) -> list[Path]:
-    return [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
-
-
-def _classes(path: Path) -> tuple[str, ...]:
-    names = sorted(folder.name for folder in _folders(path))
-    for name in names:
-        if name != name.encode("utf-8", "replace").decode():
-            raise UserError(f"{path}: a class is called {name!a}, which is no UTF-8; rename it")
-    return tuple(names)
-
-
-def _split(top: Path, classes: tuple[str, ...], size: tuple[int, ...], strict: bool) -> Split:
-    channels, height, width = size
-    images, labels, others = list[Images](), list[int](), Counter[str]()
-    for label, name in enumerate(classes):
-        for file in _files(top / name):
+def _split(top: Folder, classes: tuple[str, ...], request: Request) -> Split:
+    places = {name: place for place, name in enumerate(classes)}
+    files, labels, others = list[Path](), list[int](), Counter[str]()
+    for folder in top.folders:
+        for file in files_below(folder.path):
             ending = file.suffix.lower()
-            if ending not in _ENDINGS:
-                others[ending] += ending in _OTHERS
-                continue
-            try:
-                images.append(read_picture(file, height, width, channels).transpose(2, 0, 1))
-                labels.append(label)
-            except UserError as error:
-                if strict:
-                    raise
-                print(f"left out: {error}", file=sys.stderr)
-    _tell_others(top, +others, strict)
-    if not images:
-        kinds = ", ".join(sorted(_ENDINGS))
-        lone = any(p.suffix.lower() in _ENDINGS for p in top.iterdir())
-        hint = f"\n  sort them into {', '.join(classes[:3])} …, or move it away" if lone else ""
-        raise UserError(f"{top}: holds no pictures in folders of classes ({kinds}){hint}")
-    return Split(np.stack(images), np.array(labels, np.int64))
+            others[ending] += ending in OTHER_ENDINGS
+            if ending in ENDINGS:
+                files.append(file)
+                labels.append(places[class_name(folder.path)])
+    _tell_others(top.path, +others, request.reading.strict)
+    x, kept = decoded(files, ImageDecoder(request.size), top.path.name, request.reading)
+    if not len(kept):
+        raise UserError(_none(top, classes))
+    y = np.array(labels, np.int64)[kept]
+    order = np.argsort(y, kind="stable")  # of one class in two Unicode forms
+    return Split(x, y) if (order[1:] > order[:-1]).all() else Split(x[order], y[order])
 
 
-def _files(top: Path) -> list[Path]:
-    """All files below, links followed, each folder once; hidden ones are left out."""
-    if not top.is_dir():
-        return []
-    found, seen = list[Path](), set[str]()
-    for folder, below, files in os.walk(top, onerror=_refuse, followlinks=True):
-        real = os.path.realpath(folder)
-        below.sort()
-        if real in seen:
-            below.clear()
-            continue
-        seen.add(real)
-        below[:] = [name for name in below if not name.startswith(".")]
-        found += [Path(folder, name) for name in files if not name.startswith(".")]
-    return sorted(found)
-
-
-def _refuse(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
+def _none(top: Folder, classes: tuple[str, ...]) -> str:
+    kinds = ", ".join(sorted(ENDINGS))
+    hint = f"\n  sort them into {listed(classes, 3)}, or move it away" if top.has_images else ""
+    return f"{top.path}: holds no pictures in folders of classes ({kinds}){hint}"
 
 
 def _tell_others(top: Path, others: Counter[str], strict: bool) -> None:
-    """Pictures, by their endings, that nothing here reads."""
+    """Images, by their endings, that nothing here reads."""
     if others:
         told = ", ".join(f"{count} of {ending}" for ending, count in sorted(others.items()))
         text = f"{top}: {told}: save them as .png"
