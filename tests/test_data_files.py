@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cnndsl.data.decoding import Reading
 from cnndsl.data.registry import open_dataset
@@ -49,6 +50,58 @@ def test_npz_with_channels_last_or_none(tmp_path: Path) -> None:
     assert np.array_equal(data.test.x, X[[7, 8, 9], :1])
 
 
+PEOPLE = {
+    "Keras": {"x_train": X, "y_train": Y[:, None], "x_test": X[:4], "y_test": Y[:4, None]},
+    "MedMNIST": {
+        "train_images": X.transpose(0, 2, 3, 1), "train_labels": Y[:, None].astype(np.uint8),
+        "val_images": X.transpose(0, 2, 3, 1)[4:], "val_labels": Y[4:, None].astype(np.uint8),
+        "test_images": X.transpose(0, 2, 3, 1)[:4], "test_labels": Y[:4, None].astype(np.uint8),
+    },
+    "capitals": {"X_train": X, "y_train": Y, "X_test": X[:4], "y_test": Y[:4]},
+    "a word": {"images": X.astype(int), "labels": Y, "images_test": X[:4], "labels_test": Y[:4]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", PEOPLE)
+def test_arrays_by_the_names_that_people_give_them(tmp_path: Path, names: str) -> None:
+    data = open_dataset(npz(tmp_path, **PEOPLE[names]), TINY)
+    assert np.array_equal(data.train.x, X)
+    assert np.array_equal(data.test.x, X[:4])
+    assert data.test.y.tolist() == Y[:4].tolist()
+
+
+@pytest.mark.parametrize(
+    ("y", "names", "wanted"),
+    [
+        (np.array([3, 5, 8])[Y], ("3", "5", "8"), Y),
+        (Y + 1, ("1", "2", "3"), Y),
+        (np.array([3, 5, 8])[Y][:, None].astype(np.uint8), ("3", "5", "8"), Y),
+        (np.array(["cat", "ant", "bee"])[Y], ("ant", "bee", "cat"), np.array([2, 0, 1])[Y]),
+        (Y == 1, ("False", "True"), (Y == 1).astype(int)),
+        (np.eye(3, dtype=bool)[Y], ("0", "1", "2"), np.eye(3, dtype=int)[Y]),
+        (Y / 2, ("number",), Y / 2),
+        (np.stack([Y * 9, Y], 1), ("0", "1"), np.stack([Y * 9, Y], 1)),
+        (np.where(X[:, 0] > 250, 255, X[:, 0] % 3), ("0", "1", "2"),
+         np.where(X[:, 0] > 250, 255, X[:, 0] % 3)),
+        (X[:, :1] % 2, ("0", "1"), X[:, 0] % 2),
+    ],
+)  # fmt: skip
+def test_targets_of_every_shape(
+    tmp_path: Path, y: Any, names: tuple[str, ...], wanted: NDArray[Any]
+) -> None:
+    data = open_dataset(npz(tmp_path, x=X, y=y, x_test=X, y_test=y), TINY)
+    assert data.names == names
+    assert np.array_equal(data.train.y, wanted)
+
+
+def test_channels_first_or_last_is_asked_where_both_fit(tmp_path: Path) -> None:
+    x = RNG.integers(0, 256, (10, 4, 4, 4)).astype(np.uint8)
+    with pytest.raises(UserError, match=r"may be N×C×H×W or N×H×W×C\n.*`layout`"):
+        open_dataset(npz(tmp_path, x=x, y=Y), (4, 4, 4))
+    data = open_dataset(npz(tmp_path, x=x, y=Y, layout=np.array("NHWC")), (4, 4, 4))
+    assert np.array_equal(data.test.x, x.transpose(0, 3, 1, 2)[[7, 8, 9]])
+
+
 def test_a_fifth_of_each_class_is_held_out_in_whatever_order_they_come(tmp_path: Path) -> None:
     """In turn, one class of five would be all of every fifth picture."""
     x, y = np.repeat(X, 5, axis=0), np.arange(50) % 5
@@ -70,25 +123,33 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "object labels": ({"x": X, "y": np.array([None] * 10, object)}, "cannot be read: Object"),
     "object pictures": ({"x": np.array([b""] * 10, object), "y": Y}, "cannot be read: Object"),
     "no labels": ({"x": X}, "holds x; it needs x and y"),
-    "other names": ({"images": X, "labels": Y}, "holds images, labels; it needs x and y"),
+    "other names": ({"foo": X, "bar": Y}, "holds foo, bar; it needs x and y"),
     "nothing": ({}, "holds nothing; it needs x and y"),
-    "floats": ({"x": X / 255, "y": Y}, "pictures are uint8"),
+    "one thing twice": ({"x": X, "x_train": X, "y": Y}, "`x` and `x_train` are the same"),
+    "floats": ({"x": X / 255, "y": Y}, r"pictures are uint8 .*\n.*\(x \* 255\).round\(\)"),
+    "16 bits": ({"x": X.astype(np.uint16) * 16, "y": Y}, "scale them to 0…255 first"),
     "vectors": ({"x": X.reshape(10, -1), "y": Y}, "pictures are uint8"),
-    "float labels": ({"x": X, "y": Y / 2}, "labels are whole numbers"),
-    "one-hot labels": ({"x": X, "y": np.eye(3, dtype=int)[Y]}, "labels are whole numbers"),
-    "one label": ({"x": X, "y": np.array(1)}, "labels are whole numbers"),
+    "one label": ({"x": X, "y": np.array(1)}, "targets are class numbers or names"),
+    "labels of three axes": ({"x": X, "y": np.zeros((10, 2, 2))}, "targets are class numbers"),
     "fewer labels": ({"x": X, "y": Y[:8]}, "pictures, but"),
     "negative labels": ({"x": X, "y": Y - 1}, "has label -1, outside of"),
-    "huge labels": ({"x": X, "y": Y * 10**12}, "more than 100,000 classes"),
+    "too many labels": (
+        {"x": np.zeros((100_001, 1, 1, 1), np.uint8), "y": np.arange(100_001)}, "more than 100,000",
+    ),
     "too few names": ({"x": X, "y": Y, "classes": np.array(["a", "b"])}, "has label 2"),
+    "other names than told": (
+        {"x": X, "y": np.array(["a", "c"] * 5), "classes": np.array(["a", "b"])}, "has labels c,",
+    ),
     "names without end": ({"x": X, "y": Y, "classes": np.array("a")}, "classes are one name each"),
     "no pictures": ({"x": X[:0], "y": Y[:0]}, "there are no training pictures"),
     "other test size": (
         {"x": X, "y": Y, "x_test": X[:, :, :5], "y_test": Y}, "test pictures are 3x5x4",
     ),
     "a test without labels": ({"x": X, "y": Y, "x_test": X}, "has x_test alone"),
+    "a test of another kind": ({"x": X, "y": Y, "x_test": X, "y_test": Y / 2}, "different kinds"),
     "a name twice": ({"x": X, "y": Y, "classes": np.array(["a", "b", "a"])}, "are called `a`"),
     "another size": ({"x": X[..., :3], "y": Y}, "the model takes 3x6x4"),
+    "not a number": ({"x": X, "y": np.where(Y > 1, np.nan, Y / 2)}, "is not a finite number"),
 }  # fmt: skip
 
 
@@ -103,9 +164,9 @@ def test_other_arrays_are_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = np.array([b"a", b"b", b"c"])
-    data = open_dataset(npz(tmp_path, x=X, y=Y, x_val=X, meta=np.array({}), classes=names), TINY)
+    data = open_dataset(npz(tmp_path, x=X, y=Y, x_more=X, meta=np.array({}), classes=names), TINY)
     assert data.classes == ("a", "b", "c")
-    assert "left out: x_val, meta of" in capsys.readouterr().err
+    assert "left out: x_more, meta of" in capsys.readouterr().err
 
 
 def test_what_is_no_npz(tmp_path: Path) -> None:
