@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def _pairs(
     lone = next((p for p in held if (p[0], "y" if p[1] == "x" else "x") not in held), None)
     if not held or lone == ("train", "x") or lone == ("train", "y"):
         raise UserError(
-            f"{origin}: holds {listed([*arrays, *others]) or 'nothing'}; it needs {NEEDED}"
+            f"{origin}: holds {listed([*arrays, *others]) or 'nothing'}; it needs {_NEEDED}"
         )
     if lone:
         raise UserError(f"{origin}: has {held[lone]} alone; the {lone[0]} needs x_{lone[0]} and "
@@ -221,12 +221,17 @@ def _word(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def in_python(data: Sequence[Any], classes: Sequence[str] = ()) -> Arrays:
-    """`(x, y)`, `(x, y, x_test, y_test)` or `((x, y), (x_test, y_test))` by their names."""
-    flat = list(data)
-    if all(isinstance(each, tuple | list) and len(each) == 2 for each in flat):
+def in_python(data: Any) -> Arrays:
+    """`(x, y)`, `(x, y, x_test, y_test)`, `((x, y), (x_test, y_test))`, or a dict as an `.npz` is.
+
+    UserError for anything else.
+    """
+    if isinstance(data, Mapping):
+        held = cast("Mapping[str, Any]", data)
+        return {key: np.asarray(value) for key, value in held.items()}
+    flat = list[Any](data)
+    if all(isinstance(each, tuple) for each in flat):
         flat = [each for pair in flat for each in pair]
     if len(flat) not in (2, 4):
         raise UserError(f"data: (x, y) or (x, y, x_test, y_test), not {len(flat)} arrays")
-    named = dict(zip(("x", "y", "x_test", "y_test"), map(np.asarray, flat), strict=False))
-    return named | ({"classes": np.array(list(classes))} if classes else {})
+    return dict(zip(("x", "y", "x_test", "y_test"), map(np.asarray, flat), strict=False))
