@@ -1,6 +1,6 @@
 """Runs in Python: `train`, `resume`, `evaluate`, `predict`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from cnndsl.results import Scores
     from cnndsl.training.callbacks import Callback
 
+    Array = NDArray[Any]
+    Data = str | Path | Sequence[Any] | Mapping[str, Any]
+
 
 def train(
     model: Model,
-    data: str | Path | None = None,
+    data: "Data | None" = None,
     *,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -38,6 +41,9 @@ def train(
     **recipe: Any,
 ) -> History:
     """Train on a data set and return a row an epoch: loss, accuracy, val_loss, val_accuracy …
+
+    `data` is a name, a path, or arrays: `(x, y)`, `(x, y, x_test, y_test)`, or a dict of what an
+    `.npz` file holds. Images are uint8, N×C×H×W, N×H×W×C or N×H×W.
 
     `recipe` overrides the spec's, in its words: `epochs=5`, `optimizer="sgd lr=0.1"`; an optimizer,
     loss or schedule may be an object, too. The run folder is `out`, or the next free `runs/trainN`;
@@ -56,10 +62,12 @@ def train(
 
     if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"cnndsl.train takes a model of cnndsl.load, not {type(model).__name__}")
-    changes = {"data": str(data)} | recipe if data else recipe
+    name, arrays = _named(data)
+    changes = {"data": name} | recipe if name else recipe
     chosen = changed(model.ir.recipe or Recipe(), changes)
     chosen = replace(chosen, data=chosen.data and located(chosen.data))
-    settings = Settings(_path(out or None), device, threads, progress=progress, strict=strict)
+    settings = Settings(_path(out or None), device, threads, progress=progress, strict=strict,
+                        arrays=arrays)  # fmt: skip
     folder = _path(data_dir)
     options: dict[str, Any] = {"weights": weights, "name_map": name_map, "preprocess": preprocess}
     options["fresh"] = [fresh] if isinstance(fresh, str) else fresh
@@ -80,6 +88,7 @@ def train(
 
 def resume(
     run: str | Path,
+    data: "Data | None" = None,
     *,
     data_dir: str | Path | None = None,
     device: str | None = None,
@@ -94,7 +103,7 @@ def resume(
 
     `device`, `threads` and `data_dir` are as they were, unless given. UserError where the spec, the
     data or this version are others than the run's; with `force` it goes on all the same, also under
-    another `recipe`. Raises as `train`.
+    another `recipe`. A run of arrays needs them again as `data`. Raises as `train`.
     """
     from cnndsl.training import run as runs
     from cnndsl.training.settings import Settings
@@ -108,6 +117,8 @@ def resume(
     folder = Path(run)
     stored = stored_arguments(folder)
     model = stored_model(folder, stored)
+    name, arrays = _named(data)
+    recipe |= {"data": name} if name else {}
     chosen = changed(stored_recipe(stored, model), recipe)
     stored |= {} if device is None else {"device": device}
     stored |= {} if threads is None else {"threads": threads}
@@ -116,7 +127,7 @@ def resume(
     if recipe or "recipe" in stored:
         stored |= known_by_recipe(chosen)
     settings = Settings(folder, stored.get("device", "auto"), stored.get("threads"),
-                        progress=progress, strict=strict)  # fmt: skip
+                        progress=progress, strict=strict, arrays=arrays)  # fmt: skip
     trainer = runs.resume(
         model, chosen, settings, _path(stored.get("data_dir")), force, callbacks,
         stored,
@@ -126,7 +137,7 @@ def resume(
 
 def evaluate(
     run: str | Path,
-    data: str | Path | None = None,
+    data: "Data | None" = None,
     *,
     data_dir: str | Path | None = None,
     device: str = "auto",
@@ -135,13 +146,16 @@ def evaluate(
 ) -> "Scores":
     """Loss, accuracy and confusion of a run's best weights on its test pictures, or on other data.
 
+    Of `data`, as `train` takes them, all pictures are measured, or those of their test part.
     `mirror` averages each picture with its mirror image. UserError where the data have other
     classes than the run.
     """
     from cnndsl.training.stored import scored
 
-    named = None if data is None else str(data)
-    return scored(Path(run), named, _path(data_dir), device, threads, mirror)
+    name, arrays = _named(data)
+    return scored(
+        Path(run), name if arrays is None else arrays, _path(data_dir), device, threads, mirror
+    )
 
 
 def predict(
@@ -181,6 +195,16 @@ def predict(
     else:
         batch = predictor.array(np.asarray(pictures), "the array")
     return [answer.value for answer in predictor.answers(batch, k)]
+
+
+def _named(data: "Data | None") -> "tuple[str | None, Mapping[str, Array] | None]":
+    """The name of data, and the arrays where they are such."""
+    if data is None or isinstance(data, str | Path):
+        return str(data) if data else None, None
+    from cnndsl.data.arrays import in_python
+    from cnndsl.data.registry import ARRAYS
+
+    return ARRAYS, in_python(data)
 
 
 def _path(given: str | Path | None) -> Path | None:

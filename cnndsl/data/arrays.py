@@ -228,10 +228,18 @@ def in_python(data: Any) -> Arrays:
     """
     if isinstance(data, Mapping):
         held = cast("Mapping[str, Any]", data)
-        return {key: np.asarray(value) for key, value in held.items()}
+        return {key: _array(key, value) for key, value in held.items()}
     flat = list[Any](data)
     if all(isinstance(each, tuple) for each in flat):
         flat = [each for pair in flat for each in pair]
     if len(flat) not in (2, 4):
         raise UserError(f"data: (x, y) or (x, y, x_test, y_test), not {len(flat)} arrays")
-    return dict(zip(("x", "y", "x_test", "y_test"), map(np.asarray, flat), strict=False))
+    keys = ("x", "y", "x_test", "y_test")
+    return {key: _array(key, value) for key, value in zip(keys, flat, strict=False)}
+
+
+def _array(key: str, value: Any) -> Array:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged, or a tensor elsewhere
+        raise UserError(f"data: {key}: is no array: {error}") from None

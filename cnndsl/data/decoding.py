@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,15 @@ _CHUNK = 256  # files that are under way at once
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read: with `strict` one that cannot be read is an error instead of a warning.
+    """How data are read: with `strict` a file that cannot be is an error instead of a warning.
 
-    `display` is that of a run: auto, bar, lines or none.
+    `display` is that of a run: auto, bar, lines or none. `arrays` are the data themselves, of
+    Python, by the names of `parts_of`.
     """
 
     strict: bool = False
     display: str = "auto"
+    arrays: "Mapping[str, NDArray[Any]] | None" = None
 
 
 USUAL = Reading()

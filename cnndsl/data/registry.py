@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from cnndsl.data.arrays import parts_of
 from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.decoding import USUAL, Reading
 from cnndsl.data.formats import formats, names
@@ -10,6 +11,9 @@ from cnndsl.data.formats.base import Format, Request
 from cnndsl.data.splits import for_training
 from cnndsl.fields import nearest
 from cnndsl.source import UserError
+
+ARRAYS = "arrays"
+"""The name of data that are arrays in Python."""
 
 
 def located(name: str) -> str:
@@ -24,12 +28,16 @@ def open_dataset(
     reading: Reading = USUAL,
     arranged: Callable[[Parts], Dataset] = for_training,
 ) -> Dataset:
-    """A known data set by name, an `.npz` file or a folder, with images of the model's size.
+    """A known data set by name, a file, a folder, or `ARRAYS`, with images of the model's size.
 
     `arranged` makes the data set of its parts: `for_training` or `for_measuring`.
     """
-    path = Path(name)
-    parts = _format(path).load(Request(path, size, folder, reading))
+    if reading.arrays is not None:
+        parts = parts_of(reading.arrays, ARRAYS, "data", size)
+    elif name == ARRAYS and not Path(name).exists():
+        raise UserError("the run is of arrays in Python: give them again, `data=(x, y)`")
+    else:
+        parts = _format(Path(name)).load(Request(Path(name), size, folder, reading))
     return _sized(arranged(parts), size)
 
 

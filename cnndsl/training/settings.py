@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cnndsl.data.arrays import Arrays
 from cnndsl.data.decoding import Reading
 from cnndsl.lower.driver import Plan
 from cnndsl.runtime.session import check_device
@@ -28,11 +29,12 @@ class Settings:
     every: int = 1  # epochs between checkpoints
     progress: str = "auto"
     strict: bool = False  # whether a picture that cannot be read ends the run
+    arrays: Arrays | None = None  # the data, where they are arrays in Python
 
     @property
     def reading(self) -> Reading:
         """How the files of the data are read."""
-        return Reading(self.strict, self.progress)
+        return Reading(self.strict, self.progress, self.arrays)
 
     def __post_init__(self) -> None:
         check_device(self.device)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from cnndsl.backend.inference import Options
+from cnndsl.data.arrays import Arrays
 from cnndsl.data.dataset import Dataset
-from cnndsl.data.registry import located
+from cnndsl.data.decoding import Reading
+from cnndsl.data.registry import ARRAYS, located
 from cnndsl.data.splits import for_measuring, for_training
 from cnndsl.finetune import Freeze, Weights
 from cnndsl.ir import Model
@@ -119,13 +121,13 @@ def known_weights(recipe: Recipe) -> dict[str, Any]:
 
 def scored(
     run: Path,
-    data: str | None = None,
+    data: str | Arrays | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     mirror: bool = False,
 ) -> Scores:
-    """What a run's best weights do on its test images, or on all images of data that are named.
+    """What a run's best weights do on its test images, or on all images of data that are given.
 
     Of these, `test` is measured where they have one, or else `val`. How many images are measured,
     and which classes have none, is told on stderr. UserError where the data have other classes.
@@ -133,12 +135,14 @@ def scored(
     stored = stored_arguments(run)
     model = stored_model(run, stored)
     recipe = stored_recipe(stored, model)
-    recipe = replace(recipe, data=located(data) if data else recipe.data)
+    reading = Reading(arrays=None if isinstance(data, str) else data)
+    if data is not None:
+        recipe = replace(recipe, data=located(data) if isinstance(data, str) else ARRAYS)
     folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
     weights = read_weights(run / "weights" / "best.safetensors", model)
     task = weights.info.task or recipe.known_task()
-    arranged = for_measuring if data else for_training
-    found = read_as(task, open_any_data(model, recipe, folder, arranged=arranged))
+    arranged = for_training if data is None else for_measuring
+    found = read_as(task, open_any_data(model, recipe, folder, reading, arranged))
     found = as_learned(model, weights.info.classes, task, found)
     _tell_measured(task, found)
     info = replace(weights.info, classes=found.names, task=None)

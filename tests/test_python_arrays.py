@@ -1,0 +1,62 @@
+"""Arrays in Python are data: they train, are resumed and evaluated."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnndsl
+
+RNG = np.random.default_rng(0)
+LABELS = np.repeat([3, 5, 8], 10)
+IMAGES = (RNG.integers(0, 50, (30, 8, 8)) + LABELS[:, None, None] * 20).astype(np.uint8)
+MODEL = cnndsl.parse("input 1x8x8; conv 4 3x3 relu; gap; dense 3")
+HOW: dict[str, Any] = {"epochs": 1, "batch": 8, "threads": 1, "progress": "none"}
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (IMAGES, LABELS, IMAGES, LABELS),
+        ((IMAGES, LABELS), (IMAGES, LABELS)),
+        [IMAGES.tolist(), LABELS.tolist(), IMAGES, LABELS],
+        {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS},
+    ],
+)
+def test_arrays_train_as_the_same_file_does(data: Any) -> None:
+    np.savez("set.npz", x=IMAGES, y=LABELS, x_test=IMAGES, y_test=LABELS)
+    of_file, of_arrays = (cnndsl.train(MODEL, each, **HOW) for each in ("set.npz", data))
+    assert [row["val_loss"] for row in of_arrays] == [row["val_loss"] for row in of_file]
+
+
+def test_a_run_of_arrays_is_evaluated_and_resumed_with_them() -> None:
+    data = (IMAGES, LABELS)
+    cnndsl.train(MODEL, data, out="run", **HOW)
+    scores = cnndsl.evaluate("run", data)
+    assert scores.measured == 30
+    with pytest.raises(cnndsl.UserError, match=r"arrays in Python: give them again, `data="):
+        cnndsl.evaluate("run")
+    with pytest.raises(cnndsl.UserError, match=r"arrays in Python: give them again, `data="):
+        cnndsl.resume("run", epochs=2)
+    assert len(cnndsl.resume("run", data, epochs=2, progress="none")) == 2
+
+
+BAD = [
+    ((IMAGES,), r"\(x, y\) or \(x, y, x_test, y_test\), not 1 arrays"),
+    ((IMAGES[:5], LABELS), "5 pictures, but 30 labels"),
+    ((IMAGES / 255, LABELS), r"not float64 .*\n.*\(x \* 255\)"),
+    (([np.zeros((2, 2)), np.zeros(3)], LABELS), "x: is no array"),
+    ({"pixels": IMAGES}, "holds pixels; it needs x and y"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), BAD)
+def test_arrays_that_are_none_are_refused(data: Any, message: str) -> None:
+    with pytest.raises(cnndsl.UserError, match=message):
+        cnndsl.train(MODEL, data, **HOW)
