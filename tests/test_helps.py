@@ -104,6 +104,23 @@ WORDS = {
         ("concat { conv 8 1x1 | relu }",)),
     ("32 conv 3x3",): ("a statement starts with a word: `conv 64 3x3`", ("conv 32 3x3",)),
     ("let c: 8", "conv c 3x3"): ("write `let c = …`", ("let c = 8", "conv c 3x3")),
+    ("conv 8 3 x 3",): ("a size is one word, `3x3`; a repeat is `*3`", ("conv 8 3x3",)),
+    ("conv 3x3 8",): ("the order is `conv <filters> <kernel>`", ("conv 8 3x3",)),
+    ("conv 8 3x3 s2 ",): ("a stride has a `/`: `/2`", ("conv 8 3x3 /2 ",)),
+    ("conv 8 3x3 padding same",): (
+        "`same` is a word of its own: `conv … same`", ("conv 8 3x3 same",)),
+    ("conv 8 3x3 activation relu",): (
+        "`relu` is a word of its own: `conv … relu`", ("conv 8 3x3 relu",)),
+    ("dropout 25",): ("a share: `0.25`", ("dropout 0.25",)),
+    ("residual: conv 3 3x3 same",): (
+        "write `residual { … }`", ("residual { conv 3 3x3 same }",)),
+    ("relu; train epochs=5 batch=8",): (
+        "settings stand inside of the braces", ("relu; train { epochs 5; batch 8 }",)),
+    ("relu; train { epochs: 5, lr: 0.1 }",): (
+        "write `epochs 5; optimizer adam lr=0.1`",
+        ("relu; train { epochs 5; optimizer adam lr=0.1 }",)),
+    ("relu; train { optimizer adam 0.01 }",): (
+        "`adam` takes `lr=…`", ("relu; train { optimizer adam lr=0.01 }",)),
     ("relu; train { data ./images }",): (
         'a folder or file stands in quotes: `data "./images"`',
         ('relu; train { data "./images" }',)),
@@ -148,6 +165,17 @@ def test_two_mistakes_have_two_helps():
     assert errors(applied(applied(spec, second), first)) == []
 
 
+def test_values_with_their_names_are_written_without_them():
+    first, second = errors(network("conv filters=8 kernel=3x3 same"))
+    text = applied(applied(network("conv filters=8 kernel=3x3 same"), second), first)
+    assert text == network("conv 8 3x3 same")
+
+
+@pytest.mark.parametrize("line", ["int c = 8; conv c 3x3", "conv 8 3x3 input=3x32x32"])
+def test_what_is_no_slip_is_not_taken_for_one(line: str):
+    assert all(d.fix is None for d in errors(network(line)) if d.code in ("E102", "E103"))
+
+
 def test_a_product_where_a_size_is_meant_is_warned_of():
     spec = network("conv 32 3*3")
     (found,) = diagnostics_of(spec)
@@ -155,8 +183,10 @@ def test_a_product_where_a_size_is_meant_is_warned_of():
 
 
 @pytest.mark.parametrize(
-    "line", ["input 3,32,32", "input(3, 32, 32)", "input: 3x32x32", "input = 3x32x32"]
-)
+    "line",
+    ["input 3,32,32", "input(3, 32, 32)", "input: 3x32x32", "input = 3x32x32", "input 3 32 32",
+     "input shape=3x32x32", "Input 3x32x32"],
+)  # fmt: skip
 def test_ways_of_writing_the_input(line: str):
     (found,) = errors(f"{line}\nrelu\n")
     assert applied(f"{line}\nrelu\n", found) == "input 3x32x32\nrelu\n"

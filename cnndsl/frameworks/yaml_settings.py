@@ -23,17 +23,15 @@ def section(match: re.Match[str]) -> list[str] | None:
     found = [pair for pair in pairs if pair is not None]
     if not found or len(found) < len(pairs):
         return None
-    lines = _settings(found)
+    lines = settings(found)
     return ["train {", *(f"  {line}" for line in lines), "}"] if lines else None
 
 
 def setting(text: str) -> str | None:
-    """`epochs 10` of `epochs: 10`, where that is a setting."""
-    pair = _pair(text)
-    if pair is None or not pair[1]:
-        return None
-    lines = _settings([pair])
-    return lines[0] if lines else None
+    """`epochs 10; batch 8` of `epochs: 10, batch: 8`, where these are settings."""
+    found = [pair for pair in map(_pair, text.split(",")) if pair is not None and pair[1]]
+    lines = settings(found) if len(found) == text.count(",") + 1 else None
+    return "; ".join(lines) if lines else None
 
 
 def _pair(line: str) -> tuple[str, str] | None:
@@ -41,7 +39,7 @@ def _pair(line: str) -> tuple[str, str] | None:
     return (match[1], match[2].strip().strip("\"'")) if match else None
 
 
-def _settings(pairs: Iterable[tuple[str, str]]) -> list[str] | None:
+def settings(pairs: Iterable[tuple[str, str]]) -> list[str] | None:
     """Settings in our words; keys of an optimizer behind it, one without value opens its keys."""
     found = dict[str, str]()
     keys = dict[str, str]()

@@ -1,5 +1,6 @@
 """A word being filled: its class, the values of its fields and where they stand."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +70,7 @@ def surplus(
     return SpecError("E104", message, span, hint, fix)
 
 
+_NUMBERS = re.compile(r"[0-9]+(?:[ \t]+[0-9]+){1,2}(?![\w.])")
 _WIDE = 16  # no kernel is as large as that, where another number may be the kernel
 Advice = tuple[str, Fix | None]
 
@@ -84,6 +86,8 @@ def _hint(binding: Binding, first: Binding, value: ast.Expr, channels: Any) -> A
         return _behind(binding, first, value)
     if not specs(binding.cls) and value.span.text in ("1", "1x1"):
         return f"write `{word}`", removal(value.span)  # AdaptiveAvgPool2d(1)
+    if "lr" in keys(binding.cls) and isinstance(value, ast.Number):
+        return f"`{word}` takes `lr=…`", _write(value.span, f"lr={value.span.text}")
     joined = _joined(binding, value, channels)
     return joined or (f"write `{syntax(binding.cls)}`", None)
 
@@ -113,7 +117,7 @@ def _joined(binding: Binding, value: ast.Expr, channels: Any) -> Advice | None:
     last, text, kind = places[-1], value.span.text, fields[-1].kind
     whole = places[0].to(value.span)
     if kind == "shape" and isinstance(value, ast.Number):
-        return "a shape is one word: `3x32x32`", None
+        return _shape(places[0])
     if kind != "pair" or not isinstance(value, ast.Number | ast.Dims):
         return None
     apart = bool(last.source.text[last.end : value.span.start].strip())
@@ -128,6 +132,16 @@ def _joined(binding: Binding, value: ast.Expr, channels: Any) -> Advice | None:
     if text == last.text:
         return f"a size is one word: `{text}x{text}`", _write(last.to(value.span), f"{text}x{text}")
     return f"a size is one word, `{last.text}x{text}`; a stride is `/{text}`", None
+
+
+def _shape(first: Span) -> Advice:
+    """`input 3 32 32` as one word."""
+    numbers = _NUMBERS.match(first.source.text, first.start)
+    if numbers is None:
+        return "a shape is one word: `3x32x32`", None
+    text = "x".join(numbers[0].split())
+    span = Span(first.source, first.start, numbers.end())
+    return f"a shape is one word: `{text}`", _write(span, text)
 
 
 def _is_channels(places: list[Span], text: str, channels: Any) -> bool:

@@ -19,6 +19,8 @@ from cnndsl.syntax import ast
 RESERVED = {"let", "block", "if", "else", "use", "and", "or", "not", "true", "false", "ch", "plain"}
 
 
+_MERGES = ("residual", "add", "concat", "mul")
+_LABELLED = re.compile(r"[ \t]*:[ \t]*([^\n;{}|#]*[^\n;{}|#\s])")
 _BROKEN = re.compile(r"(?:(?P<label>\w+)\s*:\s*)?(?P<word>\w+)?\s*(?P<next>\w+|=)?")
 
 
@@ -35,6 +37,16 @@ def broken(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
     variable = behind if word == "let" else word if behind == "=" else None
     if variable:
         scope.values.setdefault(variable, unknown_value)
+
+
+def _in_braces(name: ast.Name) -> Fix | None:
+    """`residual: conv 3 3x3` as `residual { conv 3 3x3 }`."""
+    source = name.span.source
+    rest = _LABELLED.match(source.text, name.span.end)
+    if rest is None:
+        return None
+    text = f"{name.id} {{ {rest[1]} }}"
+    return Fix(Span(source, name.span.start, rest.end()), text, f"write `{text}`")
 
 
 def hoist(state: ExpansionState, suite: ast.Suite, scope: Scope) -> None:
@@ -59,6 +71,9 @@ def _define(name: ast.Name, scope: Scope, what: str) -> None:
     """Take a name; SpecError where it is reserved or taken in this scope."""
     if name.id in {*RESERVED, *WORDS, *reserved_words()}:
         message = f"`{name.id}` is a word of the language, it cannot name a {what}"
+        fix = _in_braces(name) if what == "label" and name.id in _MERGES else None
+        if fix is not None:
+            raise SpecError("E110", message, name.span, f"write `{name.id} {{ … }}`", fix)
         raise SpecError("E110", message, name.span, f"write `{name.id}_` or another name")
     if name.id in scope.places:
         where = line_of(scope.places[name.id], name.span.source)

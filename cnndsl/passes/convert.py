@@ -1,5 +1,6 @@
 """A value to what a field wants, or a complaint that says what it wants."""
 
+import re
 from math import isfinite
 from typing import Any
 
@@ -8,8 +9,9 @@ from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Value
 from cnndsl.passes.synonyms import suggest
 from cnndsl.passes.values import shown
-from cnndsl.source import Span
+from cnndsl.source import Fix, Span
 
+_NUMBER = re.compile(r"[ \t]+([0-9]+)(?![\w.])")
 _WANTED = {
     "int": "a whole number",
     "float": "a number",
@@ -29,7 +31,7 @@ def convert(value: Value, spec: Spec, span: Span, cls: type[Word]) -> Any:
     converted = _CONVERTERS[spec.kind](value)
     if converted is None:
         message = f"`{spec.title}` of `{cls.word}` is {_WANTED[spec.kind]}, not {shown(value)}"
-        raise SpecError("E106", message, span, _hint(value, spec, cls))
+        raise SpecError("E106", message, span, _hint(value, spec, cls), _swapped(spec, span))
     _check_bounds(converted, spec, span)
     return converted
 
@@ -44,6 +46,16 @@ def _hint(value: Value, spec: Spec, cls: type[Word]) -> str:
     if spec.role == "arg" and spec.kind == "int" and isinstance(value, tuple):
         return f"the order is `{in_order(cls)}`"
     return f"write `{syntax(cls)}`"
+
+
+def _swapped(spec: Spec, span: Span) -> Fix | None:
+    """`conv 3x3 32` as `conv 32 3x3`."""
+    text = span.source.text
+    behind = _NUMBER.match(text, span.end)
+    if spec.role != "arg" or spec.kind != "int" or behind is None or "x" not in span.text:
+        return None
+    written = f"{behind[1]} {span.text}"
+    return Fix(Span(span.source, span.start, behind.end()), written, f"write `{written}`")
 
 
 def whole(value: Value) -> int | None:
@@ -122,4 +134,9 @@ def _check_bounds(value: float | str | tuple[float | str, ...], spec: Spec, span
 
 
 def _outside(bound: str, spec: Spec, span: Span) -> SpecError:
+    percent = span.text.isdigit() and spec.high is not None and 0.9 < spec.high <= 1
+    share = f"{int(span.text) / 100:g}" if percent and int(span.text) < 100 else None
+    if share is not None:
+        fix = Fix(span, share, f"write `{share}`", safe=False)
+        return SpecError("E107", f"`{spec.title}` is {bound}", span, f"a share: `{share}`", fix)
     return SpecError("E107", f"`{spec.title}` is {bound}", span, f"it means: {spec.doc}")

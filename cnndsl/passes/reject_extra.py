@@ -1,9 +1,13 @@
 """What control words and settings do not take: it would be lost without a word."""
 
+import re
+
+from cnndsl.frameworks.yaml_settings import settings
 from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Fix
 from cnndsl.syntax import ast
 
+_PAIR = re.compile(r"([A-Za-z_]\w*)(?:=|[ \t]+)([\w.+-]+)")
 _SECTIONS = ("output", "train")
 _NAMELESS = ("default", "train", "cnn")
 
@@ -15,13 +19,25 @@ def reject_extra(node: ast.Statement) -> None:
     if word not in _SECTIONS:
         _refuse_group(node, "layers are statements of their own")
     if word == "train" and node.items:
-        hint = "settings stand inside of the braces"
-        raise SpecError("E104", "`train` takes only its section", node.items[0].span, hint)
+        hint, fix = "settings stand inside of the braces", _section(node)
+        raise SpecError("E104", "`train` takes only its section", node.items[0].span, hint, fix)
     if node.tail:
         hint = "it belongs inside of the braces, or into a statement of its own"
         raise SpecError("E104", f"nothing follows the braces of `{word}`", node.tail[0].span, hint)
     if word in _NAMELESS:
         _refuse_label(node)
+
+
+def _section(node: ast.Statement) -> Fix | None:
+    """`train epochs=10 batch=8` as a section."""
+    if node.group is not None:
+        return None
+    text = node.span.text.removeprefix("train")
+    found = settings(_PAIR.findall(text))
+    if not found or _PAIR.sub("", text).strip():
+        return None
+    section = f"train {{ {'; '.join(found)} }}"
+    return Fix(node.span, section, f"write `{section}`")
 
 
 def reject_extra_in_setting(node: ast.Statement) -> None:

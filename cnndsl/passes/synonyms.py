@@ -113,7 +113,7 @@ def suggest_key(key: str, known: Collection[str]) -> Suggestion | None:
         return Suggestion(meaning.remark or "")
     if key.lower() in _KEY_HINTS:
         return Suggestion(_KEY_HINTS[key.lower()])
-    if meaning is not None or _is_key(key):
+    if meaning is not None or _is_key(key) or is_word(key):
         return None
     close = guess(key, known)
     return Suggestion(f"did you mean `{close}`?", close) if close else None

@@ -168,7 +168,7 @@ def _share(spot: Spot) -> str:
 def _next_statement(spot: Spot) -> str | None:
     """A comma where a statement ends: a setting or a layer follows that stands by itself."""
     word = spot[1]
-    if spot.merged:
+    if spot.merged or spot[2]:
         return None
     setting = word in PLAIN or word in CHOSEN or lookup("setting", word) is not None
     cls = vocabulary().get(word)
@@ -252,7 +252,7 @@ _RULES: tuple[Rule, ...] = tuple(
         (r"weights\s*=\s*([0-9.]+)¦((?:,\s*[0-9.]+)+)", _numbers, None),
         (r"^(let\b[^¦]*\S)\s*¦,\s*(?=[A-Za-z_]\w*\s*=)", _as(r"\1; let "), None),
         (r"\s*¦,\s*(?=([A-Za-z_]\w*))", _next_branch, "branches are parted by `{}`"),
-        (r"\s*¦,\s*(?=([A-Za-z_]\w*))", _next_statement, _ENDED),
+        (r"\s*¦,\s*(?=([A-Za-z_]\w*)(\s*=)?)", _next_statement, _ENDED),
         (r"\s*¦,[ \t]*(.*)$", _next_item, None),
         (r"[ \t]*(?:¦[-=]+>|[-=]+¦>)[ \t]*(.*)$", _arrows, _ENDED),
         (r"^(\w+)\s*¦=\s*(?=(\S*\s*))", _assigned, None),

@@ -17,6 +17,10 @@ from cnndsl.syntax import ast
 from cnndsl.syntax.explain import SIZES
 
 _VALUE = re.compile(r"[ \t]+([\w.+-]+)")
+_ENDS_IN_NUMBER = re.compile(r"([0-9]+)[ \t]+$")
+_STARTS = re.compile(r"[ \t]+([0-9]+)")
+_ANNOUNCED = ("activation", "act", "padding", "norm", "normalization", "with")
+_SHAPES = ("shape", "input_shape", "size", "dims", "target_shape")
 _FILTERS = ("filters", "out_channels", "units", "out_features", "num_output", "features")
 
 
@@ -45,10 +49,23 @@ class Place:
 
     def unknown_name(self, name: ast.Name) -> SpecError:
         """The error for a bare name that means nothing here."""
-        found = self._meant(name)
         message = f"unknown name `{name.id}`"
-        fix = found.fix(name.span) or self._as_key(name)
+        if (announced := self._announced(name)) is not None:
+            word = self.bindings[0].cls.word
+            hint = f"`{announced.text}` is a word of its own: `{word} … {announced.text}`"
+            return SpecError("E102", message, name.span, hint, announced)
+        found = self._meant(name)
+        fix = found.fix(name.span) or self._as_key(name) or _spaced_size(name.span)
         return SpecError("E102", message, name.span, found.hint, fix)
+
+    def _announced(self, name: ast.Name) -> Fix | None:
+        """`padding same` and `activation relu` without the first word."""
+        behind = _VALUE.match(name.span.source.text, name.span.end)
+        words = {*self.follow, *own_words(self.bindings)}
+        if behind is None or name.id not in _ANNOUNCED or behind[1] not in words:
+            return None
+        span = Span(name.span.source, name.span.start, behind.end())
+        return Fix(span, behind[1], f"write `{behind[1]}`")
 
     def without_sign(self, value: ast.Expr) -> SpecError | None:
         """The error for a variable that has the name of a key, and a value behind it."""
@@ -87,6 +104,10 @@ class Place:
         known = self.scope.known("values")
         if left in known and (right in known or right.isdigit()):
             return Suggestion(SIZES)
+        if (stride := re.fullmatch(r"s([0-9]+)", name)) is not None:
+            return Suggestion(f"a stride has a `/`: `/{stride[1]}`", f"/{stride[1]}")
+        if re.fullmatch(r"p[0-9]+", name):
+            return Suggestion(f"write `pad={name[1:]}`", f"pad={name[1:]}")
         if re.fullmatch(r"k[0-9x]+", name):
             hint = f"write `k={name[1:]}`, or the size alone: `{name[1:]}`"
             return Suggestion(hint, f"k={name[1:]}")
@@ -98,7 +119,7 @@ class Place:
         ours = meaning.counterpart if meaning else None
         if ours in self.words and ours not in self.follow:
             return Suggestion(f"did you mean `; {ours} …`, a statement of its own?")
-        if not is_word(name) and (close := slip(name, self.known)):
+        if len(name) > 2 and not is_word(name) and (close := slip(name, self.known)):
             return Suggestion(f"did you mean `{close}`?", close)
         if self._kind == "augment":
             return self._change(name)
@@ -199,10 +220,13 @@ class Place:
         for binding in self.bindings:
             names = [spec.name for spec in arguments(binding.cls)]
             key = item.name.id
+            shaped = [spec.name for spec in arguments(binding.cls) if spec.kind == "shape"]
+            key = shaped[0] if shaped and key in _SHAPES else key
             key = names[0] if names and key in _FILTERS and names[0] in _FILTERS else key
             if key in names:
                 text = item.value.span.text
                 free = binding.free is not None and binding.free.name == key
+                binding.spans.setdefault(key, item.span)
                 return Suggestion(_order(binding.cls, item, names), text if free else None)
         return None
 
@@ -215,6 +239,16 @@ class Place:
         return Suggestion("write `same`, `valid`, `pad` or `pad=1`" if item.value.span.text == "1"
                           else f"write `pad={item.value.span.text}`",
                           f"pad={item.value.span.text}")  # fmt: skip
+
+
+def _spaced_size(sign: Span) -> Fix | None:
+    """`3 x 3` as `3x3`."""
+    text = sign.source.text
+    before, after = _ENDS_IN_NUMBER.search(text[: sign.start]), _STARTS.match(text, sign.end)
+    if sign.text != "x" or before is None or after is None:
+        return None
+    size = f"{before[1]}x{after[1]}"
+    return Fix(Span(sign.source, before.start(), after.end()), size, f"write `{size}`")
 
 
 def _truth(value: ast.Expr) -> bool | None:
