@@ -62,6 +62,16 @@ def overhang_1d(size: int, kernel: int, stride: int, pads: Pair, count: int) -> 
     return max(0, (count - 1) * stride + kernel - size - sum(pads))
 
 
+def is_window_blind(
+    size: int, kernel: int, stride: int, before: int, dilation: int, count: int
+) -> bool:
+    """Whether one of `count` windows has no value inside the axis."""
+    starts = range(-before, -before + count * stride, stride)
+    return not all(
+        any(0 <= start + tap * dilation < size for tap in range(kernel)) for start in starts
+    )
+
+
 def transposed_1d(
     size: int, kernel: int, stride: int, pads: Pair, dilation: int, extra: int
 ) -> int:

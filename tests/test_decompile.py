@@ -105,6 +105,10 @@ conv 8 3x3 same leaky alpha=0.1; bn eps=1e-3; prelu; elu alpha=0.5; selu; gelu; 
 conv 8 3x3 groups=2 dilation=2 pad hsigmoid sigmoid tanh softplus mish bias bn; dwconv 3x3 same /2
 upconv 6 3x3 same /2; scale (-0.5); ln; gn 2; in; lrn 3; softmax; relu6; shuffle 3
 upsample 2; avgpool 3 /2 pad ceil nocount; avgpool 3 /2 pad ceil; upsample 2x3 bilinear
+conv 8 1x1; pixelshuffle 2; conv 8 1x1; pixelshuffle 2 dcr; upsample 1x2 bilinear align; pool 3 /2
+reflectpad 2x1 top=1; edgepad 1; conv 6 1x1; slice 1 5; slice 2; concat { id | relu }; pool 3 /1
+pool 3x2 /1 pad dilation=2x1; pool 2 /1 pad dilation=3; conv 4 1x1; upconv 4 3x3 groups=2 pad=1
+upconv 4 3x2 /2 dilation=2x1; pool 3 /2
 zeropad top=1 right=2; crop 1; pool 3 /2 same; upconv 4 3x3 /2 pad=1 extra=1
 a: conv 4 1x1; concat { conv 4 1x1 | id }; conv 4 3x3 same; add a; add a; mul { id | gmp sigmoid }
 output features
@@ -181,8 +185,21 @@ def modules() -> dict[str, Callable[[], Any]]:
 
     acts = [nn.GELU(), nn.Hardswish(), nn.ReLU6(), nn.Mish(), nn.Hardsigmoid(), nn.SELU(),
             nn.ELU(0.3), nn.LeakyReLU(0.2), nn.PReLU(), nn.SiLU(), nn.Softplus()]  # fmt: skip
+
+    class Halves(nn.Module):
+        def forward(self, x: Any) -> Any:
+            a, b = x.chunk(2, 1)
+            x = torch.cat([b, F.pixel_shuffle(x, 2)[:, :, ::1, :12][:, :, :12], a], 1)
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            return F.pad(F.pad(x, (1, 2, 0, 3), mode="reflect"), (1, 1, 1, 1), mode="replicate")
+
     return {
         "residual": Residual,
+        "halves": Halves,
+        "windows": lambda: nn.Sequential(
+            nn.MaxPool2d(3, 1, 1, dilation=2), nn.ReflectionPad2d(2),
+            nn.ConvTranspose2d(4, 6, 3, 2, 1, groups=2, dilation=2),
+        ),
         "resizing": Mean,
         "activations": lambda: nn.Sequential(*acts, nn.Softmax(1)),
         "norms": lambda: nn.Sequential(
@@ -205,7 +222,7 @@ def modules() -> dict[str, Callable[[], Any]]:
 @pytest.mark.parametrize("opset", [13, 17, 20])
 @pytest.mark.parametrize("symbolic", [True, False])
 @pytest.mark.parametrize("name", ["residual", "resizing", "activations", "norms", "pools",
-                                  "convolutions"])  # fmt: skip
+                                  "convolutions", "halves", "windows"])  # fmt: skip
 def test_a_module_of_torch_comes_back(name: str, symbolic: bool, opset: int) -> None:
     torch = pytest.importorskip("torch")
     if name == "norms" and opset < 17:
@@ -309,7 +326,7 @@ def test_a_graph_is_written_as(name: str) -> None:
 
 
 REFUSED: dict[str, tuple[ModelProto, str]] = {
-    "an operator": (graph_of(node("DepthToSpace", "x", blocksize=2)), "no word"),
+    "an operator": (graph_of(node("SpaceToDepth", "x", blocksize=2)), "no word"),
     "what is supported": (graph_of(node("Sin", "x")), "supported are: Add, AveragePool, Batch"),
     "a constant added": (graph_of(node("Add", "x", "k"), k=w(4, 1, 1)), "constant"),
     "a bias of rows": (graph_of(node("Mul", "x", "k"), k=w(8, 1)), "each channel"),
@@ -328,9 +345,10 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
     "another scale": (
         graph_of(node("Resize", "x", "", "k", mode="nearest"), k=[1, 1, 1.5, 1.5]), "whole factors",
     ),
-    "a reflection": (
-        graph_of(node("Pad", "x", "k", mode="reflect"), k=np.array([0, 0, 1, 1, 0, 0, 1, 1])),
-        "zeros",
+    "a border that goes round": (
+        graph_of(node("Pad", "x", "k", mode="wrap"), k=np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+                 opset=19),
+        "reflectpad",
     ),
     "ones around": (
         graph_of(node("Pad", "x", "k", "v"), k=np.array([0, 0, 1, 1, 0, 0, 1, 1]), v=1.0), "zeros",
@@ -339,15 +357,18 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
         graph_of(node("MaxPool", "x", kernel_shape=[3, 3], pads=[0, 1, 1, 0])), "no spelling",
     ),
     "dilated pool": (
-        graph_of(node("MaxPool", "x", kernel_shape=[3, 3], dilations=[2, 2])), "dilation",
+        graph_of(node("AveragePool", "x", kernel_shape=[3, 3], dilations=[2, 2]), opset=19),
+        "dilation",
     ),
     "every second row": (
         graph_of(node("Slice", "x", "a", "b", "c", "d"), a=np.array([0]), b=np.array([8]),
                  c=np.array([2]), d=np.array([2])),
         "every second",
     ),
-    "grouped upconv": (
-        graph_of(node("ConvTranspose", "x", "w", group=2), w=w(4, 3, 3, 3)), "groups",
+    "a part of the batch": (
+        graph_of(node("Slice", "x", "a", "b", "c"), a=np.array([0]), b=np.array([1]),
+                 c=np.array([0])),
+        "batch",
     ),
     "a computed weight": (
         graph_of(node("GlobalAveragePool", "x", to="g"), node("Conv", "x", "g"),
@@ -430,7 +451,7 @@ def test_a_refusal_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as left:
         main(["decompile", str(path), "-o", str(tmp_path / "net.cnn")])
     assert left.value.code == 2
-    assert "`myDepthToSpace` (DepthToSpace): the language has no word" in capsys.readouterr().err
+    assert "`mySpaceToDepth` (SpaceToDepth): the language has no word" in capsys.readouterr().err
     assert not (tmp_path / "net.cnn").exists()
 
 

@@ -209,6 +209,7 @@ KERAS = {
     "layers.Dropout(0.25)": "dropout 0.25",
     "ZeroPadding2D(((0, 1), (0, 1)))": "zeropad bottom=1 right=1",
     "Cropping2D(2)": "crop 2",
+    "Conv2DTranspose(16, 3, dilation_rate=2)": "upconv 16 3x3 dilation=2 init=glorot_uniform",
     "UpSampling2D((2, 2), interpolation='bilinear')": "upsample 2 bilinear",
     "layers.Reshape((32, 16, 16))": "reshape 16x32x16",
 }  # fmt: skip
@@ -238,6 +239,13 @@ TORCH = {
     "nn.Dropout()": "dropout 0.5",
     "nn.Upsample(scale_factor=2, mode='bilinear')": "upsample 2 bilinear",
     "nn.ZeroPad2d((1, 2, 0, 0))": "zeropad left=1 right=2",
+    "nn.MaxPool2d(3, stride=1, padding=1, dilation=2)": "pool 3 /1 pad=1 dilation=2",
+    "nn.ConvTranspose2d(8, 4, 3, groups=2, dilation=2)": "upconv 4 3x3 dilation=2 groups=2",
+    "nn.PixelShuffle(2)": "pixelshuffle 2",
+    "nn.Upsample(scale_factor=2, mode='bilinear', align_corners=True)": "upsample 2 bilinear align",
+    "nn.UpsamplingBilinear2d(scale_factor=2)": "upsample 2 bilinear align",
+    "nn.ReflectionPad2d((1, 1, 2, 0))": "reflectpad left=1 right=1 top=2",
+    "nn.ReplicationPad2d(3)": "edgepad 3",
     "nn.Identity()": "id",
 }  # fmt: skip
 

@@ -72,10 +72,10 @@ def test_every_field_has_a_doc(word: str, cls: type[Layer]) -> None:
 
 def test_the_whole_vocabulary_is_there() -> None:
     assert " ".join(word for word, _ in LAYERS) == (
-        "add avgpool bn celu clamp concat conv crop dense dropout droppath dwconv elu flatten gap "
-        "gelu gmp gn hsigmoid hswish id in input leaky ln logsigmoid lrn mish mul pool prelu relu "
-        "relu6 reshape residual scale selu shuffle sigmoid silu softmax softplus softsign tanh "
-        "upconv upsample zeropad"
+        "add avgpool bn celu clamp concat conv crop dense dropout droppath dwconv edgepad elu "
+        "flatten gap gelu gmp gn hsigmoid hswish id in input leaky ln logsigmoid lrn mish mul "
+        "pixelshuffle pool prelu reflectpad relu relu6 reshape residual scale selu shuffle "
+        "sigmoid silu slice softmax softplus softsign tanh upconv upsample zeropad"
     )
 
 
@@ -191,6 +191,21 @@ def test_upconv(padding: str, cut: int | None, stride: int) -> None:
         )
 
 
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 3)])
+def test_upconv_groups_and_dilation(groups: int, dilation: tuple[int, int]) -> None:
+    written = f"stride=2x1 pad=1 extra=1x0 groups={groups} dilation={show(dilation)}"
+    agrees(
+        f"input 6x5x4; upconv 12 3x2 {written}",
+        lambda x, weight, bias: F.conv_transpose2d(
+            x, weight, bias, (2, 1), 1, (1, 0), groups, dilation
+        ),
+    )
+    model = cnndsl.parse(f"input 6x5x4; upconv 12 3x2 {written}")
+    assert model.params == 12 * 6 // groups * 6 + 12
+    assert model.macs == 5 * 4 * 6 * 12 // groups * 6
+
+
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
 def test_upconv_same_is_the_gradient_of_conv_same(kernel: int, stride: int) -> None:
@@ -271,6 +286,24 @@ def test_a_pool_may_pad_more_than_half_its_window() -> None:
         "input 2x7x7; pool 3 /1 pad=2",
         lambda x: F.max_pool2d(F.pad(x, (2, 2, 2, 2), value=-torch.inf), 3, 1),
     )
+
+
+@pytest.mark.parametrize("rounding", ["floor", "ceil"])
+@pytest.mark.parametrize(("written", "pads"), [("", 0), ("pad=1", 1), ("pad", 2)])
+def test_a_dilated_pool(written: str, pads: int, rounding: str) -> None:
+    for stride in (1, 2, 3):
+        agrees(
+            f"input 2x11x9; pool 3x2 /{stride} {written} dilation=2x3 {rounding}",
+            lambda x: F.max_pool2d(
+                F.pad(x, (pads,) * 4, value=-torch.inf),
+                (3, 2),
+                stride,
+                dilation=(2, 3),
+                ceil_mode=rounding == "ceil",
+            ),
+        )
+    agrees("input 2x9x9; pool 2 /1 same dilation=3", lambda x: F.max_pool2d(
+        F.pad(x, (1, 2, 1, 2), value=-torch.inf), 2, 1, dilation=3))  # fmt: skip
 
 
 def test_the_stride_of_a_pool_is_its_window() -> None:
@@ -401,11 +434,33 @@ def test_upsample(factor: tuple[int, int], size: str) -> None:
         f"input {size}; upsample {show(factor)} bilinear",
         lambda x: F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False),
     )
+    agrees(
+        f"input {size}; upsample {show(factor)} bilinear align",
+        lambda x: F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True),
+    )
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
 def test_shuffle(groups: int) -> None:
     agrees(f"input 6x4x3; shuffle {groups}", lambda x: F.channel_shuffle(x, groups))
+
+
+def test_slice() -> None:
+    agrees("input 6x4x3; slice 1 4", lambda x: x[:, 1:4])
+    agrees("input 6x4x3; slice 2", lambda x: x[:, 2:])
+    agrees("input 6; slice 0 2; slice 1 end=2", lambda x: x[:, 1:2])
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_pixelshuffle(factor: int) -> None:
+    def tensorflows(x: Any) -> Any:
+        """`depth_to_space`: the channels are a square's place, then c."""
+        n, channels, h, w = x.shape
+        table = x.reshape(n, factor, factor, channels // factor**2, h, w)
+        return table.permute(0, 3, 4, 1, 5, 2).reshape(n, -1, h * factor, w * factor)
+
+    agrees(f"input 36x3x2; pixelshuffle {factor}", lambda x: F.pixel_shuffle(x, factor))
+    agrees(f"input 36x3x2; pixelshuffle {factor} dcr", tensorflows)
 
 
 def test_reshape() -> None:
@@ -420,6 +475,13 @@ def test_zeropad_and_crop() -> None:
     agrees("input 2x5x6; crop 1x2", lambda x: x[:, :, 1:-1, 2:-2])
     agrees("input 2x5x6; crop bottom=2 left=1", lambda x: x[:, :, :-2, 1:])
     agrees("input 2x5x6; crop 0", lambda x: x)
+
+
+@pytest.mark.parametrize(("word", "mode"), [("reflectpad", "reflect"), ("edgepad", "replicate")])
+def test_borders_that_repeat_the_image(word: str, mode: str) -> None:
+    agrees(f"input 2x5x6; {word} 3x2", lambda x: F.pad(x, (2, 2, 3, 3), mode=mode))
+    agrees(f"input 2x5x6; {word} 1 top=0 right=4", lambda x: F.pad(x, (1, 4, 0, 1), mode=mode))
+    agrees(f"input 2x5x6; {word} 0", lambda x: x)
 
 
 def test_merges() -> None:
@@ -464,6 +526,10 @@ def rows_seen(model: cnndsl.Model) -> int:
         "avgpool 2; conv 2 3x1; avgpool 3x1 /2; dwconv 2x1",
         "upsample 2; conv 2 3x1",
         "upsample 2 bilinear",
+        "pool 3x1 /1 dilation=2; conv 2 3x1",
+        "upconv 2 3x1 /2 dilation=2",
+        "conv 4 3x1; pixelshuffle 2; conv 2 2x1",
+        "slice 1; conv 2 3x1 same",
         "conv 2 3x1 /2; upsample 2 bilinear; conv 2 3x1",
         "upsample 1 bilinear; conv 2 3x1",
         "upconv 2 3x1 /2",
@@ -562,6 +628,17 @@ def test_nothing_is_dropped_at_inference(word: str) -> None:
         ("upconv 4 2x2 pad=9", "E201", "leaves nothing"),
         ("conv 4 9x9", "E201", "kernel 9x9 does not fit a 8x8 input"),
         ("conv 4 5x5 dilation=2", "E201", "kernel 5x5 with dilation 2x2 does not fit"),
+        ("pool 3 dilation=4", "E201", "window 9x9 does not fit a 8x8 input"),
+        ("pool 3 dilation=2 pad=5", "E201", "a window would see only padding"),
+        ("slice 0 4; crop 3; pool 2 /1 pad=1 dilation=3", "E201", "would see only padding"),
+        ("upconv 4 2x2 groups=3", "E205", "3 groups do not divide 4 channels"),
+        ("upconv 3 2x2 groups=2", "E205", "2 groups do not divide 3 filters"),
+        ("upsample 2 align", "E108", "`align` is for `bilinear`"),
+        ("slice 2 2", "E205", "channels 2 to 2 are not in an input of 4"),
+        ("slice 0 5", "E205", "channels 0 to 5 are not in an input of 4"),
+        ("slice 4", "E205", "channels 4 to 4 are not in an input of 4"),
+        ("conv 5 1x1; pixelshuffle 2", "E205", "5 channels are no multiple of 2² = 4"),
+        ("reflectpad 8", "E201", "at most 7x7 rows and columns"),
         ("pool 9", "E201", "window 9x9 does not fit a 8x8 input"),
         ("pool 2 pad=2", "E201", "a window would see only padding"),
         ("conv 4 3x3 groups=3", "E205", "3 groups do not divide 4 input channels"),

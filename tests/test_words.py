@@ -100,7 +100,7 @@ def test_every_word_gets_help(kind: str):
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ("maxpool3d 2", "avgpool"), ("attention", "flatten"), ("pixel_shuffle 2", "shuffle"),
+        ("maxpool3d 2", "avgpool"), ("attention", "flatten"), ("pixel_shuffle 2", " shuffle"),
         ("softsign", "softplus"), ("hardtanh", " tanh"), ("MaxPool1d 2", "pool 2"),
         ("conv3d 8 3", "conv 8"), ("lstm 32", "elu"), ("glu", "elu"), ("gelu_tanh", "gelu"),
         ("train { loss binary_crossentropy }", "cross_entropy"), ("train { loss mae }", "mse"),

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import isclose, sqrt
+from math import inf, isclose, sqrt
 from typing import Any
 
 import numpy as np
 
 from cnndsl.decompile.graph import Array, Graph, Op
+from cnndsl.shapes import Pads
 
 Pattern = tuple[Any, ...]
 """An operator's kind, its inputs (a pattern, a number, or a name that stands for a tensor) and
@@ -92,10 +93,23 @@ def _shuffled(graph: Graph, op: Op, match: Match) -> Op | None:
 
 def _counted(graph: Graph, op: Op, match: Match) -> Op | None:
     """Zeros that count in an average."""
-    pads = zero_pads(graph, match.ops["Pad"])
+    pads = _constant_pads(graph, match.ops["Pad"], 0.0)
     if pads is None or (op.attrs.get("count_include_pad") and any(op.attrs.get("pads", ()))):
         return None
     return replace(op, inputs=(match.names["x"],), attrs={**op.attrs, "counted": pads})
+
+
+def _open(graph: Graph, op: Op, match: Match) -> Op | None:
+    """Minus infinity around a max-pool: padding that never wins."""
+    pads = _constant_pads(graph, match.ops["Pad"], -inf)
+    if pads is None or op.attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        return None
+    return replace(op, inputs=(match.names["x"],), attrs={**op.attrs, "open": pads})
+
+
+def _constant_pads(graph: Graph, op: Op, number: float) -> Pads | None:
+    constant = op.attrs.get("mode", "constant") == "constant"
+    return pads_of(graph, op, number) if constant else None
 
 
 RULES: tuple[tuple[Pattern, Rule], ...] = (
@@ -116,6 +130,7 @@ RULES: tuple[tuple[Pattern, Rule], ...] = (
     (("Add", ("Mul", _GROUPS, "w"), "b"), _grouped),
     (("Reshape", ("Transpose", ("Reshape", "x", "s")), "t"), _shuffled),
     (("AveragePool", ("Pad", "x", "...")), _counted),
+    (("MaxPool", ("Pad", "x", "...")), _open),
 )
 
 
@@ -199,14 +214,17 @@ def per_channel(value: Array, channels: int, rank: int) -> Array | None:
     return np.array(np.broadcast_to(value.reshape(-1), (channels,)), np.float32)
 
 
-def zero_pads(graph: Graph, op: Op) -> tuple[int, int, int, int] | None:
-    """Rows and columns of zeros of a Pad of images, in ONNX's order; else None."""
+def pads_of(graph: Graph, op: Op, number: float = 0.0) -> Pads | None:
+    """Rows and columns of a Pad of images, in ONNX's order; None where they are filled with
+    another number, or where it pads other axes or cuts.
+    """
     _, sizes, fill, axes, *_ = (*op.inputs, "", "", "")
-    if op.attrs.get("mode", "constant") != "constant" or axes:
+    if axes:
         return None
-    filled = scalar(graph, fill) if fill else 0.0
+    is_filled = op.attrs.get("mode", "constant") == "constant"
+    filled = (scalar(graph, fill) if fill else 0.0) if is_filled else number
     given = graph.constants.get(sizes)
     pads = [] if given is None else [int(n) for n in given.reshape(-1)]
-    if filled != 0 or len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
+    if filled != number or len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
         return None
     return pads[2], pads[3], pads[6], pads[7]

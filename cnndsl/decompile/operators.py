@@ -220,7 +220,7 @@ def _global(r: Reader, op: Op) -> int:
 def _resize(r: Reader, op: Op) -> int:
     """Integer factors; several spellings of ONNX mean the same for these."""
     x, (channels, height, width) = r.image(op)
-    mode = _mode(op)
+    mode, align = _mode(op)
     made = r.graph.shapes.get(op.output, (0, 0, 0, 0))
     factor = made[2] // height, made[3] // width
     if made != (r.graph.batch, channels, height * factor[0], width * factor[1]) or 0 in factor:
@@ -229,7 +229,7 @@ def _resize(r: Reader, op: Op) -> int:
     plain = op.attrs.get("keep_aspect_ratio_policy", "stretch") == "stretch"
     if not plain or (scales is not None and scales.size and tuple(scales) != (1, 1, *factor)):
         op.refuse("`upsample` enlarges by whole factors")
-    return r.add(op, Upsample(factor, mode), x)
+    return r.add(op, Upsample(factor, mode, align), x)
 
 
 _NEAREST = {
@@ -239,12 +239,15 @@ _NEAREST = {
 }  # fmt: skip
 
 
-def _mode(op: Op) -> str:
+def _mode(op: Op) -> tuple[str, bool]:
+    """The interpolation, and whether it goes from corner to corner."""
     mode = op.attrs.get("mode", "nearest")
     where = op.attrs.get("coordinate_transformation_mode", "half_pixel")
     rounding = op.attrs.get("nearest_mode", "round_prefer_floor")
     if mode == "nearest" and (where, rounding) in _NEAREST:
-        return "nearest"
+        return "nearest", False
     if mode == "linear" and where in ("half_pixel", "pytorch_half_pixel"):
-        return "bilinear"
+        return "bilinear", False
+    if mode == "linear" and where == "align_corners":
+        return "bilinear", True
     op.refuse(f"`upsample` has no {mode} of {where} ({rounding})")

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from cnndsl.decompile.fuse import zero_pads
 from cnndsl.decompile.graph import Array, Op
 from cnndsl.decompile.reader import Reader, reads
+from cnndsl.decompile.rearrange import sides
 from cnndsl.layers.conv import Conv, DepthwiseConv
 from cnndsl.layers.pool import AveragePool, MaxPool
-from cnndsl.layers.rearrange import Crop, ZeroPad
+from cnndsl.layers.rearrange import ZeroPad
 from cnndsl.layers.upconv import TransposedConv
-from cnndsl.shapes import Pads, Pair, pads_1d, window_1d
+from cnndsl.shapes import Pads, Pair, pads_1d, reach, window_1d
 
 _NONE: Pads = (0, 0, 0, 0)
 
@@ -80,15 +80,13 @@ def _upconv(r: Reader, op: Op) -> int:
     x, _ = r.image(op)
     weight, bias = r.weight(op, 1, 4), r.array(op, 2)
     stride, extra = _pair(op, "strides"), _pair(op, "output_padding", (0, 0))
-    auto = op.attrs.get("auto_pad", "NOTSET")
-    if op.attrs.get("group", 1) != 1 or _pair(op, "dilations") != (1, 1):
-        op.refuse("`upconv` has neither groups nor dilation")
+    auto, groups = op.attrs.get("auto_pad", "NOTSET"), op.attrs.get("group", 1)
     if "output_shape" in op.attrs or auto not in ("NOTSET", "VALID"):
         op.refuse("output_shape and auto_pad are not read; write pads and output_padding")
     pads = op.attrs.get("pads", _NONE) if auto == "NOTSET" else _NONE
     plain = TransposedConv(
-        weight.shape[1], _pair(op, "kernel_shape", weight.shape[2:]), stride=stride,
-        bias=bias is not None, extra=extra,
+        weight.shape[1] * groups, _pair(op, "kernel_shape", weight.shape[2:]), stride=stride,
+        bias=bias is not None, extra=extra, dilation=_pair(op, "dilations"), groups=groups,
     )  # fmt: skip
     candidates = [*_spellings(plain, pads), replace(plain, padding="same", extra=(0, 0))]
     found = [s for s in candidates if _cut(s) == (pads, extra)]
@@ -106,14 +104,16 @@ def _cut(layer: TransposedConv) -> tuple[Pads, Pair]:
 def _pool(r: Reader, op: Op) -> int:
     """Zeros that count and zeros that do not are told apart; overhang of `ceil` never counts."""
     x, shape = r.image(op)
-    if any(op.outputs[1:]) or _pair(op, "dilations") != (1, 1):
-        op.refuse("`pool` gives no indices and has no dilation")
+    dilation = _pair(op, "dilations")
+    if any(op.outputs[1:]) or (op.kind == "AveragePool" and dilation != (1, 1)):
+        op.refuse("`pool` gives no indices, and `avgpool` has no dilation")
     kernel, stride = _pair(op, "kernel_shape"), _pair(op, "strides")
-    pads = _pads(op, shape[1:], kernel, stride, (1, 1))
+    pads = _plus(_pads(op, shape[1:], kernel, stride, dilation), op.attrs.get("open", _NONE))
     before, past = op.attrs.get("counted", _NONE), _NONE
     padded = (shape[1] + before[0] + before[2], shape[2] + before[1] + before[3])
     if op.attrs.get("ceil_mode", 0):
-        past = _overhang(padded, kernel, stride, pads)
+        spans = reach(kernel[0], dilation[0]), reach(kernel[1], dilation[1])
+        past = _overhang(padded, spans, stride, pads)
     included = bool(op.attrs.get("count_include_pad", 0))
     counted, free = (_plus(before, pads), past) if included else (before, _plus(pads, past))
     layer = _spelt(op, shape, counted, free)
@@ -131,7 +131,7 @@ def _spelt(
     """The pool with exactly these zeros that count in a mean, and these that do not."""
     kernel, stride = _pair(op, "kernel_shape"), _pair(op, "strides")
     given: dict[str, Any] = {"kernel": kernel, "stride": None if stride == kernel else stride}
-    kinds: list[Any] = [MaxPool(**given)]
+    kinds: list[Any] = [MaxPool(**given, dilation=_pair(op, "dilations"))]
     if op.kind == "AveragePool":
         kinds = [AveragePool(**given), AveragePool(**given, counting=False)]
     rounded = [replace(kind, rounding="ceil") for kind in kinds]
@@ -162,43 +162,5 @@ def _zeros_of(layer: MaxPool | AveragePool, shape: tuple[int, int, int]) -> tupl
     return _NONE, _plus(pads, past)
 
 
-@reads("Pad")
-def _pad(r: Reader, op: Op) -> int:
-    x, _ = r.image(op)
-    pads = zero_pads(r.graph, op)
-    if pads is None:
-        op.refuse("only constant zeros around the image have a word, `zeropad`")
-    return r.add(op, _zeros(pads), x) if any(pads) else x
-
-
 def _zeros(pads: Pads) -> ZeroPad:
-    return ZeroPad(*_sides(pads))
-
-
-def _sides(pads: Pads) -> tuple[Pair, int | None, int | None, int | None, int | None]:
-    """The fields of a border: one size where it will do, else the sides that are not 0."""
-    if pads[:2] == pads[2:]:
-        return pads[:2], None, None, None, None
-    top, left, bottom, right = (n or None for n in pads)
-    return (0, 0), top, left, bottom, right
-
-
-@reads("Slice")
-def _slice(r: Reader, op: Op) -> int:
-    """A cut of the borders."""
-    x, shape = r.image(op)
-    starts, ends = r.weight(op, 1, 1), r.weight(op, 2, 1)
-    axes, steps = r.array(op, 3, 1), r.array(op, 4, 1)
-    along = range(len(starts)) if axes is None else [int(a) % 4 for a in axes]
-    if not len(along) == len(starts) == len(ends):
-        op.refuse("has more starts, ends or axes than others")
-    sides = dict[int, Pair]()
-    for axis, start, end in zip(along, starts.tolist(), ends.tolist(), strict=True):
-        if axis not in (2, 3):
-            op.refuse("only the borders of images can be cut, with `crop`")
-        first, last, _ = slice(start, end).indices(shape[axis - 1])
-        sides[axis] = first, shape[axis - 1] - last
-    if steps is not None and any(s != 1 for s in steps):
-        op.refuse("takes every second row or column; `crop` takes all")
-    (top, bottom), (left, right) = sides.get(2, (0, 0)), sides.get(3, (0, 0))
-    return r.add(op, Crop(*_sides((top, left, bottom, right))), x)
+    return ZeroPad(*sides(pads))

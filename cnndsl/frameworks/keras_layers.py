@@ -117,16 +117,16 @@ def separable(a: Arguments) -> str:
 def transposed(a: Arguments) -> str:
     """`upconv 32 2x2 /2`; with `valid`, Keras fills up to the stride, here that is `extra`."""
     kernel, steps = a.pair("kernel_size"), a.pair("strides", (1, 1))
-    a.only("dilation_rate", (1, 1), 1)
     a.only("output_padding", None)
-    a.only("groups", 1)
     padding = _padding(a)
+    spread = a.pair("dilation_rate", (1, 1))
     extra = ""
     if "same" not in padding and all(isinstance(n, int) for n in (*kernel, *steps)):
         missing = max(0, steps[0] - kernel[0]), max(0, steps[1] - kernel[1])
         extra = key("extra", short(missing), "0")
     head = f"upconv {number(a.number('filters'))} {size(kernel)}{padding}{stride(steps)}"
-    return head + extra + _bias(a) + activation(a) + _init(a, "he_normal") + _l2(a)
+    more = key("dilation", short(spread), "1") + key("groups", a.number("groups", 1), 1)
+    return head + extra + more + _bias(a) + activation(a) + _init(a, "he_normal") + _l2(a)
 
 
 def _pool(a: Arguments, word: str) -> str:

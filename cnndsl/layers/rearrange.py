@@ -1,9 +1,9 @@
 """Layers without arithmetic: `id`, `reshape`, `shuffle`, `upsample`, `zeropad`, `crop`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
-from cnndsl.fields import arg, key, word
+from cnndsl.fields import arg, flag, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, Window, image, sample, squarish
@@ -104,19 +104,27 @@ class Upsample(Layer, word="upsample"):
     """Enlarges the map by whole factors, without weights.
 
     x: (N, C, H, W) → y: (N, C, f·H, f·W). `bilinear` takes pixel centres (PyTorch's
-    align_corners=False).
+    align_corners=False); with `align`, corners stay corners (align_corners=True).
 
         input 64x8x8
         upsample 2                 # 64x16x16
         upsample 2 bilinear
+        upsample 2 bilinear align
     """
 
     factor: Pair = arg("pair", low=1, doc="enlargement, height x width")
     mode: str = word("nearest", "bilinear", default="nearest", doc="interpolation")
+    align: bool = flag("align", doc="whether `bilinear` goes from corner to corner")
 
     def shape(self, x: Shape) -> Shape:
         """(C, f·H, f·W)."""
         channels, height, width = image(x, "upsample")
+        if self.align and self.mode == "nearest":
+            raise Reject(
+                "E108", "`align` is for `bilinear`, and this is `nearest`", arg="align",
+                help=f"write `upsample {show(self.factor)} bilinear align`, or leave `align` out",
+                assume=replace(self, align=False).shape(x), mend=Field("align", "bilinear align"),
+            )  # fmt: skip
         return (channels, height * self.factor[0], width * self.factor[1])
 
     def window(self, x: Shape) -> Window:
@@ -131,8 +139,9 @@ class Upsample(Layer, word="upsample"):
 
         scales = e.tape.const(np.array([1, 1, *self.factor], np.float32))
         if self.mode == "bilinear":
+            where = "align_corners" if self.align else "half_pixel"
             return e.op("Resize", x, None, scales, mode="linear",
-                        coordinate_transformation_mode="half_pixel")  # fmt: skip
+                        coordinate_transformation_mode=where)  # fmt: skip
         return e.op("Resize", x, None, scales, mode="nearest", nearest_mode="floor",
                     coordinate_transformation_mode="asymmetric")  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Transposed convolution: `upconv`."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from cnndsl import init
 from cnndsl.fields import arg, flag, key, word
@@ -10,22 +10,24 @@ from cnndsl.graph.tape import Value
 from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject, Window, image, sole_padding
 from cnndsl.layers.conv import without_bias
+from cnndsl.layers.groups import check_groups
 from cnndsl.layers.mend import Field
-from cnndsl.shapes import Pair, Shape, short, show, transposed_1d
+from cnndsl.shapes import Pair, Shape, reach, short, show, transposed_1d
 
 
 @dataclass(frozen=True)
 class TransposedConv(Layer, word="upconv"):
     """Transposed convolution: enlarges the map with learned kernels.
 
-    x: (N, C, H, W) → y: (N, filters, (H−1)·s − 2·p + k, …)
+    x: (N, C, H, W) → y: (N, filters, (H−1)·s − 2·p + (k−1)·d + 1, …)
 
     `same` gives size · stride (Keras), `pad` and `pad=n` cut k//2 or n rows on every side
-    (PyTorch's `padding`), `extra=n` adds n at the end (PyTorch's `output_padding`).
+    (PyTorch's `padding`), `extra=n` adds n at the end (PyTorch's `output_padding`). A dilated
+    kernel spans (k−1)·d + 1 rows.
 
     Initialisation: He et al. 2015, arXiv:1502.01852; bias 0.
     Source: Zeiler et al. 2010, Deconvolutional Networks; Dumoulin & Visin, arXiv:1603.07285.
-    Cost: filters · C · k² multiply-accumulates an input position.
+    Cost: filters · C / groups · k² multiply-accumulates an input position.
 
         input 64x8x8
         upconv 32 2x2 /2           # 32x16x16
@@ -39,12 +41,14 @@ class TransposedConv(Layer, word="upconv"):
     stride: Pair = key("pair", default=(1, 1), low=1, doc="enlargement")
     pads: Pair | None = key("pair", name="pad", low=0, doc="rows and columns cut on every side")
     extra: Pair = key("pair", default=(0, 0), low=0, doc="rows and columns added at the end")
+    dilation: Pair = key("pair", default=(1, 1), low=1, doc="step between kernel taps")
+    groups: int = key("int", default=1, low=1, doc="groups of channels that do not see each other")
     init: str = key("choice", default="he_normal", choices=init.NAMES, doc="initialiser")
     l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
 
     def axis(self, axis: int) -> tuple[Pair, int]:
         """Pads before and after, and the output padding, of one axis."""
-        k, s = self.kernel[axis], self.stride[axis]
+        k, s = reach(self.kernel[axis], self.dilation[axis]), self.stride[axis]
         if self.pads is not None:
             return (self.pads[axis], self.pads[axis]), self.extra[axis]
         if self.padding == "same":
@@ -58,10 +62,12 @@ class TransposedConv(Layer, word="upconv"):
         _, *size = image(x, "upconv")
         sole_padding(self, x)
         self._check_extra(x)
+        counts = {"channels": x[0], "filters": self.filters}
+        check_groups(self.groups, counts, "groups={}", (self.filters, *size))
         axes = [self.axis(i) for i in range(2)]
         out = [
-            transposed_1d(size[i], self.kernel[i], self.stride[i], axes[i][0], 1, axes[i][1])
-            for i in range(2)
+            transposed_1d(size[i], self.kernel[i], self.stride[i], pads, self.dilation[i], extra)
+            for i, (pads, extra) in enumerate(axes)
         ]
         if min(out) < 1:
             field = "padding" if self.pads is None else "pads"
@@ -75,8 +81,8 @@ class TransposedConv(Layer, word="upconv"):
     def _most_pads(self, size: list[int]) -> Pair:
         """How many rows and columns can be cut on every side."""
         uncut = [
-            transposed_1d(n, k, s, (0, 0), 1, e)
-            for n, k, s, e in zip(size, self.kernel, self.stride, self.extra, strict=True)
+            transposed_1d(size[i], self.kernel[i], self.stride[i], (0, 0), self.dilation[i], extra)
+            for i, extra in enumerate(self.extra)
         ]
         now = [self.axis(i)[0][0] for i in range(2)]
         return min(now[0], (uncut[0] - 1) // 2), min(now[1], (uncut[1] - 1) // 2)
@@ -104,21 +110,24 @@ class TransposedConv(Layer, word="upconv"):
         return Field("stride", f"/{max(self.extra) + 1}")
 
     def params(self, x: Shape) -> tuple[Param, ...]:
-        """weight (C, filters, kh, kw) and bias (filters)."""
+        """weight (C, filters / groups, kh, kw) and bias (filters)."""
         area = self.kernel[0] * self.kernel[1]
-        fans = Fans(x[0] * area, self.filters * area)
-        shape = (x[0], self.filters, *self.kernel)
+        filters = self.filters // self.groups
+        fans = Fans(x[0] // self.groups * area, filters * area)
+        shape = (x[0], filters, *self.kernel)
         weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
         bias = () if self.bias is False else (Param("bias", (self.filters,), ZEROS),)
         return (weight, *bias)
 
     def macs(self, x: Shape, y: Shape) -> int:
-        """filters · C · kh · kw · H · W."""
-        return x[0] * x[1] * x[2] * self.filters * self.kernel[0] * self.kernel[1]
+        """filters · C / groups · kh · kw · H · W."""
+        pairs = x[0] * self.filters // self.groups
+        return pairs * x[1] * x[2] * self.kernel[0] * self.kernel[1]
 
     def window(self, x: Shape) -> Window:
         """Kernel over stride; the map grows."""
-        k, s = self.kernel, self.stride
+        s = self.stride
+        k = [reach(self.kernel[i], self.dilation[i]) for i in range(2)]
         return Window((-(-k[0] // s[0]), -(-k[1] // s[1])), (1 / s[0], 1 / s[1]))
 
     def before(self, words: tuple[str, ...]) -> Self:
@@ -129,7 +138,9 @@ class TransposedConv(Layer, word="upconv"):
         """One ConvTranspose."""
         (rows, below), (columns, beside) = self.axis(0), self.axis(1)
         weights = [e.param("weight"), *([] if self.bias is False else [e.param("bias")])]
+        more: dict[str, Any] = {} if self.groups == 1 else {"group": self.groups}
+        more |= {} if self.dilation == (1, 1) else {"dilations": self.dilation}
         return e.op(
             "ConvTranspose", x, *weights, kernel_shape=self.kernel, strides=self.stride,
-            pads=(rows[0], columns[0], rows[1], columns[1]), output_padding=(below, beside),
+            pads=(rows[0], columns[0], rows[1], columns[1]), output_padding=(below, beside), **more,
         )  # fmt: skip

@@ -23,7 +23,11 @@ Weights = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 def _out(node: Node, image: PackedImage) -> tuple[int, int]:
     a = node.attrs
     ceil = bool(a.get("ceil_mode", 0))
-    return window_2d(image.size, a["kernel_shape"], a["strides"], a["pads"], (1, 1), ceil)
+    return window_2d(image.size, a["kernel_shape"], a["strides"], a["pads"], _dilation(node), ceil)
+
+
+def _dilation(node: Node) -> tuple[int, int]:
+    return node.attrs.get("dilations", (1, 1))
 
 
 def _windows(
@@ -36,7 +40,7 @@ def _windows(
     """
     out, a = _out(node, image), node.attrs
     start = (-a["pads"][0], -a["pads"][1])
-    index = window_slots(image, a["kernel_shape"], a["strides"], (1, 1), start, out)
+    index = window_slots(image, a["kernel_shape"], a["strides"], _dilation(node), start, out)
     order = np.argsort(index[0], kind="stable")
     index = index[:, order]
     taps, count = index.shape
@@ -129,7 +133,8 @@ def _resize(lowering: Lowering, node: Node) -> "Representation | list[Representa
         pixels = order // out[1] // down * width + order % out[1] // across
         value = gather(lowering.tape, image.value, image.slots()[pixels])
     else:
-        weights = _bilinear(height, down), _bilinear(width, across)
+        align = node.attrs["coordinate_transformation_mode"] == "align_corners"
+        weights = _bilinear(height, down, align), _bilinear(width, across, align)
         value = _interpolated(lowering.tape, image, *weights)
     return PackedImage(value, order, out)
 
@@ -146,9 +151,13 @@ def _interpolated(tape: Tape, image: PackedImage, down: Weights, across: Weights
     return tape.reshape(y, len(down) * len(across), image.batch, image.channels)
 
 
-def _bilinear(size: int, factor: int) -> Weights:
-    """[factor·size, size]: the weights of each output pixel, at pixel centres."""
+def _bilinear(size: int, factor: int, align: bool) -> Weights:
+    """[factor·size, size]: the weights of each output pixel, at pixel centres or from corner to
+    corner.
+    """
     centre = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+    if align:
+        centre = np.linspace(0, size - 1, size * factor)
     low = np.floor(centre).astype(int)
     high, share = np.minimum(low + 1, size - 1), centre - low
     weights = np.zeros((size * factor, size))

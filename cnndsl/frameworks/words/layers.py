@@ -73,15 +73,20 @@ skip skipconnection residualblock resblock skipadd = residual
 squeezeexcite squeezeexcitation se semodule selayer seblock squeezeandexcitation effectivesemodule = | it is a gate: `mul { id | gap; conv 8 1x1 relu; conv 32 1x1 sigmoid }`
 basicblock bottleneck bottleneckblock invertedresidual mbconv convnextblock denseblock inception inceptionmodule ghostmodule fire firemodule c2f c3 csp c3k2 = | it is a block of your own: `block name(c) { … }`; `cnndsl init` has nets made of such blocks
 upsampling2d upsampling upsample2d interpolate resize upsamplinglayer upsamplingnearest2d nearestupsample = upsample
-upsamplingbilinear2d = upsample | PyTorch's aligns the corners: `upsample 2 bilinear`, with `align` where it is known
+upsamplingbilinear2d = upsample | PyTorch's aligns the corners: `upsample 2 bilinear align`
 upsampling1d upsampling3d = | images have two sides; the nearest is `upsample`, which enlarges both
-pixelshuffle depthtospace subpixel subpixelconv = pixelshuffle | there is no depth-to-space: `upsample 2` enlarges, so does `upconv`
+pixelshuffle subpixel subpixelconv = pixelshuffle
+depthtospace = pixelshuffle | the order is PyTorch's; `pixelshuffle 2 dcr` is TensorFlow's
 pixelunshuffle spacetodepth reorg focus = | the nearest is `conv 64 2x2 /2`, which learns what to take from each square
 channelshuffle shufflechannel = shuffle
 zeropadding2d zeropad2d constantpad2d padding2d padlayer = zeropad
 zeropadding1d zeropad1d zeropadding3d zeropad3d constantpad1d constantpad3d = | images have two sides: `zeropad left=1 right=1`
-reflectionpad2d reflectionpad1d reflectionpad3d replicationpad2d replicationpad1d replicationpad3d circularpad2d circularpad1d circularpad3d reflectionpadding2d = | borders are zeros; the nearest is `zeropad`
-cropping2d centercrop slice croplayer = crop
+reflectionpad2d reflectionpadding2d mirrorpad reflectpad2d = reflectpad
+replicationpad2d replicatepad edgepad2d = edgepad
+reflectionpad1d reflectionpad3d replicationpad1d replicationpad3d = | images have two sides: `reflectpad left=1 right=1`, `edgepad left=1 right=1`
+circularpad2d circularpad1d circularpad3d = | images do not go round; the nearest is `reflectpad`, which mirrors them
+cropping2d centercrop croplayer = crop
+chunk narrow channelsplit slicechannel slicelayer stridedslice = slice | each part is a slice: `slice 0 16` and `slice 16`
 cropping1d cropping3d = | images have two sides: `crop left=1 right=1`
 view reshapelayer unflatten = reshape
 permute transpose movedim swapaxes rearrange squeeze unsqueeze expanddims expand repeatvector tile broadcast = | axes keep their order, channels x height x width; the nearest is `reshape`, which keeps the values' order

@@ -121,12 +121,20 @@ def _pad(call: Call) -> list[Dims]:
 
 
 def _without_borders(g: Grad) -> Expr:
-    """dx = dy without its borders."""
+    """dx = dy without its borders; borders that repeat the image are lowered to gathers before."""
+    assert g.attr("mode", "constant") == "constant", "Pad that repeats the image"
     pads, rank = g.ints(1), len(g.x.shape)
     ends = [pads[i] + int(d) for i, d in enumerate(g.x.shape)]
     axes = g.tape.ints(range(rank))
     return g.dy.op("Slice", g.tape.ints(pads[:rank]), g.tape.ints(ends), axes)
 
 
+def _depth_to_space(call: Call) -> list[Dims]:
+    n, c, h, w = call.shape()
+    side = call.attrs["blocksize"]
+    return [(n, int(c) // side**2, int(h) * side, int(w) * side)]
+
+
+define("DepthToSpace", _depth_to_space)
 define("Slice", _slice, Trait.NONE, _among_zeros)
 define("Pad", _pad, Trait.NONE, _without_borders)
