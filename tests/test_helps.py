@@ -39,7 +39,8 @@ SHAPES = {
     ("pool 3 dilation=16",): (
         "use a window of at most 2x2, or leave this `pool` out", ("pool 2 dilation=16",)),
     ("upsample 2 align",): (
-        "write `upsample 2x2 bilinear align`, or leave `align` out", ("upsample 2 bilinear align",)),
+        "write `upsample 2x2 bilinear align`, or leave `align` out",
+        ("upsample 2 bilinear align",)),
     ("conv 5 1x1; pixelshuffle 2",): (
         "write `conv 8 1x1` before it", ("conv 5 1x1; conv 8 1x1; pixelshuffle 2",)),
     ("slice 1 4",): ("write `slice start end` with 0 ≤ start < end ≤ 3", ("slice 1 3",)),
