@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from cnndsl.frameworks import jax_layers, keras_rearrange, torch_layers
+from cnndsl.frameworks import jax_layers, keras_rearrange, torch_rearrange
 from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
 from cnndsl.frameworks.registry import Table
 from cnndsl.frameworks.values import Call
@@ -11,7 +11,7 @@ from cnndsl.frameworks.words import lookup
 
 KERAS, TORCH, JAX = "Keras", "PyTorch", "JAX"
 _TABLES: dict[str, Table] = {
-    KERAS: keras_rearrange.LAYERS, TORCH: torch_layers.LAYERS, JAX: jax_layers.LAYERS,
+    KERAS: keras_rearrange.LAYERS, TORCH: torch_rearrange.LAYERS, JAX: jax_layers.LAYERS,
 }  # fmt: skip
 _PREFIXES = {
     KERAS: {"keras", "layers", "tf", "tensorflow", "tfl", "L", "models", "optimizers"},

@@ -1,6 +1,6 @@
 """Functions of tensors in PyTorch, TensorFlow and JAX, `F.relu(x)`, in our words."""
 
-from cnndsl.frameworks import jax_layers, torch_layers
+from cnndsl.frameworks import jax_layers, torch_rearrange
 from cnndsl.frameworks.arguments import NoCounterpart
 from cnndsl.frameworks.values import Call, Value, parts_of
 
@@ -45,7 +45,7 @@ def function(path: str, arguments: tuple[Value, ...], keywords: dict[str, Value]
     if name == "softmax":
         return "softmax"
     given = {key: value for key, value in keywords.items() if key not in _SILENT}
-    return torch_layers.LAYERS.written(Call(_AS_MODULES[name], arguments, given))
+    return torch_rearrange.LAYERS.written(Call(_AS_MODULES[name], arguments, given))
 
 
 def _shaped(name: str, arguments: tuple[Value, ...], keywords: dict[str, Value]) -> str:
