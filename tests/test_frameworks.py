@@ -209,7 +209,7 @@ KERAS = {
     "layers.Dropout(0.25)": "dropout 0.25",
     "ZeroPadding2D(((0, 1), (0, 1)))": "zeropad bottom=1 right=1",
     "Cropping2D(2)": "crop 2",
-    "Conv2DTranspose(16, 3, dilation_rate=2)": "upconv 16 3x3 dilation=2 init=glorot_uniform",
+    "Conv2DTranspose(16, 3, dilation_rate=2)": "upconv 16 3x3 dilation=2",
     "UpSampling2D((2, 2), interpolation='bilinear')": "upsample 2 bilinear",
     "layers.Reshape((32, 16, 16))": "reshape 16x32x16",
 }  # fmt: skip
