@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
+from helps import TABLE as HELPS
 
 from cnndsl import limits
 from cnndsl.api import load
@@ -206,6 +207,15 @@ def bounds(_: str) -> str:
     return _table(["at most", "of", "error"], rows)
 
 
+def helps(_: str) -> str:
+    """Wrong lines, their help and what it makes of them."""
+    rows = [
+        [f"`{' ⏎ '.join(lines)}`", said, f"`{' ⏎ '.join(mended)}`"]
+        for lines, (said, mended) in HELPS.items()
+    ]
+    return _table(["Written", "Help", "With it"], rows)
+
+
 TABLES: dict[str, Callable[[str], str]] = {
     "layers": layers,
     "settings": settings,
@@ -213,6 +223,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "augment": augment,
     "options": options,
     "bounds": bounds,
+    "helps": helps,
 }
 
 
