@@ -259,7 +259,9 @@ def graph_of(
 
 
 def node(kind: str, *inputs: str, to: str = "y", **attributes: Any) -> onnx.NodeProto:
-    return helper.make_node(kind, list(inputs), [to], name=f"my{kind}", **attributes)
+    return helper.make_node(
+        kind, list(inputs), [to], name=f"my{kind}" if to == "y" else f"{to}{kind}", **attributes
+    )
 
 
 def w(*shape: int) -> Any:
@@ -308,6 +310,44 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
         graph_of(node("GroupNormalization", "x", "w", "b", num_groups=2), opset=21, w=w(4), b=w(4)),
         "gn 2\n",
     ),
+    "a constant added": (graph_of(node("Add", "x", "k"), k=w(4, 1, 1)), "bn\n"),
+    "a norm as factors and sums": (
+        graph_of(node("Mul", "x", "k", to="m"), node("Add", "b", "m"), k=w(4, 1, 1),
+                 b=w(1, 4, 1, 1)),
+        "bn\n",
+    ),
+    "mean and deviation": (
+        graph_of(node("Sub", "x", "m", to="a"), node("Div", "a", "s"), m=w(4, 1, 1), s=0.25),
+        "bn\n",
+    ),
+    "taken from a constant": (graph_of(node("Sub", "k", "x"), k=1.0), "bn\n"),
+    "a quotient": (graph_of(node("Div", "x", "k"), k=4.0), "scale 0.25\n"),
+    "another slope": (graph_of(node("HardSigmoid", "x", alpha=0.2)), "scale 1.2 hsigmoid\n"),
+    "another cut": (graph_of(node("Clip", "x", "l", "k"), l=-2.0, k=1.0), "clamp low=-2\n"),
+    "an old opset": (graph_of(node("Relu", "x"), opset=11), "relu\n"),
+    "a product of channels last": (
+        graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]),
+                 node("MatMul", "t", "w", to="m"),
+                 node("Add", "m", "b", to="a"), node("Relu", "a", to="r"),
+                 node("Transpose", "r", perm=[0, 3, 1, 2]), w=w(4, 6), b=w(6)),
+        "conv 6 1x1 relu\n",
+    ),
+    "a norm of channels last": (
+        graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]),
+                 node("LayerNormalization", "t", "w", "b", to="n"), node("Relu", "n", to="r"),
+                 node("Transpose", "r", perm=[0, 3, 1, 2]), w=w(4), b=w(4)),
+        "ln relu\n",
+    ),
+    "a row of channels last": (
+        graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]), node("Flatten", "t", to="f"),
+                 node("Dropout", "f", to="d"), node("Gemm", "d", "w", transB=1), w=w(3, 256)),
+        "flatten\ndense 3 nobias\n",
+    ),
+    "a mean of channels last": (
+        graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]),
+                 node("ReduceMean", "t", axes=[1, 2], keepdims=0)),
+        "gap\nflatten\n",
+    ),
     "what nobody reads": (
         graph_of(node("Einsum", "x", to="e", equation="abcd->ab"), node("Relu", "x")), "relu\n",
     ),
@@ -325,13 +365,59 @@ def test_a_graph_is_written_as(name: str) -> None:
     assert error(run(again(found), x)["output"], before) <= 1e-6
 
 
+def test_an_input_of_channels_last_is_taken_with_them_first() -> None:
+    model = graph_of(
+        node("Mul", "x", "k", to="m"), node("Transpose", "m", to="t", perm=[0, 3, 1, 2]),
+        node("Conv", "t", "w"), shape=(1, 8, 8, 3), k=2.0, w=w(4, 3, 3, 3),
+    )  # fmt: skip
+    found = from_graph(model)
+    assert found.notes == ("the input is taken as 3x8x8, channels first",)
+    x = random_array(1, 8, 8, 3)
+    (before,) = session(model).run(None, {"x": x})
+    ours = run(again(found), np.ascontiguousarray(x.transpose(0, 3, 1, 2)))["output"]
+    assert error(ours, before) <= 1e-6
+
+
+def test_the_scaling_of_uint8_images_is_preprocessing() -> None:
+    model = graph_of(
+        node("Cast", "x", to="c"), node("Sub", "c", "m", to="s"), node("Div", "s", "d", to="n"),
+        node("Conv", "n", "w"), shape=(1, 3, 8, 8), m=127.5, d=255.0, w=w(4, 3, 3, 3),
+    )  # fmt: skip
+    model.graph.node[0].attribute.append(helper.make_attribute("to", TensorProto.FLOAT))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    found = from_graph(model)
+    assert (found.info.mean, found.info.std) == ((0.5,), (1.0,))
+    assert found.text == "input 3x8x8\nconv 4 3x3 nobias\n"
+
+
+def test_outputs_that_are_no_scores_are_left_out_and_named() -> None:
+    model = graph_of(node("GlobalAveragePool", "x", to="g"), node("Flatten", "g", to="f"),
+                     node("Dropout", "f"), node("ArgMax", "y", to="label", axis=1))  # fmt: skip
+    model.graph.node[2].output.append("mask")
+    scores = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    model.graph.output.append(scores)
+    found = from_graph(model)
+    assert found.text == "input 4x8x8\ngap\nflatten\n"
+    assert found.notes == ("the output `label` (ArgMax) is left out: a spec has scores only",)
+
+
+def test_an_open_size_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = graph_of(node("Conv", "x", "w"), shape=("N", 3, "H", "W"), w=w(4, 3, 3, 3))
+    ends = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4, None, None])
+    model.graph.output[0].CopyFrom(ends)
+    file = tmp_path / "open.onnx"
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="--size HxW gives it one"):
+        group.main(["decompile", str(file)], standalone_mode=False)
+    group.main(["decompile", str(file), "--size", "8x9"], standalone_mode=False)
+    assert capsys.readouterr().out == "input 3x8x9\nconv 4 3x3 nobias\n"
+
+
 REFUSED: dict[str, tuple[ModelProto, str]] = {
     "an operator": (graph_of(node("SpaceToDepth", "x", blocksize=2)), "no word"),
     "what is supported": (graph_of(node("Sin", "x")), "supported are: Add, AveragePool, Batch"),
-    "a constant added": (graph_of(node("Add", "x", "k"), k=w(4, 1, 1)), "constant"),
     "a bias of rows": (graph_of(node("Mul", "x", "k"), k=w(8, 1)), "each channel"),
-    "another slope": (graph_of(node("HardSigmoid", "x", alpha=0.2)), "slope of 1/6"),
-    "another cut": (graph_of(node("Clip", "x", "", "k"), k=1.0), "relu6"),
     "the other gelu": (graph_of(node("Gelu", "x", approximate="tanh"), opset=20), "exact"),
     "softmax of rows": (graph_of(node("Softmax", "x", axis=-1)), "channels"),
     "rows joined": (graph_of(node("Concat", "x", "x", axis=2)), "joins channels"),
@@ -375,7 +461,6 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
                  shape=(1, 4, 8, 8)),
         "computed",
     ),
-    "an old opset": (graph_of(node("Relu", "x"), opset=11), "opset 11"),
     "the batch as a number": (
         graph_of(node("Shape", "x", to="s"), node("Gather", "s", "i", to="g"),
                  helper.make_node("Cast", ["g"], ["c"], name="myCast", to=1),

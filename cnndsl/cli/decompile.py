@@ -9,6 +9,15 @@ from cnndsl.passes.includes import normal, says
 from cnndsl.source import UserError, printable
 
 
+def _size(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise click.BadParameter("write height and width: 224x224")
+    return int(height), int(width)
+
+
 @click.command("decompile")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .cnn file; else printed.")
@@ -16,22 +25,28 @@ from cnndsl.source import UserError, printable
               help="Write the weights, too: a .safetensors file.")  # fmt: skip
 @click.option("--graph", is_flag=True,
               help="Read the operators, though the file carries its source.")  # fmt: skip
+@click.option("--size", metavar="HxW", callback=_size,
+              help="Height and width of the images, where the file leaves them open.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Write over a spec that is there.")
 def command(
-    model: Path, output: Path | None, weights: Path | None, graph: bool, force: bool
-) -> None:
+    model: Path, output: Path | None, weights: Path | None, graph: bool,
+    size: tuple[int, int] | None, force: bool,
+) -> None:  # fmt: skip
     """An ONNX classifier back to a spec that means the same.
 
     A file that `compile` or `train` wrote carries its source, which is printed.
     """
     from cnndsl.decompile import embedded_source, from_graph
     from cnndsl.files import write_whole
-    from cnndsl.runtime.foreign import checked, load_model
+    from cnndsl.runtime.foreign import checked, fix_size, load_model
     from cnndsl.weights.safetensors import pack_weights
 
     refuse_overwriting(output, model, weights)
     refuse_overwriting(weights, model)
     proto = load_model(model)
+    if size is not None:
+        fix_size(proto, *size)
+    info = embedded_source.model_info(proto)
     text, used = None if graph else embedded_source.source(proto), dict[str, str]()
     if text is None or weights or not embedded_source.is_step(proto):
         checked(proto, str(model))
@@ -40,11 +55,13 @@ def command(
         tensors = embedded_source.tensors(proto, embedded_source.spec(proto)) if weights else {}
     else:
         found = from_graph(proto)
-        text, tensors = found.text, found.tensors
+        text, tensors, info = found.text, found.tensors, found.info
+        for note in found.notes:
+            click.echo(f"note: {note}", err=True)
     if output is not None:
         _refuse_others(output.parent, {output.name: text} if not force else {}, used)
     if weights:
-        write_whole(weights, pack_weights(tensors, embedded_source.model_info(proto)))
+        write_whole(weights, pack_weights(tensors, info))
         click.echo(f"{weights}: {len(tensors)} tensors", err=True)
     if output is None:
         for name in used:

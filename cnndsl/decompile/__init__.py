@@ -1,21 +1,25 @@
 """ONNX back to a spec: the source that a file of ours carries, or the graph read as layers.
 
-    read (graph) → fuse: several operators that are one word → Reader: layers → the flat writer
+    read (graph) → channels first → fuse: several operators that are one word
+    → constants of a chain are merged → Reader: layers → the flat writer
 
 Each layer's shape is compared with onnx's; what has no word is refused, never guessed.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cnndsl.decompile import embedded_source
 from cnndsl.decompile import operators as operators
 from cnndsl.decompile import windows as windows
+from cnndsl.decompile.affine import merge_constants
 from cnndsl.decompile.embedded_source import Tensors
 from cnndsl.decompile.fuse import fuse
 from cnndsl.decompile.graph import read
+from cnndsl.decompile.layout import channels_first
+from cnndsl.decompile.preprocessing import take_preprocessing
 from cnndsl.decompile.reader import Reader, joined
 from cnndsl.fmt.render import formatted
 from cnndsl.fmt.unroll import Step, flat
@@ -24,6 +28,7 @@ from cnndsl.passes.analyse import analyse
 from cnndsl.passes.control import RESERVED, WORDS
 from cnndsl.passes.synonyms import reserved_words
 from cnndsl.source import Source, UserError
+from cnndsl.weights.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -36,6 +41,10 @@ class Decompiled:
     text: str
     model: Model
     tensors: Tensors
+    info: ModelInfo = field(default_factory=ModelInfo)
+    """Of a graph, what it did to images before its first layer."""
+    notes: tuple[str, ...] = ()
+    """What of the file the spec does not say."""
 
 
 def decompiled(model: "ModelProto") -> Decompiled:
@@ -52,7 +61,10 @@ def from_graph(model: "ModelProto") -> Decompiled:
     UserError names an operator or attribute that has no word.
     """
     graph = read(model)
+    channels_first(graph)
     fuse(graph)
+    merge_constants(graph)
+    info = take_preprocessing(graph)
     reader = Reader(graph)
     reader.run()
     outputs = _outputs(graph.outputs, reader)
@@ -62,7 +74,7 @@ def from_graph(model: "ModelProto") -> Decompiled:
     if spec is None:
         raise UserError(f"the model is no valid spec: {found[0].message}")
     _compare(spec, steps, reader)
-    return Decompiled(text, spec, _tensors(spec, reader))
+    return Decompiled(text, spec, _tensors(spec, reader), info, tuple(graph.notes))
 
 
 def _outputs(names: list[str], reader: Reader) -> dict[str, int]:

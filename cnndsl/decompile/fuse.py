@@ -141,12 +141,7 @@ def fuse(graph: Graph) -> None:
         made = _fused(graph, producers, graph.ops[i])
         if made is not None:
             graph.ops[i] = made
-    needed, kept = set(graph.outputs), list[Op]()
-    for op in reversed(graph.ops):
-        if not needed.isdisjoint(op.outputs):
-            kept.append(op)
-            needed.update(op.inputs)
-    graph.ops[:] = kept[::-1]
+    graph.drop_unread()
 
 
 def _fused(graph: Graph, producers: Mapping[str, Op], op: Op) -> Op | None:

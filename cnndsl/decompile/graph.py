@@ -1,7 +1,7 @@
 """A foreign ONNX graph as plain values: operators, constants, shapes with a known batch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -19,11 +19,13 @@ _OLDEST = 13  # opset since which all operators here mean what they mean today
 _ROUNDS = 10  # of constants that give shapes that give constants
 _IR = 4  # version since which constants are no inputs
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
-_FOLD_LIMIT = 1 << 16  # elements: constants are folded, not inflated
+_FOLD_LIMIT = 1 << 23  # elements: constants are folded, not inflated
 _FOLD_TOTAL = 1 << 25  # elements besides those of the file
 _FOLDED = {
-    "Add", "Cast", "Concat", "ConstantOfShape", "Div", "Expand", "Gather", "Identity", "Mul",
-    "Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+    "Abs", "Add", "Cast", "Ceil", "Concat", "ConstantOfShape", "Div", "Exp", "Expand", "Floor",
+    "Gather", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "Pow", "Range", "Reciprocal",
+    "ReduceMean", "ReduceProd", "ReduceSum", "Reshape", "Slice", "Sqrt", "Squeeze", "Sub",
+    "Transpose", "Unsqueeze",
 }  # fmt: skip
 
 
@@ -59,6 +61,21 @@ class Graph:
     room: int
     """Elements that computed constants may still have."""
 
+    uint8: bool = False
+    """Whether the file takes uint8 images; the scaling behind is not in a spec."""
+    notes: list[str] = field(default_factory=list[str])
+    """What of the file a spec does not say."""
+
+    def drop_unread(self) -> None:
+        """Leave out operators, and results of operators, that no output needs."""
+        needed, kept = set(self.outputs), list[Op]()
+        for op in reversed(self.ops):
+            if not needed.isdisjoint(op.outputs):
+                more = tuple(name if name in needed else "" for name in op.outputs[1:])
+                kept.append(replace(op, outputs=(op.output, *more)))
+                needed.update(op.inputs)
+        self.ops[:] = kept[::-1]
+
     @property
     def batch(self) -> int:
         """Samples of a batch in `shapes`."""
@@ -75,10 +92,7 @@ def initializers(model: "ModelProto") -> dict[str, Array]:
 
 def read(model: "ModelProto") -> Graph:
     """The graph of a checked model of one input; its symbolic batch becomes a number."""
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
-    if opsets.get("", _OLDEST) < _OLDEST:
-        raise UserError(f"its operators are of opset {opsets['']}, of which some mean other things"
-                        f"\n  onnx.version_converter brings it to {_OLDEST} or newer")  # fmt: skip
+    model = _converted(model)
     constants = initializers(model)
     (given,) = [i.name for i in model.graph.input if i.name not in constants]
     copy, sizes = _prepared(model, given), set[str]()
@@ -89,8 +103,49 @@ def read(model: "ModelProto") -> Graph:
             break
         _replace(copy, left, graph.constants)
         graph, left = _folded(copy, given, sizes)
-    graph.ops, graph.outputs = [_op(node) for node in left], [o.name for o in model.graph.output]
+    graph.ops = [_op(node) for node in left]
+    graph.uint8 = (
+        next(i for i in model.graph.input if i.name == given).type.tensor_type.elem_type != _FLOAT
+    )
+    _name_outputs(graph, model)
+    graph.drop_unread()
     return graph
+
+
+def _converted(model: "ModelProto") -> "ModelProto":
+    """The model by operators that mean what they mean today; older ones are converted."""
+    import onnx
+
+    opset = next((e.version for e in model.opset_import if e.domain == ""), _OLDEST)
+    if opset >= _OLDEST:
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    copy.ir_version = max(copy.ir_version, _IR)
+    constants = {tensor.name for tensor in copy.graph.initializer}
+    inputs = [i for i in copy.graph.input if i.name not in constants]
+    del copy.graph.input[:]
+    copy.graph.input.extend(inputs)
+    try:
+        return cast(Any, onnx).version_converter.convert_version(copy, _OLDEST)
+    except Exception as error:  # several unrelated types
+        raise UserError(f"its operators are of opset {opset}, and onnx cannot convert them to "
+                        f"{_OLDEST}: {error}") from None  # fmt: skip
+
+
+def _name_outputs(graph: Graph, model: "ModelProto") -> None:
+    """The outputs of a spec: those of numbers. Positions of the largest are left out and noted."""
+    makers = {name: op for op in graph.ops for name in op.outputs}
+    kinds = {o.name: o.type.tensor_type.elem_type for o in model.graph.output}
+    floats = [name for name, kind in kinds.items() if kind == _FLOAT]
+    if not floats:  # a net that ends in the number of the class: its scores stand before
+        floats = [
+            op.inputs[0] for name in kinds if (op := makers.get(name)) and op.kind == "ArgMax"
+        ]
+    graph.outputs = floats or list(kinds)
+    for name in kinds.keys() - graph.outputs:
+        by = makers[name].kind if name in makers else "a constant"
+        graph.notes.append(f"the output `{name}` ({by}) is left out: a spec has scores only")
 
 
 def _folded(model: "ModelProto", given: str, sizes: set[str]) -> "tuple[Graph, list[NodeProto]]":
@@ -112,7 +167,7 @@ def _prepared(model: "ModelProto", given: str) -> "ModelProto":
         output.type.tensor_type.ClearField("shape")
     source = next(i for i in copy.graph.input if i.name == given).type.tensor_type
     if source.elem_type != _FLOAT:
-        raise UserError("its input is uint8; a spec describes what comes behind the scaling")
+        source.elem_type = _FLOAT  # its images are uint8; the scaling behind is preprocessing
     source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
     return copy
 

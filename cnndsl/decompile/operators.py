@@ -10,12 +10,14 @@ from cnndsl.decompile.graph import Op, shortest
 from cnndsl.decompile.reader import Reader, reads
 from cnndsl.layers import activation as act
 from cnndsl.layers.base import Layer
+from cnndsl.layers.clamp import Clamp
 from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.merge import Add, Concat, Mul
 from cnndsl.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from cnndsl.layers.pool import GlobalAveragePool, GlobalMaxPool
 from cnndsl.layers.rearrange import Reshape, Shuffle, Upsample
 
+_ENDLESS = 3e38  # beyond it a bound cuts nothing
 _PLAIN: dict[str, type[Layer]] = {
     "Relu": act.Relu, "Sigmoid": act.Sigmoid, "Tanh": act.Tanh, "Softplus": act.Softplus,
     "Mish": act.Mish, "HardSwish": act.HardSwish, "Silu": act.Silu, "HardSigmoid6": act.HardSigmoid,
@@ -133,16 +135,25 @@ def _gelu(r: Reader, op: Op) -> int:
 
 @reads("HardSigmoid")
 def _hard_sigmoid(r: Reader, op: Op) -> int:
-    """What `fuse` has not taken for the word's own slope of 1/6."""
-    op.refuse("`hsigmoid` has a slope of 1/6")
+    """Another slope than the word's 1/6 is a factor before it."""
+    slope, middle = op.attrs.get("alpha", 0.2), op.attrs.get("beta", 0.5)
+    if middle != 0.5:
+        op.refuse(f"`hsigmoid` is 0.5 at 0, not {middle:g}")
+    x = r.x(op)
+    factors = np.full((r.shapes[x][0], *(1 for _ in r.shapes[x][1:])), 6 * slope, np.float32)
+    scaled = r.add(op, act.Scale(shortest(6 * slope)), x, weight=factors)
+    return r.add(op, act.HardSigmoid(), scaled)
 
 
 @reads("Clip")
 def _clip(r: Reader, op: Op) -> int:
     low, high = r.number(op, 1, -inf), r.number(op, 2, inf)
-    if low != 0 or not (high == 6 or high > 3e38):
-        op.refuse(f"there are `relu` and `relu6`, but no cut at {low:g} and {high:g}")
-    return r.add(op, act.Relu6() if high == 6 else act.Relu(), r.x(op))
+    if low == 0 and (high == 6 or high > _ENDLESS):
+        return r.add(op, act.Relu6() if high == 6 else act.Relu(), r.x(op))
+    if -low > _ENDLESS and high > _ENDLESS:
+        return r.x(op)
+    bounds = max(low, -_ENDLESS), min(high, _ENDLESS)
+    return r.add(op, Clamp(*bounds), r.x(op))
 
 
 @reads("Softmax")
@@ -162,10 +173,8 @@ def _merge(r: Reader, op: Op) -> int:
     if len(op.inputs) == 1:
         return r.x(op)
     constant = [i for i, name in enumerate(op.inputs) if name in r.graph.constants]
-    if op.kind == "Mul" and len(constant) == 1:
-        return _scale(r, op, constant[0])
     if constant:
-        op.refuse("the language has no word for a constant here")
+        op.refuse("the language has constants that are one number for each channel only")
     inputs = tuple(r.x(op, i) for i in range(len(op.inputs)))
     if op.kind == "Concat" and op.attrs.get("axis") not in (1, -len(r.shapes[inputs[0]])):
         op.refuse("`concat` joins channels")
@@ -173,15 +182,35 @@ def _merge(r: Reader, op: Op) -> int:
     return r.add(op, layer, *inputs)
 
 
-def _scale(r: Reader, op: Op, constant: int) -> int:
-    x = r.x(op, 1 - constant)
-    factors = r.channels(op, r.weight(op, constant), x)
-    first = factors.reshape(-1)[0]
-    value = shortest(first) if bool((factors == first).all()) else 1.0
+@reads("Affine")
+def _affine(r: Reader, op: Op) -> int:
+    """Factors are `scale`; with constants that are added, `bn` of mean 0 and variance 1."""
+    x, weight, bias = r.x(op), *(r.weight(op, i).astype(np.float32) for i in (1, 2))
+    if bias.any():
+        layer = BatchNorm()
+        variance = np.full_like(weight, 1 - layer.eps)
+        return r.add(op, layer, x, weight=weight, bias=bias,
+                     running_mean=np.zeros_like(weight), running_var=variance)  # fmt: skip
+    factors = weight.reshape(-1, *(1 for _ in r.shapes[x][1:]))
+    value = shortest(weight[0]) if bool((weight == weight[0]).all()) else 1.0
     return r.add(op, act.Scale(value), x, weight=factors)
 
 
+@reads("Sub", "Div")
+def _difference(r: Reader, op: Op) -> int:
+    """What is left of them has no constant that could be merged."""
+    op.refuse("the language has sums and products of tensors, differences and quotients only with "
+              "one number for each channel")  # fmt: skip
+
+
 # Positions
+
+
+@reads("Cast")
+def _cast(r: Reader, op: Op) -> int:
+    if op.attrs.get("to") != 1:
+        op.refuse("a spec computes in float32")
+    return r.x(op)
 
 
 @reads("Identity", "Dropout")

@@ -161,7 +161,7 @@ def _rule(op: Op) -> Rule:
     op.refuse(f"the language has no word for it\n  supported are: {known}")
 
 
-_OURS = {"ChannelNormalization", "Shuffle", "Silu"}
+_OURS = {"Affine", "ChannelNormalization", "Shuffle", "Silu"}
 
 
 def joined(reader: Reader, outputs: Mapping[str, int]) -> list[Step]:

@@ -29,6 +29,25 @@ def load_model(path: Path) -> "ModelProto":
         raise UserError(f"{path}: is no ONNX file, or one nested too deeply") from None
 
 
+def fix_size(model: "ModelProto", height: int, width: int) -> None:
+    """Write a size into a model that leaves height and width of its images open.
+
+    UserError where it does not, or has another size.
+    """
+    constants = {t.name for t in model.graph.initializer}
+    for info in (i for i in model.graph.input if i.name not in constants):
+        dims = info.type.tensor_type.shape.dim
+        if len(dims) != 4:
+            raise UserError("the model takes no images: --size says nothing to it")
+        pair = (dims[1], dims[2]) if dims[3].dim_value in (1, 3) else (dims[2], dims[3])
+        for dim, size in zip(pair, (height, width), strict=True):
+            if dim.dim_value not in (0, size):
+                raise UserError(
+                    f"the model takes images of {pair[0].dim_value}x{pair[1].dim_value}"
+                )
+            dim.dim_value = size
+
+
 def load_checked(path: Path) -> "ModelProto":
     """The parsed model; UserError for anything that should not reach onnxruntime."""
     return checked(load_model(path), str(path))
@@ -94,8 +113,11 @@ def _input_problem(graph: "GraphProto") -> str | None:
         return f"it has {len(inputs)} inputs and {len(graph.output)} outputs, not one and some"
     kind = inputs[0].type.tensor_type
     sizes = [d.dim_value for d in kind.shape.dim]
+    is_open = kind.elem_type in _TYPES and len(sizes) == 4 and sizes[1:].count(0) <= 2
     if kind.elem_type not in _TYPES or len(sizes) not in (2, 4) or 0 in sizes[1:]:
-        return "its input is no batch of float32 or uint8 pictures or vectors of a fixed size"
+        return "its input is no batch of float32 or uint8 pictures or vectors of a fixed size" + (
+            "\n  decompile --size HxW gives it one" if is_open else ""
+        )
     return None
 
 
