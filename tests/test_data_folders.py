@@ -120,6 +120,7 @@ def test_a_lone_test_folder_is_measured_and_not_trained_on(tmp_path: Path) -> No
 
 def test_a_lone_class_is_an_error_with_the_way_out(tmp_path: Path) -> None:
     fill(tmp_path, "cat")
+    assert len(open_dataset(str(tmp_path), SIZE, arranged=for_measuring).test) == 2
     with pytest.raises(UserError, match=r"`cat` alone leaves nothing to tell apart\n.*`other`"):
         opened(tmp_path)
 

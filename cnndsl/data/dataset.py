@@ -33,7 +33,8 @@ class Split:
 class Parts:
     """Data as a format finds them: `train`, and perhaps `val` and `test`, each read on demand.
 
-    `names`, `task` and `units` are those of `Dataset`.
+    `names`, `task` and `units` are those of `Dataset`. `flaw` says why they can be measured on, but
+    not be trained on.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Parts:
     splits: Mapping[str, Callable[[], Split]]
     task: str | None = None
     units: tuple[str, ...] = ()
+    flaw: str = ""
 
 
 @dataclass(frozen=True, eq=False)

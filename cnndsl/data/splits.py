@@ -19,6 +19,8 @@ def for_training(parts: Parts) -> Dataset:
     if "train" not in parts.splits:
         raise UserError(f"{parts.name}: has only images for the {next(iter(parts.splits))}\n"
                         "  training takes a folder that holds `train`, too")  # fmt: skip
+    if parts.flaw:
+        raise UserError(parts.flaw)
     if "test" in parts.splits and "val" in parts.splits:
         print(f"left out: {parts.name}/val: test is what is measured on", file=sys.stderr)
     train, part = parts.splits["train"](), _held_part(parts)

@@ -62,6 +62,8 @@ class Task(Word):
     """The column by which the best epoch is chosen."""
     nouns: ClassVar[str]
     """What the outputs stand for, in messages: `classes`."""
+    least: ClassVar[int] = 1
+    """How many of these there are at least, so that there is something to learn."""
     moves: ClassVar[bool] = False
     """Whether targets are masks of the images, so that they are flipped and shifted with them."""
     mixes: ClassVar[bool] = True
@@ -89,6 +91,10 @@ class Task(Word):
             fitting = ", ".join(word for word, cls in losses.items() if self.kind in cls.fits)
             raise UserError(f"`{loss.word}` is no loss of `task {self.word}`; one of {fitting}")
         return loss.for_kind(self.kind)
+
+    def outputs(self, names: Sequence[str]) -> int:
+        """How many outputs a model has for these classes, labels or numbers."""
+        return len(names)
 
     def ending(self, count: int) -> str:
         """How a spec ends that has so many outputs."""
@@ -168,6 +174,10 @@ class Task(Word):
     def counts(self, y: "Array", names: Sequence[str]) -> list[int]:
         """How many images show each class, for losses that weigh classes."""
         return []
+
+    def weighed(self, counts: Sequence[int]) -> list[int]:
+        """Those of the `counts` by which a loss weighs the outputs, one each."""
+        return list(counts)
 
     def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
         """What targets say of each image, to be read below it; nothing where it is not told."""

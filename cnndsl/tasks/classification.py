@@ -33,6 +33,7 @@ class Classification(Task, word="classification"):
     best = "val_accuracy"
     nouns = "classes"
     partial = True
+    least = 2
     files = ("confusion_matrix.png",)
 
     def problem(self, shape: Shape) -> str | None:
@@ -104,9 +105,7 @@ class Classification(Task, word="classification"):
 
     def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
         """Counts a confusion matrix."""
-        import numpy as np
-
-        return _Meter(np.zeros((shape[0], shape[0]), np.int64), names)
+        return ClassMeter.empty(shape[0], names)
 
     def answers(self, outputs: "Array", names: tuple[str, ...], k: int) -> list[Answer]:
         """The k likeliest classes with their softmax probabilities."""
@@ -114,18 +113,28 @@ class Classification(Task, word="classification"):
 
 
 @dataclass
-class _Meter:
+class ClassMeter:
     """Scores as they grow."""
 
     confusion: "NDArray[np.int64]"
     names: tuple[str, ...]
 
+    @staticmethod
+    def empty(classes: int, names: tuple[str, ...]) -> "ClassMeter":
+        """Nothing counted yet."""
+        import numpy as np
+
+        return ClassMeter(np.zeros((classes, classes), np.int64), names)
+
     def add(self, outputs: "Array", targets: "Array") -> None:
         """Count what each class is taken for."""
+        self.count(targets, outputs.reshape(len(targets), -1).argmax(1))
+
+    def count(self, truth: "Array", predicted: "Array") -> None:
+        """Count class numbers."""
         from cnndsl.metrics import confusion
 
-        predicted = outputs.reshape(len(targets), -1).argmax(1)
-        self.confusion += confusion(targets, predicted, len(self.confusion))
+        self.confusion += confusion(truth, predicted, len(self.confusion))
 
     def scores(self, loss: float) -> "ClassificationScores":
         """Accuracy and confusion."""

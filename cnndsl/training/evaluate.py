@@ -43,11 +43,16 @@ class Evaluator:
     def _shape(self) -> tuple[int, ...]:
         return self.model.output_shapes()[main_output(self.model)]
 
+    @property
+    def _unnamed(self) -> Options:
+        """Its options without names, which are the meter's: they may be more than the outputs."""
+        return replace(self.options, info=replace(self.options.info, classes=()))
+
     def score(
         self, weights: Weights, split: Split, between: Callable[[], None] = lambda: None
     ) -> Scores:
         """The scores of the weights on all images; `between` is called at each batch."""
-        graph = inference_model(self.model, weights, self.options).SerializeToString()
+        graph = inference_model(self.model, weights, self._unnamed).SerializeToString()
         session = open_session(graph, self.device, self.threads)
         meter = self.recipe.known_task().meter(self._shape, self.options.info.classes)
         total, batch = 0.0, self._batch()
@@ -63,7 +68,7 @@ class Evaluator:
         self, weights: Weights, x: NDArray[np.uint8], options: Options | None = None
     ) -> NDArray[np.floating[Any]]:
         """The main outputs for images; as a deployed model gives them, by its `options`."""
-        graph = inference_model(self.model, weights, options or self.options).SerializeToString()
+        graph = inference_model(self.model, weights, options or self._unnamed).SerializeToString()
         session, batch = open_session(graph, self.device, self.threads), self._batch()
         parts = [self._outputs(session, x[i : i + batch]) for i in range(0, len(x), batch)]
         return np.concatenate(parts)

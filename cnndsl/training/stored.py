@@ -148,7 +148,7 @@ def scored(
     info = replace(weights.info, classes=found.names, task=None)
     options = Options(uint8=len(model.input) == 3, info=info)
     counts = stored.get("counts") or task.counts(found.train.y, found.names)
-    loss = task.loss_of(recipe.loss).fitted(counts, stored.get("images", sum(counts)))
+    loss = task.loss_of(recipe.loss).fitted(task.weighed(counts), stored.get("images", sum(counts)))
     recipe = replace(recipe, task=task, loss=loss)
     return Evaluator(model, recipe, options, device, threads, mirror).score(
         weights.tensors, found.test

@@ -22,7 +22,8 @@ def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Datas
     check_outputs(model, data, task, f"end the spec with `{task.ending(len(data.names))}`")
     task = task.fitted(data.train.y, data.names, data.units)
     loss = task.loss_of(recipe.loss)
-    loss = loss.fitted(task.counts(data.train.y, data.names), len(data.train))
+    counts = task.weighed(task.counts(data.train.y, data.names))
+    loss = loss.fitted(counts, len(data.train))
     recipe = replace(recipe, task=task, loss=loss)
     check_recipe(recipe)
     return recipe, data
@@ -39,6 +40,7 @@ def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
         if task.refusal(data.train.y, data.names) is None
         and (loss is None or task.kind in type(loss).fits)
     ]
+    able = _by_outputs(model, able, data)
     sure = [task for task in able if task.is_sure(data.train.y)]
     if len(sure) == 1 and not _fits(model, sure[0], data):  # is the model for another?
         sure += [task for task in able if _fits(model, task, data)]
@@ -54,11 +56,17 @@ def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
                     f"  write {words} in `train`")  # fmt: skip
 
 
+def _by_outputs(model: Model, able: list[Task], data: Dataset) -> list[Task]:
+    """Without tasks that another one of the same classes fits better, by the model's outputs."""
+    fitting = {task.nouns for task in able if _fits(model, task, data)}
+    return [t for t in able if t.nouns not in fitting or _fits(model, t, data)]
+
+
 def _fits(model: Model, task: Task, data: Dataset) -> bool:
     """Whether the model's main output is as a task needs it for the targets."""
     shape = model.output_shapes()[main_output(model)]
     names = task.names(data.train.y, data.names)
-    return task.problem(shape) is None and len(names) == shape[0]
+    return task.problem(shape) is None and task.outputs(names) == shape[0]
 
 
 def read_as(task: Task, data: Dataset) -> Dataset:
@@ -123,9 +131,19 @@ def place(model: Model) -> str:
 def check_outputs(model: Model, data: Dataset, task: Task, hint: str) -> None:
     """UserError where a model has not an output for each class, label, number or pixel."""
     shape = model.output_shapes()[main_output(model)]
-    if shape[0] != len(data.names):
+    if len(data.names) < task.least:
+        raise UserError(
+            f"{data.name} has one class, {listed(data.names)}: there is nothing to tell apart\n"
+            "  add images of a second class, such as `other`; two classes take `dense 2`, or "
+            "`dense 1` with `loss bce`"
+        )
+    if shape[0] != task.outputs(data.names):
+        two = shape[0] == 1 and len(data.names) == 2 and task.kind == "classes"
+        hint += (
+            ", or write `task binary; loss bce`: one output then tells both apart" if two else ""
+        )
         raise UserError(f"{data.name} has {len(data.names)} {task.nouns}, the model {shape[0]} "
-                        f"outputs\n  {hint}")  # fmt: skip
+                        f"output{'s' * (shape[0] != 1)}\n  {hint}")  # fmt: skip
     problem = task.size_problem(shape, data.train.y)
     if problem is not None:
         raise UserError(f"{data.name}: {problem}\n  {place(model)}")

@@ -58,7 +58,8 @@ class ModelInfo:
                 raise UserError(f"{name}: give numbers, not infinity or NaN")
         if min(self.std) < 1e-12:
             raise UserError("std: it is divided by, and so more than zero")
-        if self.classes and len(self.classes) != outputs:
+        wanted = self.task.outputs(self.classes) if self.task else len(self.classes)
+        if self.classes and wanted != outputs:
             have = f"{len(self.classes)} names for {outputs} outputs"
             raise UserError(f"classes: {have}; give one name for each")
         if self.task is not None and self.task.width() not in (None, outputs):

@@ -44,16 +44,16 @@ class ClassFolders(Format):
             told = "neither train, val nor test" if len(others) == 1 else "none is a split"
             print(f"left out: {listed(others)} of {path}: {told}", file=sys.stderr)
         first = splits.get("train") or next(iter(splits.values()))
-        if len(first.classes) < 2:
-            raise UserError(_too_few(first))
+        if not first.classes:
+            raise UserError(f"{first.path}: needs a folder of pictures for each class")
         read = {part: partial(_read, part, splits, first, request) for part in splits}
-        return Parts(path.name, first.classes, read)
+        return Parts(path.name, first.classes, read, flaw=_too_few(first))
 
 
 def _too_few(folder: Folder) -> str:
-    """Why there are not two classes, with the ways out."""
-    if not folder.classes:
-        return f"{folder.path}: needs a folder of pictures for each class"
+    """Why there are not two classes, with the way out."""
+    if len(folder.classes) > 1:
+        return ""
     return (
         f"{folder.path}: needs a folder of pictures for each class, two at least: `"
         f"{folder.classes[0]}` alone leaves nothing to tell apart\n"
