@@ -34,7 +34,9 @@ _STORED = (
 @click.command("train")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @set_option
-@click.option("--data", help="cifar10, mnist, shapes, a folder of class folders, or an .npz file.")
+@click.option(
+    "--data", help="cifar10, mnist, shapes, a folder (of classes, or images and masks), .csv, .npz."
+)
 @click.option("--task", type=click.Choice(sorted(registry)),
               help="What is learned; by default what the spec and the data tell.")  # fmt: skip
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")

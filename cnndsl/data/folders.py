@@ -25,7 +25,7 @@ _KINDS = "(set|data|images?|imgs?|split|folder|dir|files)?"
 _NAMED = {
     part: re.compile(rf"(.*[^a-z])?({words}){_KINDS}([^a-z].*)?") for part, words in _WORDS.items()
 }
-_EXACT = {word: part for part, words in _WORDS.items() for word in words.split("|")}
+_EXACT = frozenset("|".join(_WORDS.values()).split("|"))
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,16 @@ class Folder:
     @property
     def part(self) -> str:
         """The part of the data that its name tells of, or nothing."""
-        name = self.path.name.casefold()
-        if name in _EXACT:
-            return _EXACT[name]
-        if not self.inner.holds_classes:
-            return ""
-        parts = {part for part, named in _NAMED.items() if named.fullmatch(name)}
-        return "train" if parts == {"train", "val"} else parts.pop() if len(parts) == 1 else ""
+        name = self.path.name
+        is_split = name.casefold() in _EXACT or self.inner.holds_classes
+        return part_of(name) if is_split else ""
+
+
+def part_of(name: str) -> str:
+    """`train`, `val` or `test`, of which a name such as `val2017` tells; or nothing."""
+    name = name.casefold()
+    parts = {part for part, named in _NAMED.items() if named.fullmatch(name)}
+    return "train" if parts == {"train", "val"} else parts.pop() if len(parts) == 1 else ""
 
 
 def class_name(folder: Path) -> str:

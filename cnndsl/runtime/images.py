@@ -49,6 +49,36 @@ def decode(path: Path, height: int, width: int, channels: int = 3) -> NDArray[np
     return np.asarray(image, np.uint8).reshape(height, width, channels)
 
 
+def decode_mask(path: Path, height: int, width: int) -> NDArray[np.uint8]:
+    """A PNG of class numbers as height x width, uint8: indices of a palette, or gray values.
+
+    It is cut as an image of its size, each pixel taken from the nearest. For threads, as `decode`.
+    UserError for colours and for values beyond 255.
+    """
+    image = _open(path)
+    if image.mode in ("LA", "RGB", "RGBA"):
+        bands = [np.asarray(band) for band in image.split()[: 1 if image.mode == "LA" else 3]]
+        if any((band != bands[0]).any() for band in bands):
+            told = "a mask is a PNG of class numbers, with a palette or gray"
+            raise UserError(f"{path}: {told}; this one has colours")
+        values = bands[0]
+    else:
+        values = np.asarray(image)
+    if values.max(initial=0) > 255 or values.min(initial=0) < 0:
+        raise UserError(f"{path}: has the value {values.max()}; masks hold class numbers to 254")
+    return _nearest(values.astype(np.uint8), image, height, width)
+
+
+def _nearest(
+    values: NDArray[np.uint8], image: "Image", height: int, width: int
+) -> NDArray[np.uint8]:
+    if image.size == (width, height):
+        return values
+    from PIL.Image import fromarray
+
+    return np.asarray(fromarray(values).resize((width, height), 0, _middle(image, height, width)))
+
+
 @contextmanager
 def bombs_refused() -> Generator[None]:
     """Pillow's warning of an image with too many pixels is an error; not to be entered in threads.

@@ -56,7 +56,7 @@ def _too_few(folder: Folder) -> str:
         return ""
     return (
         f"{folder.path}: needs a folder of pictures for each class, two at least: `"
-        f"{folder.classes[0]}` alone leaves nothing to tell apart\n"
+        f"{listed(folder.classes)}` alone leaves nothing to tell apart\n"
         "  add a folder with pictures of anything else, such as `other`"
     )
 

@@ -1,0 +1,222 @@
+"""Data of the user: a table of image files with their targets."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.dataset import Parts, Split, Targets
+from cnndsl.data.decoding import ImageDecoder, decoded
+from cnndsl.data.folders import part_of
+from cnndsl.data.formats.base import Format, Request, check_image_size
+from cnndsl.source import UserError, listed, printable
+
+_FILES = ("file", "filename", "file_name", "path", "image", "image_path", "filepath", "image_id")
+_SPLITS = ("split", "subset", "set", "part")
+_LARGEST_CELL = 100_000
+_TOLD = 10  # rows that are named
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of text, and the line of the file that each row starts at."""
+
+    path: Path
+    columns: Mapping[str, Sequence[str]]
+    lines: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Targets of all rows, with the task that they are for where it is clear."""
+
+    y: Targets
+    names: tuple[str, ...]
+    task: str | None = None
+
+
+class CsvManifest(Format):
+    """A column `file`, and columns of targets: a class, several labels in a cell, 0 and 1, numbers.
+
+    Paths are relative to the table. A column `split` tells train, val and test apart.
+    """
+
+    def opens(self, path: Path) -> bool:
+        """By its ending."""
+        return path.suffix.lower() in (".csv", ".tsv")
+
+    def load(self, request: Request) -> Parts:
+        """The table with all its rows checked; images are read on demand."""
+        check_image_size(request)
+        table = _read(request.path)
+        files, split = _column(table, _FILES), _column(table, _SPLITS)
+        if files is None:
+            have = listed(list(table.columns))
+            raise UserError(f"{request.path}: has columns {have}; it needs one called `file`")
+        others = [name for name in table.columns if name not in (files, split)]
+        paths = _paths(table, files, request)
+        targets = _targets(table, others)
+        rows = _rows(table, split)
+        read = {part: partial(_images, part, paths, targets.y, at, request)
+                for part, at in rows.items()}  # fmt: skip
+        return Parts(request.path.name, targets.names, read, targets.task)
+
+
+def _images(
+    part: str, paths: Sequence[Path], y: Targets, rows: NDArray[np.intp],
+    request: Request,
+) -> Split:  # fmt: skip
+    files = [paths[int(row)] for row in rows]
+    x, kept = decoded(files, ImageDecoder(request.size), part, request.reading)
+    return Split(x, y[rows][kept])
+
+
+# The table
+
+
+def _read(path: Path) -> Table:
+    """UserError where it is no UTF-8 table with a row of heads, or rows are longer or shorter."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            file.seek(0)
+            csv.field_size_limit(_LARGEST_CELL)
+            rows = csv.reader(file, delimiter=max(",;\t", key=head.count), strict=True)
+            heads = [name.strip() for name in next(rows, list[str]())]
+            lines, cells, start = list[int](), list[list[str]](), rows.line_num + 1
+            for row in rows:
+                if row:
+                    lines.append(start)
+                    cells.append(row)
+                start = rows.line_num + 1
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no UTF-8 text: save it as UTF-8 ({error.reason})") from None
+    except csv.Error as error:
+        raise UserError(f"{path}: is no table: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return _checked(path, heads, lines, cells)
+
+
+def _checked(path: Path, heads: list[str], lines: list[int], cells: list[list[str]]) -> Table:
+    twice = next((name for i, name in enumerate(heads) if name in heads[:i]), None)
+    if twice is not None:
+        raise UserError(f"{path}: two columns are called `{twice}`")
+    if not cells:
+        raise UserError(f"{path}: has no rows below its heads")
+    bad = {i: f"{len(row)} cells for {len(heads)} columns"
+           for i, row in enumerate(cells) if len(row) != len(heads)}  # fmt: skip
+    _refuse(path, lines, bad)
+    columns = zip(*cells, strict=True)
+    stripped = {name: [cell.strip() for cell in column]
+                for name, column in zip(heads, columns, strict=True)}  # fmt: skip
+    return Table(path, stripped, lines)
+
+
+def _refuse(path: Path, lines: Sequence[int], bad: Mapping[int, str]) -> None:
+    """UserError that names bad rows by their lines, the first of many."""
+    if not bad:
+        return
+    told = [f"  line {lines[row]}: {what}" for row, what in list(bad.items())[:_TOLD]]
+    more = [f"  and {len(bad) - _TOLD:,} more"] if len(bad) > _TOLD else []
+    rows = f"{len(bad):,} of {len(lines):,} rows are wrong" if len(bad) > 1 else "a row is wrong"
+    raise UserError("\n".join([f"{path}: {rows}", *told, *more]))
+
+
+def _column(table: Table, words: Sequence[str]) -> str | None:
+    """The name of the column that is called by one of these words."""
+    return next((name for word in words for name in table.columns if name.lower() == word), None)
+
+
+def _paths(table: Table, column: str, request: Request) -> list[Path]:
+    """The files, relative to the table, or to `--data-dir`; UserError names those that are none."""
+    top = request.folder or table.path.parent
+    paths = [top / cell for cell in table.columns[column]]
+    known = {path: path.is_file() for path in dict.fromkeys(paths)}
+    bad = {i: f"there is no file `{printable(str(path))}`" if table.columns[column][i] else
+           "names no file" for i, path in enumerate(paths) if not known[path]}  # fmt: skip
+    _refuse(table.path, table.lines, bad)
+    return paths
+
+
+def _rows(table: Table, split: str | None) -> dict[str, NDArray[np.intp]]:
+    """Numbers of the rows of each part."""
+    if split is None:
+        return {"train": np.arange(len(table.lines))}
+    parts = [part_of(cell) for cell in table.columns[split]]
+    bad = {i: f"`{table.columns[split][i]}` is neither train, val nor test"
+           for i, part in enumerate(parts) if not part}  # fmt: skip
+    _refuse(table.path, table.lines, bad)
+    found = np.array(parts)
+    return {
+        part: np.flatnonzero(found == part) for part in ("train", "val", "test") if part in parts
+    }
+
+
+# Targets
+
+
+def _targets(table: Table, columns: Sequence[str]) -> Column:
+    """Those of all columns but the file's; UserError names rows that are unlike the others."""
+    if not columns:
+        raise UserError(f"{table.path}: has no column of targets beside the files")
+    empty = {i: f"`{name}` is empty" for name in columns
+             for i, cell in enumerate(table.columns[name]) if not cell}  # fmt: skip
+    if len(columns) == 1:
+        return _single(table, columns[0], empty)
+    _refuse(table.path, table.lines, dict(sorted(empty.items())))
+    y = np.stack([_numbers(table, name) for name in columns], 1)
+    flags = bool(((y == 0) | (y == 1)).all())
+    return Column(y.astype(np.uint8 if flags else np.float32), tuple(columns))
+
+
+def _single(table: Table, name: str, empty: Mapping[int, str]) -> Column:
+    """One column: numbers with a fraction, several labels in a cell, or classes."""
+    cells = table.columns[name]
+    numbers = [_number(cell) for cell in cells]
+    are_numbers = sum(n is not None for n in numbers) > len(cells) // 2
+    if are_numbers and any(n is not None and n != round(n) for n in numbers if n == n):
+        _refuse(table.path, table.lines, empty)
+        return Column(_numbers(table, name).astype(np.float32), (name,))
+    separator = next((sign for sign in "|;," if any(sign in cell for cell in cells)), " ")
+    plural = name.lower() in ("labels", "tags", "classes")
+    if plural or (not are_numbers and separator != " "):
+        return _several([[w.strip() for w in c.split(separator) if w.strip()] for c in cells])
+    _refuse(table.path, table.lines, empty)
+    if are_numbers:
+        _numbers(table, name)  # a word among class numbers is a slip
+    key: Callable[[str], float | str] = (lambda w: float(w)) if are_numbers else (lambda w: w)
+    names = sorted(set(cells), key=key)
+    places = {word: i for i, word in enumerate(names)}
+    return Column(np.array([places[cell] for cell in cells], np.int64), tuple(names))
+
+
+def _several(rows: Sequence[Sequence[str]]) -> Column:
+    names = sorted({word for row in rows for word in row})
+    places = {word: i for i, word in enumerate(names)}
+    y = np.zeros((len(rows), len(names)), np.uint8)
+    for i, row in enumerate(rows):
+        y[i, [places[word] for word in row]] = 1
+    return Column(y, tuple(names), "multilabel")
+
+
+def _numbers(table: Table, name: str) -> NDArray[np.float64]:
+    """A column of numbers; UserError names cells that are none."""
+    cells = table.columns[name]
+    numbers = [_number(cell) for cell in cells]
+    bad = {i: f"`{name}` is `{printable(cells[i][:40])}`, and no finite number"
+           for i, n in enumerate(numbers) if n is None or not isfinite(n)}  # fmt: skip
+    _refuse(table.path, table.lines, bad)
+    return np.array(numbers, np.float64)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None

@@ -1,0 +1,125 @@
+"""Data of the user: `images/` with `masks/` of the same names, for segmentation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cnndsl.data.dataset import Parts, Split
+from cnndsl.data.decoding import ImageDecoder, Pixels, decoded
+from cnndsl.data.folders import ENDINGS, Folder, files_below
+from cnndsl.data.formats.base import Format, Request, check_image_size
+from cnndsl.runtime.images import decode_mask
+from cnndsl.source import UserError, listed
+
+_IMAGES = ("images", "image", "imgs")
+_MASKS = ("masks", "mask", "labels", "annotations")
+_NAMES = "classes.txt"
+_VOID = 255
+_TOLD = 5
+
+Pairs = tuple[list[Path], list[Path]]
+
+
+@dataclass(frozen=True)
+class MaskDecoder:
+    """Masks H×W of class numbers, cut and scaled as their images are, each pixel from one pixel."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """What it does."""
+        return "mask " + "x".join(map(str, self.shape))
+
+    def __call__(self, path: Path) -> Pixels:
+        """See `decode_mask`."""
+        return decode_mask(path, *self.shape)
+
+
+class MaskFolders(Format):
+    """`images/1.jpg` and `masks/1.png`, or both in `train/` and `test/` (or `val/`).
+
+    A mask is a PNG of class numbers, with a palette or gray; 255 is no class. A file `classes.txt`
+    names the classes, one a line.
+    """
+
+    def opens(self, path: Path) -> bool:
+        """A folder with both, or with splits that have both."""
+        return bool(path.is_dir() and _splits(path))
+
+    def load(self, request: Request) -> Parts:
+        """All masks are read, since their values tell the classes; images on demand."""
+        check_image_size(request)
+        path = request.path
+        pairs = {part: _pairs(folder) for part, folder in _splits(path).items()}
+        masks = {part: _masks(part, each, request) for part, each in pairs.items()}
+        last = max(int(y[y != _VOID].max(initial=0)) for y, _ in masks.values())
+        names = _names(path / _NAMES) or tuple(map(str, range(last + 1)))
+        read = {part: partial(_read, part, pairs[part], *masks[part], request) for part in pairs}
+        return Parts(path.name, names, read, "segmentation")
+
+
+def _splits(path: Path) -> Mapping[str, Folder]:
+    """The folders that hold `images` and `masks`, by part; the whole is `train`."""
+    top = Folder(path)
+    if _of(top, _IMAGES) and _of(top, _MASKS):
+        return {"train": top}
+    found = {each.part: each for each in top.folders if each.part}
+    return {p: each for p, each in found.items() if _of(each, _IMAGES) and _of(each, _MASKS)}
+
+
+def _of(folder: Folder, words: tuple[str, ...]) -> Path | None:
+    named = {each.path.name.lower(): each.path for each in folder.folders}
+    return next((named[word] for word in words if word in named), None)
+
+
+def _pairs(folder: Folder) -> Pairs:
+    """Images and their masks, found by their stems; UserError names those without the other."""
+    images, masks = (_by_stem(_of(folder, words)) for words in (_IMAGES, _MASKS))
+    for have, lack, what in ((images, masks, "mask"), (masks, images, "image")):
+        lone = [str(file) for stem, file in have.items() if stem not in lack]
+        if lone:
+            told = f"{folder.path}: without {what}: {listed(lone, _TOLD)}"
+            raise UserError(f"{told}\n  image and mask have the same name, but for the ending")
+    if not images:
+        raise UserError(f"{folder.path}: holds no images with masks ({', '.join(sorted(ENDINGS))})")
+    return [*images.values()], [masks[stem] for stem in images]
+
+
+def _by_stem(top: Path | None) -> dict[str, Path]:
+    assert top is not None
+    found = dict[str, Path]()
+    for file in files_below(top):
+        stem = str(file.relative_to(top).with_suffix(""))
+        if file.suffix.lower() in ENDINGS:
+            if stem in found:
+                raise UserError(f"{found[stem]} and {file.name}: two files of one name")
+            found[stem] = file
+    return found
+
+
+def _masks(part: str, pairs: Pairs, request: Request) -> "tuple[Pixels, list[int]]":
+    """The masks that can be read, and their places."""
+    decoder = MaskDecoder(request.size[1:])
+    masks, kept = decoded(pairs[1], decoder, f"masks of {part}", request.reading)
+    return masks, kept.tolist()
+
+
+def _read(part: str, pairs: Pairs, masks: Pixels, places: list[int], request: Request) -> Split:
+    files = [pairs[0][place] for place in places]
+    x, kept = decoded(files, ImageDecoder(request.size), part, request.reading)
+    return Split(x, np.ascontiguousarray(masks[kept]))
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    """One a line; nothing where there is no such file."""
+    if not path.is_file():
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    return tuple(line.strip() for line in lines if line.strip())

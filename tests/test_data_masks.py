@@ -1,0 +1,84 @@
+"""Images with masks of the same names."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnndsl
+from cnndsl.data.registry import open_dataset
+from cnndsl.source import UserError
+
+Image = pytest.importorskip("PIL.Image")
+
+RNG = np.random.default_rng(0)
+SIZE = (3, 8, 8)
+MASK = np.arange(64).reshape(8, 8).astype(np.uint8) % 3
+
+
+def fill(top: Path, count: int = 10, mask: Any = MASK, mode: str | None = None) -> Path:
+    for name in ("images", "masks"):
+        (top / name).mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        pixels = RNG.integers(0, 256, (*mask.shape[:2], 3)).astype(np.uint8)
+        with Image.fromarray(pixels) as image, Image.fromarray(mask) as drawn:
+            image.save(top / "images" / f"{i}.bmp")
+            if mode == "P":
+                drawn.putpalette([0, 0, 0, 9, 9, 9, 7, 7, 7])
+            drawn.save(top / "masks" / f"{i}.png")
+    return top
+
+
+def test_a_mask_belongs_to_the_image_of_its_name(tmp_path: Path) -> None:
+    data = open_dataset(str(fill(tmp_path)), SIZE)
+    assert (data.task, data.names) == ("segmentation", ("0", "1", "2"))
+    assert (len(data.train), len(data.test)) == (8, 2)
+    assert np.array_equal(data.train.y[0], MASK)
+
+
+@pytest.mark.parametrize("mask", [(MASK, "P"), (np.dstack([MASK] * 3), None)])
+def test_palettes_and_equal_colours_are_class_numbers(tmp_path: Path, mask: Any) -> None:
+    data = open_dataset(str(fill(tmp_path, 5, *mask)), SIZE)
+    assert np.array_equal(data.test.y[0], MASK)
+
+
+def test_masks_are_scaled_as_images_without_mixing_classes(tmp_path: Path) -> None:
+    mask = np.kron(np.array([[0, 9, 0], [9, 255, 9]]), np.ones((8, 8))).astype(np.uint8)
+    data = open_dataset(str(fill(tmp_path, 5, mask)), SIZE)
+    assert data.test.y.shape == (1, 8, 8)
+    assert set(np.unique(data.test.y).tolist()) <= {0, 9, 255}
+
+
+def test_names_and_splits(tmp_path: Path) -> None:
+    for part in ("train", "val2017"):
+        fill(tmp_path / part, 3)
+    (tmp_path / "classes.txt").write_text("road\ncar\ntree\n")
+    data = open_dataset(str(tmp_path), SIZE)
+    assert (data.names, len(data.train), len(data.test)) == (("road", "car", "tree"), 3, 3)
+
+
+def test_they_train_a_segmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = cnndsl.parse("input 3x8x8; conv 4 3x3 pad relu; conv 3 1x1")
+    rows = cnndsl.train(model, fill(tmp_path / "set"), epochs=1, batch=4, progress="none")
+    assert 0 <= rows[-1]["val_miou"] <= 1
+
+
+def test_a_mask_of_colours_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path)
+    with Image.new("RGB", (8, 8), (1, 2, 3)) as image:
+        image.save(tmp_path / "masks" / "0.png")
+    assert len(open_dataset(str(tmp_path), SIZE).train) == 8
+    assert "0.png: a mask is a PNG of class numbers" in capsys.readouterr().err
+
+
+def test_an_image_without_its_mask_is_an_error(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "masks" / "3.png").unlink()
+    with pytest.raises(UserError, match=r"without mask: .*3\.bmp\n.*same name"):
+        open_dataset(str(tmp_path), SIZE)
+    (tmp_path / "images" / "3.bmp").unlink()
+    (tmp_path / "images" / "4.bmp").unlink()
+    with pytest.raises(UserError, match=r"without image: .*4\.png"):
+        open_dataset(str(tmp_path), SIZE)
