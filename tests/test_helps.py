@@ -50,6 +50,12 @@ def test_ways_of_writing_the_input(line: str):
     assert applied(f"{line}\nrelu\n", found) == "input 3x32x32\nrelu\n"
 
 
+@pytest.mark.parametrize("line", ["concat(a, b)", "add [ a ]", "relu + x"])
+def test_labels_that_do_not_exist_are_not_written(line: str):
+    (found,) = errors(network(line))
+    assert found.fix is None
+
+
 def test_layers_by_their_number_have_no_text_to_write():
     (found,) = errors(network("relu; from -2"))
     assert found.fix is None

@@ -138,9 +138,12 @@ def _size(spot: Spot) -> str | None:
     return "x".join(re.findall(r"[0-9]+", spot.match[0]))
 
 
-def _braced(spot: Spot) -> str:
+def _braced(spot: Spot) -> str | None:
     """`add (relu, id)`, `concat [ relu, id ]`, `train ( epochs 10 )`."""
     parts = [part.strip() for part in (spot[2] + spot[3]).split(",")]
+    known = {*PLAIN, *CHOSEN} if spot[1] == "train" else vocabulary()
+    if not all(part.partition(" ")[0] in known for part in parts):
+        return None
     sign = "; " if spot[1] == "train" else " | "
     return f"{spot[1]} {{ {sign.join(parts)} }}"
 
