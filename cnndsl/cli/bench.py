@@ -1,22 +1,33 @@
-"""`cnndsl bench FILE`."""
+"""`cnndsl bench FILE …`."""
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import load, set_option, spec_argument, to_json
+from cnndsl.cli.common import load, set_option, to_json
 from cnndsl.recipe import Recipe
+from cnndsl.report.units import mib
+from cnndsl.results import Table
 from cnndsl.runtime.session import DEVICES
+
+if TYPE_CHECKING:
+    from cnndsl.training.bench_models import Timing
+
+# What says nothing to compiled models, and to a spec.
+_OF_SPECS = ("settings", "conv", "weights", "freeze")
+_OF_MODELS = ("data", "data_dir")
 
 
 @click.command("bench")
-@spec_argument
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @set_option
-@click.option(
-    "--batch", type=click.IntRange(min=1), help="Pictures a step; the recipe's by default."
-)
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
+@click.option("--batch", type=click.IntRange(min=1), multiple=True,
+              help="Images at once; the recipe's, or 1. Models may have several.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(min=1), multiple=True,
+              help="CPU threads; one a core by default. Models may have several.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True, help="auto, direct, im2col, winograd.")
@@ -25,9 +36,66 @@ from cnndsl.runtime.session import DEVICES
 @click.option("--weights", type=click.Path(path_type=Path), help="Time these; fresh by default.")
 @click.option("--freeze", multiple=True, metavar="PATHS",
               help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
+@click.option("--data", help="Data on which the accuracy of models is measured.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Time inference and the training step on this machine; medians, with the chosen algorithms."""
+@click.pass_context
+def command(
+    ctx: click.Context, files: tuple[Path, ...], settings: tuple[str, ...], as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Time a spec, inference and training step, or compiled models side by side."""
+    models = [file for file in files if file.suffix == ".onnx"]
+    _refuse(ctx, _OF_SPECS if models else _OF_MODELS, "models" if models else "a spec")
+    if models and len(models) < len(files):
+        raise click.UsageError("give compiled models, or one spec: not both")
+    if models:
+        return _bench_models(models, options, as_json)
+    if max(len(files), len(options["batch"]), len(options["threads"])) > 1:
+        raise click.UsageError("one spec, with one --batch and one --threads")
+    return _bench_spec(files[0], settings, options, as_json)
+
+
+def _refuse(ctx: click.Context, names: Sequence[str], what: str) -> None:
+    """UsageError for an option of this call that says nothing to what is timed."""
+    for option in ctx.command.params:
+        source = ctx.get_parameter_source(option.name or "")
+        if option.name in names and source is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} says nothing to {what}")
+
+
+def _bench_models(models: Sequence[Path], options: dict[str, Any], as_json: bool) -> None:
+    from cnndsl.training.bench_models import Case, bench_models
+
+    ways = product(models, options["batch"] or (None,), options["threads"] or (None,))
+    timings = bench_models(
+        [Case(*way) for way in ways], options["device"], options["steps"], options["data"],
+        options["data_dir"],
+    )  # fmt: skip
+    if as_json:
+        click.echo(to_json([timing.as_dict() for timing in timings], 2))
+    else:
+        click.echo(_table(timings))
+
+
+def _table(timings: "Sequence[Timing]") -> Table:
+    heads = ("model", "size", "batch", "threads", "median ms", "p95 ms", "images/s")
+    measured = any(timing.accuracy is not None for timing in timings)
+    heads = (*heads, "accuracy") if measured else heads
+    return Table("times of a batch of random images", heads, tuple(map(_row, timings)))
+
+
+def _row(timing: "Timing") -> tuple[str, ...]:
+    row = (
+        timing.model, mib(timing.bytes), str(timing.batch), str(timing.threads or "all"),
+        f"{timing.median_ms:.2f}", f"{timing.p95_ms:.2f}", f"{timing.images_per_s:,.0f}",
+    )  # fmt: skip
+    return row if timing.accuracy is None else (*row, f"{timing.accuracy:.4f}")
+
+
+def _bench_spec(
+    file: Path, settings: tuple[str, ...], options: dict[str, Any], as_json: bool
+) -> None:
     from cnndsl.learned import check_patterns
     from cnndsl.training.bench import bench
     from cnndsl.training.stored import under_options
@@ -36,11 +104,11 @@ def command(file: Path, settings: tuple[str, ...], as_json: bool, **options: Any
     given = {"weights": options["weights"], "freeze": options["freeze"]}
     recipe = under_options(model.recipe or Recipe(), given)
     check_patterns(model, recipe)
-    batch = options["batch"] or recipe.batch
+    batch, threads = (next(iter(options[name]), None) for name in ("batch", "threads"))
+    batch = batch or recipe.batch
     result = bench(
-        model, recipe, batch, options["device"], options["threads"], options["conv"],
-        options["steps"],
-    )  # fmt: skip
+        model, recipe, batch, options["device"], threads, options["conv"], options["steps"]
+    )
     if as_json:
         click.echo(to_json(result, 2))
         return
