@@ -3,6 +3,7 @@
 python tests/documents.py      writes the present tables, diagrams and output of quick commands
 """
 
+import ast
 import contextlib
 import io
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import click
 from helps import TABLE as HELPS
+from test_architecture import LAYERING, MODULES, tree
 
 from cnndsl import limits
 from cnndsl.api import load
@@ -216,6 +218,19 @@ def helps(_: str) -> str:
     return _table(["Written", "Help", "With it"], rows)
 
 
+def house(_: str) -> str:
+    """The parts of the package from top to bottom, as the architecture test enforces them."""
+    lines = [line.split() for line in LAYERING.split("\n") if line]
+    rows = [[" · ".join(f"`{part}`" for part in line), _holds(line)] for line in lines]
+    return _table(["part", "what it holds"], rows)
+
+
+def _holds(parts: list[str]) -> str:
+    """The first sentences of the parts' docstrings."""
+    texts = [ast.get_docstring(tree(MODULES[part])) or "" for part in parts]
+    return " · ".join(re.split(r"[.](?:\s|$)", text)[0] for text in texts)
+
+
 TABLES: dict[str, Callable[[str], str]] = {
     "layers": layers,
     "settings": settings,
@@ -224,6 +239,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "options": options,
     "bounds": bounds,
     "helps": helps,
+    "house": house,
 }
 
 
@@ -300,7 +316,7 @@ def diagrams() -> dict[Path, str]:
 if __name__ == "__main__":
     os.environ |= {"NO_COLOR": "1", "COLUMNS": "100"}
     os.environ.pop("FORCE_COLOR", None)
-    for each in PAGES:
+    for each in (*PAGES, ROOT / "CONTRIBUTING.md"):
         before = each.read_text(encoding="utf-8")
         after = _with_outputs(with_tables(before), each)
         if after != before:

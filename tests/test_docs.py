@@ -254,6 +254,12 @@ def test_derived_tables_are_those_of_now(name: str):
     assert text == with_tables(text), "write them anew: python tests/documents.py"
 
 
+def test_the_house_is_the_one_that_is_enforced():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert "<!-- house all -->" in text
+    assert text == with_tables(text), "write it anew: python tests/documents.py"
+
+
 def test_every_limit_has_its_line():
     text = (DOCS / "limits.md").read_text(encoding="utf-8")
     assert {n for n in vars(limits) if n.isupper()} == {*limit_codes(), "ERRORS"}
