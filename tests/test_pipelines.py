@@ -63,7 +63,7 @@ def test_the_help_lists_the_stages(capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "message"),
     [
         (["--stage", "lower", "--for", "step"], "for step. Did you mean `lowered`? The stages:"),
-        (["--stage", "lowered"], "no stage `lowered` for inference. `--for step` has it."),
+        (["--stage", "backward"], "no stage `backward` for inference. `--for step` has it."),
         (["--stage", "deploy", "--for", "step"], "`--for inference` has it. The stages: tokens"),
         (["--conv", "direct"], "--micro-batch and --conv belong to training: add --for step"),
         (["--for", "step", "--micro-batch", "3"], "--micro-batch 3 does not divide the batch of 2"),
