@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cnndsl.api import load
 from cnndsl.graph.pipeline import State, run, verified
+from cnndsl.lower.driver import Plan
 from cnndsl.report import stages
 from cnndsl.report.stages import Graph, inference_graph, step_graph
 
@@ -21,8 +22,8 @@ def graphs() -> dict[str, Graph]:
     """Both graphs of the net, by what they are for."""
     model = load(NET).ir
     return {
-        "inference": inference_graph(model, batch=None),
-        "step": step_graph(model, batch=None, micro_batch=None, conv="direct"),
+        "inference": inference_graph(model, batch=1, optimize="cpu", plan=Plan("winograd")),
+        "step": step_graph(model, batch=None, micro_batch=None, plan=Plan("direct")),
     }
 
 

@@ -16,8 +16,14 @@ from cnndsl.cli import main
 from cnndsl.graph.pipeline import Pass, State, run, stages, verified
 from cnndsl.graph.tape import Node, Tape, Value
 from cnndsl.graph.verify import InvalidTape, verify
+from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.weights.initial import initial_weights
+
+HOW = {  # the options of the golden files
+    "step": ["--conv", "direct"],
+    "inference": ["--batch", "1", "--optimize", "cpu", "--conv", "winograd"],
+}
 
 
 def emitted(capsys: pytest.CaptureFixture[str], *options: str, code: int = 0) -> tuple[str, str]:
@@ -43,13 +49,13 @@ def test_every_pass_is_a_stage_of_the_command(
     purpose: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     graph = golden_files.graphs()[purpose]
-    conv = ["--conv", "direct"] if purpose == "step" else []
+    how = HOW[purpose]
     for stage, _ in stages(graph.pipeline):
-        out, _ = emitted(capsys, "--for", purpose, "--stage", stage, *conv)
+        out, _ = emitted(capsys, "--for", purpose, "--stage", stage, *how)
         assert out == golden_files.texts()[f"{purpose}.{stage.replace(':', '_')}.txt"]
-    assert emitted(capsys, "--for", purpose, "--stage", "tape", *conv)[0] == out
+    assert emitted(capsys, "--for", purpose, "--stage", "tape", *how)[0] == out
     assert "cnndsl_source" not in out
-    onnx, _ = emitted(capsys, "--for", purpose, "--stage", "onnx", *conv)
+    onnx, _ = emitted(capsys, "--for", purpose, "--stage", "onnx", *how)
     assert "Conv" in onnx
 
 
@@ -65,7 +71,10 @@ def test_the_help_lists_the_stages(capsys: pytest.CaptureFixture[str]) -> None:
         (["--stage", "lower", "--for", "step"], "for step. Did you mean `lowered`? The stages:"),
         (["--stage", "backward"], "no stage `backward` for inference. `--for step` has it."),
         (["--stage", "deploy", "--for", "step"], "`--for inference` has it. The stages: tokens"),
-        (["--conv", "direct"], "--micro-batch and --conv belong to training: add --for step"),
+        (["--micro-batch", "1"], "--micro-batch and --device are of the step: add --for step"),
+        (["--for", "step", "--optimize", "cpu"], "--optimize is of the inference graph"),
+        (["--for", "inference", "--optimize", "cpu"], "needs a fixed batch"),
+        (["--for", "inference", "--conv", "direct"], "are for training, or with optimize"),
         (["--for", "step", "--micro-batch", "3"], "--micro-batch 3 does not divide the batch of 2"),
         (["--for", "step", "--conv", "fft"], "no convolution algorithm `fft`"),
     ],
@@ -109,8 +118,9 @@ def test_every_pass_leaves_a_valid_graph(body: str) -> None:
     run(STEP, start, behind=verified)
     gradients = run(GRADIENTS[len(BACKWARD) :], run(BACKWARD, start), behind=verified)
     run(UPDATE, gradients, behind=verified)
-    deployed = InferenceState(model=model, weights=initial_weights(model), options=Options())
-    run(INFERENCE, deployed, behind=verified)
+    for way in (Options(), Options(batch=2, optimize="cpu", plan=Plan("winograd"))):
+        deployed = InferenceState(model=model, weights=initial_weights(model), options=way)
+        run(INFERENCE, deployed, behind=verified)
 
 
 def two_nodes() -> tuple[Tape, Node, Node]:

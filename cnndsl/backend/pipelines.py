@@ -39,7 +39,8 @@ def _is_lowered(state: InferenceState) -> bool:
 
 
 def _fast(state: StepState) -> bool:
-    return state.options.fast
+    """Idioms of the CPU: on CUDA an operator that says what is meant is the fast one."""
+    return state.options.fast and state.options.plan.device == "cpu"
 
 
 def _freezes(state: StepState) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from cnndsl.backend.inference import Options
+    from cnndsl.lower.driver import Device, Plan
     from cnndsl.weights.fit import ModelWeights
 
 # Options that say nothing to a training step.
@@ -78,6 +79,8 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
               help="Faster convolutions where they win, for a fixed --batch.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True,
               help="With --train or --optimize: auto, direct, im2col, winograd.")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+              help="With --train: what the step is for.")  # fmt: skip
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -85,6 +88,7 @@ def command(
     name_map: Path | None, seed: int, opset: int, batch: int | None, fold: bool, uint8: bool,
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
     classes: tuple[str, ...] | None, train: str | None, optimize: str | None, conv: str,
+    device: "Device",
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
@@ -107,7 +111,9 @@ def command(
     for doubt in info.doubts():
         click.echo(f"warning: {doubt}", err=True)
     if train:
-        return _write_training(model, replace(loaded, info=info), output, train, batch, conv)
+        return _write_training(
+            model, replace(loaded, info=info), output, train, batch, Plan(conv, device=device)
+        )
     options = Options(opset, batch, fold, uint8, info, optimize, Plan(conv))
     options.check(model)
     graph = inference_model(model, loaded.tensors, options)
@@ -151,6 +157,8 @@ def _refuse_without_effect(ctx: click.Context) -> None:
             "--conv says nothing to the plain inference graph, whose convolutions are ONNX's own: "
             "add --train, or --optimize cpu"
         )
+    if "device" in given and "train" not in given:
+        raise click.UsageError("--device is for --train: the inference graph runs on both")
     if "name_map" in given and "weights" not in given:
         raise click.UsageError("--map names the tensors of --weights, and there are none")
     if {"seed", "weights"} <= given:
@@ -158,7 +166,7 @@ def _refuse_without_effect(ctx: click.Context) -> None:
 
 
 def _write_training(
-    model: Model, weights: "ModelWeights", output: Path, train: str, batch: int | None, conv: str
+    model: Model, weights: "ModelWeights", output: Path, train: str, batch: int | None, plan: "Plan"
 ) -> None:  # fmt: skip
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
@@ -166,7 +174,6 @@ def _write_training(
     from cnndsl.backend.step import StepOptions, freezing
     from cnndsl.files import write_whole
     from cnndsl.learned import check_patterns
-    from cnndsl.lower.driver import Plan
     from cnndsl.recipe import Recipe
 
     info = weights.info
@@ -174,7 +181,7 @@ def _write_training(
     recipe = replace(recipe, task=info.task or recipe.task)
     info.check(model.input[0], model.output_shapes()[model.main_output][0])
     options = StepOptions(
-        batch or recipe.batch, 1, Plan(conv), bool(recipe.augment.mixup), info.mean, info.std
+        batch or recipe.batch, 1, plan, bool(recipe.augment.mixup), info.mean, info.std
     )
     check_patterns(model, recipe)
     options = freezing(options, model, recipe, weights.tensors)

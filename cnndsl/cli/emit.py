@@ -12,6 +12,7 @@ from cnndsl.report import stages
 
 if TYPE_CHECKING:
     from cnndsl.graph.pipeline import Pipeline
+    from cnndsl.lower.driver import Device
 
 _FRONT: dict[str, Callable[[Path, tuple[str, ...]], str]] = {
     "tokens": lambda file, settings: stages.tokens(file),
@@ -69,34 +70,38 @@ def _check(stage: str, purpose: str) -> None:
               help="Images of a run. Default: any; of a step, the recipe's.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1),
               help="Images that a step computes at once. Default: all.")  # fmt: skip
+@click.option("--optimize", type=click.Choice(["cpu"]),
+              help="Inference by faster convolutions, for a fixed --batch.")  # fmt: skip
 @click.option("--conv", metavar="NAME",
-              help="A step's convolutions: auto, direct, im2col or winograd.")  # fmt: skip
+              help="Of a step, or with --optimize: auto, direct, im2col or winograd.")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda"]),
+              help="What a step is for. Default: cpu.")  # fmt: skip
 @click.option("--verify", is_flag=True,
               help="Check shapes and types behind every pass of the graph.")  # fmt: skip
 def command(
     file: Path, settings: tuple[str, ...], stage: str | None, purpose: str | None,
-    batch: int | None, micro_batch: int | None, conv: str | None, verify: bool,
+    batch: int | None, micro_batch: int | None, optimize: str | None, conv: str | None,
+    device: "Device | None", verify: bool,
 ) -> None:  # fmt: skip
     """Print what the compiler has after a stage."""
+    from cnndsl.lower.driver import Plan
+
     stage = stage or ("tape" if purpose else "model")
     purpose = purpose or "inference"
     _check(stage, purpose)
-    if purpose == "inference" and (micro_batch or conv):
-        raise click.UsageError("--micro-batch and --conv belong to training: add --for step")
-    if verify:
-        count = _graph(file, settings, purpose, batch, micro_batch, conv).verify()
-        click.echo(f"shapes and types hold behind each of {count} passes", err=True)
-    if stage in _FRONT:
+    if purpose == "inference" and (micro_batch or device):
+        raise click.UsageError("--micro-batch and --device are of the step: add --for step")
+    if purpose == "step" and optimize:
+        raise click.UsageError("--optimize is of the inference graph, not of the step")
+    if stage in _FRONT and not verify:
         click.echo(_FRONT[stage](file, settings))
-    else:
-        click.echo(_graph(file, settings, purpose, batch, micro_batch, conv).text(stage))
-
-
-def _graph(
-    file: Path, settings: tuple[str, ...], purpose: str, batch: int | None,
-    micro_batch: int | None, conv: str | None,
-) -> stages.Graph:  # fmt: skip
+        return
+    plan = Plan(conv or "auto", device=device or "cpu")
     model = load(file, settings)
     if purpose == "inference":
-        return stages.inference_graph(model, batch)
-    return stages.step_graph(model, batch, micro_batch, conv or "auto")
+        graph = stages.inference_graph(model, batch, optimize, plan)
+    else:
+        graph = stages.step_graph(model, batch, micro_batch, plan)
+    if verify:
+        click.echo(f"shapes and types hold behind each of {graph.verify()} passes", err=True)
+    click.echo(_FRONT[stage](file, settings) if stage in _FRONT else graph.text(stage))

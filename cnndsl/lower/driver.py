@@ -16,22 +16,25 @@ from cnndsl.source import UserError
 Representation = Value | PackedImage
 Entry = Callable[["Lowering", Node], "Representation | list[Representation]"]
 Phase = Literal["train", "infer"]
-TABLE: dict[str, Entry] = {}
+Device = Literal["cpu", "cuda"]
+TABLES: dict[Device, dict[str, Entry]] = {"cpu": {}, "cuda": {}}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Free choices of the lowering: convolution algorithms."""
+    """Free choices of the lowering: for which device, and the CPU's convolution algorithms."""
 
     conv: str = "auto"
     choices: tuple[tuple[str, str], ...] = ()  # algorithm by path, over `conv`
+    device: Device = "cpu"
 
 
-def lowers(*ops: str) -> Callable[[Entry], Entry]:
-    """Register the lowering of operators."""
+def lowers(*ops: str, devices: tuple[Device, ...] = ("cpu",)) -> Callable[[Entry], Entry]:
+    """Register the lowering of operators; what has none stays as it is, in ONNX's layout."""
 
     def register(entry: Entry) -> Entry:
-        TABLE.update(dict.fromkeys(ops, entry))
+        for device in devices:
+            TABLES[device].update(dict.fromkeys(ops, entry))
         return entry
 
     return register
@@ -48,7 +51,7 @@ def load() -> None:
 def is_lowered(op: str) -> bool:
     """Whether an operator has an entry of its own."""
     load()
-    return op in TABLE
+    return op in TABLES["cpu"]
 
 
 @dataclass
@@ -112,7 +115,7 @@ class Lowering:
         stays = self.phase == "infer" and node.op != "Conv"
         if stays and not any(self.is_packed(v) for v in node.inputs):
             return on_nchw
-        return TABLE.get(node.op, on_nchw)
+        return TABLES[self.plan.device].get(node.op, on_nchw)
 
     def representation(self, value: Value | None) -> Representation:
         """How a value of the source tape is represented here."""

@@ -1,7 +1,6 @@
 """Normalisations as primitives, so that their gradients follow."""
 
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 
@@ -25,34 +24,60 @@ def _batch_norm(lowering: Lowering, node: Node) -> "list[Representation]":
         image.value if image else lowering.nchw(x)
         for image, x in zip(images, node.inputs[:micro_batches], strict=True)
     ]
-    gamma, beta, old_mean, old_var = (lowering.nchw(v) for v in node.inputs[micro_batches:])
-    tape, mean, var, offset = lowering.tape, old_mean, old_var, old_mean
+    bias = images[0].bias if images[0] else None
+    ys, statistics = _over_batch(lowering, node, xs, len(xs[0].shape) - 1, bias)
+    outputs = [
+        replace(image, value=y, bias=None) if image else y
+        for image, y in zip(images, ys, strict=True)
+    ]
+    return [*outputs, *statistics]
+
+
+@lowers("BatchNormalization", "SyncBatchNormalization", devices=("cuda",))
+def _batch_norm_nchw(lowering: Lowering, node: Node) -> "list[Representation]":
+    """The same, with the channels in ONNX's place."""
+    xs = [lowering.nchw(x) for x in node.inputs[: len(node.inputs) - 4]]
+    ys, statistics = _over_batch(lowering, node, xs, axis=1)
+    return [*ys, *statistics]
+
+
+def _over_batch(
+    lowering: Lowering, node: Node, xs: list[Value], axis: int, bias: Value | None = None
+) -> tuple[list[Value], list[Value]]:
+    """The normalised xs, and the new statistics where they are wanted; channels lie along `axis`.
+
+    `bias` is what is still to be added to x: it moves the mean.
+    """
+    tape, trains = lowering.tape, bool(node.attrs.get("training_mode"))
+    gamma, beta, old_mean, old_var = (lowering.nchw(v) for v in node.inputs[len(xs) :])
+    behind = len(xs[0].shape) - 1 - axis
+
+    def along(value: Value) -> Value:
+        return tape.reshape(value, -1, *[1] * behind) if behind else value
+
+    mean, var, offset = old_mean, old_var, old_mean
     if trains:
-        mean = _mean(tape, "ReduceSum", xs)
+        mean = _mean(tape, "ReduceSum", xs, axis)
         middle = tape.op("StopGradient", mean)
-        xs = [tape.op("Sub", x, middle) for x in xs]
-        var = _mean(tape, "ReduceSumSquare", xs)  # its gradient does not reach the mean: Σ (x−m)=0
+        xs = [tape.op("Sub", x, along(middle)) for x in xs]
+        var = _mean(tape, "ReduceSumSquare", xs, axis)  # no gradient to the mean: Σ (x−m) = 0
         offset = tape.op("Sub", mean, middle)  # 0, but for its gradient
     scale = tape.op("Mul", _rstd(tape, var, node.attrs["epsilon"]), gamma)
     shift = tape.op("Sub", beta, tape.op("Mul", offset, scale))
-    outputs = list[Representation]()
-    for image, x in zip(images, xs, strict=True):
-        y = tape.op("Add", tape.op("Mul", x, scale), shift)
-        outputs.append(replace(image, value=y, bias=None) if image else y)
-    if len(node.outputs) == 1:
-        return outputs
+    ys = [tape.op("Add", tape.op("Mul", x, along(scale)), along(shift)) for x in xs]
+    if len(node.outputs) == len(ys):
+        return ys, []
     count = sum(x.size for x in xs) // int(gamma.shape[0])
     keep = node.attrs["momentum"]
     unbiased = tape.op("Mul", var, tape.scalar(count / max(1, count - 1), var.dtype))
-    if images[0] and images[0].bias:
-        mean = tape.op("Add", mean, images[0].bias)
-    return [*outputs, _moved(tape, old_mean, mean, keep), _moved(tape, old_var, unbiased, keep)]
+    mean = tape.op("Add", mean, bias) if bias else mean
+    return ys, [_moved(tape, old_mean, mean, keep), _moved(tape, old_var, unbiased, keep)]
 
 
-def _mean(tape: Tape, op: str, xs: list[Value]) -> Value:
-    """The sum of each channel (the last axis) over all micro-batches, over their count, as (C,)."""
-    axes = tape.ints(range(len(xs[0].shape) - 1))
-    count = sum(prod(int(d) for d in x.shape[:-1]) for x in xs)
+def _mean(tape: Tape, op: str, xs: list[Value], axis: int) -> Value:
+    """The sum of each channel over all micro-batches, over their count, as (C,)."""
+    others = [i for i in range(len(xs[0].shape)) if i != axis]
+    axes, count = tape.ints(others), sum(x.size for x in xs) // int(xs[0].shape[axis])
     sums = [tape.op(op, x, axes, keepdims=0) for x in xs]
     return tape.op("Mul", tape.sum(sums), tape.scalar(1 / count, xs[0].dtype))
 
@@ -78,7 +103,7 @@ def _normalised(tape: Tape, x: Value, axes: list[int], eps: float) -> Value:
     return tape.op("Mul", centred, _rstd(tape, var, eps))
 
 
-@lowers("LayerNormalization")
+@lowers("LayerNormalization", devices=("cpu", "cuda"))
 def _layer_norm(lowering: Lowering, node: Node) -> "Representation | list[Representation]":
     tape = lowering.tape
     x, weight, bias = (lowering.nchw(v) for v in node.inputs)
@@ -86,7 +111,7 @@ def _layer_norm(lowering: Lowering, node: Node) -> "Representation | list[Repres
     return tape.op("Add", tape.op("Mul", normed, weight), bias)
 
 
-@lowers("InstanceNormalization")
+@lowers("InstanceNormalization", devices=("cpu", "cuda"))
 def _instance_norm(lowering: Lowering, node: Node) -> "Representation | list[Representation]":
     tape = lowering.tape
     x, weight, bias = (lowering.nchw(v) for v in node.inputs)

@@ -20,13 +20,15 @@ from cnndsl.shapes import window_2d
 Weights = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-def _out(node: Node, image: PackedImage) -> tuple[int, int]:
+def pooled_size(node: Node, image: PackedImage) -> tuple[int, int]:
+    """Height and width behind a pooling node."""
     a = node.attrs
     ceil = bool(a.get("ceil_mode", 0))
-    return window_2d(image.size, a["kernel_shape"], a["strides"], a["pads"], _dilation(node), ceil)
+    return window_2d(image.size, a["kernel_shape"], a["strides"], a["pads"], dilation(node), ceil)
 
 
-def _dilation(node: Node) -> tuple[int, int]:
+def dilation(node: Node) -> tuple[int, int]:
+    """Of a pooling node."""
     return node.attrs.get("dilations", (1, 1))
 
 
@@ -38,9 +40,9 @@ def _windows(
     The taps stand between two axes because onnxruntime reduces such an axis several times faster
     than the first one.
     """
-    out, a = _out(node, image), node.attrs
+    out, a = pooled_size(node, image), node.attrs
     start = (-a["pads"][0], -a["pads"][1])
-    index = window_slots(image, a["kernel_shape"], a["strides"], _dilation(node), start, out)
+    index = window_slots(image, a["kernel_shape"], a["strides"], dilation(node), start, out)
     order = np.argsort(index[0], kind="stable")
     index = index[:, order]
     taps, count = index.shape
@@ -75,7 +77,7 @@ def _max_pool(lowering: Lowering, node: Node) -> "Representation | list[Represen
     image = lowering.packed(node.inputs[0])
     windows, _, order = _windows(lowering.tape, node, image, -3.4e38)
     top = _reduced(lowering.tape, "ReduceMax", windows)
-    return PackedImage(top, order, _out(node, image), image.bias)
+    return PackedImage(top, order, pooled_size(node, image), image.bias)
 
 
 @lowers("AveragePool")
@@ -83,11 +85,11 @@ def _average_pool(lowering: Lowering, node: Node) -> "Representation | list[Repr
     tape, image = lowering.tape, lowering.with_bias(node.inputs[0])
     windows, index, order = _windows(tape, node, image, 0.0)
     total = _reduced(tape, "ReduceSum", windows)
-    share = (1 / _counts(node, image, index, order)).astype(np.dtype(image.value.dtype))
-    return PackedImage(tape.op("Mul", total, tape.const(share)), order, _out(node, image))
+    share = (1 / counts(node, image, index, order)).astype(np.dtype(image.value.dtype))
+    return PackedImage(tape.op("Mul", total, tape.const(share)), order, pooled_size(node, image))
 
 
-def _counts(
+def counts(
     node: Node, image: PackedImage, index: Order, order: Order
 ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
     """What each window divides by, [P', 1, 1]: its taps inside the image, or also the padding.
@@ -96,7 +98,7 @@ def _counts(
     """
     if not node.attrs.get("count_include_pad", 0):
         return (index < len(image.order)).sum(0).reshape(-1, 1, 1).astype(np.float64)
-    a, out = node.attrs, _out(node, image)
+    a, out = node.attrs, pooled_size(node, image)
     sides = list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]]()
     for i in range(2):
         first = np.arange(out[i]) * a["strides"][i] - a["pads"][i]
@@ -134,7 +136,7 @@ def _resize(lowering: Lowering, node: Node) -> "Representation | list[Representa
         value = gather(lowering.tape, image.value, image.slots()[pixels])
     else:
         align = node.attrs["coordinate_transformation_mode"] == "align_corners"
-        weights = _bilinear(height, down, align), _bilinear(width, across, align)
+        weights = bilinear(height, down, align), bilinear(width, across, align)
         value = _interpolated(lowering.tape, image, *weights)
     return PackedImage(value, order, out)
 
@@ -151,7 +153,7 @@ def _interpolated(tape: Tape, image: PackedImage, down: Weights, across: Weights
     return tape.reshape(y, len(down) * len(across), image.batch, image.channels)
 
 
-def _bilinear(size: int, factor: int, align: bool) -> Weights:
+def bilinear(size: int, factor: int, align: bool) -> Weights:
     """[factor·size, size]: the weights of each output pixel, at pixel centres or from corner to
     corner.
     """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from cnndsl.graph.pipeline import Pipeline, State
+    from cnndsl.lower.driver import Plan
 
 
 def tokens(file: Path) -> str:
@@ -112,24 +113,25 @@ class Graph:
         return onnx.printer.to_text(proto)
 
 
-def inference_graph(model: Model, batch: int | None) -> Graph:
-    """The inference graph with fresh weights."""
+def inference_graph(model: Model, batch: int | None, optimize: str | None, plan: "Plan") -> Graph:
+    """The inference graph with fresh weights; UserError for options that make none."""
     from cnndsl.backend.artifact import inference_model
     from cnndsl.backend.inference import InferenceState, Options
     from cnndsl.backend.pipelines import INFERENCE
     from cnndsl.weights.initial import initial_weights
 
-    weights, options = initial_weights(model), Options(batch=batch)
+    options = Options(batch=batch, optimize=optimize, plan=plan)
+    options.check(model)
+    weights = initial_weights(model)
     start = InferenceState(model=model, weights=weights, options=options)
     return Graph(model, INFERENCE, start, lambda: inference_model(model, weights, options))
 
 
-def step_graph(model: Model, batch: int | None, micro_batch: int | None, conv: str) -> Graph:
+def step_graph(model: Model, batch: int | None, micro_batch: int | None, plan: "Plan") -> Graph:
     """The training step by the spec's recipe; UserError for parts that make no batch."""
     from cnndsl.backend.artifact import step_model
     from cnndsl.backend.pipelines import STEP
     from cnndsl.backend.step import StepOptions, StepState, resolved
-    from cnndsl.lower.driver import Plan
     from cnndsl.recipe import Recipe
     from cnndsl.weights.initial import initial_weights
 
@@ -138,7 +140,7 @@ def step_graph(model: Model, batch: int | None, micro_batch: int | None, conv: s
     if size % (micro_batch or size):
         raise UserError(f"--micro-batch {micro_batch} does not divide the batch of {size}")
     parts, soft = size // (micro_batch or size), bool(recipe.augment.mixup)
-    options = StepOptions(size, parts, Plan(conv), soft)
+    options = StepOptions(size, parts, plan, soft)
     start = StepState(model=model, recipe=resolved(model, recipe), options=options)
     return Graph(
         model, STEP, start, lambda: step_model(model, recipe, options, initial_weights(model))

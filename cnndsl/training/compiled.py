@@ -1,7 +1,7 @@
 """A model ready to train: its step graph, its stepper, and the graph that validates it."""
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -39,7 +39,9 @@ def compile_step(
     model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
 ) -> Compiled:
     """Build the step and open a session with its initial state; TooLarge where it will not fit."""
-    on_cpu = providers(settings.device) == [CPU]
+    on_cpu = _on_cpu(settings)
+    if not on_cpu:
+        options = _with(options, plan=replace(options.plan, device="cuda"))
     if on_cpu:
         check_activations(model, options)
     step = training_step(model, recipe, options)
@@ -48,6 +50,10 @@ def compile_step(
     graph = export(step.tape, model.name, OPSET).SerializeToString()
     state = step.initial_state(weights)
     return Compiled(step, Stepper(graph, state, settings.device, settings.threads), options)
+
+
+def _on_cpu(settings: Settings) -> bool:
+    return providers(settings.device) == [CPU]
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def calibrate(
     trials = list[Trial]()
     best: Compiled | None = None
     refused: TooLarge | None = None
-    for candidate in _candidates(options):
+    for candidate in _candidates(options) if _on_cpu(settings) else [options]:
         try:
             compiled = compile_step(model, recipe, candidate, weights, settings)
         except TooLarge as error:

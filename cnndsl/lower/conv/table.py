@@ -136,7 +136,10 @@ def algorithms() -> Mapping[str, Algorithm]:
 
 
 def check_plan(plan: Plan, phase: Phase) -> None:
-    """UserError for algorithms that there are not, or not for this phase."""
+    """UserError for algorithms that there are not, or not for this phase or device."""
+    if plan.device == "cuda" and (plan.conv, plan.choices) != ("auto", ()):
+        wanted = plan.conv if plan.conv != "auto" else plan.choices[0][1]
+        raise UserError(f"convolution `{wanted}` is for the CPU; CUDA has its own: leave it out")
     known = [a.name for a in algorithms().values() if phase in a.phases]
     for wanted in (plan.conv, *(name for _, name in plan.choices)):
         family = wanted == "winograd" or any(name.startswith(f"{wanted}-") for name in known)
