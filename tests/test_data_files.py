@@ -337,7 +337,9 @@ def test_broken_pictures_are_left_out_or_refused(
 
 FORMS: dict[str, tuple[str, Any, str, list[int]]] = {
     "grayscale": ("L", 90, "png", [90, 90, 90]),
-    "alpha": ("RGBA", (10, 20, 30, 128), "png", [10, 20, 30]),
+    "half transparent": ("RGBA", (10, 20, 30, 128), "png", [132, 137, 142]),
+    "transparent": ("RGBA", (10, 20, 30, 0), "png", [255, 255, 255]),
+    "gray with alpha": ("LA", (90, 255), "png", [90, 90, 90]),
     "palette": ("P", 0, "png", [0, 0, 0]),
     "black and white": ("1", 1, "png", [255, 255, 255]),
     "CMYK": ("CMYK", (0, 0, 0, 0), "jpg", [255, 255, 255]),
@@ -363,7 +365,7 @@ def test_a_palette_with_transparency(tmp_path: Path) -> None:
         picture.putpalette([0, 0, 0, 200, 100, 50])
         picture.save(tmp_path / "cat" / "0.png", transparency=b"\x00\x80")
     data = open_dataset(str(tmp_path), TINY, reading=STRICT)
-    assert data.train.x[0, :, 0, 0].tolist() == [200, 100, 50]
+    assert data.train.x[0, :, 0, 0].tolist() == [227, 177, 152]
 
 
 def test_exif_turns_pictures_upright(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class ImageDecoder:
     @property
     def key(self) -> str:
         """What it does."""
-        return "image " + "x".join(map(str, self.shape))
+        return "image on white " + "x".join(map(str, self.shape))
 
     def __call__(self, path: Path) -> Pixels:
         """Covered and cut in the middle, see `read_picture`."""

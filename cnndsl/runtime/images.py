@@ -112,12 +112,19 @@ def _middle(image: "Image", height: int, width: int) -> tuple[float, float, floa
 
 
 def _eight_bits(image: "Image") -> "Image":
-    """What pillow itself would clip to white or warn of: 16-bit grays, transparent palettes."""
+    """Eight bits a value, no transparency: 16-bit grays by their full range, on a white ground.
+
+    pillow itself would clip grays to white, and show the colours that stand behind transparency.
+    """
     if image.mode.startswith("I"):
         from PIL.Image import fromarray
 
         return fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
-    return image.convert("RGBA") if "transparency" in image.info else image
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    from PIL.Image import alpha_composite, new
+
+    return alpha_composite(new("RGBA", image.size, "white"), image.convert("RGBA"))
 
 
 def pillow() -> "tuple[Any, Any]":
