@@ -100,8 +100,8 @@ class Task(Word):
         """How a spec ends that has so many outputs."""
         return f"dense {count}"
 
-    def size_problem(self, shape: Shape, y: "Array") -> str | None:
-        """Why a main output of this shape is not as large as the targets, and how to mend it."""
+    def size_problem(self, shape: Shape, size: Shape) -> str | None:
+        """Why a main output of this shape is not of the targets' size H×W, and how to mend it."""
         return None
 
     def for_loss(self, loss: Loss | None) -> Self:

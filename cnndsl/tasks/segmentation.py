@@ -55,9 +55,9 @@ class Segmentation(Task, word="segmentation"):
         """A convolution of one pixel."""
         return f"conv {count} 1x1"
 
-    def size_problem(self, shape: Shape, y: "Array") -> str | None:
+    def size_problem(self, shape: Shape, size: Shape) -> str | None:
         """Maps are as large as the masks."""
-        return _size_problem(shape[1:], y.shape[1:])
+        return _size_problem(shape[1:], size)
 
     def for_loss(self, loss: Loss | None) -> Self:
         """With the class that the loss ignores."""

@@ -144,7 +144,7 @@ def check_outputs(model: Model, data: Dataset, task: Task, hint: str) -> None:
         )
         raise UserError(f"{data.name} has {len(data.names)} {task.nouns}, the model {shape[0]} "
                         f"output{'s' * (shape[0] != 1)}\n  {hint}")  # fmt: skip
-    problem = task.size_problem(shape, data.train.y)
+    problem = task.size_problem(shape, data.train.y.shape[1:])
     if problem is not None:
         raise UserError(f"{data.name}: {problem}\n  {place(model)}")
 
