@@ -11,7 +11,7 @@ from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
 from cnndsl.cli import main
 from cnndsl.data.dataset import Dataset, Split, Targets
-from cnndsl.losses import VOID, CrossEntropy
+from cnndsl.losses import VOID, CrossEntropy, Dice
 from cnndsl.recipe import Recipe
 from cnndsl.runtime import masks
 from cnndsl.runtime.images import read_framed, read_picture
@@ -64,7 +64,7 @@ def test_masks_for_a_map_are_a_segmentation() -> None:
         (GOOD, "input 3x8x8\nconv 3 3x3\n", "maps of 6x6, the masks are 8x8\n  pad the conv"),
         (GOOD, "input 3x8x8\ngap; dense 3\n",
          r"a segmentation needs a map of C×H×W, but the model gives \(3,\)\n"
-         r"  .*:2: gap; dense 3\n  some has masks of 8x8"),
+         r"  .*:2: gap; dense 3\n  some has masks of 8x8: end the spec with `conv 3 1x1`, with"),
         (GOOD, "input 3x8x8\nconv 4 3x3 same\n", "3 classes, the model 4 outputs\n  end the spec "
          "with `conv 3 1x1`"),
     ],
@@ -91,7 +91,7 @@ def test_masks_and_classes_without_use_are_told(capsys: pytest.CaptureFixture[st
 def test_a_mask_is_told_by_its_most_frequent_classes() -> None:
     y = np.array([[[0, 0, 1, VOID]], [[VOID] * 4]], np.uint8)
     assert Segmentation().truths(y, ("sky", "sea")) == ["sky 66.7%  sea 33.3%", "-"]
-    (answer,) = Segmentation().answers(np.float32([[[[0, 1]], [[1, 0]], [[0, 0]]]]), ("sky",), 5)
+    (answer,) = Segmentation().answers(np.array([[[[0.0, 1]], [[1, 0]], [[0, 0]]]]), ("sky",), 5)
     assert answer.text == "sky 50.0%  class 1 50.0%"
     assert answer.mask is not None
     assert answer.mask.tolist() == [[1, 0]]
@@ -164,3 +164,13 @@ def test_run_writes_masks_and_overlays(
     assert Path("runs/predict/x.mask.png").exists()
     (mask,) = cnndsl.predict("net.onnx", "one/x.png")
     assert mask.shape == (8, 8)
+
+
+def test_a_map_for_class_numbers_and_a_loss_of_masks_are_told_with_the_way_out() -> None:
+    classes = np.array([0, 1, 2])
+    with pytest.raises(UserError, match=r":2: conv 3 3x3 same\n  .*class numbers of 3 classes: end "
+                       r"the spec with `gap; dense 3`"):  # fmt: skip
+        read(classes)
+    with pytest.raises(UserError, match=r"`dice` does not learn class numbers of 3 classes\n"
+                       r"  losses that do: `cross_entropy`"):  # fmt: skip
+        read(classes, "input 3x8x8\ngap; dense 3\n", Recipe(loss=Dice()))

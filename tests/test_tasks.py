@@ -159,9 +159,9 @@ def test_losses_on_class_numbers_keep_their_meaning() -> None:
         (LABELS, 3, Recipe(task=Regression()), "a regression needs numbers; its targets are 3"),
         (PARTS, 1, Recipe(task=registry["classification"]()), "needs one class number"),
         (LABELS, 4, Recipe(), "some has 3 labels, the model 4 outputs\n  end the spec with"),
-        (LABELS, 3, Recipe(loss=CrossEntropy()), "no task learns such targets by `cross_entropy`"),
+        (LABELS, 3, Recipe(loss=CrossEntropy()), "`cross_entropy` does not learn 3 labels"),
         (LABELS, 3, Recipe(task=Multilabel(), loss=CrossEntropy()), "is no loss of `task multi"),
-        (PARTS, 1, Recipe(loss=Focal()), "no task learns such targets by `focal`"),
+        (PARTS, 1, Recipe(loss=Focal()), "`focal` does not learn numbers"),
         (PARTS, 1, Recipe(watch=Watch("val_accuracy")), "no column `val_accuracy` to watch"),
     ],
 )

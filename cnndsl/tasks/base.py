@@ -100,6 +100,10 @@ class Task(Word):
         """How a spec ends that has so many outputs."""
         return f"dense {count}"
 
+    def way_to_fit(self, count: int) -> str:
+        """What to do about a model with a `problem`, for so many outputs."""
+        return f"end the spec with `gap; {self.ending(count)}`"
+
     def size_problem(self, shape: Shape, size: Shape) -> str | None:
         """Why a main output of this shape is not of the targets' size H×W, and how to mend it."""
         return None

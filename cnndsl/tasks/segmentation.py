@@ -55,6 +55,10 @@ class Segmentation(Task, word="segmentation"):
         """A convolution of one pixel."""
         return f"conv {count} 1x1"
 
+    def way_to_fit(self, count: int) -> str:
+        """No layer that makes a vector."""
+        return f"end the spec with `{self.ending(count)}`, without `gap`, `flatten` and `dense`"
+
     def size_problem(self, shape: Shape, size: Shape) -> str | None:
         """Maps are as large as the masks."""
         return _size_problem(shape[1:], size)

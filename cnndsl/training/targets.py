@@ -6,6 +6,8 @@ from dataclasses import replace
 from cnndsl.backend.step import main_output
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
+from cnndsl.losses import Loss
+from cnndsl.losses import registry as losses
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError, listed
 from cnndsl.tasks import Task, registry
@@ -48,8 +50,7 @@ def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        by = f" by `{loss.word}`" if loss else ""
-        raise UserError(f"{data.name}: no task learns such targets{by}: {_described(data)}")
+        raise UserError(f"{data.name}: {_no_task(data, loss)}")
     words = " or ".join(f"`task {task.word}`" for task in fitting)
     nouns = " or ".join(task.nouns for task in fitting)
     raise UserError(f"{data.name}: its targets, {_described(data)}, may be {nouns}\n"
@@ -60,6 +61,17 @@ def _by_outputs(model: Model, able: list[Task], data: Dataset) -> list[Task]:
     """Without tasks that another one of the same classes fits better, by the model's outputs."""
     fitting = {task.nouns for task in able if _fits(model, task, data)}
     return [t for t in able if t.nouns not in fitting or _fits(model, t, data)]
+
+
+def _no_task(data: Dataset, loss: Loss | None) -> str:
+    """That targets cannot be learned, or not by the loss, and which losses can."""
+    kinds = {
+        cls.kind for cls in registry.values() if cls().refusal(data.train.y, data.names) is None
+    }
+    if loss is None or not kinds:
+        return f"no task learns such targets: {_described(data)}"
+    able = ", ".join(f"`{word}`" for word, cls in losses.items() if cls.fits & kinds)
+    return f"`{loss.word}` does not learn {_described(data)}\n  losses that do: {able}"
 
 
 def _fits(model: Model, task: Task, data: Dataset) -> bool:
@@ -117,7 +129,9 @@ def _check_model(model: Model, task: Task, data: Dataset) -> None:
     name = main_output(model)
     problem = task.problem(model.output_shapes()[name])
     if problem is not None:
-        raise UserError(f"{problem}\n  {place(model)}\n  {data.name} has {_described(data)}")
+        hint = task.way_to_fit(task.outputs(data.names))
+        told = f"{problem}\n  {place(model)}\n  {data.name} has {_described(data)}: {hint}"
+        raise UserError(f"{told}, or take other data")
 
 
 def place(model: Model) -> str:
