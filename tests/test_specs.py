@@ -50,8 +50,11 @@ def _constant(name, shape):
 
 def test_the_folder_holds_the_published_nets():
     assert set(NAMES) == {
-        "alexnet", "cifar10", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet",
-        "inception_v3", "lenet5", "mnist", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small",
+        "alexnet", "cifar10", "convnext_tiny", "densenet121", "efficientnet_b0",
+        "efficientnet_lite0", "efficientnet_v2_s", "googlenet", "inception_v3", "lenet5",
+        "mnasnet1_0",
+        "mnist", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small",
+        "regnet_y_400mf",
         "resnet101", "resnet18", "resnet18_cifar", "resnet20", "resnet34", "resnet50", "resnet8",
         "resnext50_32x4d", "shapes_multilabel", "shapes_regression",
         "shapes_segmentation", "squeezenet1_0",

@@ -40,7 +40,7 @@ map_option = click.option(
 
 preprocess_option = click.option(
     "--preprocess", metavar="NAME",
-    help="How images were prepared for the weights: imagenet, imagenet-inception.",
+    help="How the weights' images were prepared: imagenet, imagenet-bicubic …",
 )  # fmt: skip
 
 

