@@ -184,7 +184,7 @@ BEHIND_LOGITS = {  # the end of a network, and what is said at which column of i
     "dense 10; dropout 0.5": ("W209", 11),
     "dense 10 droppath": ("W209", 10),
     "dense 10; gelu": ("W209", 11),
-    "dense 10 tanh; train { data cifar10 }": ("W209", 10),
+    'dense 10 tanh; train { data "mine" }': ("W209", 10),
     "dense 10 clamp; train { loss bce; task multilabel }": ("W209", 10),
     "dense 10 dropout 0.1; train { loss mae }": ("W209", 10),
     "dense 1 relu; train { loss huber }": ("W211", 9),
@@ -286,7 +286,7 @@ def test_a_recipe_from_the_command_line_is_looked_at_too() -> None:
     from cnndsl.recipe import Recipe
 
     recipe = Recipe(data="cifar10")
-    assert [d.code for d in training_warnings(SOFT, recipe)] == ["W201", "W203"]
+    assert [d.code for d in training_warnings(SOFT, recipe)] == ["W201", "W203", "W214"]
     other = replace(recipe, data="my-folder", loss=MeanSquaredError())
     assert list(training_warnings(SOFT, other)) == []
 
@@ -313,6 +313,20 @@ def test_these_can_be_fixed() -> None:
         "W301", "W302", "W303", "W304", "W306", "W311", "W401", "W402", "W403", "W404",
     }  # fmt: skip
     assert {"E101", "E103", "E109", "E202"} <= set(FIXABLE)
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("data CIFAR10", "`CIFAR10` is no data set's name"),
+        ("data mnist", "mnist has images of 1x28x28, but the model takes 3x32x32"),
+        ('data cifar10; loss cross_entropy weights="1 2 3"', "3 weights for 10 classes"),
+        ('data "mine"; loss cross_entropy weights="1 2 3"', "3 weights for 10 classes"),
+    ],
+)
+def test_data_that_train_would_refuse_are_told(train: str, said: str) -> None:
+    text = f"input 3x32x32\nconv 8 3x3 same relu; gap; dense 10\ntrain {{ {train} }}\n"
+    assert [d.message for d in cnndsl.check(text) if d.code == "W214"] == [said]
 
 
 def test_unsafe_fixes_wait_for_their_flag() -> None:
