@@ -51,11 +51,16 @@ _HOMES = {
 }
 
 
+_MODULES = ("losses", "lr_schedules", "optim")  # with the objects that a recipe takes
+
+
 if not TYPE_CHECKING:  # a type checker would take any name for granted
 
     def __getattr__(name: str) -> Any:
         if name == "__version__":
             return import_module("cnndsl.version").version()
+        if name in _MODULES:
+            return import_module(f"cnndsl.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module 'cnndsl' has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), name)

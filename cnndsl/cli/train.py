@@ -44,7 +44,7 @@ _STORED = (
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
 @click.option("--optimizer", metavar="WORDS", help='As in a spec: "sgd lr=0.1 momentum=0.9".')
 @click.option("--schedule", metavar="WORDS", help='As in a spec: "cosine warmup=1".')
-@click.option("--loss", metavar="WORDS", help='As in a spec: "cross_entropy smoothing=0.1".')
+@click.option("--loss", metavar="WORDS", help='As in a spec: "cross_entropy smooth=0.1".')
 @click.option("--augment", metavar="WORDS", help='As in a spec: "flip crop=4"; "" for none.')
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),

@@ -187,13 +187,20 @@ def _compile(call: Call) -> list[str]:
 def _fit(call: Call) -> list[str]:
     order = ("x", "y", "batch_size", "epochs", "verbose", "callbacks")
     given: dict[str, Any] = dict(zip(order, call.arguments, strict=False)) | call.keywords
-    found = [f"epochs {number(given.get('epochs') or 1)}"]
-    if given.get("batch_size") is not None:
-        found.append(f"batch {number(given['batch_size'])}")
+    found = [f"epochs {_count(given, 'epochs') or 1}"]
+    if batch := _count(given, "batch_size"):
+        found.append(f"batch {batch}")
     for each in parts_of(given.get("callbacks")) or ():
         if isinstance(each, Call) and each.name in CALLBACKS:
             found.append(CALLBACKS.written(each))
     return [_plain(text) for text in found]
+
+
+def _count(given: dict[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if isinstance(value, Symbol):
+        raise NoCounterpart(f"this code does not set `{value.path}`: write `{name}` as a number")
+    return None if value is None else number(value)
 
 
 def _plain(text: str) -> str:
