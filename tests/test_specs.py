@@ -118,7 +118,7 @@ def test_the_tutorial_network_has_the_rows_of_keras_summary():
         ("dense", [128], 262_272),
         ("dense", [10], 1_290),
     ]
-    assert summary["params"] == {"total": 356_810, "statistics": 0}
+    assert summary["params"] == {"total": 356_810, "learned": 356_810, "statistics": 0}
     assert summary["outputs"] == {"output": [10]}
 
 

@@ -52,7 +52,7 @@ def main_output(model: "ModelProto", name: str | None = None) -> Output:
     elif model.producer_name == "cnndsl":
         found = floats[-1:]
     else:
-        found = [o for o in floats if o.is_vector] or floats
+        found = [o for o in floats if o.is_vector and o.shape[0] == _batch(model)] or floats
     if len(found) == 1:
         return found[0]
     if name:
@@ -62,6 +62,13 @@ def main_output(model: "ModelProto", name: str | None = None) -> Output:
     raise UserError(
         f"the model has several outputs: {listed}\n  say which: {option('output', found[0].name)}"
     )
+
+
+def _batch(model: "ModelProto") -> int:
+    """The images of the input's batch, 0 where that is symbolic."""
+    constants = {t.name for t in model.graph.initializer}
+    given = next(i for i in model.graph.input if i.name not in constants)
+    return given.type.tensor_type.shape.dim[0].dim_value
 
 
 def _described(model: "ModelProto", index: int) -> Output:

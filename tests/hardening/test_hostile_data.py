@@ -184,7 +184,9 @@ def test_bad_pictures_end_nothing(tmp_path: Path, figure: Figure) -> None:
     assert ended.code == 0, ended.err
     left_out = [line for line in ended.err.splitlines() if line.startswith("left out: ")]
     assert sorted(Path(line.split(": ")[1]).name for line in left_out) == sorted(bad)
-    assert f"{(number + 1) - (number + 1) // 5:,} + {(number + 1) // 5:,} pictures" in ended.err
+    held_out = (number + 1) // 5
+    held_in = number + 1 - held_out
+    assert f"{held_in:,} images to train, {held_out:,} held out" in " ".join(ended.err.split())
     strict = cnndsl(*train, "--strict", "--out", tmp_path / "strict")
     assert strict.code == 2, strict.err
     assert "cannot be read as a picture" in strict.err
