@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.runtime.foreign import inputs
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -93,20 +94,17 @@ def initializers(model: "ModelProto") -> dict[str, Array]:
 def read(model: "ModelProto") -> Graph:
     """The graph of a checked model of one input; its symbolic batch becomes a number."""
     model = _converted(model)
-    constants = initializers(model)
-    (given,) = [i.name for i in model.graph.input if i.name not in constants]
-    copy, sizes = _prepared(model, given), set[str]()
-    graph, left = _folded(copy, given, sizes)
+    (given,) = inputs(model.graph)
+    copy, sizes = _prepared(model), set[str]()
+    graph, left = _folded(copy, given.name, sizes)
     for _ in range(_ROUNDS):
         is_clear = all(node.output[0] in graph.shapes for node in left)
         if is_clear or len(left) == len(copy.graph.node):
             break
         _replace(copy, left, graph.constants)
-        graph, left = _folded(copy, given, sizes)
+        graph, left = _folded(copy, given.name, sizes)
     graph.ops = [_op(node) for node in left]
-    graph.uint8 = (
-        next(i for i in model.graph.input if i.name == given).type.tensor_type.elem_type != _FLOAT
-    )
+    graph.uint8 = given.type.tensor_type.elem_type != _FLOAT
     _name_outputs(graph, model)
     graph.drop_unread()
     return graph
@@ -122,10 +120,9 @@ def _converted(model: "ModelProto") -> "ModelProto":
     copy = type(model)()
     copy.CopyFrom(model)
     copy.ir_version = max(copy.ir_version, _IR)
-    constants = {tensor.name for tensor in copy.graph.initializer}
-    inputs = [i for i in copy.graph.input if i.name not in constants]
+    given = inputs(copy.graph)
     del copy.graph.input[:]
-    copy.graph.input.extend(inputs)
+    copy.graph.input.extend(given)
     try:
         return cast(Any, onnx).version_converter.convert_version(copy, _OLDEST)
     except Exception as error:  # several unrelated types
@@ -157,7 +154,7 @@ def _folded(model: "ModelProto", given: str, sizes: set[str]) -> "tuple[Graph, l
     return graph, [node for node in model.graph.node if not _fold(graph, node, opsets, sizes)]
 
 
-def _prepared(model: "ModelProto", given: str) -> "ModelProto":
+def _prepared(model: "ModelProto") -> "ModelProto":
     """A copy whose batch is a number, without what the file says of later shapes."""
     copy = type(model)()
     copy.CopyFrom(model)
@@ -165,9 +162,8 @@ def _prepared(model: "ModelProto", given: str) -> "ModelProto":
     del copy.graph.value_info[:]
     for output in copy.graph.output:
         output.type.tensor_type.ClearField("shape")
-    source = next(i for i in copy.graph.input if i.name == given).type.tensor_type
-    if source.elem_type != _FLOAT:
-        source.elem_type = _FLOAT  # its images are uint8; the scaling behind is preprocessing
+    source = inputs(copy.graph)[0].type.tensor_type
+    source.elem_type = _FLOAT  # of uint8 images the scaling behind is preprocessing
     source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
     return copy
 

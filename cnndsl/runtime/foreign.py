@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 _MAX_DIM = 2**31
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-_TYPES = (1, 2)  # float32 and uint8
+_UINT8 = 2
+_TYPES = (1, _UINT8)  # float32 and uint8
+_CHANNELS = (1, 3)  # of image files
 
 
 def load_model(path: Path) -> "ModelProto":
@@ -29,17 +31,33 @@ def load_model(path: Path) -> "ModelProto":
         raise UserError(f"{path}: is no ONNX file, or one nested too deeply") from None
 
 
+def inputs(graph: "GraphProto") -> "list[ValueInfoProto]":
+    """What a caller has to give: the inputs that are no constants, which older files list there."""
+    constants = {t.name for t in graph.initializer}
+    return [i for i in graph.input if i.name not in constants]
+
+
+def is_channels_last(sizes: "Sequence[int]", uint8: bool) -> bool:
+    """Whether images of these three sizes, 0 where open, are height, width, channels.
+
+    The end that can be the channels of image files decides; where both or none can, uint8 images
+    have them last.
+    """
+    first, last = sizes[0] in _CHANNELS, sizes[-1] in _CHANNELS
+    return uint8 if first == last else last
+
+
 def fix_size(model: "ModelProto", height: int, width: int) -> None:
     """Write a size into a model that leaves height and width of its images open.
 
     UserError where it does not, or has another size.
     """
-    constants = {t.name for t in model.graph.initializer}
-    for info in (i for i in model.graph.input if i.name not in constants):
-        dims = info.type.tensor_type.shape.dim
+    for kind in (info.type.tensor_type for info in inputs(model.graph)):
+        dims = kind.shape.dim
         if len(dims) != 4:
             raise UserError("the model takes no images: --size says nothing to it")
-        pair = (dims[1], dims[2]) if dims[3].dim_value in (1, 3) else (dims[2], dims[3])
+        sizes = [d.dim_value for d in dims[1:]]
+        pair = dims[1:3] if is_channels_last(sizes, kind.elem_type == _UINT8) else dims[2:4]
         for dim, size in zip(pair, (height, width), strict=True):
             if dim.dim_value not in (0, size):
                 raise UserError(
@@ -107,11 +125,10 @@ def _is_whole(tensor: "TensorProto") -> bool:
 
 def _input_problem(graph: "GraphProto") -> str | None:
     """One batch of pictures or vectors of a fixed size is all that `run` can give."""
-    constants = {t.name for t in graph.initializer}
-    inputs = [i for i in graph.input if i.name not in constants]
-    if len(inputs) != 1 or not graph.output:
-        return f"it has {len(inputs)} inputs and {len(graph.output)} outputs, not one and some"
-    kind = inputs[0].type.tensor_type
+    given = inputs(graph)
+    if len(given) != 1 or not graph.output:
+        return f"it has {len(given)} inputs and {len(graph.output)} outputs, not one and some"
+    kind = given[0].type.tensor_type
     sizes = [d.dim_value for d in kind.shape.dim]
     is_open = kind.elem_type in _TYPES and len(sizes) == 4 and sizes[1:].count(0) <= 2
     if kind.elem_type not in _TYPES or len(sizes) not in (2, 4) or 0 in sizes[1:]:

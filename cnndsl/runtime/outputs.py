@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from cnndsl.runtime.foreign import inputs
 from cnndsl.source import UserError, option
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def main_output(model: "ModelProto", name: str | None = None) -> Output:
 
 def _batch(model: "ModelProto") -> int:
     """The images of the input's batch, 0 where that is symbolic."""
-    constants = {t.name for t in model.graph.initializer}
-    given = next(i for i in model.graph.input if i.name not in constants)
-    return given.type.tensor_type.shape.dim[0].dim_value
+    return inputs(model.graph)[0].type.tensor_type.shape.dim[0].dim_value
 
 
 def _described(model: "ModelProto", index: int) -> Output:

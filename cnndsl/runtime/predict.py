@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.results import Answer
-from cnndsl.runtime.foreign import checked, load_checked
+from cnndsl.runtime.foreign import checked, is_channels_last, load_checked
 from cnndsl.runtime.images import read_array, read_cropped, read_picture
 from cnndsl.runtime.outputs import Output, Scale, main_output
 from cnndsl.runtime.session import Session, open_session
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-_CHANNELS = (1, 3)
 _UNTOLD = "the model tells of no preprocessing: it gets images in 0…1; --mean and --std change them"
 _TINY = np.finfo(np.float32).tiny
 
@@ -178,13 +177,15 @@ def open_predictor(
     session = open_session(proto.SerializeToString(), device, threads)
     first = session.get_inputs()[0]
     dims = tuple(d if isinstance(d, int) else 0 for d in first.shape[1:])
-    channels_last = _is_channels_last(dims, first.type, reading.layout)
+    uint8 = first.type == "tensor(uint8)"
+    channels_last = len(dims) == 3 and (
+        is_channels_last(dims, uint8) if reading.layout is None else reading.layout == "nhwc"
+    )
     if channels_last:
         dims = (dims[-1], *dims[:-1])
     if len(dims) == 3:
         replace(info, classes=(), task=None).check(dims[0], 0)
     mean, std = (np.array(numbers, np.float32) for numbers in (info.mean, info.std))
-    uint8 = first.type == "tensor(uint8)"
     if uint8 and (reading.mean, reading.std) != (None, None):
         raise UserError("the model takes uint8 images and normalises them itself: no mean or std")
     is_told = uint8 or proto.producer_name == "cnndsl" or info != ModelInfo()
@@ -193,17 +194,6 @@ def open_predictor(
         session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note,
         info.crop, RESAMPLE[info.resample],
     )  # fmt: skip
-
-
-def _is_channels_last(dims: tuple[int, ...], kind: str, layout: str | None) -> bool:
-    """Whether images are N×H×W×C: as it is said, else where only the last size can be channels."""
-    if len(dims) != 3:
-        return False
-    if layout is not None:
-        return layout == "nhwc"
-    if dims[-1] in _CHANNELS and dims[0] in _CHANNELS:
-        return kind == "tensor(uint8)"
-    return dims[-1] in _CHANNELS or (kind == "tensor(uint8)" and dims[0] not in _CHANNELS)
 
 
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
