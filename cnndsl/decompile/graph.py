@@ -140,7 +140,7 @@ def _name_outputs(graph: Graph, model: "ModelProto") -> None:
             op.inputs[0] for name in kinds if (op := makers.get(name)) and op.kind == "ArgMax"
         ]
     graph.outputs = floats or list(kinds)
-    for name in kinds.keys() - graph.outputs:
+    for name in (name for name in kinds if name not in graph.outputs):
         by = makers[name].kind if name in makers else "a constant"
         graph.notes.append(f"the output `{name}` ({by}) is left out: a spec has scores only")
 
