@@ -54,16 +54,6 @@ def _biased(graph: Graph, op: Op, match: Match) -> Op | None:
     return replace(inner, kind=kind, inputs=(*inner.inputs[:2], name), outputs=op.outputs)
 
 
-def _normed_last(graph: Graph, op: Op, match: Match) -> Op | None:
-    """LayerNormalization over the channels of an image."""
-    inner, first = match.ops["LayerNormalization"], match.ops["Transpose"]
-    turns = first.attrs.get("perm"), op.attrs.get("perm")
-    if turns != ((0, 2, 3, 1), (0, 3, 1, 2)) or inner.attrs.get("axis", -1) not in (-1, 3):
-        return None
-    inputs = (match.names["x"], *inner.inputs[1:])
-    return Op("ChannelNormalization", inner.name, inputs, op.outputs, inner.attrs)
-
-
 def _grouped(graph: Graph, op: Op, match: Match) -> Op | None:
     """Group normalisation as the instance normalisation of its groups."""
     inner = match.ops["InstanceNormalization"]
@@ -126,7 +116,6 @@ RULES: tuple[tuple[Pattern, Rule], ...] = (
     (("Add", ("MatMul", "y", "w"), "b"), _biased),
     (("Add", ("Conv", "y", "w"), "b"), _biased),
     (("Add", ("ConvTranspose", "y", "w"), "b"), _biased),
-    (("Transpose", ("LayerNormalization", ("Transpose", "x"), "...")), _normed_last),
     (("Add", ("Mul", _GROUPS, "w"), "b"), _grouped),
     (("Reshape", ("Transpose", ("Reshape", "x", "s")), "t"), _shuffled),
     (("AveragePool", ("Pad", "x", "...")), _counted),

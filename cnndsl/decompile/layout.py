@@ -28,7 +28,7 @@ def channels_first(graph: Graph) -> None:
     """Rewrite in place. An input that a file turns itself is taken with its channels first."""
     turned, given = _Turned(graph), graph.input
     other = f"{given}/first"
-    if _is_turned(graph):
+    if len(graph.shapes[given]) == 4 and _is_turned(graph):
         n, height, width, channels = graph.shapes[given]
         graph.shapes[other] = (n, channels, height, width)
         turned.first[given] = other
@@ -69,7 +69,7 @@ class _Turned:
     def follow(self, op: Op) -> None:
         """Write an operator; what it reads of channels last, with the channels first."""
         x = op.inputs[0] if op.inputs else ""
-        if _perm(op) == _LAST and len(self.graph.shapes.get(x, ())) == 4:
+        if _perm(op) == _LAST:
             self.first[op.output] = x
         elif any(name in self.first for name in op.inputs):
             op = self._turned(op)
