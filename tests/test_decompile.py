@@ -479,6 +479,12 @@ def test_what_has_no_word_is_refused(name: str) -> None:
     assert "`my" in str(refused.value) or name == "an old opset"
 
 
+def test_a_vector_that_is_turned_as_images_are_is_refused() -> None:
+    steps = (node("Add", "x", "k", to="a"), node("Transpose", "a", perm=[0, 3, 1, 2]))
+    with pytest.raises(UserError, match="one number for each channel"):
+        from_graph(graph_of(*steps, shape=(1, 8), k=w(1, 1, 1, 8)))
+
+
 # The command
 
 

@@ -1,7 +1,7 @@
 """Constants that are added, subtracted, multiplied with or divided by: one `Affine` a chain.
 
 Exporters fold a batch norm into `Mul` and `Add`; others write mean and deviation of the images as
-`Sub` and `Div`. An `Affine` is weight · x + bias for each channel.
+`Sub` and `Div`. An `Affine` is weight · x + bias for each channel, both (C,) attributes.
 """
 
 from collections import Counter
@@ -29,14 +29,10 @@ def merge_constants(graph: Graph) -> None:
             x, inner, shift = found[x]
             weight, bias = weight * inner, weight * shift + bias
         found[op.output] = x, weight, bias
-        graph.ops[i] = _affine(graph, op, *found[op.output])
+        graph.ops[i] = replace(
+            op, kind="Affine", inputs=(x,), attrs={"weight": weight, "bias": bias}
+        )
     graph.drop_unread()
-
-
-def _affine(graph: Graph, op: Op, x: str, weight: Array, bias: Array) -> Op:
-    names = f"{op.output}/weight", f"{op.output}/bias"
-    graph.constants.update(zip(names, (weight, bias), strict=True))
-    return replace(op, kind="Affine", inputs=(x, *names), attrs={"weight": weight, "bias": bias})
 
 
 def _terms(graph: Graph, op: Op) -> Terms | None:

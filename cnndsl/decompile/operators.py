@@ -185,7 +185,8 @@ def _merge(r: Reader, op: Op) -> int:
 @reads("Affine")
 def _affine(r: Reader, op: Op) -> int:
     """Factors are `scale`; with constants that are added, `bn` of mean 0 and variance 1."""
-    x, weight, bias = r.x(op), *(r.weight(op, i).astype(np.float32) for i in (1, 2))
+    x = r.x(op)
+    weight, bias = (op.attrs[name].astype(np.float32) for name in ("weight", "bias"))
     if bias.any():
         layer = BatchNorm()
         variance = np.full_like(weight, 1 - layer.eps)

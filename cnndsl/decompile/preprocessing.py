@@ -25,7 +25,7 @@ def take_preprocessing(graph: Graph) -> ModelInfo:
     if len(readers) == 1 and readers[0].kind == "Affine" and readers[0].attrs["weight"].all():
         weight, bias = readers[0].attrs["weight"], readers[0].attrs["bias"]
         at = graph.ops.index(readers[0])
-        graph.ops[at] = replace(readers[0], kind="Identity", inputs=readers[0].inputs[:1], attrs={})
+        graph.ops[at] = replace(readers[0], kind="Identity", attrs={})
     std = 1 / (_WHITE * weight)
     graph.notes.append("the scaling of uint8 images is preprocessing: --weights keeps it")
     return ModelInfo().updated(_plain(-bias * std), _plain(std))
