@@ -5,9 +5,8 @@ import numpy as np
 from cnndsl.decompile.fuse import pads_of
 from cnndsl.decompile.graph import Array, Op
 from cnndsl.decompile.reader import Reader, reads
+from cnndsl.layers.borders import Crop, EdgePad, ReflectPad, ZeroPad
 from cnndsl.layers.channels import ChannelSlice, PixelShuffle
-from cnndsl.layers.mirrored import EdgePad, ReflectPad
-from cnndsl.layers.rearrange import Crop, ZeroPad
 from cnndsl.shapes import Pads, Pair
 
 _BORDERS = {"constant": ZeroPad, "reflect": ReflectPad, "edge": EdgePad}

@@ -7,9 +7,9 @@ from typing import Any, cast
 from cnndsl.decompile.graph import Array, Op
 from cnndsl.decompile.reader import Reader, reads
 from cnndsl.decompile.rearrange import sides
+from cnndsl.layers.borders import ZeroPad
 from cnndsl.layers.conv import Conv, DepthwiseConv
 from cnndsl.layers.pool import AveragePool, MaxPool
-from cnndsl.layers.rearrange import ZeroPad
 from cnndsl.layers.upconv import TransposedConv
 from cnndsl.shapes import Pads, Pair, pads_1d, reach, window_1d
 

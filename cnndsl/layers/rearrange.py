@@ -1,15 +1,15 @@
-"""Layers without arithmetic: `id`, `reshape`, `shuffle`, `upsample`, `zeropad`, `crop`."""
+"""Layers without arithmetic: `id`, `reshape`, `shuffle`, `upsample`."""
 
 from dataclasses import dataclass, replace
 from math import prod
 
-from cnndsl.fields import arg, flag, key, word
+from cnndsl.fields import arg, flag, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, Window, image, sample, squarish
 from cnndsl.layers.groups import check_groups, divisors
-from cnndsl.layers.mend import Field, LeaveOut, Mend
-from cnndsl.shapes import Pair, Shape, short, show
+from cnndsl.layers.mend import Field
+from cnndsl.shapes import Pair, Shape, show
 
 
 @dataclass(frozen=True)
@@ -144,99 +144,3 @@ class Upsample(Layer, word="upsample"):
                         coordinate_transformation_mode=where)  # fmt: skip
         return e.op("Resize", x, None, scales, mode="nearest", nearest_mode="floor",
                     coordinate_transformation_mode="asymmetric")  # fmt: skip
-
-
-class Border(Layer):
-    """`size` on every side, each side by its own key where given."""
-
-    size: Pair
-    top: int | None
-    left: int | None
-    bottom: int | None
-    right: int | None
-
-    @property
-    def sides(self) -> tuple[int, int, int, int]:
-        """Top, left, bottom, right."""
-        height, width = self.size
-        top = height if self.top is None else self.top
-        left = width if self.left is None else self.left
-        bottom = height if self.bottom is None else self.bottom
-        right = width if self.right is None else self.right
-        return top, left, bottom, right
-
-
-@dataclass(frozen=True)
-class ZeroPad(Border, word="zeropad"):
-    """Zeros around the image.
-
-    x: (N, C, H, W) → y: (N, C, top + H + bottom, left + W + right)
-
-        input 3x32x32
-        zeropad 1                  # 3x34x34
-        zeropad bottom=1 right=1   # 3x35x35
-    """
-
-    size: Pair = arg("pair", default=(0, 0), low=0, doc="rows and columns on every side")
-    top: int | None = key("int", low=0, doc="rows above")
-    left: int | None = key("int", low=0, doc="columns on the left")
-    bottom: int | None = key("int", low=0, doc="rows below")
-    right: int | None = key("int", low=0, doc="columns on the right")
-
-    def shape(self, x: Shape) -> Shape:
-        """(C, H + top + bottom, W + left + right)."""
-        channels, height, width = image(x, "zeropad")
-        top, left, bottom, right = self.sides
-        return (channels, height + top + bottom, width + left + right)
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """One Pad."""
-        top, left, bottom, right = self.sides
-        return e.op("Pad", x, e.ints(0, 0, top, left, 0, 0, bottom, right))
-
-
-@dataclass(frozen=True)
-class Crop(Border, word="crop"):
-    """Cuts the borders of the image.
-
-    x: (N, C, H, W) → y: (N, C, H − top − bottom, W − left − right)
-
-        input 3x32x32
-        crop 2                     # 3x28x28
-        crop top=1 left=1          # 3x27x27
-    """
-
-    size: Pair = arg("pair", default=(0, 0), low=0, doc="rows and columns on every side")
-    top: int | None = key("int", low=0, doc="rows above")
-    left: int | None = key("int", low=0, doc="columns on the left")
-    bottom: int | None = key("int", low=0, doc="rows below")
-    right: int | None = key("int", low=0, doc="columns on the right")
-
-    def shape(self, x: Shape) -> Shape:
-        """(C, H − top − bottom, W − left − right)."""
-        channels, height, width = image(x, "crop")
-        top, left, bottom, right = self.sides
-        cut = (height - top - bottom, width - left - right)
-        if min(cut) > 0:
-            return (channels, *cut)
-        mend, most = self._less(height, width), f"{height - 1} rows and {width - 1} columns"
-        raise Reject(
-            "E201", f"cropping leaves nothing of the {height}x{width} input", arg="size",
-            help="leave this `crop` out" if isinstance(mend, LeaveOut)
-            else f"cut at most {most}, both sides together",
-            assume=x, mend=mend,
-        )  # fmt: skip
-
-    def _less(self, height: int, width: int) -> Mend | None:
-        """The largest `crop n` that leaves something; what is written by sides is left alone."""
-        if (height, width) != (1, 1) and {self.top, self.left, self.bottom, self.right} != {None}:
-            return None
-        most = (min(self.size[0], (height - 1) // 2), min(self.size[1], (width - 1) // 2))
-        return Field("size", short(most)) if any(most) else LeaveOut()
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """One Slice."""
-        top, left, bottom, right = self.sides
-        _, height, width = sample(x)
-        starts, ends = e.ints(top, left), e.ints(height - bottom, width - right)
-        return e.op("Slice", x, starts, ends, e.ints(2, 3))
