@@ -27,6 +27,11 @@ def reach(kernel: int, dilation: int) -> int:
     return (kernel - 1) * dilation + 1
 
 
+def reach_2d(kernel: Pair, dilation: Pair) -> Pair:
+    """`reach` on both axes."""
+    return reach(kernel[0], dilation[0]), reach(kernel[1], dilation[1])
+
+
 def pads_1d(padding: Padding, size: int, kernel: int, stride: int, dilation: int) -> Pair:
     """Zeros before and after one axis; `same` puts the odd one at the end (ONNX SAME_UPPER).
 
@@ -55,6 +60,13 @@ def window_1d(
         return 0
     count = (-(-room // stride) if ceil else room // stride) + 1
     return count - 1 if ceil and (count - 1) * stride >= size + pads[0] else count
+
+
+def largest_window(size: Pair, pads: Pads, dilation: Pair) -> Pair:
+    """The largest kernel that fits a padded image, on each axis."""
+    top, left, bottom, right = pads
+    room = (size[0] + top + bottom - 1, size[1] + left + right - 1)
+    return room[0] // dilation[0] + 1, room[1] // dilation[1] + 1
 
 
 def overhang_1d(size: int, kernel: int, stride: int, pads: Pair, count: int) -> int:

@@ -1,4 +1,4 @@
-"""Convolutions: `conv`, `dwconv`, `upconv`."""
+"""Convolutions: `conv`, `dwconv`."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -11,7 +11,18 @@ from cnndsl.init import ZEROS, Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject, Window, image, sample, sole_padding
 from cnndsl.layers.groups import check_groups
 from cnndsl.layers.mend import Field
-from cnndsl.shapes import Padding, Pads, Pair, Shape, pads_2d, reach, short, show, window_2d
+from cnndsl.shapes import (
+    Padding,
+    Pads,
+    Pair,
+    Shape,
+    largest_window,
+    pads_2d,
+    reach_2d,
+    short,
+    show,
+    window_2d,
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +38,7 @@ class Convolution(Layer):
     def window(self, x: Shape) -> Window:
         """Kernel reach and stride."""
         g = self.geometry
-        spans = tuple(reach(k, d) for k, d in zip(g.kernel, g.dilation, strict=True))
-        return Window((spans[0], spans[1]), g.stride)
+        return Window(reach_2d(g.kernel, g.dilation), g.stride)
 
 
 @dataclass(frozen=True)
@@ -57,20 +67,15 @@ class Geometry:
     def _reject(self, x: Shape) -> Pair:
         spread = "" if self.dilation == (1, 1) else f" with dilation {show(self.dilation)}"
         instead = "" if self.pads is None else f" in the place of `pad={short(self.pads)}`"
+        largest = largest_window((x[1], x[2]), self.onnx_pads(x), self.dilation)
         raise Reject(
             "E201",
             f"kernel {show(self.kernel)}{spread} does not fit a {x[1]}x{x[2]} input",
             arg="kernel",
-            help=f"write `same`{instead}, or use a kernel of at most {show(self._largest(x))}",
+            help=f"write `same`{instead}, or use a kernel of at most {show(largest)}",
             assume=(0, *(-(-d // s) for d, s in zip(x[1:], self.stride, strict=True))),
             mend=Field("padding" if self.pads is None else "pads", "same"),
         )
-
-    def _largest(self, x: Shape) -> Pair:
-        """The largest kernel that fits, on each axis."""
-        top, left, bottom, right = self.onnx_pads(x)
-        room = (x[1] + top + bottom - 1, x[2] + left + right - 1)
-        return room[0] // self.dilation[0] + 1, room[1] // self.dilation[1] + 1
 
     def attributes(self, x: Shape) -> dict[str, Any]:
         """ONNX attributes, pads explicit."""
@@ -136,7 +141,7 @@ class Conv(Convolution, word="conv"):
         area = self.kernel[0] * self.kernel[1]
         fans = Fans(shape[1] * area, self.filters // self.groups * area)
         weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
-        return (weight, *_bias(self.filters, self.bias))
+        return (weight, *bias_params(self.filters, self.bias))
 
     def macs(self, x: Shape, y: Shape) -> int:
         """filters · C/groups · kh · kw · H' · W'."""
@@ -149,7 +154,7 @@ class Conv(Convolution, word="conv"):
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Conv."""
         attributes = self.geometry.attributes(sample(x))
-        return e.op("Conv", x, *_weights(e, self.bias), group=self.groups, **attributes)
+        return e.op("Conv", x, *weight_and_bias(e, self.bias), group=self.groups, **attributes)
 
 
 @dataclass(frozen=True)
@@ -189,7 +194,7 @@ class DepthwiseConv(Convolution, word="dwconv"):
         fans = Fans(area, self.multiplier * area)
         shape = (out, 1, *self.kernel)
         weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
-        return (weight, *_bias(out, self.bias))
+        return (weight, *bias_params(out, self.bias))
 
     def macs(self, x: Shape, y: Shape) -> int:
         """C·multiplier · kh · kw · H' · W'."""
@@ -202,14 +207,16 @@ class DepthwiseConv(Convolution, word="dwconv"):
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Conv with a group for each channel."""
         attributes = self.geometry.attributes(sample(x))
-        return e.op("Conv", x, *_weights(e, self.bias), group=int(x.shape[1]), **attributes)
+        return e.op("Conv", x, *weight_and_bias(e, self.bias), group=int(x.shape[1]), **attributes)
 
 
-def _bias(channels: int, bias: bool | None) -> tuple[Param, ...]:
+def bias_params(channels: int, bias: bool | None) -> tuple[Param, ...]:
+    """The bias, one number a channel; none where it is switched off."""
     return () if bias is False else (Param("bias", (channels,), ZEROS),)
 
 
-def _weights(e: Emitter, bias: bool | None) -> tuple[Value, ...]:
+def weight_and_bias(e: Emitter, bias: bool | None) -> tuple[Value, ...]:
+    """The tensors of `weight` and of the bias, if there is one."""
     return (e.param("weight"), *(() if bias is False else (e.param("bias"),)))
 
 

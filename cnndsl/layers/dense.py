@@ -8,9 +8,9 @@ from cnndsl import init
 from cnndsl.fields import arg, flag, key
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
-from cnndsl.init import ZEROS, Fans, Init
+from cnndsl.init import Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject
-from cnndsl.layers.conv import without_bias
+from cnndsl.layers.conv import bias_params, without_bias
 from cnndsl.layers.mend import Before
 from cnndsl.shapes import Shape, show
 
@@ -54,8 +54,7 @@ class Dense(Layer, word="dense"):
         """weight (units, F) and bias (units)."""
         shape, fans = (self.units, x[0]), Fans(x[0], self.units)
         weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
-        bias = () if self.bias is False else (Param("bias", (self.units,), ZEROS),)
-        return (weight, *bias)
+        return (weight, *bias_params(self.units, self.bias))
 
     def macs(self, x: Shape, y: Shape) -> int:
         """F · units."""

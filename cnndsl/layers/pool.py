@@ -15,9 +15,10 @@ from cnndsl.shapes import (
     Pair,
     Shape,
     is_window_blind,
+    largest_window,
     overhang_1d,
     pads_2d,
-    reach,
+    reach_2d,
     short,
     show,
     window_2d,
@@ -37,7 +38,7 @@ class Pooling(Layer):
     @property
     def span(self) -> Pair:
         """How many rows and columns a window reaches over."""
-        return reach(self.kernel[0], self.dilation[0]), reach(self.kernel[1], self.dilation[1])
+        return reach_2d(self.kernel, self.dilation)
 
     @property
     def step(self) -> Pair:
@@ -52,7 +53,7 @@ class Pooling(Layer):
 
     def shape(self, x: Shape) -> Shape:
         """(C, H', W')."""
-        channels, height, width = image(x, self.word)
+        channels, _, _ = image(x, self.word)
         sole_padding(self, x)
         pads = self.onnx_pads(x)
         if any(p >= k for p, k in zip(pads, self.span * 2, strict=True)):
@@ -64,14 +65,18 @@ class Pooling(Layer):
                 mend=Field("pads", f"pad={less}"),
             )  # fmt: skip
         size = self._output(x)
-        if min(size) > 0:
-            self._check_gaps(x, pads)
-            return (channels, *size)
-        room = (height + pads[0] + pads[2] - 1, width + pads[1] + pads[3] - 1)
-        largest = (room[0] // self.dilation[0] + 1, room[1] // self.dilation[1] + 1)
+        if min(size) <= 0:
+            raise self._misfit(x, pads)
+        self._check_gaps(x, pads, size)
+        return (channels, *size)
+
+    def _misfit(self, x: Shape, pads: Pads) -> Reject:
+        """No window fits."""
+        channels, height, width = x
+        largest = largest_window((height, width), pads, self.dilation)
         fits = short((min(self.kernel[0], largest[0]), min(self.kernel[1], largest[1])))
         smaller = f"use a window of at most {show(largest)}, or " if largest != (1, 1) else ""
-        raise Reject(
+        return Reject(
             "E201",
             f"window {show(self.span)} does not fit a {height}x{width} input",
             arg="kernel",
@@ -80,10 +85,9 @@ class Pooling(Layer):
             mend=Field("kernel", fits) if smaller else LeaveOut(),
         )
 
-    def _check_gaps(self, x: Shape, pads: Pads) -> None:
+    def _check_gaps(self, x: Shape, pads: Pads, size: Pair) -> None:
         """Rejects a dilated window whose values all stand beside the image."""
-        axes = zip(x[1:], self.kernel, self.step, pads[:2], self.dilation, self._output(x),
-                   strict=True)  # fmt: skip
+        axes = zip(x[1:], self.kernel, self.step, pads[:2], self.dilation, size, strict=True)
         if self.dilation != (1, 1) and any(is_window_blind(*axis) for axis in axes):
             raise Reject(
                 "E201", f"with a dilation of {show(self.dilation)} a window would see only padding",

@@ -7,12 +7,12 @@ from cnndsl import init
 from cnndsl.fields import arg, flag, key, word
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
-from cnndsl.init import ZEROS, Fans, Init
+from cnndsl.init import Fans, Init
 from cnndsl.layers.base import Layer, Param, Reject, Window, image, sole_padding
-from cnndsl.layers.conv import without_bias
+from cnndsl.layers.conv import bias_params, weight_and_bias, without_bias
 from cnndsl.layers.groups import check_groups
 from cnndsl.layers.mend import Field
-from cnndsl.shapes import Pair, Shape, reach, short, show, transposed_1d
+from cnndsl.shapes import Pair, Shape, reach, reach_2d, short, show, transposed_1d
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,7 @@ class TransposedConv(Layer, word="upconv"):
         self._check_extra(x)
         counts = {"channels": x[0], "filters": self.filters}
         check_groups(self.groups, counts, "groups={}", (self.filters, *size))
-        axes = [self.axis(i) for i in range(2)]
-        out = [
-            transposed_1d(size[i], self.kernel[i], self.stride[i], pads, self.dilation[i], extra)
-            for i, (pads, extra) in enumerate(axes)
-        ]
+        out = self._output(size, [self.axis(0), self.axis(1)])
         if min(out) < 1:
             field = "padding" if self.pads is None else "pads"
             less = f"pad={short(self._most_pads(size))}"
@@ -78,12 +74,16 @@ class TransposedConv(Layer, word="upconv"):
             )  # fmt: skip
         return (self.filters, *out)
 
+    def _output(self, size: list[int], axes: list[tuple[Pair, int]]) -> list[int]:
+        """Height and width with these pads and output paddings."""
+        return [
+            transposed_1d(size[i], self.kernel[i], self.stride[i], pads, self.dilation[i], extra)
+            for i, (pads, extra) in enumerate(axes)
+        ]
+
     def _most_pads(self, size: list[int]) -> Pair:
         """How many rows and columns can be cut on every side."""
-        uncut = [
-            transposed_1d(size[i], self.kernel[i], self.stride[i], (0, 0), self.dilation[i], extra)
-            for i, extra in enumerate(self.extra)
-        ]
+        uncut = self._output(size, [((0, 0), extra) for extra in self.extra])
         now = [self.axis(i)[0][0] for i in range(2)]
         return min(now[0], (uncut[0] - 1) // 2), min(now[1], (uncut[1] - 1) // 2)
 
@@ -116,8 +116,7 @@ class TransposedConv(Layer, word="upconv"):
         fans = Fans(x[0] // self.groups * area, filters * area)
         shape = (x[0], filters, *self.kernel)
         weight = Param("weight", shape, Init(self.init), fans, decay=True, l2=self.l2)
-        bias = () if self.bias is False else (Param("bias", (self.filters,), ZEROS),)
-        return (weight, *bias)
+        return (weight, *bias_params(self.filters, self.bias))
 
     def macs(self, x: Shape, y: Shape) -> int:
         """filters · C / groups · kh · kw · H · W."""
@@ -126,8 +125,7 @@ class TransposedConv(Layer, word="upconv"):
 
     def window(self, x: Shape) -> Window:
         """Kernel over stride; the map grows."""
-        s = self.stride
-        k = [reach(self.kernel[i], self.dilation[i]) for i in range(2)]
+        k, s = reach_2d(self.kernel, self.dilation), self.stride
         return Window((-(-k[0] // s[0]), -(-k[1] // s[1])), (1 / s[0], 1 / s[1]))
 
     def before(self, words: tuple[str, ...]) -> Self:
@@ -137,10 +135,10 @@ class TransposedConv(Layer, word="upconv"):
     def emit(self, e: Emitter, x: Value) -> Value:
         """One ConvTranspose."""
         (rows, below), (columns, beside) = self.axis(0), self.axis(1)
-        weights = [e.param("weight"), *([] if self.bias is False else [e.param("bias")])]
         more: dict[str, Any] = {} if self.groups == 1 else {"group": self.groups}
         more |= {} if self.dilation == (1, 1) else {"dilations": self.dilation}
         return e.op(
-            "ConvTranspose", x, *weights, kernel_shape=self.kernel, strides=self.stride,
+            "ConvTranspose", x, *weight_and_bias(e, self.bias),
+            kernel_shape=self.kernel, strides=self.stride,
             pads=(rows[0], columns[0], rows[1], columns[1]), output_padding=(below, beside), **more,
         )  # fmt: skip
