@@ -125,6 +125,17 @@ def test_a_frozen_body_costs_no_gradient() -> None:
     assert "BatchNormalization" not in operators  # in the kernels
 
 
+def test_micro_batches_share_what_is_frozen() -> None:
+    held = {n: np.float32(w) for n, w in random_weights(NET).items() if not n.startswith("dense")}
+    whole, cut = (
+        step_of(SPEC, freezing("body"), 8, frozen=held, micro_batches=count).step.tape.consts
+        for count in (1, 4)
+    )
+    kernels = [sorted(v.name for v in consts if ".weight" in v.name) for consts in (whole, cut)]
+    assert kernels[0] == kernels[1]
+    assert len(kernels[0]) == 5
+
+
 def test_rates_are_shares_of_the_learning_rate() -> None:
     weights = random_weights(NET)
     rates = (Rate("*", 0.5), Rate("dense_1", 2.0))

@@ -1,8 +1,6 @@
 """The forward pass of a training step: emitted for each micro-batch, and lowered."""
 
-from collections.abc import Container, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from cnndsl.backend.emitter import TrainingEmitter
 from cnndsl.backend.inference import normalised, write_layers
@@ -12,8 +10,6 @@ from cnndsl.ir import Model
 from cnndsl.lower.conv.table import check_plan
 from cnndsl.lower.driver import Lowering
 from cnndsl.source import UserError
-
-T = TypeVar("T")
 
 
 def emit(state: StepState) -> StepState:
@@ -65,11 +61,5 @@ def lower(state: StepState) -> StepState:
     lowering.tape.outputs = {f"{name}.new": value for name, value in statistics.items()}
     return replace(
         state, tape=lowering.tape, outputs=outputs, statistics=statistics,
-        weights=_others(lowering.packed_params, options.frozen),
-        layouts=_others(lowering.layouts, options.frozen), algorithms=lowering.chosen,
+        weights=lowering.packed_params, layouts=lowering.layouts, algorithms=lowering.chosen,
     )  # fmt: skip
-
-
-def _others(values: Mapping[str, T], frozen: Container[str]) -> dict[str, T]:
-    """Without those of frozen tensors."""
-    return {name: value for name, value in values.items() if name not in frozen}

@@ -1,7 +1,7 @@
 """The driver: walks a tape of layer operators and writes the lowered one, entry by entry."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -58,9 +58,10 @@ def is_lowered(op: str) -> bool:
 class Lowering:
     """The lowered tape, and how each value of the source tape is represented on it.
 
-    Parameters are inputs in training (`params`, with their names) and constants at inference, where
-    what is computed of them alone is computed here. At inference an operator is lowered only where
-    an image that it reads is packed already: what no algorithm packs stays as ONNX has it.
+    Parameters are inputs in training (`params`, with their names; those that are frozen stay the
+    constants that they are), and constants at inference, where what is computed of them alone is
+    computed here. At inference an operator is lowered only where an image that it reads is packed
+    already: what no algorithm packs stays as ONNX has it.
     """
 
     source: Tape
@@ -74,18 +75,19 @@ class Lowering:
     layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
     packed_params: dict[str, Value] = field(default_factory=dict[str, Value])
     chosen: dict[str, str] = field(default_factory=dict[str, str])
-    shared: dict[tuple[Value, bytes], Value] = field(
-        default_factory=dict[tuple[Value, bytes], Value]
+    shared: dict[tuple[Value, Hashable], Value] = field(
+        default_factory=dict[tuple[Value, Hashable], Value]
     )
-    """What is computed once of a parameter for all micro-batches."""
+    """What is made once of a parameter for all micro-batches."""
 
     def __post_init__(self) -> None:
         _refuse_symbolic(self.source)
         self.tape = Tape(_taken=dict(self.source._taken))  # pyright: ignore[reportPrivateUsage]  (its names stay taken)
         self.tape.consts.update(self.source.consts)
         self.tape.inputs = [v for v in self.source.inputs if v not in self.params]
-        self.frozen: set[Value] = self.params.keys() & self.source.consts.keys()
-        self.learned: set[Value] = self.params.keys() - self.frozen
+        self.freezes = not self.params.keys().isdisjoint(self.source.consts)
+        self.params = {v: n for v, n in self.params.items() if v not in self.source.consts}
+        self.learned: set[Value] = set(self.params)
         self.readers = defaultdict[Value, list[Node]](list)
         for node in self.source.nodes:
             if not self.learned.isdisjoint(node.inputs):
@@ -103,14 +105,12 @@ class Lowering:
             listed = outputs if isinstance(outputs, list) else [outputs]
             self.representations.update(zip(node.outputs, listed, strict=False))
         for value, name in self.params.items():
-            if (
-                name not in self.packed_params and value not in self.frozen
-            ):  # of a layer that no output reads: a weight all the same
+            if name not in self.packed_params:  # of a layer that no output reads: a weight still
                 self.representation(value)
 
     def _entry(self, node: Node) -> Entry:
         """How a node is lowered; where nothing learns before it, it stays as it is."""
-        if self.frozen and self.learned.isdisjoint(node.outputs):
+        if self.freezes and self.learned.isdisjoint(node.outputs):
             return on_nchw
         stays = self.phase == "infer" and node.op != "Conv"
         if stays and not any(self.is_packed(v) for v in node.inputs):
@@ -161,15 +161,15 @@ class Lowering:
     def param(self, value: Value, layout: Layout) -> Value:
         """A parameter in the layout that its first reader wants; other readers permute it.
 
-        A constant is packed for each layout.
+        A constant is packed once for each layout.
         """
-        array = self.source.consts.get(value)
-        if array is not None:
-            return self.tape.const(layout.to_packed(array), f"{value.name}.packed")
+        if value in self.source.consts:
+            return self.once(value, layout, lambda: self._packed_constant(value, layout))
         name = self.params[value]
         if name not in self.packed_params:
             self.layouts[name] = layout
-            self.packed_params[name] = self._declared(value, layout)
+            self.packed_params[name] = Value(value.name, layout.packed, value.dtype)
+            self.tape.inputs.append(self.packed_params[name])
         packed = self.packed_params[name]
         if self.layouts[name] == layout:
             return packed
@@ -177,17 +177,12 @@ class Lowering:
             self.tape, self.layouts[name].write_from_packed(self.tape, packed)
         )
 
-    def _declared(self, value: Value, layout: Layout) -> Value:
-        """A parameter as an input under the old tape's name, a frozen one as a constant."""
-        if value in self.frozen:
-            if layout == onnx_layout(layout.shape):
-                return value
-            return self.tape.const(layout.to_packed(self.source.consts[value]), value.name)
-        self.tape.inputs.append(Value(value.name, layout.packed, value.dtype))
-        return self.tape.inputs[-1]
+    def _packed_constant(self, value: Value, layout: Layout) -> Value:
+        array = self.source.consts[value]
+        return self.tape.const(layout.to_packed(array), f"{value.name}.packed")
 
-    def once(self, value: Value, by: bytes, write: Callable[[], Value]) -> Value:
-        """What `write` computes of a parameter by a matrix, the same for all readers."""
+    def once(self, value: Value, by: Hashable, write: Callable[[], Value]) -> Value:
+        """What `write` makes of a parameter, by a matrix or layout: the same for all readers."""
         if (value, by) not in self.shared:
             self.shared[value, by] = write()
         return self.shared[value, by]
