@@ -96,6 +96,13 @@ def test_the_file_is_the_plain_one_where_nothing_is_won(batch):
     assert optimized.SerializeToString() == plain.SerializeToString()
 
 
+@pytest.mark.parametrize(("stride", "taken"), [(1, 0), (3, 3)])
+def test_overlapping_windows_of_pools_are_paid_for(stride, taken):
+    layers = f"conv 64 3x3 pad relu; pool 3x3 /{stride} same\n" * 3
+    _, _, optimized = graphs(f"input 64x54x54\n{layers}", batch=8)
+    assert len(algorithms_of(optimized)) == taken
+
+
 def test_large_weights_are_a_matrix_each():
     _, _, optimized = graphs("input 256x14x14; conv 256 3x3 pad; gap", "winograd2", batch=1)
     shapes = [tuple(t.dims) for t in optimized.graph.initializer if ".winograd." in t.name]

@@ -7,6 +7,7 @@ on its neighbours: from what is best for each alone, single changes are made whi
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
+from math import prod
 
 from cnndsl.graph.export import MAX_BYTES
 from cnndsl.graph.ops import has
@@ -122,7 +123,14 @@ def _pass(node: Node, is_packed: bool, fused: Set[Value]) -> float:
     """An operator that is no convolution, over the values that it reads."""
     if not is_packed and _fuses(node) and not fused.isdisjoint(node.inputs):
         return 0.0
-    return max(v.size for v in (*node.inputs, *node.outputs) if v is not None) / PASS
+    read = _windows(node) if is_packed else 0
+    return max(read, *(v.size for v in (*node.inputs, *node.outputs) if v is not None)) / PASS
+
+
+def _windows(node: Node) -> int:
+    """Values that a packed pool gathers: where windows overlap, more than its image has."""
+    is_pool = node.op in ("MaxPool", "AveragePool")
+    return prod(node.attrs["kernel_shape"]) * node.outputs[0].size if is_pool else 0
 
 
 def _fuses(node: Node) -> bool:
