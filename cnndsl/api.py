@@ -108,14 +108,14 @@ class Model:
         """
         from cnndsl.backend.artifact import inference_model
         from cnndsl.backend.inference import Options
-        from cnndsl.weights.fit import as_weights, load_weights
+        from cnndsl.weights.fit import as_weights, read_weights, told
         from cnndsl.weights.model_info import ModelInfo
 
         info = ModelInfo()
         if weights is None:
             tensors = self.initial_weights(seed)
         elif isinstance(weights, str | Path):
-            loaded = load_weights(Path(weights), self.ir)
+            loaded = told(read_weights(Path(weights), self.ir))
             tensors, info = loaded.tensors, loaded.info
         else:
             tensors = as_weights(weights, self.ir)

@@ -98,7 +98,7 @@ def command(
     from cnndsl.backend.inference import Options
     from cnndsl.files import write_whole
     from cnndsl.lower.driver import Plan
-    from cnndsl.weights.fit import ModelWeights, load_weights
+    from cnndsl.weights.fit import ModelWeights, read_weights, told
     from cnndsl.weights.initial import initial_weights
     from cnndsl.weights.model_info import ModelInfo
     from cnndsl.weights.preprocess import prepared
@@ -107,7 +107,7 @@ def command(
     _refuse_without_effect(ctx)
     model = load(file, settings)
     if weights:
-        loaded = load_weights(weights, model, name_map)
+        loaded = told(read_weights(weights, model, name_map))
     else:
         loaded = ModelWeights(initial_weights(model, seed), ModelInfo())
     info = prepared(loaded.info, preprocess).updated(mean, std, classes)

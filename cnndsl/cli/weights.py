@@ -78,13 +78,13 @@ def convert(
 ) -> None:
     """A spec's tensors of a file under their names there, as safetensors."""
     from cnndsl.files import write_whole
-    from cnndsl.weights.fit import load_weights
+    from cnndsl.weights.fit import read_weights, told
     from cnndsl.weights.safetensors import pack_weights
 
     refuse_overwriting(output, file, spec, name_map)
     if output.suffix != ".safetensors":
         raise UserError(f"{output}: is written as .safetensors")
-    found = load_weights(file, load(spec, settings), name_map)
+    found = told(read_weights(file, load(spec, settings), name_map))
     write_whole(output, pack_weights(found.tensors, found.info))
     click.echo(f"{output}: {len(found.tensors)} tensors", err=True)
 

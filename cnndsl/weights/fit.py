@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnndsl.finetune import Weights
 from cnndsl.ir import Model
 from cnndsl.learned import HEAD, named, tensors_of
-from cnndsl.source import UserError, printable
+from cnndsl.source import UserError, listed, printable
 from cnndsl.weights import read_raw
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.initial import initial_weights
@@ -29,8 +29,8 @@ _SHOWN = 5
 class ModelWeights:
     """The tensors of a model by name, with their preprocessing and classes.
 
-    `notes` says how they were found, where that is not by the model's own names, and what of the
-    file was left out.
+    `notes` says of the file how they were found, where that is not by the model's own names, and
+    what was left out.
     """
 
     tensors: Tensors
@@ -58,10 +58,11 @@ def read_weights(
         tensors = fit_weights(arranged(raw, found, model) | drawn, model, str(path))
     except UserError as error:
         raise UserError(f"{error}{_head_hint(raw, model, known, fresh)}") from None
-    return ModelWeights(tensors, raw.info, (*raw.notes, *found.notes, *_told_anew(anew)))
+    notes = (*raw.notes, *found.notes, *_started_anew(anew))
+    return ModelWeights(tensors, raw.info, tuple(f"{path}: {note}" for note in notes))
 
 
-def _told_anew(names: Iterable[str]) -> Iterator[str]:
+def _started_anew(names: Iterable[str]) -> Iterator[str]:
     layers = dict.fromkeys(name.rpartition(".")[0] for name in names)
     if layers:
         yield f"{', '.join(f'`{layer}`' for layer in layers)} starts anew"
@@ -84,29 +85,17 @@ def _head_hint(
     return "\n  all but the last layers fits: --fresh head lets these start anew"
 
 
-def load_weights(
-    path: Path,
-    model: Model,
-    name_map: Path | None = None,
-    fresh: Sequence[str] = (),
-    seed: int = 0,
-) -> ModelWeights:
-    """As `read_weights`, and tell on stderr how they were found and what was left out."""
-    weights = read_weights(path, model, name_map, fresh, seed)
+def told(weights: ModelWeights) -> ModelWeights:
+    """The weights themselves, once stderr has their notes."""
     for note in weights.notes:
-        print(printable(f"{path}: {note}"), file=sys.stderr)
+        print(printable(note), file=sys.stderr)
     return weights
 
 
 def weights_named(model: Model, chosen: Weights, seed: int) -> ModelWeights:
-    """The weights that a recipe starts from; told on stderr as by `load_weights`."""
-    found = load_weights(
-        Path(chosen.file),
-        model,
-        Path(chosen.name_map) if chosen.name_map else None,
-        chosen.fresh,
-        seed,
-    )
+    """The weights that a recipe starts from, `told`."""
+    name_map = Path(chosen.name_map) if chosen.name_map else None
+    found = told(read_weights(Path(chosen.file), model, name_map, chosen.fresh, seed))
     return replace(found, info=prepared(found.info, chosen.preprocess))
 
 
@@ -150,9 +139,7 @@ def _refuse(origin: str, problems: Mapping[str, list[str]]) -> None:
     lines = list[str]()
     for what, names in problems.items():
         if names:
-            shown = ", ".join(names[:_SHOWN])
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            lines.append(f"  {len(names)} {what}: {shown}{more}")
+            lines.append(f"  {len(names)} {what}: {listed(names, _SHOWN)}")
     if lines:
         hint = "tensor names are the paths of `cnndsl summary`, such as conv_1.weight"
         raise UserError("\n".join([f"{origin} does not fit the model", *lines, f"  {hint}"]))

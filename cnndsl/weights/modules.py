@@ -30,7 +30,7 @@ class Module:
         """Each of this module's tensors with theirs of the same role; None where they do not fit.
 
         A lone tensor may be called anything: PReLU's `weight`, a layer scale's `gamma`. A module
-        that starts anew takes the place of any with as many tensors.
+        that starts anew takes the place of any with tensors of the same names.
         """
         if self.fresh:
             return {} if self.shapes.keys() == theirs.shapes.keys() else None
