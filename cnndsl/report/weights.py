@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.report.units import short
+from cnndsl.weights.align import shown
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.match import Match
 
@@ -43,7 +44,7 @@ def contents_table(found: dict[str, Any]) -> str:
     rows: list[tuple[str, ...]] = [("", "tensor", "shape", "type", *_NUMBERS)]
     for i, tensor in enumerate(found["tensors"]):
         numbers = ("-" if tensor[key] is None else f"{tensor[key]:.4g}" for key in _NUMBERS)
-        rows.append((str(i + 1), tensor["name"], size(tensor["shape"]), tensor["type"], *numbers))
+        rows.append((str(i + 1), tensor["name"], shown(tensor["shape"]), tensor["type"], *numbers))
     order = "that of the layers" if found["ordered"] else "that of no layers: names decide"
     total = f"{len(found['tensors'])} tensors, {short(found['numbers'])} numbers; order: {order}"
     return "\n".join([*_aligned(rows, "rllrrrrr"), total])
@@ -68,14 +69,9 @@ def pairs_table(found: dict[str, Any]) -> str:
     """The same for people."""
     rows = [("in the file", "", "in the model", "", "found")]
     for pair in found["pairs"]:
-        sizes = size(pair["theirs_shape"]), size(pair["ours_shape"])
+        sizes = shown(pair["theirs_shape"]), shown(pair["ours_shape"])
         rows.append((pair["theirs"], sizes[0], pair["ours"], sizes[1], pair["how"]))
     return "\n".join(_aligned(rows, "lllll"))
-
-
-def size(shape: Sequence[int]) -> str:
-    """`64x3x7x7`."""
-    return "x".join(map(str, shape)) or "scalar"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], sides: str) -> Iterator[str]:

@@ -43,7 +43,7 @@ def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDAr
 
 def decode(path: Path, height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
     """As `read_picture`, for threads: their caller is in `bombs_refused`."""
-    image = _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
+    image = _image(path, channels)
     if image.size != (width, height):
         image = image.resize((width, height), 2, _middle(image, height, width))
     return np.asarray(image, np.uint8).reshape(height, width, channels)
@@ -100,7 +100,7 @@ def read_cropped(
     The roundings are those of torchvision's Resize and CenterCrop, `resample` is pillow's number.
     """
     with bombs_refused():
-        image = _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
+        image = _image(path, channels)
     short = round(min(height, width) / crop)
     if image.width <= image.height:
         size = (short, int(short * image.height / image.width))
@@ -115,9 +115,14 @@ def read_cropped(
 def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], Framing]:
     """A picture upright in its own size, H×W×3, and what `read_picture` takes of it."""
     with bombs_refused():
-        image = _eight_bits(_open(path)).convert("RGB")
+        image = _image(path)
     framing = Framing((image.height, image.width), _middle(image, height, width))
     return np.asarray(image, np.uint8), framing
+
+
+def _image(path: Path, channels: int = 3) -> "Image":
+    """A file's image in its own size, gray or RGB of eight bits."""
+    return _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
 
 
 def _middle(image: "Image", height: int, width: int) -> tuple[float, float, float, float]:

@@ -67,16 +67,14 @@ class Predictor:
         if channels not in (1, 3):
             raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
         if self.crop:
-            cropped = read_cropped(path, height, width, channels, self.crop, self.resample)
-            pixels = cropped[None]
+            pixels = read_cropped(path, height, width, channels, self.crop, self.resample)
         else:
-            pixels = read_picture(path, height, width, channels)[None]
-        if self.uint8:
-            images = pixels if self.channels_last else pixels.transpose(0, 3, 1, 2)
-            return np.ascontiguousarray(images)
-        scaled = (pixels.astype(np.float32) / 255 - self.mean) / self.std
-        images = scaled if self.channels_last else scaled.transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(images, np.float32)
+            pixels = read_picture(path, height, width, channels)
+        image: NDArray[Any] = pixels
+        if not self.uint8:
+            image = (pixels.astype(np.float32) / 255 - self.mean) / self.std
+        ordered = image if self.channels_last else image.transpose(2, 0, 1)
+        return np.ascontiguousarray(ordered[None])
 
     def array(self, array: NDArray[Any], origin: object) -> NDArray[Any]:
         """Numbers as a batch of the model's input; UserError names their origin."""
