@@ -390,6 +390,16 @@ def test_the_scaling_of_uint8_images_is_preprocessing() -> None:
     assert found.text == "input 3x8x8\nconv 4 3x3 nobias\n"
 
 
+@pytest.mark.parametrize("uint8", [False, True])
+def test_preprocessing_and_classes_of_a_file_of_ours_are_kept_with_its_operators(
+    uint8: bool,
+) -> None:
+    net = cnndsl.parse("input 3x8x8\nconv 2 3x3\ngap\ndense 2\n")
+    info = from_graph(net.to_onnx(uint8=uint8, mean=0.5, std=0.25, classes=["cat", "dog"])).info
+    assert (*info.mean, *info.std) == pytest.approx((0.5, 0.25))
+    assert info.classes == ("cat", "dog")
+
+
 def test_outputs_that_are_no_scores_are_left_out_and_named() -> None:
     model = graph_of(node("GlobalAveragePool", "x", to="g"), node("Flatten", "g", to="f"),
                      node("Dropout", "f"), node("ArgMax", "y", to="label", axis=1))  # fmt: skip

@@ -46,13 +46,13 @@ def command(
     proto = load_model(model)
     if size is not None:
         fix_size(proto, *size)
-    info = embedded_source.model_info(proto)
     text, used = None if graph else embedded_source.source(proto), dict[str, str]()
     if text is None or weights or not embedded_source.is_step(proto):
         checked(proto, str(model))
     if text is not None:
         used = embedded_source.used(proto)
         tensors = embedded_source.tensors(proto, embedded_source.spec(proto)) if weights else {}
+        info = embedded_source.model_info(proto)
     else:
         found = from_graph(proto)
         text, tensors, info = found.text, found.tensors, found.info

@@ -42,7 +42,7 @@ class Decompiled:
     model: Model
     tensors: Tensors
     info: ModelInfo = field(default_factory=ModelInfo)
-    """Of a graph, what it did to images before its first layer."""
+    """Of a graph, what its metadata tell and what it did to images before its first layer."""
     notes: tuple[str, ...] = ()
     """What of the file the spec does not say."""
 
@@ -64,7 +64,7 @@ def from_graph(model: "ModelProto") -> Decompiled:
     channels_first(graph)
     fuse(graph)
     merge_constants(graph)
-    info = take_preprocessing(graph)
+    info = take_preprocessing(graph, embedded_source.model_info(model))
     reader = Reader(graph)
     reader.run()
     outputs = _outputs(graph.outputs, reader)

@@ -10,13 +10,13 @@ from cnndsl.weights.model_info import ModelInfo
 _WHITE = 255
 
 
-def take_preprocessing(graph: Graph) -> ModelInfo:
-    """The scaling of uint8 images, taken out of the graph; nothing of float ones.
+def take_preprocessing(graph: Graph, told: ModelInfo) -> ModelInfo:
+    """What metadata tell, with the scaling of uint8 images, which is taken out of the graph.
 
     A file computes weight · x + bias of x in 0…255; here it is (x / 255 − mean) / std.
     """
     if not graph.uint8:
-        return ModelInfo()
+        return told
     readers = _readers(graph, graph.input)
     while len(readers) == 1 and readers[0].kind in ("Cast", "Identity"):
         readers = _readers(graph, readers[0].output)
@@ -28,7 +28,7 @@ def take_preprocessing(graph: Graph) -> ModelInfo:
         graph.ops[at] = replace(readers[0], kind="Identity", attrs={})
     std = 1 / (_WHITE * weight)
     graph.notes.append("the scaling of uint8 images is preprocessing: --weights keeps it")
-    return ModelInfo().updated(_plain(-bias * std), _plain(std))
+    return told.updated(_plain(-bias * std), _plain(std))
 
 
 def _readers(graph: Graph, name: str) -> list[Op]:
