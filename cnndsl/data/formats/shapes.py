@@ -3,6 +3,7 @@
 Synthetic and easy; its accuracies say nothing about photographs.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -48,22 +49,40 @@ def _split(count: int, stream: int) -> Split:
 def _draw(y: NDArray[np.int64], rng: np.random.Generator) -> Images:
     """Each shape at its own place, size, angle and colour, on a noisy background."""
     n = len(y)
-    down, right = np.mgrid[:_SIDE, :_SIDE] + 0.5
-    centre = rng.uniform(12, 20, (2, n, 1, 1))
-    radius, angle = rng.uniform(6, 11, (n, 1, 1)), rng.uniform(-0.35, 0.35, (n, 1, 1))
+    inside = placed(y, CLASSES, _SIDE, (12, 20), (6, 11), rng)
+    paper, colour = rng.uniform(0, 255, (2, n, 3, 1, 1))
+    noise = rng.normal(0, 20, (n, 3, _SIDE, _SIDE))
+    image = np.where(inside[:, None], ink(colour, paper), paper) + noise
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def placed(
+    label: NDArray[np.int64], names: Sequence[str], side: int,
+    middles: tuple[float, float], radii: tuple[float, float], rng: np.random.Generator,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """The pixels of one shape an image, each at its own place, size and angle: N×side×side.
+
+    A label is the place of the shape among the names; where it is −1 there is none.
+    """
+    n = len(label)
+    down, right = np.mgrid[:side, :side] + 0.5
+    centre = rng.uniform(*middles, (2, n, 1, 1))
+    radius, angle = rng.uniform(*radii, (n, 1, 1)), rng.uniform(-0.35, 0.35, (n, 1, 1))
     u, v = (right - centre[0]) / radius, (down - centre[1]) / radius
     x, z = u * np.cos(angle) + v * np.sin(angle), v * np.cos(angle) - u * np.sin(angle)
-    inside = np.zeros((n, _SIDE, _SIDE), bool)
-    for label, mask in enumerate(masks(x, z)):
-        inside[y == label] = mask[y == label]
-    colours: Grid = rng.uniform(0, 255, (2, n, 3, 1, 1))
-    paper: Grid = colours[0]
-    ink: Grid = np.where(np.abs(colours[1] - paper) < 64, (paper + 128) % 256, colours[1])
-    noise = rng.normal(0, 20, (n, 3, _SIDE, _SIDE))
-    return np.clip(np.where(inside[:, None], ink, paper) + noise, 0, 255).astype(np.uint8)
+    drawn: dict[str, NDArray[np.bool_]] = dict(zip(CLASSES, _masks(x, z), strict=True))
+    inside = np.zeros((n, side, side), bool)
+    for i, name in enumerate(names):
+        inside[label == i] = drawn[name][label == i]
+    return inside
 
 
-def masks(x: Grid, z: Grid) -> list[NDArray[np.bool_]]:
+def ink(colour: Grid, paper: Grid) -> Grid:
+    """The colour, or where it is hardly seen on the paper another one."""
+    return np.where(np.abs(colour - paper) < 64, (paper + 128) % 256, colour)
+
+
+def _masks(x: Grid, z: Grid) -> list[NDArray[np.bool_]]:
     """What is inside of each class's shape, in the order of CLASSES; the shape spans −1…1."""
     r, box, tilt = np.hypot(x, z), np.maximum(abs(x), abs(z)), abs(x) + abs(z)
     wide = np.minimum(abs(x), abs(z)) < 0.25

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Parts, Split
 from cnndsl.data.formats.base import Format, Request
-from cnndsl.data.formats.shapes import Grid, masks
+from cnndsl.data.formats.shapes import Grid, ink, placed
 
 NAMES = ("disc", "ring", "square", "frame", "triangle", "cross")
 _SIDE, _CELLS = 24, 2
@@ -47,15 +47,6 @@ def _split(count: int, stream: int) -> Split:
 
 def _cell(label: NDArray[np.int64], paper: Grid, rng: np.random.Generator) -> Grid:
     """A quarter of each image, with the shape of its label; of none where it is −1."""
-    n = len(label)
-    down, right = np.mgrid[:_SIDE, :_SIDE] + 0.5
-    centre = rng.uniform(10, 14, (2, n, 1, 1))
-    radius, angle = rng.uniform(6, 9, (n, 1, 1)), rng.uniform(-0.35, 0.35, (n, 1, 1))
-    u, v = (right - centre[0]) / radius, (down - centre[1]) / radius
-    x, z = u * np.cos(angle) + v * np.sin(angle), v * np.cos(angle) - u * np.sin(angle)
-    inside = np.zeros((n, _SIDE, _SIDE), bool)
-    for i, mask in enumerate(masks(x, z)[: len(NAMES)]):
-        inside[label == i] = mask[label == i]
-    colour: Grid = rng.uniform(0, 255, (n, 3, 1, 1))
-    ink: Grid = np.where(np.abs(colour - paper) < 64, (paper + 128) % 256, colour)
-    return np.where(inside[:, None], ink, paper)
+    inside = placed(label, NAMES, _SIDE, (10, 14), (6, 9), rng)
+    colour: Grid = rng.uniform(0, 255, (len(label), 3, 1, 1))
+    return np.where(inside[:, None], ink(colour, paper), paper)

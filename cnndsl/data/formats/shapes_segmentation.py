@@ -3,11 +3,10 @@
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Parts, Split
 from cnndsl.data.formats.base import Format, Request
-from cnndsl.data.formats.shapes import CLASSES, Grid, masks
+from cnndsl.data.formats.shapes import Grid, ink, placed
 
 NAMES = ("background", "disc", "square", "triangle", "cross")
 _SIDE, _MOST = 64, 3
@@ -33,27 +32,11 @@ def _split(count: int, stream: int) -> Split:
     image, mask = np.tile(paper, (1, 1, _SIDE, _SIDE)), np.zeros((count, _SIDE, _SIDE), np.uint8)
     for i in range(_MOST):
         label = rng.integers(1, len(NAMES), count)
-        inside = _inside(label, rng)
+        inside = placed(label - 1, NAMES[1:], _SIDE, (12, _SIDE - 12), (9, 15), rng)
         is_free = ~(inside & (mask > 0)).any((1, 2))
         inside &= (is_free & (rng.random(count) < 1 / (1 + i / 2)))[:, None, None]
         colour: Grid = rng.uniform(0, 255, (count, 3, 1, 1))
-        ink: Grid = np.where(np.abs(colour - paper) < 64, (paper + 128) % 256, colour)
-        image = np.where(inside[:, None], ink, image)
+        image = np.where(inside[:, None], ink(colour, paper), image)
         mask = np.where(inside, label[:, None, None].astype(np.uint8), mask)
     image += rng.normal(0, 20, image.shape)
     return Split(np.clip(image, 0, 255).astype(np.uint8), mask)
-
-
-def _inside(label: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The pixels of one shape an image, each at its own place, size and angle: N×H×W."""
-    n = len(label)
-    down, right = np.mgrid[:_SIDE, :_SIDE] + 0.5
-    centre = rng.uniform(12, _SIDE - 12, (2, n, 1, 1))
-    radius, angle = rng.uniform(9, 15, (n, 1, 1)), rng.uniform(-0.35, 0.35, (n, 1, 1))
-    u, v = (right - centre[0]) / radius, (down - centre[1]) / radius
-    x, z = u * np.cos(angle) + v * np.sin(angle), v * np.cos(angle) - u * np.sin(angle)
-    drawn = dict(zip(CLASSES, masks(x, z), strict=True))
-    inside = np.zeros((n, _SIDE, _SIDE), bool)
-    for i, name in enumerate(NAMES[1:], start=1):
-        inside[label == i] = drawn[name][label == i]
-    return inside
