@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.results import Answer
-from cnndsl.source import printable
-from cnndsl.tasks.base import Meter, Shape, Task, as_vector, mean_per_image, vector_problem
-from cnndsl.tasks.classification import ClassMeter, class_name
+from cnndsl.tasks.base import Meter, Shape, mean_per_image, vector_problem
+from cnndsl.tasks.classification import Classification, ClassMeter, class_answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Binary(Task, word="binary"):
+class Binary(Classification, word="binary"):
     """One of two classes an image, by a single output: `task binary`.
 
     Its targets are class numbers 0 and 1. The model gives one logit: its sigmoid is the probability
@@ -27,14 +26,7 @@ class Binary(Task, word="binary"):
 
     kind = "labels"
     default_loss = "bce"
-    tally = "correct"
-    running = "accuracy"
-    rising = ("accuracy",)
-    best = "val_accuracy"
-    nouns = "classes"
-    partial = True
-    least = 2
-    files = ("confusion_matrix.png",)
+    usual = False
 
     threshold: float = 0.5
     """The probability from which on an image is of the second class."""
@@ -48,10 +40,6 @@ class Binary(Task, word="binary"):
     def outputs(self, names: Sequence[str]) -> int:
         """One for both classes."""
         return 1 if len(names) == 2 else len(names)
-
-    def output(self, tape: Tape, x: Value) -> Value:
-        """N×1."""
-        return as_vector(tape, x)
 
     def targets(self, tape: Tape, batch: int, shape: Shape, soft: bool, dtype: str) -> Value:
         """Class numbers (N,) as N×1 of 0 and 1; blended ones come as N×1."""
@@ -76,33 +64,13 @@ class Binary(Task, word="binary"):
         """Two outputs can tell two classes apart, too."""
         return False
 
-    def converted(self, y: "Array", names: Sequence[str]) -> "Array":
-        """Class numbers (N,) int64."""
-        return y.astype("int64", copy=False)
-
     def soft(self, y: "Array", shape: Shape) -> "NDArray[np.float32]":
         """The same as probabilities N×1."""
         return y.astype("float32").reshape(-1, 1)
 
-    def counts(self, y: "Array", names: Sequence[str]) -> list[int]:
-        """Images of each class."""
-        import numpy as np
-
-        return np.bincount(y, minlength=len(names)).tolist()
-
     def weighed(self, counts: Sequence[int]) -> list[int]:
         """The output's class is the second."""
         return list(counts[1:])
-
-    def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
-        """The names of the classes."""
-        return [class_name(int(i), names) for i in y]
-
-    def reordered(self, y: "Array", places: Sequence[int]) -> "Array":
-        """The new numbers of the classes."""
-        import numpy as np
-
-        return np.asarray(places)[y]
 
     def width(self) -> int | None:
         """One output."""
@@ -110,7 +78,9 @@ class Binary(Task, word="binary"):
 
     def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
         """Counts a confusion matrix of two classes."""
-        return _Meter(ClassMeter.empty(2, names), self.threshold)
+        import numpy as np
+
+        return _Meter(np.zeros((2, 2), np.int64), names, self.threshold)
 
     def answers(self, outputs: "Array", names: tuple[str, ...], k: int) -> list[Answer]:
         """Both classes with their probabilities, the one that is taken first."""
@@ -119,32 +89,19 @@ class Binary(Task, word="binary"):
         return [self._answer(float(p), names, k) for p in sigmoid(outputs.reshape(-1))]
 
     def _answer(self, p: float, names: tuple[str, ...], k: int) -> Answer:
-        taken = int(p >= self.threshold)
-        chances = (1 - p, p)
-        named = [(class_name(i, names), chances[i]) for i in (taken, 1 - taken)][:k]
-        rows = [
-            {"class": i, "name": name, "probability": chance}
-            for i, (name, chance) in zip((taken, 1 - taken), named, strict=False)
-        ]
-        text = "  ".join(f"{printable(name)} {chance:.1%}" for name, chance in named)
-        return Answer(named, text, {"top": rows, "threshold": self.threshold})
+        taken, chances = int(p >= self.threshold), (1 - p, p)
+        best = [(i, chances[i]) for i in (taken, 1 - taken)][:k]
+        return class_answer(best, names, threshold=self.threshold)
 
 
 @dataclass
-class _Meter:
+class _Meter(ClassMeter):
     """The confusion of two classes at a threshold."""
 
-    classes: ClassMeter
     threshold: float
 
     def add(self, outputs: "Array", targets: "Array") -> None:
         """Count a batch."""
         from cnndsl.metrics import sigmoid
 
-        self.classes.count(
-            targets, (sigmoid(outputs.reshape(-1)) >= self.threshold).astype("int64")
-        )
-
-    def scores(self, loss: float) -> Any:
-        """Accuracy and confusion."""
-        return self.classes.scores(loss)
+        self.count(targets, (sigmoid(outputs.reshape(-1)) >= self.threshold).astype("int64"))

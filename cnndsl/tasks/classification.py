@@ -105,11 +105,13 @@ class Classification(Task, word="classification"):
 
     def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
         """Counts a confusion matrix."""
-        return ClassMeter.empty(shape[0], names)
+        import numpy as np
+
+        return ClassMeter(np.zeros((shape[0], shape[0]), np.int64), names)
 
     def answers(self, outputs: "Array", names: tuple[str, ...], k: int) -> list[Answer]:
         """The k likeliest classes with their softmax probabilities."""
-        return [_answer(top(logits, k), names) for logits in outputs.reshape(len(outputs), -1)]
+        return [class_answer(top(logits, k), names) for logits in outputs.reshape(len(outputs), -1)]
 
 
 @dataclass
@@ -118,13 +120,6 @@ class ClassMeter:
 
     confusion: "NDArray[np.int64]"
     names: tuple[str, ...]
-
-    @staticmethod
-    def empty(classes: int, names: tuple[str, ...]) -> "ClassMeter":
-        """Nothing counted yet."""
-        import numpy as np
-
-        return ClassMeter(np.zeros((classes, classes), np.int64), names)
 
     def add(self, outputs: "Array", targets: "Array") -> None:
         """Count what each class is taken for."""
@@ -201,13 +196,14 @@ def top(logits: "Array", k: int) -> list[tuple[int, float]]:
     return [(int(i), float(probabilities[i])) for i in best]
 
 
-def _answer(best: list[tuple[int, float]], names: tuple[str, ...]) -> Answer:
+def class_answer(best: list[tuple[int, float]], names: tuple[str, ...], **told: float) -> Answer:
+    """Classes with their probabilities, as they come; `told` stands in the record, too."""
     named = [(class_name(i, names), p) for i, p in best]
     rows = [
         {"class": i, "name": name, "probability": p}
         for (i, _), (name, p) in zip(best, named, strict=True)
     ]
-    return Answer(named, "  ".join(f"{name} {p:.1%}" for name, p in named), {"top": rows})
+    return Answer(named, "  ".join(f"{name} {p:.1%}" for name, p in named), {"top": rows} | told)
 
 
 def class_name(i: int, names: tuple[str, ...]) -> str:
