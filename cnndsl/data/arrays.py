@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Images, Parts, Split, Targets
+from cnndsl.losses import VOID
 from cnndsl.source import UserError, listed
 
 Array = NDArray[Any]
@@ -21,7 +22,6 @@ _NAMES = ("classes", "class_names", "names")
 _LAYOUTS = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 3, 1, 2), "NHW": (0, 1, 2)}
 _CHANNELS = (1, 3, 4)
 _MOST_CLASSES = 100_000
-_VOID = 255  # of a mask: no class
 _NEEDED = "x and y, or x_train, y_train, x_test, y_test; train_images, train_labels …"
 
 
@@ -142,7 +142,7 @@ def _targets(y: Array, origin: str) -> Array:
     if y.ndim in (1, 2) and kind in "US" and y.size == len(y):
         return np.array([_word(each) for each in y.ravel()])
     if y.ndim == 3 and kind in "iub":
-        return y.astype(np.uint8) if y.max(initial=0) <= _VOID and y.min(initial=0) >= 0 else y
+        return y.astype(np.uint8) if y.max(initial=0) <= VOID and y.min(initial=0) >= 0 else y
     if y.ndim not in (1, 2) or kind not in "iubf" or 0 in y.shape[1:]:
         raise UserError(
             f"{origin}: targets are class numbers or names, one a picture, 0 and 1 for each label, "
@@ -166,15 +166,15 @@ def _named(
         raise UserError(f"{origin}: the targets of its parts are of different kinds: {told}")
     if kinds <= {("U", 1), ("i", 1), ("b", 1)}:
         return _classes(targets, names, origin)
-    return names or _numbered(list(targets.values())), targets
+    return names or numbered(list(targets.values())), targets
 
 
-def _numbered(targets: Sequence[Array]) -> tuple[str, ...]:
+def numbered(targets: Sequence[Array]) -> tuple[str, ...]:
     """Names of targets that are no class numbers: places, or `number` for a single one."""
     first = targets[0]
     if first.ndim == 1:
         return ("number",)
-    last = max(int(y[y != _VOID].max(initial=0)) for y in targets) if first.ndim == 3 else 0
+    last = max(int(y[y != VOID].max(initial=0)) for y in targets) if first.ndim == 3 else 0
     return tuple(map(str, range(first.shape[1] if first.ndim == 2 else last + 1)))
 
 
@@ -191,12 +191,13 @@ def _classes(
     if levels.dtype.kind == "i" and len(levels) and levels[0] < 0:
         raise UserError(f"{origin}: has label {levels[0]}, outside of 0…{levels[-1]}")
     named = [str(level) for level in levels.tolist()]
-    order = list(names) if names else named
-    strange = [name for name in named if name not in set(order)]
+    order = names or tuple(named)
+    at = {name: place for place, name in enumerate(order)}
+    strange = [name for name in named if name not in at]
     if strange:
         raise UserError(f"{origin}: has labels {listed(strange)}, which `classes` has not")
-    places = np.array([order.index(name) for name in named], np.int64)
-    return tuple(order), {p: places[np.searchsorted(levels, y)] for p, y in targets.items()}
+    places = np.array([at[name] for name in named], np.int64)
+    return order, {p: places[np.searchsorted(levels, y)] for p, y in targets.items()}
 
 
 def _checked_names(names: Array, origin: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnndsl.data.arrays import numbered
 from cnndsl.data.dataset import Parts, Split
 from cnndsl.data.decoding import ImageDecoder, Pixels, decoded
 from cnndsl.data.folders import ENDINGS, Folder, files_below
@@ -17,7 +18,6 @@ from cnndsl.source import UserError, listed
 _IMAGES = ("images", "image", "imgs")
 _MASKS = ("masks", "mask", "labels", "annotations")
 _NAMES = "classes.txt"
-_VOID = 255
 _TOLD = 5
 
 Pairs = tuple[list[Path], list[Path]]
@@ -56,8 +56,7 @@ class MaskFolders(Format):
         path = request.path
         pairs = {part: _pairs(folder) for part, folder in _splits(path).items()}
         masks = {part: _masks(part, each, request) for part, each in pairs.items()}
-        last = max(int(y[y != _VOID].max(initial=0)) for y, _ in masks.values())
-        names = _names(path / _NAMES) or tuple(map(str, range(last + 1)))
+        names = _names(path / _NAMES) or numbered([y for y, _ in masks.values()])
         read = {part: partial(_read, part, pairs[part], *masks[part], request) for part in pairs}
         return Parts(path.name, names, read, "segmentation")
 
