@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.dataset import Images, Parts, Split, Targets
+from cnndsl.data.dataset import Images, Parts, Split, Targets, repeated
 from cnndsl.losses import VOID
 from cnndsl.source import UserError, listed
 
@@ -204,7 +204,7 @@ def _checked_names(names: Array, origin: str) -> tuple[str, ...]:
     if names.ndim != 1:
         raise UserError(f"{origin}: classes are one name each, not {names.shape}")
     words = [_word(name) for name in names]
-    twice = next((name for i, name in enumerate(words) if name in words[:i]), None)
+    twice = repeated(words)
     if twice is not None:
         raise UserError(f"{origin}: two classes are called `{twice}`")
     return tuple(words)

@@ -1,7 +1,7 @@
 """What a data set is."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,3 +95,13 @@ class Dataset:
             f"{len(self.train):,} + {len(self.test):,} pictures, "
             f"{len(self.names)} classes, sha256 {found.hexdigest()[:16]}"
         )
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that has been there before; None where each is another."""
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.dataset import Parts, Split, Targets
+from cnndsl.data.dataset import Parts, Split, Targets, repeated
 from cnndsl.data.decoding import ImageDecoder, decoded
 from cnndsl.data.folders import part_of
 from cnndsl.data.formats.base import Format, Request, check_image_size
@@ -104,7 +104,7 @@ def _read(path: Path) -> Table:
 
 
 def _checked(path: Path, heads: list[str], lines: list[int], cells: list[list[str]]) -> Table:
-    twice = next((name for i, name in enumerate(heads) if name in heads[:i]), None)
+    twice = repeated(heads)
     if twice is not None:
         raise UserError(f"{path}: two columns are called `{twice}`")
     if not cells:
