@@ -3,7 +3,7 @@
 from cnndsl.lr_schedules import Schedule
 from cnndsl.recipe import Recipe
 from cnndsl.source import option
-from cnndsl.training.progress import Progress, learning_rate
+from cnndsl.training.progress import Progress, learning_rate, why_stopped
 
 
 def note(recipe: Recipe, progress: Progress, steps: int, planned: int) -> str | None:
@@ -12,8 +12,7 @@ def note(recipe: Recipe, progress: Progress, steps: int, planned: int) -> str | 
     `steps` are those of an epoch.
     """
     if progress.should_stop(recipe):
-        column = recipe.watch.column if recipe.watch else "val_loss"
-        return f"nothing is left to do: no better {column} for {recipe.stop} epochs"
+        return f"nothing is left to do: {why_stopped(recipe)}"
     if progress.is_over(recipe):
         more = 2 * recipe.epochs
         return (

@@ -6,7 +6,7 @@ from math import isnan
 from typing import Any
 
 from cnndsl.lr_schedules import Plateau
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import Recipe, Watch
 
 Row = dict[str, Any]
 
@@ -59,13 +59,12 @@ class Progress:
 
     def waited(self, recipe: Recipe) -> int:
         """Epochs since what is watched became better by more than `min_delta`."""
-        watch = recipe.watch
-        column, least = (watch.column, watch.min_delta) if watch else ("val_loss", 0.0)
-        sign = 1 if recipe.known_task().rises(column) else -1
+        watch = _watched(recipe)
+        sign = 1 if recipe.known_task().rises(watch.column) else -1
         best, since = None, 0
         for row in self.rows:
-            value = sign * row[column]
-            better = not isnan(value) if best is None else value - best > least
+            value = sign * row[watch.column]
+            better = not isnan(value) if best is None else value - best > watch.min_delta
             best, since = (value, 0) if better else (best, since + 1)
         return since
 
@@ -76,6 +75,16 @@ class Progress:
     def is_over(self, recipe: Recipe) -> bool:
         """Whether all epochs are done, or as many as early stopping allows."""
         return self.epoch >= recipe.epochs or self.should_stop(recipe)
+
+
+def why_stopped(recipe: Recipe) -> str:
+    """What early stopping has seen, where it is due."""
+    return f"no better {_watched(recipe).column} for {recipe.stop} epochs"
+
+
+def _watched(recipe: Recipe) -> Watch:
+    """What early stopping and plateaus wait for."""
+    return recipe.watch or Watch("val_loss")
 
 
 def best_row(rows: list[Row], recipe: Recipe) -> Row | None:

@@ -30,7 +30,7 @@ from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.fingerprint import fingerprint
 from cnndsl.training.folder import RunFolder, resume_call
 from cnndsl.training.memory import trim_heap
-from cnndsl.training.progress import Progress, learning_rate
+from cnndsl.training.progress import Progress, learning_rate, why_stopped
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted, Stop, listening
 from cnndsl.weights.base import Weights
@@ -141,8 +141,7 @@ class Trainer:
                 self._enter_phase()
                 self._epoch(stop)
             if self.progress.should_stop(self.recipe) and self.progress.epoch > begun:
-                column = self.recipe.watch.column if self.recipe.watch else "val_loss"
-                self.show.say(f"no better {column} for {self.recipe.stop} epochs: stopped")
+                self.show.say(f"{why_stopped(self.recipe)}: stopped")
         self._finish()
         return self.progress.rows
 
