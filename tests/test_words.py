@@ -59,6 +59,19 @@ def test_a_word_has_a_counterpart_or_a_line_that_says_what_is_nearest(kind: str)
             assert meaning.remark, f"{word}: `{meaning.counterpart}` does not exist"
 
 
+@pytest.mark.parametrize("kind", OURS)
+def test_nothing_is_nearest_to_what_exists(kind: str):
+    for word, meaning in table(kind).items():
+        if meaning.counterpart and first_of(meaning.counterpart) in OURS[kind]:
+            assert "nearest" not in (meaning.remark or ""), word
+
+
+def test_a_word_stands_in_one_line_of_its_kind():
+    for kind, lines in KINDS.items():
+        words = [w for line in lines.splitlines() for w in line.partition(" = ")[0].split()]
+        assert len(words) == len({*words}), kind
+
+
 def test_keys_exist():
     classes = [*vocabulary().values(), *PLAIN.values()]
     classes += [cls for choices in CHOSEN.values() for cls in choices.values()]

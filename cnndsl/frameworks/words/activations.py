@@ -12,10 +12,10 @@ hardswish hardsilu hswish1 = hswish
 hardsigmoid = hsigmoid
 geluact geluexact = gelu
 gelutanh gelupytorchtanh geluapprox approxgelu approximategelu quickgelu gelunew fastgelu = | the nearest is `gelu`, the exact form, which differs by less than 0.001
-hardtanh clip clamped htanh = clamp | the nearest is `tanh`, which is smooth; `relu6` cuts at 0 and 6
-softsign = softsign | the nearest is `tanh`, which is as bounded and reaches its limits sooner
-celu celuact = celu | the nearest is `elu`, the same for alpha = 1
-logsigmoid = logsigmoid | the nearest is `softplus`: log sigmoid(x) is −softplus(−x)
+hardtanh clip clamped htanh = clamp
+softsign = softsign
+celu celuact = celu
+logsigmoid = logsigmoid
 softmax2d softmaxlayer spatialsoftmax = softmax
 logsoftmax = | a network that is trained ends in logits, `cross_entropy` contains it; the nearest is `softmax`
 softmin sparsemax entmax sparseplus squareplus = | the nearest are `softmax`, over the channels, and `softplus`, for each value

@@ -31,8 +31,8 @@ globalaveragepooling1d adaptiveavgpool1d globalmaxpooling1d adaptivemaxpool1d = 
 globalaveragepooling3d adaptiveavgpool3d globalmaxpooling3d adaptivemaxpool3d = | images have two sides; the nearest are `gap` and `gmp`, over height and width
 lppool lppool1d lppool2d lppool3d = | the nearest is `avgpool`, which is the case p = 1 for values above 0
 res resnet = residual
-branch branches parallel split fork inception = | branches are merged; the nearest is `concat { a | b }`, or `add { a | b }`
-int float var const auto = | a variable is `let c = 32`, whatever it holds; the nearest is `let`
+branch branches parallel fork = | branches are merged; the nearest is `concat { a | b }`, or `add { a | b }`
+int float auto = | a variable is `let c = 32`, whatever it holds; the nearest is `let`
 fractionalmaxpool2d fractionalmaxpool3d = | windows have whole sizes; the nearest is `pool`, which takes the largest value of each
 maxunpool maxunpool2d maxunpool1d maxunpool3d unpool unpooling = | positions of maxima are not kept; the nearest is `upsample`, which repeats each value
 blurpool blurpool2d antialias = | there is no fixed blur; the nearest is `avgpool 2`, which averages before it thins out

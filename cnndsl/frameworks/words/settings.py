@@ -29,9 +29,12 @@ validationsplit valsplit validationdata valdata testdata testsplit validationsiz
 device gpu gpus accelerator cuda ngpus devices = | leave it out: it is an option, `cnndsl train --device cuda`
 fp16 amp bf16 precision mixedprecision half autocast dtype = | leave it out: numbers are float32
 callbacks checkpoint savebest modelcheckpoint savedir savefreq tensorboard csvlogger logdir loginterval outputdir project = | leave it out: the run folder keeps the curves, the last and the best weights
-monitor restorebestweights savebestonly = | leave it out: `val_loss` is watched, and the best weights are kept
+monitor = watch
+restorebestweights savebestonly = | leave it out: the best weights are kept
 numclasses nclasses classes inputshape inputsize imgsize imgsz imagesize = | leave it out: the last layer and `input` say it
-pretrained resume weights initweights finetune freeze initcheckpoint = | leave it out: weights are an option of `cnndsl train`
+pretrained initweights initcheckpoint = | a file of weights to start from is `weights "resnet18.pth"`
+finetune = | layers that do not learn are `freeze "body"`; a file of weights to start from is `weights "resnet18.pth"`
+resume = | leave it out: it is an option, `cnndsl train --resume`
 threads numthreads njobs processes distributed worldsize = | leave it out: it is an option of `cnndsl train`
 accumulate subdivisions gradaccum accumulategradbatches gradientaccumulationsteps = | leave it out: a batch may be as large as wanted, it is worked through in parts
 """
@@ -45,11 +48,11 @@ cutmix cutmixalpha = | the nearest is `mixup=0.2`, which blends whole pictures
 brightness contrast colorjitter randombrightness randomcontrast hsv colourjitter = jitter
 vflip verticalflip randomverticalflip flipud = | the nearest is `flip`, left to right
 randaugment autoaugment trivialaugment trivialaugmentwide augmix aa = | the nearest are `flip crop=4 cutout=8 jitter=0.2`, named one by one
-rotate rotation randomrotation rotationrange degrees randomaffine shear = rotate | the nearest is `crop=4`, which shifts
-zoom zoomrange randomzoom randomresizedcrop scale = zoom | the nearest is `crop=4`, which shifts
-translate translation widthshiftrange heightshiftrange randomtranslation = translate | it is `crop=4`, in pixels
-hue = hue | the nearest is `jitter=0.2`, of brightness and contrast
-saturation = saturation | the nearest is `jitter=0.2`, of brightness and contrast
+rotate rotation randomrotation rotationrange degrees randomaffine shear = rotate
+zoom zoomrange randomzoom randomresizedcrop scale = zoom
+translate translation widthshiftrange heightshiftrange randomtranslation = translate
+hue = hue
+saturation = saturation
 mosaic copypaste perspective elastic blur gaussianblur noise grayscale invert solarize posterize equalize sharpness = | the nearest are `flip crop=4 cutout=8 jitter=0.2`
 normalize totensor rescale mean std = | leave it out: pictures are 0…1; --mean and --std are options of `cnndsl train`
 """

@@ -20,7 +20,7 @@ constant const fill positiveunitball = | the nearest are `zeros` and `ones`
 
 TASKS = """
 classify classifier imageclassification multiclass multiclassclassification singlelabel = classification
-binary binaryclassification = classification | of two classes
+binary binaryclassification = binary
 multilabels multilabelclassification multihot tagging = multilabel
 regress regressor = regression
 segment semanticsegmentation = segmentation
@@ -57,16 +57,16 @@ momentum sgdm sgdmomentum = | it is a key: `sgd momentum=0.9`
 nesterov nag nesterovmomentum = | it is a word of sgd: `sgd momentum=0.9 nesterov`
 adamoptimizer = adam
 adamweightdecay adamwoptimizer decoupledadam adamw8bit = adamw
-adamax = adamax | the nearest is `adam`
+adamax = adamax
 amsgrad adabelief yogi adan adamp adai padam adabound fusedadam adam8bit sparseadam = | the nearest is `adam`, from which it differs in how the squares are kept
-nadam = nadam | the nearest is `adam`, without Nesterov's look ahead
-nadamw = nadam | the nearest is `adamw`, without Nesterov's look ahead
-radam rectifiedadam = radam | the nearest is `adam` with `schedule … warmup=5`, which starts as slowly
-adadelta = adadelta | the nearest is `rmsprop`, whose steps do not grow by themselves
+nadam = nadam
+nadamw = nadam
+radam rectifiedadam = radam
+adadelta = adadelta
 adagradoptimizer adagradda = adagrad
 ftrl proximaladagrad proximalgradientdescent = | there is no L1 penalty; the nearest is `adagrad`, whose steps shrink alike
 rmspropoptimizer rmsproptf centeredrmsprop = rmsprop
-lamb lambc = lamb | the nearest is `adamw`
+lamb lambc = lamb
 lars larc fromage = | the nearest is `lamb`, which scales the steps of `adamw` to each weight
 sgdw sgdp = | the nearest is `sgd decay=1e-4`, whose decay goes through the gradient
 adafactor came sm3 = | the nearest is `adamw`, which keeps one square a weight
@@ -81,10 +81,10 @@ asgd lbfgs bfgs conjugategradient newton = | the nearest is `sgd momentum=0.9`
 SCHEDULES = """
 none fixed const constantlr constantschedule no off null identity = constant
 steplr stepdecay stepschedule piecewise stairs = step
-multistep multisteplr piecewiseconstant piecewiseconstantdecay steps multifactor = multistep | the nearest is `step`, whose drops are equally far apart
-exponential exponentiallr exponentialdecay exp expdecay = exponential | the nearest is `step every=1 gamma=0.9`, a drop each epoch
+multistep multisteplr piecewiseconstant piecewiseconstantdecay steps multifactor = multistep
+exponential exponentiallr exponentialdecay exp expdecay = exponential
 cos cosineannealing cosineannealinglr cosinedecay cosinelr cosineschedule warmupcosine warmupcosinedecay cosinewarmup = cosine
-cosineannealingwarmrestarts cosinedecayrestarts cosinerestarts warmrestarts sgdr cosinewithrestarts cosinecyclic = restarts | the rate falls once; the nearest is `cosine`, one fall without restarts
+cosineannealingwarmrestarts cosinedecayrestarts cosinerestarts warmrestarts sgdr cosinewithrestarts cosinecyclic = restarts
 onecyclelr 1cycle superconvergence cosineonecycle linearonecycle = onecycle
 cyclic cycliclr clr triangular triangular2 exprange sawtooth = | the rate does not go up and down again; the nearest is `onecycle`, one rise and one fall
 poly polynomiallr polynomialdecay polynomialschedule polylr polydecay = polynomial
