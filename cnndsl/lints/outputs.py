@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cnndsl.layers.activation import HardSigmoid, Relu, Relu6, Sigmoid, Softmax, Softplus
 from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.lints.training import CLASSES, last_node, removed
+from cnndsl.tasks.classification import Classification
 
 _NEVER_NEGATIVE = (HardSigmoid, Relu, Relu6, Sigmoid, Softmax, Softplus)
 
@@ -18,10 +19,12 @@ def softmax_of_one(s: Subject) -> Iterator[Found]:
     node, is_told = last_node(s), s.recipe.said & {"task", "loss"}  # data may tell of a regression
     if node.shape[0] != 1 or not is_told or s.recipe.data in CLASSES:  # W203 knows their number
         return
-    ending = s.recipe.known_task().ending(2)
+    task = s.recipe.known_task()
+    alone = ", or learn by this one: `task binary; loss bce`"
     yield Found(
         f"`{loss.word}` of one output: the softmax of one number is always 1, so nothing is "
-        "learned", node.span, f"end in an output for each class: `{ending}` for yes and no",
+        "learned", node.span, f"end in an output for each class: `{task.ending(2)}` for yes and no"
+        + (alone if isinstance(task, Classification) else ""),
     )  # fmt: skip
 
 
