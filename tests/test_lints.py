@@ -15,15 +15,18 @@ import cnndsl
 from cnndsl.cli import main
 from cnndsl.data.formats import (
     cifar10,
+    formats,
     names,
     shapes,
     shapes_multilabel,
     shapes_regression,
     shapes_segmentation,
 )
+from cnndsl.data.formats.base import Request
 from cnndsl.edits import apply
 from cnndsl.lints import Choice, inspect, lint_codes
 from cnndsl.lints.base import training_warnings
+from cnndsl.lints.data import SIZES
 from cnndsl.lints.fixing import fixed
 from cnndsl.lints.training import CLASSES
 from cnndsl.report.manual import codes
@@ -56,6 +59,17 @@ def test_the_classes_of_every_known_data_set_are_known() -> None:
     }  # fmt: skip
     assert sizes == CLASSES
     assert set(sizes) == set(names())
+
+
+def test_the_sizes_of_every_known_data_set_are_known() -> None:
+    assert SIZES["cifar10"] == (3, 32, 32)  # these two are downloads: as their papers have them
+    assert SIZES["mnist"] == (1, 28, 28)
+    drawn = {
+        made.name: made.load(Request(Path(made.name), ())).splits["test"]().x.shape[1:]
+        for made in formats() if made.name not in ("", "cifar10", "mnist")
+    }  # fmt: skip
+    assert {name: SIZES.get(name) for name in drawn} == drawn
+    assert set(SIZES) == set(names())
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.cnn")), ids=lambda p: p.stem)

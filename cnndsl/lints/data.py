@@ -7,8 +7,12 @@ from cnndsl.lints.training import CLASSES, last_node
 from cnndsl.shapes import show
 from cnndsl.source import Fix
 
-SIZES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "shapes": (3, 32, 32)}
-"""Images of the known data sets that have one size."""
+SIZES = {
+    "cifar10": (3, 32, 32), "mnist": (1, 28, 28), "shapes": (3, 32, 32),
+    "shapes_multilabel": (3, 48, 48), "shapes_regression": (3, 32, 32),
+    "shapes_segmentation": (3, 64, 64),
+}  # fmt: skip
+"""Channels, height and width of the images of the known data sets."""
 
 
 @lint("W214")
