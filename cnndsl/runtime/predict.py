@@ -70,11 +70,12 @@ class Predictor:
             pixels = read_cropped(path, height, width, channels, self.crop, self.resample)
         else:
             pixels = read_picture(path, height, width, channels)
-        image: NDArray[Any] = pixels
-        if not self.uint8:
-            image = (pixels.astype(np.float32) / 255 - self.mean) / self.std
-        ordered = image if self.channels_last else image.transpose(2, 0, 1)
-        return np.ascontiguousarray(ordered[None])
+        return self.fed(pixels[None])
+
+    def fed(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """Pixels N×H×W×C as a batch of the model's input."""
+        x = pixels if self.uint8 else (pixels.astype(np.float32) / 255 - self.mean) / self.std
+        return np.ascontiguousarray(x if self.channels_last else x.transpose(0, 3, 1, 2))
 
     def array(self, array: NDArray[Any], origin: object) -> NDArray[Any]:
         """Numbers as a batch of the model's input; UserError names their origin."""

@@ -101,14 +101,9 @@ def _times(predictor: Predictor, batch: int, steps: int) -> list[float]:
 
 def _fed(predictor: Predictor, x: NDArray[np.uint8]) -> NDArray[Any]:
     """Images N×C×H×W, or vectors, as the model takes them."""
-    if predictor.uint8 or x.ndim == 2:
-        images = x if predictor.uint8 else x.astype(np.float32) / 255
-    else:
-        mean, std = (part.reshape(-1, 1, 1) for part in (predictor.mean, predictor.std))
-        images = (x.astype(np.float32) / 255 - mean) / std
-    if predictor.channels_last:
-        images = images.transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images)
+    if x.ndim == 4:
+        return predictor.fed(x.transpose(0, 2, 3, 1))
+    return x if predictor.uint8 else x.astype(np.float32) / 255
 
 
 def _accuracy(path: Path, device: str, data: str | None, data_dir: Path | None) -> float | None:
