@@ -65,11 +65,11 @@ class ImageCache:
 
     def keep(self, arrays: Mapping[Path, Pixels]) -> None:
         """Keep these, of all that one use of the cache keeps as much as there is room for."""
-        rows = [(key, crc32(data), data) for file, array in arrays.items()
-                if (key := self._key_of(file)) for data in [array.tobytes()]]  # fmt: skip
-        self._room -= sum(len(data) for _, _, data in rows)
+        self._room -= sum(array.nbytes for array in arrays.values())
         if self._database is None or self._room < 0:
             return
+        rows = [(key, crc32(data), data) for file, array in arrays.items()
+                if (key := self._key_of(file)) for data in [array.tobytes()]]  # fmt: skip
         put = "INSERT OR REPLACE INTO images (key, checksum, pixels) VALUES (?, ?, ?)"
         with suppress(sqlite3.Error), self._database:
             self._database.executemany(put, rows)
