@@ -14,11 +14,6 @@ Soft = NDArray[np.float32]
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 
-def augment(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
-    """All that `how` asks for, in the order of this file."""
-    return recoloured(moved(x, how, mirrored, rng), how, rng)
-
-
 def moved(x: Images, how: Augment, mirrored: Mask, rng: Rng) -> Images:
     """Crop, flip those `mirrored`, and warp: what moves masks with their images."""
     x = _shifted(x, how, mirrored, rng)
