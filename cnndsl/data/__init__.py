@@ -1,1 +1,1 @@
-"""Data sets as uint8 pictures N×C×H×W with class numbers."""
+"""Data sets as uint8 images N×C×H×W with their targets."""
