@@ -18,6 +18,7 @@ from cnndsl.graph.tape import Node, Tape, Value
 from cnndsl.graph.verify import InvalidTape, verify
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
+from cnndsl.report.stages import step_graph
 from cnndsl.weights.initial import initial_weights
 
 HOW = {  # the options of the golden files
@@ -105,6 +106,15 @@ def test_micro_batches_are_seen(capsys: pytest.CaptureFixture[str]) -> None:
     assert emitted(capsys, *options, "emit")[0].count(" BatchNormalization(") == 2
     joined, _ = emitted(capsys, *options, "synchronise_norms")
     assert joined.count(" SyncBatchNormalization(") == 1
+
+
+def test_a_step_has_what_its_recipe_freezes_as_constants() -> None:
+    net = "input 3x8x8\nstem: conv 4 3x3 same bn relu\ngap; flatten; dense 3\n"
+    model = parse(f"{net}train {{ freeze stem; batch 8 }}").ir
+    blocks = step_graph(model, None, None, Plan()).text("fold_batch_norm").split("\n\n")
+    inputs, weights = ([row.split()[0] for row in block.splitlines()] for block in blocks[:2])
+    assert inputs == ["inputs", "x", "dense_1.weight", "dense_1.bias"]
+    assert {"stem.weight", "stem.bias"} < set(weights)
 
 
 # Verification

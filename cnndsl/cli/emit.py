@@ -84,8 +84,6 @@ def command(
     device: "Device | None", verify: bool,
 ) -> None:  # fmt: skip
     """Print what the compiler has after a stage."""
-    from cnndsl.lower.driver import Plan
-
     stage = stage or ("tape" if purpose else "model")
     purpose = purpose or "inference"
     _check(stage, purpose)
@@ -96,6 +94,8 @@ def command(
     if stage in _FRONT and not verify:
         click.echo(_FRONT[stage](file, settings))
         return
+    from cnndsl.lower.driver import Plan
+
     plan = Plan(conv or "auto", device=device or "cpu")
     model = load(file, settings)
     if purpose == "inference":

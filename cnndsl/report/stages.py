@@ -128,19 +128,26 @@ def inference_graph(model: Model, batch: int | None, optimize: str | None, plan:
 
 
 def step_graph(model: Model, batch: int | None, micro_batch: int | None, plan: "Plan") -> Graph:
-    """The training step by the spec's recipe; UserError for parts that make no batch."""
+    """The training step by the spec's recipe, of fresh weights where these are frozen.
+
+    UserError for parts that make no batch, and for patterns of layers that name nothing.
+    """
     from cnndsl.backend.artifact import step_model
     from cnndsl.backend.pipelines import STEP
-    from cnndsl.backend.step import StepOptions, StepState, resolved
+    from cnndsl.backend.step import StepOptions, StepState, freezing, resolved
+    from cnndsl.learned import check_patterns
     from cnndsl.recipe import Recipe
     from cnndsl.weights.initial import initial_weights
 
     recipe = model.recipe or Recipe()
     size = batch or recipe.batch
-    if size % (micro_batch or size):
+    at_once = micro_batch or size
+    if size % at_once:
         raise UserError(f"--micro-batch {micro_batch} does not divide the batch of {size}")
-    parts, soft = size // (micro_batch or size), bool(recipe.augment.mixup)
-    options = StepOptions(size, parts, plan, soft)
+    check_patterns(model, recipe)
+    options = StepOptions(size, size // at_once, plan, bool(recipe.augment.mixup))
+    if recipe.freeze:
+        options = freezing(options, model, recipe, initial_weights(model))
     start = StepState(model=model, recipe=resolved(model, recipe), options=options)
     return Graph(
         model, STEP, start, lambda: step_model(model, recipe, options, initial_weights(model))
