@@ -11,10 +11,10 @@ def backward(state: StepState) -> StepState:
     """The gradient of every learned tensor, for each micro-batch where they do not mix."""
     tensors = state.model.tensors()
     learned = [n for n, p in tensors.items() if p.learned and n in state.weights]
-    if not learned:
-        why = "all layers are frozen" if state.options.frozen else "no layer with weights"
-        raise UserError(f"the model has nothing to learn: {why}")
     frozen = state.options.frozen
+    if not learned:
+        why = "all layers are frozen" if frozen else "no layer with weights"
+        raise UserError(f"the model has nothing to learn: {why}")
     tape, weights = state.tape, [state.weights[n] for n in learned]
     losses = [tape.sum(state.losses)] if sees_whole_batch(state.model, frozen) else state.losses
     parts = [gradients(tape, loss, weights) for loss in losses]

@@ -144,7 +144,7 @@ def _tell_optimized(
     counts = Counter(taken.values())
     shown = ", ".join(f"{n} by {name}" for name, n in sorted(counts.items()))
     click.echo(f"optimize: convolutions of a batch of {options.batch}: {shown}; plain would be "
-               f"{mib(len(plain.SerializeToString()))}", err=True)  # fmt: skip
+               f"{mib(plain.ByteSize())}", err=True)  # fmt: skip
 
 
 def _refuse_without_effect(ctx: click.Context) -> None:

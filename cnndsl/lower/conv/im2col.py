@@ -9,14 +9,9 @@ from cnndsl.lower.driver import Lowering
 from cnndsl.lower.packed_image import PackedImage, readable, row_major
 
 
-def _columns(shape: ConvShape) -> int:
-    return shape.batch * shape.positions * shape.taps * shape.channels
-
-
 def train_cost(shape: ConvShape) -> float:
     """Three products; five passes over the windows, six over input and output."""
-    weights = shape.taps * shape.channels * shape.filters
-    moved = 5 * _columns(shape) + 6 * shape.ends + 4 * weights
+    moved = 5 * shape.columns + 6 * shape.ends + 4 * shape.weights
     return 3 * shape.flops / GEMM + moved / MOVE
 
 

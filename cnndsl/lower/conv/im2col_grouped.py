@@ -13,8 +13,7 @@ def _applies(shape: ConvShape) -> bool:
 
 
 def _cost(shape: ConvShape) -> float:
-    columns = shape.batch * shape.positions * shape.taps * shape.channels
-    return 6 * shape.flops / GEMM + 8 * columns / MOVE
+    return 6 * shape.flops / GEMM + 8 * shape.columns / MOVE
 
 
 @algorithm("im2col-grouped", _applies, train=_cost)

@@ -70,6 +70,11 @@ class ConvShape:
         return self.taps * self.channels // self.groups * self.filters
 
     @property
+    def columns(self) -> int:
+        """Values of all windows side by side."""
+        return self.batch * self.positions * self.taps * self.channels
+
+    @property
     def ends(self) -> int:
         """Values of input and output."""
         pixels = self.size[0] * self.size[1]
