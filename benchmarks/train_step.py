@@ -19,18 +19,20 @@ KERAS = ("keras-tensorflow", "keras-jax")
 
 
 def our_step(name, batch, optimizer, threads):
-    from dataclasses import replace
-
-    from cnndsl.backend.step import StepOptions
     from cnndsl.optim import Adam, Sgd
     from cnndsl.recipe import Recipe
+
+    rule = Adam() if optimizer == "adam" else Sgd(lr=0.01, momentum=0.9, decay=5e-4)
+    return calibrated_step(spec_model(name), Recipe(optimizer=rule), batch, threads)
+
+
+def calibrated_step(model, recipe, batch, threads):
+    """One step of ours, by the micro-batches and algorithms that `train` would take."""
+    from cnndsl.backend.step import StepOptions
     from cnndsl.training.compiled import calibrate, sample_feed
     from cnndsl.training.settings import Settings
     from cnndsl.weights.initial import initial_weights
 
-    model = spec_model(name)
-    rule = Adam() if optimizer == "adam" else Sgd(lr=0.01, momentum=0.9, decay=5e-4)
-    recipe = replace(Recipe(), optimizer=rule)
     weights, settings = initial_weights(model), Settings(Path(), "cpu", threads)
     compiled, _ = calibrate(model, recipe, StepOptions(batch), weights, settings)
     feed = sample_feed(compiled)

@@ -6,8 +6,7 @@
 Cross entropy of each pixel and SGD, images of 3×SIZE×SIZE. torch's net is that of tasks.py.
 """
 
-from pathlib import Path
-
+from train_step import calibrated_step
 from turns import options, run_all
 
 CASES = "128:8 256:8"
@@ -29,17 +28,10 @@ train {{ task segmentation; optimizer sgd lr=0.01 momentum=0.9; batch {batch} }}
 
 def our_step(size, batch, threads):
     from cnndsl.api import parse
-    from cnndsl.backend.step import StepOptions
-    from cnndsl.training.compiled import calibrate, sample_feed
-    from cnndsl.training.settings import Settings
-    from cnndsl.weights.initial import initial_weights
 
     model = parse(SPEC.format(size=size, batch=batch)).ir
-    weights, settings = initial_weights(model), Settings(Path(), "cpu", threads)
     recipe = model.recipe.resolved(model.output_shapes()[model.main_output])
-    compiled, _ = calibrate(model, recipe, StepOptions(batch), weights, settings)
-    feed = sample_feed(compiled)
-    return lambda: compiled.stepper.step(feed)
+    return calibrated_step(model, recipe, batch, threads)
 
 
 def torch_step(size, batch, threads, variant):
