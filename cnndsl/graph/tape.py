@@ -69,6 +69,10 @@ class Tape:
             self._pool[key] = self._store(array, "const")
         return self._pool[key]
 
+    def is_anonymous(self, value: Value) -> bool:
+        """Whether it is a constant without a name: those have a layer's path before a dot."""
+        return value in self.consts and "." not in value.name
+
     def _store(self, array: "NDArray[Any]", name: str) -> Value:
         value = Value(self.name(name), array.shape, array.dtype.name)
         self.consts[value] = array

@@ -23,7 +23,7 @@ def listing(tape: "Tape", results: "Mapping[str, Value]", origins: Mapping[str, 
     the ONNX file; within its layer by its own name alone.
     """
     read = {value for node in tape.nodes for value in node.inputs}
-    weights = [value for value in tape.consts if value in read and not _anonymous(value)]
+    weights = [value for value in tape.consts if value in read and not tape.is_anonymous(value)]
     blocks = [
         _block("inputs", [_row(v.name, v) for v in tape.inputs]),
         _block("weights", [_row(v.name, v) for v in weights]),
@@ -60,9 +60,9 @@ def _row(name: str, value: "Value", rest: str = "") -> str:
 
 
 def _argument(tape: "Tape", value: "Value", path: str) -> str:
-    array = tape.consts.get(value)
-    if array is None or not _anonymous(value):
+    if not tape.is_anonymous(value):
         return _local(value.name, path)
+    array = tape.consts[value]
     if array.size == 1 or (array.size <= _SHOWN and array.ndim == 1):
         return _numbers(array)
     return f"{value.name}[{show(array.shape)}]"
@@ -72,11 +72,6 @@ def _numbers(array: "NDArray[Any]") -> str:
     """A small constant, written out."""
     numbers = [f"{n:.6g}" for n in array.reshape(-1).tolist()]
     return f"[{', '.join(numbers)}]" if array.ndim == 1 else numbers[0]
-
-
-def _anonymous(value: "Value") -> bool:
-    """Whether a constant is no weight: those have a layer's path before a dot."""
-    return "." not in value.name
 
 
 def _local(name: str, path: str) -> str:
