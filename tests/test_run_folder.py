@@ -316,7 +316,7 @@ def test_settings_in_the_words_of_a_spec_are_kept(capsys: pytest.CaptureFixture[
     recipe = stored_recipe(stored, stored_model(Path("run"), stored))
     assert recipe.optimizer == Sgd(lr=0.02, momentum=0.9)
     assert recipe.loss == MeanSquaredError()
-    assert recipe.augment == Augment("flip", crop=1)
+    assert recipe.augment == Augment(flip=True, crop=1)
 
 
 def test_what_a_killed_start_has_left_is_removed() -> None:
