@@ -1,9 +1,13 @@
 """Arguments of a call by the names that its framework gives them, and our words for values."""
 
+import re
 from typing import Any
 
 from cnndsl.frameworks.values import Call, Symbol, Value, parts_of
 from cnndsl.frameworks.words import lookup
+
+INIT = re.compile(r" init=\w+")
+"""How weights are drawn, among the keys of a layer in our words."""
 
 _SILENT = ("name", "dtype", "data_format", "trainable", "inplace", "device", "autocast")
 _ABOUT = "`{0}={1}` of `{2}` has no counterpart here"

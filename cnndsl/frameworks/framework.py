@@ -24,7 +24,6 @@ _MARKS = {  # names that only one of them has; `nn` may be PyTorch's or Flax's
 _OWN = {
     KERAS: _TABLES[KERAS].entries.keys() - _TABLES[TORCH].entries.keys(),
     TORCH: _TABLES[TORCH].entries.keys() - _TABLES[KERAS].entries.keys(),
-    JAX: set[str](),
 }
 _WRAPPERS = ("Model", "Module", "Functional", "Network")
 _NAME = re.compile(r"[A-Za-z_]\w*")

@@ -4,14 +4,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
+from cnndsl.frameworks.arguments import INIT, NoCounterpart, NotTheirs
 from cnndsl.frameworks.framework import Context, is_layer, layer
 from cnndsl.frameworks.pieces import Piece, behind_brackets
 from cnndsl.frameworks.values import Unreadable, call_of, parsed
 from cnndsl.layers import vocabulary
 
 _CALL = re.compile(r"(?<![\w.=])[A-Za-z_][\w.]*\(")
-_INIT = re.compile(r" init=\w+")
 _WORDS = re.compile(r"[ \t]+[a-z/]")
 
 
@@ -46,5 +45,5 @@ def _written(text: str, context: Context) -> str | None:
         ours = layer(call, context) if is_layer(call) else ""
     except (NoCounterpart, NotTheirs, Unreadable):
         return None
-    ours = ours if "init" in text else _INIT.sub("", ours)
+    ours = ours if "init" in text else INIT.sub("", ours)
     return ours if ours.partition(" ")[0] in vocabulary() and ";" not in ours else None

@@ -4,6 +4,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
+from cnndsl.frameworks.arguments import INIT
 from cnndsl.frameworks.flow import Flow
 from cnndsl.frameworks.values import Call, Value
 
@@ -22,9 +23,9 @@ class Program:
     only_layers: bool = True  # whether each statement is a layer, and nothing around them
     found: bool = False  # whether anything here is of a framework
 
-    def set(self, text: str) -> None:
-        """Take a setting, `optimizer adam lr=0.1`."""
-        self.settings[text.split()[0]] = text
+    def set(self, *texts: str) -> None:
+        """Take settings, `optimizer adam lr=0.1`."""
+        self.settings |= {text.split()[0]: text for text in texts}
         self.found, self.only_layers = True, False
 
     def lines(self) -> list[str]:
@@ -50,8 +51,8 @@ def _with_default(lines: list[str]) -> list[str]:
     said = list[str]()
     for word in ("conv", "dense"):
         theirs = [line for line in lines if _word(line) == word]
-        inits = {text for line in theirs for text in re.findall(r" init=\w+", line)}
-        if len(theirs) > 1 and len(inits) == 1 and all(" init=" in line for line in theirs):
+        inits = {text for line in theirs for text in INIT.findall(line)}
+        if len(theirs) > 1 and len(inits) == 1 and all(INIT.search(line) for line in theirs):
             (text,) = inits
             said.append(f"default {word}{text}")
             lines = [line.replace(text, "") if line in theirs else line for line in lines]

@@ -16,8 +16,6 @@ from cnndsl.frameworks.values import Call, Symbol, Unreadable, Value, call_of, p
 _CONTAINERS = ("Sequential", "ModuleList", "OrderedDict")
 _TRAINING = ("compile", "fit")
 _BUILT_IN_DATA = {"cifar10": "cifar10", "mnist": "mnist", "CIFAR10": "cifar10", "MNIST": "mnist"}
-
-
 _MODELS = ("Model", "Functional")
 _ROOTS = MODULES | {"layers", "K"}
 
@@ -121,7 +119,6 @@ def _known(call: Call, constants: dict[str, Value]) -> Call:
         call.path,
         tuple(_constant(v, constants) for v in call.arguments),
         {k: _constant(v, constants) for k, v in call.keywords.items()},
-        call.onto,
     )
 
 
@@ -146,7 +143,7 @@ def _call(node: ast.Call, call: Call, program: Program, context: Context) -> Non
         return _data(call, program)
     setting = setting_of(call, context)
     if setting is not None:
-        return [program.set(part) for part in setting.split("; ")].clear()
+        return program.set(*setting.split("; "))
     if call.path in program.classes:
         program.made[call.path] = call
         return None
@@ -197,10 +194,8 @@ def _tensor(node: ast.expr, program: Program, context: Context) -> int:
     """The tensor of a variable or a call; of an unknown variable, the tensor at hand."""
     if isinstance(node, ast.Call):
         _call(node, _known(call_of(node), program.constants), program, context)
-    known = program.flow.values
-    return (
-        known.get(node.id, program.flow.here) if isinstance(node, ast.Name) else program.flow.here
-    )
+    here = program.flow.here
+    return program.flow.values.get(node.id, here) if isinstance(node, ast.Name) else here
 
 
 def _is_functional(call: Call) -> bool:
@@ -257,8 +252,7 @@ def _members(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _training(call: Call, program: Program) -> None:
-    for text in keras_training.settings_of(call):
-        program.set(text)
+    program.set(*keras_training.settings_of(call))
     given = call.keywords.get("loss", call.arguments[1] if len(call.arguments) > 1 else None)
     if call.name == "compile" and given is not None:
         program.squashed = keras_training.takes_probabilities(given)

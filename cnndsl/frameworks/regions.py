@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
+from cnndsl.frameworks.arguments import INIT, NoCounterpart, NotTheirs
 from cnndsl.frameworks.framework import TORCH, Context, context_of
 from cnndsl.frameworks.inline import inline
 from cnndsl.frameworks.pieces import Piece, pieces
@@ -117,7 +117,7 @@ def _whole(text: str, context: Context) -> Region | None:
     if not program.found or program.only_layers or not (program.lines() or program.problems):
         return None
     start = len(text) - len(text.lstrip())
-    return _region(text, Piece(start, len(text.rstrip()), text), tree, program, at=0)
+    return _region(text, Piece(start, len(text.rstrip()), text), program, context, at=0)
 
 
 def _pieces(text: str, context: Context) -> Iterator[Region]:
@@ -147,12 +147,12 @@ def _alone(region: Region, piece: Piece) -> Region:
 
     A whole model says it once, as `default conv init=glorot_uniform`.
     """
-    drawn = next((line for line in region.lines if _INIT.search(line)), None)
+    drawn = next((line for line in region.lines if INIT.search(line)), None)
     if drawn is None or "init" in piece.text:
         return region
-    word, init = drawn.split()[0], _INIT.findall(drawn)[0].strip()
+    word, init = drawn.split()[0], INIT.findall(drawn)[0].strip()
     note = f"there kernels are drawn by `{init}`; `default {word} {init}` says it for all here"
-    return replace(region, lines=tuple(_INIT.sub("", line) for line in region.lines), note=note)
+    return replace(region, lines=tuple(INIT.sub("", line) for line in region.lines), note=note)
 
 
 def _in_section(text: str, place: int) -> bool:
@@ -181,7 +181,6 @@ def _kind(piece: Piece, context: Context, inside: bool) -> str:
     return "" if unknown else "layer" if program.only_layers else "program"
 
 
-_INIT = re.compile(r" init=\w+")
 _DRAWN = (
     "PyTorch draws weights and biases within ±1/√inputs; here weights are drawn by `init`, and "
     "biases start at 0"
@@ -205,8 +204,8 @@ def _together(text: str, found: list[Piece], context: Context) -> Iterator[Regio
     if tree is None:
         return
     program = read(tree.body, context)
-    places = whole if len(found) == 1 else None
-    yield _region(text, whole, tree, program, at=whole.start if places else None)
+    at = whole.start if len(found) == 1 else None
+    yield _region(text, whole, program, context, at)
 
 
 def _named(piece: Piece, context: Context, inside: bool) -> Iterator[Region]:
@@ -228,7 +227,7 @@ def _named(piece: Piece, context: Context, inside: bool) -> Iterator[Region]:
         yield Region(piece.start, piece.end, tuple(shown))
 
 
-def _region(text: str, piece: Piece, tree: ast.Module, program: Program, at: int | None) -> Region:
+def _region(text: str, piece: Piece, program: Program, context: Context, at: int | None) -> Region:
     """A piece with its translation, or with its problems where parts have no counterpart."""
     end = piece.end
     if text[end : end + 1] == ",":
@@ -238,7 +237,7 @@ def _region(text: str, piece: Piece, tree: ast.Module, program: Program, at: int
         for node, message in program.problems
     )
     lines = () if problems else tuple(program.lines())
-    notes = [_note(lines, context_of(text)), *sorted(program.flow.notes)]
+    notes = [_note(lines, context), *sorted(program.flow.notes)]
     return Region(piece.start, end, lines, problems, note="; ".join(filter(None, notes)))
 
 

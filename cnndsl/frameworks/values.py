@@ -29,12 +29,11 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Call:
-    """`nn.Conv2d(3, 32, 3)`; `onto` is what a Keras layer is called on, as in `Flatten()(x)`."""
+    """`nn.Conv2d(3, 32, 3)`; of `Flatten()(x)`, which calls a layer, it is `Flatten()`."""
 
     path: str
     arguments: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict[str, Value])
-    onto: tuple[Value, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -117,16 +116,9 @@ def _combined(expr: ast.BinOp, left: Value, sign: ast.operator, right: Value) ->
 def call_of(node: ast.Call) -> Call:
     """A call with its arguments; Unreadable where these are no plain values."""
     if isinstance(node.func, ast.Call):
-        inner = call_of(node.func)
-        return Call(inner.path, inner.arguments, inner.keywords, _onto(node))
+        return call_of(node.func)
     keywords = {k.arg: _lenient(k.value) for k in node.keywords if k.arg is not None}
     return Call(path_of(node.func), tuple(map(_lenient, node.args)), keywords)
-
-
-def _onto(node: ast.Call) -> tuple[Value, ...]:
-    parts = tuple(map(_lenient, node.args))
-    inner = parts_of(parts[0]) if len(parts) == 1 else None
-    return parts if inner is None else inner
 
 
 def _lenient(expr: ast.expr) -> Value:
