@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 from cnndsl.edits import without
-from cnndsl.fields import arguments
 from cnndsl.layers.base import Reject
 from cnndsl.layers.mend import Before, Behind, Field, LeaveOut
-from cnndsl.passes.mending_base import Advice, Edit, Spot, before, joined, rewritten
+from cnndsl.passes.mending_base import Advice, Edit, Spot, before, joined, of_field, rewritten
 from cnndsl.passes.mending_merges import behind, edits_behind
 from cnndsl.passes.mending_paths import Change, change_on_the_way
 from cnndsl.shapes import Shape
-from cnndsl.source import Fix, Span
+from cnndsl.source import Fix
 
 
 def advice(reject: Reject, spot: Spot) -> Advice:
@@ -63,26 +62,10 @@ def _before(mend: Before, reason: str, spot: Spot) -> Advice:
 
 def _field(mend: Field, reject: Reject, spot: Spot) -> Fix | None:
     """A field in the place of the one that is written, or else behind the one at fault."""
-    whole, binding = spot.statement.span, spot.binding
     if not spot.suits(mend.text):
         return None
-    written = binding.spans.get(mend.name)
-    if written is not None and whole.holds(written):
-        return _written(spot, Edit(written.start, written.end, _named(written, mend, spot)))
-    fault = binding.spans.get(reject.arg or "", binding.span)
-    end = fault.end if whole.holds(fault) else binding.span.end
-    return _written(spot, Edit(end, end, f" {mend.text}"))
-
-
-def _written(spot: Spot, edit: Edit) -> Fix:
+    edit = of_field(mend, spot.binding, spot.statement.span, reject.arg or "")
     return replace(joined(spot, [edit]), title=f"write `{edit.text.strip()}`")
-
-
-def _named(written: Span, mend: Field, spot: Spot) -> str:
-    """A positional field that is written by its name, `k=9`, keeps it."""
-    name, sign, _ = written.text.partition("=")
-    positional = mend.name in {spec.name for spec in arguments(spot.binding.cls)}
-    return f"{name}={mend.text}" if sign and positional else mend.text
 
 
 def _left_out(spot: Spot) -> Fix | None:

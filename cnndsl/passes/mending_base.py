@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cnndsl.fields import arguments
 from cnndsl.ir import Frame, Node
 from cnndsl.layers.base import Layer
+from cnndsl.layers.mend import Field
 from cnndsl.passes.binding import Binding
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
@@ -74,6 +76,23 @@ def rewritten(spot: Spot, edits: Sequence[Edit]) -> str | None:
     start, end = min(span.start, *(e.start for e in edits)), span.end
     text = changed(span.source.text, edits, start, end)
     return text if fits_a_line(text) else None
+
+
+def of_field(field: Field, word: Binding, whole: Span, behind: str) -> Edit:
+    """A field where a stretch has it written, or else behind another one or the whole word."""
+    written = word.spans.get(field.name)
+    if written is not None and whole.holds(written):
+        return Edit(written.start, written.end, _named(written, field, word))
+    place = word.spans.get(behind, word.span)
+    end = place.end if whole.holds(place) else word.span.end
+    return Edit(end, end, f" {field.text}")
+
+
+def _named(written: Span, field: Field, word: Binding) -> str:
+    """A positional field that is written by its name, `k=9`, keeps it."""
+    name, sign, _ = written.text.partition("=")
+    positional = field.name in {spec.name for spec in arguments(word.cls)}
+    return f"{name}={field.text}" if sign and positional else field.text
 
 
 def before(statement: ast.Statement, text: str) -> Edit:

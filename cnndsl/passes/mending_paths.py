@@ -7,11 +7,25 @@ from typing import Any
 from cnndsl.ir import Node
 from cnndsl.layers.base import Layer, Reject, Window
 from cnndsl.layers.conv import Convolution
+from cnndsl.layers.mend import Field
 from cnndsl.layers.pool import Pooling
-from cnndsl.passes.mending_base import Edit, Spot, changed, rewritten
+from cnndsl.passes.binding import Binding
+from cnndsl.passes.mending_base import Edit, Spot, changed, of_field, rewritten
 from cnndsl.shapes import Pair, Shape
 
 _NAMED = 2  # layers that a help shows
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another value of a field, and the field that it is written behind where it is not yet."""
+
+    field: Field
+    value: Any
+    behind: str = ""
+
+
+_SAME = Other(Field("padding", "same"), "same", "kernel")
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ def _kept_borders(spot: Spot, shapes: Sequence[Shape]) -> Change | None:
             return None
         found += [at for at in lossy if at not in found]
     reason = "a border is lost on the way: write"
-    return _change(spot, reason, dict.fromkeys(found, ("padding", "same", "kernel")))
+    return _change(spot, reason, dict.fromkeys(found, _SAME))
 
 
 def _lossy(spot: Spot, position: int, goal: Pair) -> list[int] | None:
@@ -99,13 +113,13 @@ def _even_strides(spot: Spot) -> Change | None:
     first, *rest = spot.inputs
     size = spot.nodes[first].shape[1:]
     others = [i for i in rest if spot.nodes[i].shape[1:] != size]
-    wanted = dict[int, tuple[str, str, str]]()
+    wanted = dict[int, Other]()
     for other in others:
         found = _other_stride(spot.nodes, first, other)
         if found is None:
             return None
         at, stride = found
-        wanted[at] = ("stride", f"/{stride}", "")
+        wanted[at] = Other(Field("stride", f"/{stride}"), (stride, stride))
     return _change(spot, "the strides on the way differ: write", wanted)
 
 
@@ -153,18 +167,18 @@ def _input_of(nodes: Sequence[Node], at: int) -> Shape | None:
     return nodes[inputs[0]].shape if len(inputs) == 1 else None
 
 
-def _change(spot: Spot, reason: str, wanted: Mapping[int, tuple[str, str, str]]) -> Change | None:
-    """Layers with another text of a field each, if the network stands with them."""
+def _change(spot: Spot, reason: str, wanted: Mapping[int, Other]) -> Change | None:
+    """Layers with another value of a field each, if the network stands with them."""
     if not wanted or any(not _here(spot, spot.nodes[at]) for at in wanted):
         return None
-    layers = {at: _with(spot.nodes[at].layer, *each[:2]) for at, each in wanted.items()}
+    layers = {at: _with(spot.nodes[at].layer, other) for at, other in wanted.items()}
     shapes = _shapes(spot.nodes, layers)
     if shapes is None:
         return None
     ends = tuple(shapes[i] for i in spot.inputs)
     if len({shape[1:] for shape in ends}) > 1:
         return None
-    edits = tuple(_edit(spot.nodes[at], *each) for at, each in wanted.items())
+    edits = tuple(_edit(spot.nodes[at], other) for at, other in wanted.items())
     return Change(reason, edits, ends, tuple(spot.nodes[at] for at in wanted))
 
 
@@ -173,21 +187,13 @@ def _here(spot: Spot, node: Node) -> bool:
     return node.stack == spot.stack and node.span.source is spot.statement.span.source
 
 
-def _with(layer: Any, name: str, text: str) -> Any:
-    """A layer with `same`, or with the stride `/3`."""
-    if name == "padding":
-        return replace(layer, padding=text)
-    return replace(layer, stride=(int(text[1:]), int(text[1:])))
+def _with(layer: Any, other: Other) -> Layer:
+    return replace(layer, **{other.field.name: other.value})
 
 
-def _edit(node: Node, name: str, text: str, behind: str) -> Edit:
-    """The field where it is written, or else behind another one or the whole word."""
-    written = node.places.get(name)
-    if written is not None and node.span.holds(written):
-        return Edit(written.start, written.end, text)
-    fault = node.places.get(behind, node.span)
-    end = fault.end if node.span.holds(fault) else node.span.end
-    return Edit(end, end, f" {text}")
+def _edit(node: Node, other: Other) -> Edit:
+    word = Binding(type(node.layer), node.span, spans={**node.places})
+    return of_field(other.field, word, node.span, other.behind)
 
 
 def _shapes(nodes: Sequence[Node], layers: Mapping[int, Layer]) -> list[Shape] | None:
