@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cnndsl.files import write_whole
@@ -11,25 +12,44 @@ from cnndsl.source import Fix, Source, Span, UserError
 _MARK = b"\xef\xbb\xbf"
 
 
+@dataclass(frozen=True)
+class Edit:
+    """A text in the place of a stretch of a source."""
+
+    start: int
+    end: int
+    text: str
+
+
+def edit_of(fix: Fix) -> Edit:
+    """What a fix changes."""
+    return Edit(fix.span.start, fix.span.end, fix.text)
+
+
+def spliced(text: str, edits: Iterable[Edit], start: int = 0, end: int | None = None) -> str:
+    """A stretch of a text with edits in it; those at the same place in their order."""
+    parts, at = list[str](), start
+    for edit in sorted(edits, key=lambda e: e.start):
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:end]])
+
+
 def apply(source: Source, fixes: Iterable[Fix]) -> tuple[str, int]:
     """The text with all fixes in it that do not overlap, earlier ones first; and their number."""
-    parts, at, done = list[str](), 0, 0
-    for fix in sorted(fixes, key=lambda f: (f.span.start, f.span.end)):
-        if fix.span.start < at or (done and fix.span.start == at == fix.span.end):
-            continue
-        parts += [source.text[at : fix.span.start], fix.text]
-        at, done = fix.span.end, done + 1
-    return "".join([*parts, source.text[at:]]), done
+    kept, at = list[Edit](), 0
+    for edit in sorted(map(edit_of, fixes), key=lambda e: (e.start, e.end)):
+        if edit.start >= at and not (kept and edit.start == at == edit.end):
+            kept.append(edit)
+            at = edit.end
+    return spliced(source.text, kept), len(kept)
 
 
 def joined(fixes: Sequence[Fix]) -> Fix:
     """Several fixes that do not overlap as one."""
-    first, *rest = sorted(fixes, key=lambda f: f.span.start)
-    source, text, end = first.span.source, first.text, first.span.end
-    for fix in rest:
-        text += source.text[end : fix.span.start] + fix.text
-        end = fix.span.end
-    span = Span(source, first.span.start, end)
+    edits, source = [*map(edit_of, fixes)], fixes[0].span.source
+    span = Span(source, min(e.start for e in edits), max(e.end for e in edits))
+    text = spliced(source.text, edits, span.start, span.end)
     return Fix(span, text, f"write `{text}`", safe=all(f.safe for f in fixes))
 
 

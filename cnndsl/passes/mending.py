@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from cnndsl.edits import without
+from cnndsl.edits import Edit, without
 from cnndsl.layers.base import Reject
 from cnndsl.layers.mend import Before, Behind, Field, LeaveOut
-from cnndsl.passes.mending_base import Advice, Edit, Spot, before, joined, of_field, rewritten
+from cnndsl.passes.mending_base import Advice, Spot, before, joined, of_field, rewritten
 from cnndsl.passes.mending_merges import behind, edits_behind
 from cnndsl.passes.mending_paths import Change, change_on_the_way
 from cnndsl.shapes import Shape

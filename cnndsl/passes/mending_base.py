@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cnndsl.edits import Edit, spliced
 from cnndsl.fields import arguments
 from cnndsl.ir import Frame, Node
 from cnndsl.layers.base import Layer
@@ -35,32 +36,14 @@ class Spot:
         return not self.shared or not any(sign.isdigit() for text in texts for sign in text)
 
 
-@dataclass(frozen=True)
-class Edit:
-    """A text in the place of a stretch of the source."""
-
-    start: int
-    end: int
-    text: str
-
-
 Advice = tuple[str | None, Fix | None]
-
-
-def changed(text: str, edits: Sequence[Edit], start: int, end: int) -> str:
-    """A stretch of a text with edits in it; those at the same place in their order."""
-    parts, at = list[str](), start
-    for edit in sorted(edits, key=lambda e: e.start):
-        parts += [text[at : edit.start], edit.text]
-        at = edit.end
-    return "".join([*parts, text[at:end]])
 
 
 def joined(spot: Spot, edits: Sequence[Edit]) -> Fix:
     """All edits as one fix, which changes the network."""
     source, shown = spot.statement.span.source, rewritten(spot, edits)
     start, end = min(e.start for e in edits), max(e.end for e in edits)
-    text = changed(source.text, edits, start, end)
+    text = spliced(source.text, edits, start, end)
     title = f"write `{shown}`" if shown else "bring the shapes together"
     return Fix(Span(source, start, end), text, title, safe=False)
 
@@ -74,7 +57,7 @@ def rewritten(spot: Spot, edits: Sequence[Edit]) -> str | None:
     """The whole statement with edits; None where it is too long to be shown."""
     span = spot.statement.span
     start, end = min(span.start, *(e.start for e in edits)), span.end
-    text = changed(span.source.text, edits, start, end)
+    text = spliced(span.source.text, edits, start, end)
     return text if fits_a_line(text) else None
 
 

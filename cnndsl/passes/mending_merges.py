@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from cnndsl.edits import Edit
 from cnndsl.ir import Node
 from cnndsl.layers.mend import Behind
-from cnndsl.passes.mending_base import Advice, Edit, Spot, before, fits_a_line, joined, rewritten
+from cnndsl.passes.mending_base import Advice, Spot, before, fits_a_line, joined, rewritten
 from cnndsl.syntax import ast
 
 _BRIEF = 12  # characters of a branch that is shown though it stays as it is

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cnndsl.edits import Edit, spliced
 from cnndsl.ir import Node
 from cnndsl.layers.base import Layer, Reject, Window
 from cnndsl.layers.conv import Convolution
 from cnndsl.layers.mend import Field
 from cnndsl.layers.pool import Pooling
 from cnndsl.passes.binding import Binding
-from cnndsl.passes.mending_base import Edit, Spot, changed, of_field, rewritten
+from cnndsl.passes.mending_base import Spot, of_field, rewritten
 from cnndsl.shapes import Pair, Shape
 
 _NAMED = 2  # layers that a help shows
@@ -51,7 +52,7 @@ class Change:
 
 
 def _layer(node: Node, edit: Edit) -> str:
-    text = changed(node.span.source.text, [edit], node.span.start, max(node.span.end, edit.end))
+    text = spliced(node.span.source.text, [edit], node.span.start, max(node.span.end, edit.end))
     return " ".join(text.split())
 
 
