@@ -1,4 +1,4 @@
-"""Which files a command line names: images, folders of them, patterns."""
+"""What a command line names: images, folders of them, patterns; and what is no compiled model."""
 
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
@@ -52,7 +52,7 @@ def refuse_other_kinds(model: Path) -> None:
             f"{model}: is a spec, no compiled model\n"
             f"  cnndsl compile {model} -o {compiled}    (--weights FILE for trained ones)"
         )
-    if model.suffix in (".safetensors", ".pth", ".pt", ".npz", ".keras", ".h5"):
+    if model.suffix in (".safetensors", ".pth", ".pt"):
         raise UserError(
             f"{model}: holds weights, no compiled model\n"
             f"  cnndsl compile SPEC.cnn --weights {model} -o model.onnx"
