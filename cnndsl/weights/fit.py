@@ -82,7 +82,7 @@ def _head_hint(
     rest = {name: p.shape for name, p in model.tensors().items() if name not in head}
     if rest != {name: found[name].shape for name in rest if name in found}:
         return ""
-    return "\n  all but the last layers fits: --fresh head lets these start anew"
+    return "\n  all but the last layers fits: in `train`, --fresh head lets these start anew"
 
 
 def told(weights: ModelWeights) -> ModelWeights:
