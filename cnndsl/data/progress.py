@@ -44,10 +44,14 @@ class Bar:
 
 def shown(items: Iterable[T], total: int, what: str, display: str = "auto") -> Iterator[T]:
     """The items, while how many there were is told on stderr; `display` is one of a run's."""
-    bar = display == "bar" or (display == "auto" and sys.stderr.isatty())
     if display == "none":
         return iter(items)
-    return _with_bar(items, total, what) if bar else _with_lines(items, total, what)
+    return (_with_bar if is_bar(display) else _with_lines)(items, total, what)
+
+
+def is_bar(display: str) -> bool:
+    """Whether a display is a bar: `bar`, or `auto` where stderr is a terminal."""
+    return display == "bar" or (display == "auto" and sys.stderr.isatty())
 
 
 def _with_bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:

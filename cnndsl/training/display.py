@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cnndsl.data.progress import is_bar
+
 Row = dict[str, Any]
 _OF_THE_RUN = ("epoch", "lr", "seconds", "images_per_s")
 
@@ -129,6 +131,6 @@ class Bars:
 
 def display(kind: str, epochs: int, steps: int) -> Display:
     """`bar`, `lines`, `none`, or by what stderr is."""
-    if kind == "bar" or (kind == "auto" and sys.stderr.isatty()):
+    if is_bar(kind):
         return Bars(epochs, steps)
     return Lines(epochs, quiet=kind == "none")
