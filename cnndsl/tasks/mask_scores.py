@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cnndsl.metrics import Hits
+
     Array = NDArray[Any]
     Counts = NDArray[np.int64]
 
@@ -50,18 +52,21 @@ class SegmentationScores(Scores):
     classes: tuple[str, ...] = ()
 
     @property
-    def iou(self) -> "NDArray[np.float64]":
-        """Intersection over union; NaN for a class that is neither there nor found."""
+    def hits(self) -> "Hits":
+        """Pixels of each class that are found, missed or taken for it."""
         from cnndsl.metrics import Hits
 
-        return Hits.of_confusion(self.confusion).iou()
+        return Hits.of_confusion(self.confusion)
+
+    @property
+    def iou(self) -> "NDArray[np.float64]":
+        """Intersection over union; NaN for a class that is neither there nor found."""
+        return self.hits.iou()
 
     @property
     def dice(self) -> "NDArray[np.float64]":
         """Dice coefficient, the same as F1; NaN for a class that is neither there nor found."""
-        from cnndsl.metrics import Hits
-
-        return Hits.of_confusion(self.confusion).f1()
+        return self.hits.f1()
 
     def columns(self) -> dict[str, float]:
         """Loss, means over the classes of IoU and Dice, share of right pixels."""
@@ -76,11 +81,8 @@ class SegmentationScores(Scores):
         }
 
     def _by_class(self) -> dict[str, list[float]]:
-        from cnndsl.metrics import Hits
-
-        hits = Hits.of_confusion(self.confusion)
-        columns = {"iou": hits.iou(), "dice": hits.f1(), "precision": hits.precision(),
-                   "recall": hits.recall()}  # fmt: skip
+        columns = {"iou": self.iou, "dice": self.dice, "precision": self.hits.precision(),
+                   "recall": self.hits.recall()}  # fmt: skip
         return {name: values.tolist() for name, values in columns.items()}
 
     def _rows(self) -> "list[tuple[str, int, dict[str, float]]]":
