@@ -9,6 +9,7 @@ from cnndsl.ir import Model
 from cnndsl.learned import frozen, learned_count, phases
 from cnndsl.recipe import Recipe
 from cnndsl.shapes import show
+from cnndsl.source import printable
 from cnndsl.training.progress import Row, best_row
 
 _LABEL = 8
@@ -65,7 +66,8 @@ def _learned(model: Model, recipe: Recipe) -> Iterator[str]:
 
 def _data(recipe: Recipe, data: Dataset) -> list[str]:
     images = f"{len(data.train):,} images to train, {len(data.test):,} held out"
-    names = ", ".join(data.names[:_NAMES]) + (", …" if len(data.names) > _NAMES else "")
+    names = ", ".join(map(printable, data.names[:_NAMES]))
+    names += ", …" if len(data.names) > _NAMES else ""
     return [data.name, images, f"{len(data.names)} {recipe.known_task().nouns}: {names}"]
 
 
