@@ -172,14 +172,14 @@ def predict(
 ) -> list[Any]:
     """What a compiled model says of each picture, by its task.
 
-    The k likeliest classes with their probabilities; the labels above their thresholds with theirs;
-    names and values of a regression, in its units: lists of (name, number). Of a segmentation, the
-    mask of class numbers, H×W uint8, as large as the model gives it.
+    The k likeliest classes with their probabilities, or the labels above their thresholds with
+    theirs: lists of (name, number). The numbers of a regression in its units: a dict by name. Of a
+    segmentation, the mask of class numbers, H×W uint8, as large as the model gives it.
 
     `model` is an ONNX file or what `Model.to_onnx` gives; `pictures` is a file, PNG, JPEG or .npy,
     or an array as the model takes it. For models of others: images in 0…1 are given less `mean`,
     over `std`; `layout` is `nchw` or `nhwc`; `output` names the output with the scores. UserError
-    where a file cannot be read, and for a model that does not classify.
+    where a file cannot be read, and for a model that tells of no task and gives no scores.
     """
     import numpy as np
 
