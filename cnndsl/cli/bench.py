@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import load, set_option, to_json
+from cnndsl.cli.common import load, on_line, set_option, to_json
 from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib
 from cnndsl.results import Table
@@ -58,9 +58,9 @@ def command(
 
 def _refuse(ctx: click.Context, names: Sequence[str], what: str) -> None:
     """UsageError for an option of this call that says nothing to what is timed."""
+    given = on_line(ctx)
     for option in ctx.command.params:
-        source = ctx.get_parameter_source(option.name or "")
-        if option.name in names and source is click.core.ParameterSource.COMMANDLINE:
+        if option.name in names and option.name in given:
             raise click.UsageError(f"{option.opts[0]} says nothing to {what}")
 
 

@@ -44,6 +44,12 @@ preprocess_option = click.option(
 )  # fmt: skip
 
 
+def on_line(ctx: click.Context) -> set[str]:
+    """The options and arguments that stand on this command line, by name."""
+    line = click.core.ParameterSource.COMMANDLINE
+    return {name for name in ctx.params if ctx.get_parameter_source(name) is line}
+
+
 def spec_source(file: Path) -> Source:
     """The text of a spec; `-` is standard input."""
     if str(file) == "-":

@@ -11,6 +11,7 @@ from cnndsl.cli.common import (
     load,
     map_option,
     numbers,
+    on_line,
     preprocess_option,
     refuse_overwriting,
     set_option,
@@ -149,8 +150,7 @@ def _tell_optimized(
 
 def _refuse_without_effect(ctx: click.Context) -> None:
     """UsageError for an option of this call that says nothing to what is written."""
-    on_line = click.core.ParameterSource.COMMANDLINE
-    given = {name for name in ctx.params if ctx.get_parameter_source(name) is on_line}
+    given = on_line(ctx)
     for option in ctx.command.params if "train" in given else ():
         if option.name in given and option.name in _FOR_INFERENCE:
             names = " / ".join((*option.opts, *option.secondary_opts))
