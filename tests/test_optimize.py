@@ -103,6 +103,15 @@ def test_overlapping_windows_of_pools_are_paid_for(stride, taken):
     assert len(algorithms_of(optimized)) == taken
 
 
+def test_a_plain_image_stays_plain_for_its_other_readers():
+    branches = "conv 8 3x3 pad relu | conv 4 5x5 pad | pool 3x3 /1 same"
+    text = f"input 8x12x12\nconv 8 3x3 pad /2\nconcat {{ {branches} }}\ngap; dense 3"
+    _, _, optimized = graphs(text, "winograd", batch=1)
+    made = {name: node.op_type for node in optimized.graph.node for name in node.output}
+    kept = [n for n in optimized.graph.node if n.op_type in ("Conv", "MaxPool")]
+    assert [made.get(n.input[0]) for n in kept] == [None, "Conv", "Conv"]
+
+
 def test_large_weights_are_a_matrix_each():
     _, _, optimized = graphs("input 256x14x14; conv 256 3x3 pad; gap", "winograd2", batch=1)
     shapes = [tuple(t.dims) for t in optimized.graph.initializer if ".winograd." in t.name]

@@ -72,6 +72,8 @@ class Lowering:
     representations: dict[Value, Representation] = field(
         default_factory=dict[Value, Representation]
     )
+    copies: dict[Value, PackedImage] = field(default_factory=dict[Value, PackedImage])
+    """At inference: packed images of values that stay as ONNX has them for their other readers."""
     layouts: dict[str, Layout] = field(default_factory=dict[str, Layout])
     packed_params: dict[str, Value] = field(default_factory=dict[str, Value])
     chosen: dict[str, str] = field(default_factory=dict[str, str])
@@ -135,18 +137,21 @@ class Lowering:
     def packed(self, value: Value | None) -> PackedImage:
         """An image in [P, B, C]; its bias may not be added yet."""
         representation = self.representation(value)
+        assert value is not None
         if isinstance(representation, PackedImage):
             return representation
-        image = (pack if self.phase == "train" else pack_rows)(self.tape, representation)
-        if value is not None:
-            self.representations[value] = image
-        return image
+        if self.phase == "train":
+            self.representations[value] = image = pack(self.tape, representation)
+            return image
+        if value not in self.copies:
+            self.copies[value] = pack_rows(self.tape, representation)
+        return self.copies[value]
 
     def with_bias(self, value: Value | None) -> PackedImage:
         """An image in [P, B, C] with its bias added, once for all readers."""
         image = with_bias(self.tape, self.packed(value))
-        assert value is not None
-        self.representations[value] = image
+        if value is not None and self.is_packed(value):
+            self.representations[value] = image
         return image
 
     def is_packed(self, value: Value | None) -> bool:
