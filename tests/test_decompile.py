@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import onnx
 import pytest
@@ -422,6 +423,12 @@ def test_an_open_size_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str
         group.main(["decompile", str(file)], standalone_mode=False)
     group.main(["decompile", str(file), "--size", "8x9"], standalone_mode=False)
     assert capsys.readouterr().out == "input 3x8x9\nconv 4 3x3 nobias\n"
+
+
+@pytest.mark.parametrize("size", ["8", "0x8", "8x-8", "²x8", "99999999999x8"])
+def test_a_size_is_height_and_width(size: str) -> None:
+    with pytest.raises(click.BadParameter, match="write height and width: 224x224"):
+        called("decompile", "m.onnx", "--size", size)
 
 
 REFUSED: dict[str, tuple[ModelProto, str]] = {

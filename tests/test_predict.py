@@ -86,6 +86,8 @@ def test_images_may_have_their_channels_last() -> None:
     assert cnndsl.predict(proto, np.zeros((4, 4, 3)))[0][0][0] == "class 1"
     square = model(layout=(3, 4, 3))
     assert cnndsl.predict(square, np.zeros((3, 4, 3)), layout="nhwc")[0][0][0] == "class 1"
+    with pytest.raises(cnndsl.UserError, match="layout: unknown `NHCW`; give one of nchw, nhwc"):
+        cnndsl.predict(square, np.zeros((3, 4, 3)), layout="NHCW")
     with pytest.raises(cnndsl.UserError, match=r"takes N x \(3, 4, 4\)"):
         cnndsl.predict(model(), np.zeros((4, 4, 3)))
 

@@ -1,5 +1,6 @@
 """`cnndsl decompile MODEL.onnx`."""
 
+import re
 from pathlib import Path
 
 import click
@@ -8,14 +9,16 @@ from cnndsl.cli.common import refuse_overwriting
 from cnndsl.passes.includes import normal, says
 from cnndsl.source import UserError, printable
 
+_SIZE = re.compile(r"0*([1-9][0-9]{0,8})x0*([1-9][0-9]{0,8})")
+
 
 def _size(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    height, _, width = text.partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+    sizes = _SIZE.fullmatch(text)
+    if sizes is None:
         raise click.BadParameter("write height and width: 224x224")
-    return int(height), int(width)
+    return int(sizes[1]), int(sizes[2])
 
 
 @click.command("decompile")

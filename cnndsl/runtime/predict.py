@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
+LAYOUTS = ("nchw", "nhwc")
 _UNTOLD = "the model tells of no preprocessing: it gets images in 0…1; --mean and --std change them"
 _TINY = np.finfo(np.float32).tiny
 
@@ -168,6 +169,8 @@ def open_predictor(
     UserError for what onnxruntime should not get, and where the main output is not clear.
     """
     reading = reading or Reading()
+    if reading.layout not in (None, *LAYOUTS):
+        raise UserError(f"layout: unknown `{reading.layout}`; give one of {', '.join(LAYOUTS)}")
     proto = load_checked(model) if isinstance(model, Path) else checked(model)
     name = str(model) if isinstance(model, Path) else "the model"
     info = info_from_onnx({p.key: p.value for p in proto.metadata_props}, name)
