@@ -100,6 +100,16 @@ def test_of_a_long_translation_the_help_is_the_start():
     )
 
 
+def test_a_single_line_is_shown_whole_however_long():
+    call = (
+        "Conv2D(512, (11, 9), strides=(2, 1), padding='same', activation='leaky_relu', "
+        "use_bias=False, kernel_initializer='orthogonal', kernel_regularizer=l2(0.00012345))"
+    )
+    ours = "conv 512 11x9 same stride=2x1 nobias leaky alpha=0.2 init=orthogonal l2=0.00012345"
+    assert errors(network(call))[0].help == f"write `{ours}`"
+    assert mended(call) == [ours]
+
+
 def test_how_kernels_of_a_lone_call_are_drawn_is_a_note():
     (found,) = errors(network("Conv2D(32, (3, 3), activation='relu', padding='same')"))
     assert found.fix is not None

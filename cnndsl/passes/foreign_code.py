@@ -32,15 +32,17 @@ def diagnostics(source: Source, found: Sequence[Region]) -> Iterator[Diagnostic]
 def _help(region: Region) -> str:
     if not region.lines:
         return "leave it out: it says nothing of the network"
-    text = _joined(region.lines)
-    if len(text) <= _WHOLE:
+    text, count = _joined(region.lines), len(region.lines)
+    if len(text) <= _WHOLE or count == 1:
         return f"write `{text}`"
-    counts = range(1, len(region.lines))
+    return f"it is {count} lines here, which `cnndsl check --fix` writes: `{_start(region)}; …`"
+
+
+def _start(region: Region) -> str:
+    """The first line, and those behind it that fit."""
+    counts = range(1, min(len(region.lines), _BEGUN))  # a line has a character at least
     starts = [_joined(region.lines[:n]) for n in counts]
-    start = [text for text in starts if len(text) <= _BEGUN][-1:] or starts[:1]
-    return (
-        f"it is {len(region.lines)} lines here, which `cnndsl check --fix` writes: `{start[0]}; …`"
-    )
+    return next((text for text in reversed(starts) if len(text) <= _BEGUN), starts[0])
 
 
 def _fix(span: Span, region: Region) -> Fix:
