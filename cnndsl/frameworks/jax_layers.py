@@ -51,6 +51,12 @@ def _bias(a: Arguments) -> str:
     return "" if used else " nobias"
 
 
+def _learned(a: Arguments) -> None:
+    """Refuses a norm without a factor or an offset: ours have both."""
+    a.only("use_bias", True)
+    a.only("use_scale", True)
+
+
 def _window(a: Arguments, size_name: str, stride_name: str, spread: str, padding: str) -> str:
     """Kernel, padding, stride and dilation of a convolution."""
     text = f" {size(a.pair(size_name))}{_padding(a, padding)}"
@@ -109,8 +115,7 @@ def haiku_linear(a: Arguments) -> str:
 def batch_norm(a: Arguments) -> str:
     """`bn momentum=0.01`: Flax's momentum is the share that is kept."""
     a.skip("use_running_average", "axis", "param_dtype")
-    a.only("use_bias", True)
-    a.only("use_scale", True)
+    _learned(a)
     share = round(1 - float(a.number("momentum", 0.99)), 10)
     return f"bn{key('eps', a.number('epsilon', 1e-5), 1e-5)}{key('momentum', share, 0.1)}"
 
@@ -118,8 +123,7 @@ def batch_norm(a: Arguments) -> str:
 @LAYERS.call("LayerNorm", "epsilon use_bias use_scale")
 def layer_norm(a: Arguments) -> str:
     """`ln eps=1e-06`."""
-    a.only("use_bias", True)
-    a.only("use_scale", True)
+    _learned(a)
     return f"ln{key('eps', a.number('epsilon', 1e-6), 1e-5)}"
 
 
@@ -127,8 +131,7 @@ def layer_norm(a: Arguments) -> str:
 def group_norm(a: Arguments) -> str:
     """`gn 32 eps=1e-06`."""
     a.only("group_size", None)
-    a.only("use_bias", True)
-    a.only("use_scale", True)
+    _learned(a)
     return f"gn {number(a.number('num_groups', 32))}{key('eps', a.number('epsilon', 1e-6), 1e-5)}"
 
 

@@ -18,10 +18,6 @@ from cnndsl.init import INITIALISERS
 from cnndsl.layers import vocabulary
 
 LAYERS = Table()
-_NO_RULES = (
-    "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
-    "depthwise_constraint", "pointwise_constraint", "pointwise_regularizer",
-)  # fmt: skip
 _RULES = (
     " kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint"
 )

@@ -18,8 +18,6 @@ from cnndsl.syntax import ast
 
 RESERVED = {"let", "block", "if", "else", "use", "and", "or", "not", "true", "false", "ch", "plain"}
 
-
-_MERGES = ("residual", "add", "concat", "mul")
 _LABELLED = re.compile(r"[ \t]*:[ \t]*([^\n;{}|#]*[^\n;{}|#\s])")
 _BROKEN = re.compile(r"(?:(?P<label>\w+)\s*:\s*)?(?P<word>\w+)?\s*(?P<next>\w+|=)?")
 
@@ -40,10 +38,10 @@ def broken(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
 
 
 def _in_braces(name: ast.Name) -> Fix | None:
-    """`residual: conv 3 3x3` as `residual { conv 3 3x3 }`."""
-    source = name.span.source
+    """`residual: conv 3 3x3` as `residual { conv 3 3x3 }`, if braces may follow the word."""
+    source, cls = name.span.source, vocabulary().get(name.id)
     rest = _LABELLED.match(source.text, name.span.end)
-    if rest is None:
+    if rest is None or cls is None or not cls.takes_group:
         return None
     text = f"{name.id} {{ {rest[1]} }}"
     return Fix(Span(source, name.span.start, rest.end()), text, f"write `{text}`")
@@ -71,7 +69,7 @@ def _define(name: ast.Name, scope: Scope, what: str) -> None:
     """Take a name; SpecError where it is reserved or taken in this scope."""
     if name.id in {*RESERVED, *WORDS, *reserved_words()}:
         message = f"`{name.id}` is a word of the language, it cannot name a {what}"
-        fix = _in_braces(name) if what == "label" and name.id in _MERGES else None
+        fix = _in_braces(name) if what == "label" else None
         if fix is not None:
             raise SpecError("E110", message, name.span, f"write `{name.id} {{ … }}`", fix)
         raise SpecError("E110", message, name.span, f"write `{name.id}_` or another name")
