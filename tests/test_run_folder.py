@@ -392,7 +392,7 @@ def test_the_weights_know_what_pictures_are_normalised_by() -> None:
     train("run", epochs=1)
     best = "run/weights/best.safetensors"
     assert command("compile", "run/model.cnn", "--weights", best, "--uint8", "-o", "u.onnx") == 0
-    assert command("compile", "run/model.cnn", "--weights", best, "-o", "f.onnx") == 0
+    assert command("compile", "run", "-o", "f.onnx") == 0
     pictures = np.load("some.npz")["x_test"]
     raw = np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
     expected = answers("run/weights/best.onnx", raw)
@@ -405,6 +405,25 @@ def test_the_weights_know_what_pictures_are_normalised_by() -> None:
     model = cnndsl.load("run/model.cnn").to_onnx(best, uint8=True)
     (out,) = session(model).run(None, {"input": raw})
     assert np.array_equal(out, expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("some",), "some: is no run folder"),
+        (("run", "--set", "p=0"), "a run keeps its own settings"),
+        (("run", "--seed", "3"), "--seed is of fresh weights"),
+        (("m.onnx",), "cnndsl decompile m.onnx -o m.cnn --weights m.safetensors"),
+    ],
+)
+def test_what_is_compiled_is_a_spec_or_a_run(
+    given: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("some").mkdir()
+    Path("run").mkdir()
+    assert command("compile", *given, "-o", "new.onnx") == 2
+    assert told in capsys.readouterr().err
+    assert not Path("new.onnx").exists()
 
 
 def test_other_data_meet_the_same_network(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from cnndsl.cli.common import (
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
+from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -93,7 +94,7 @@ def command(
     classes: tuple[str, ...] | None, preprocess: str | None, train: str | None,
     optimize: str | None, conv: str, device: "Device",
 ) -> None:  # fmt: skip
-    """Write the inference graph of a spec; onnxruntime runs it on CPU or CUDA."""
+    """Write the inference graph of a spec, or of a run folder; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
     from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options
@@ -105,8 +106,8 @@ def command(
     from cnndsl.weights.preprocess import prepared
 
     refuse_overwriting(output, file, weights, name_map)
-    _refuse_without_effect(ctx)
-    model = load(file, settings)
+    _refuse_without_effect(ctx, file)
+    model, weights = _opened(file, settings, weights)
     if weights:
         loaded = told(read_weights(weights, model, name_map))
     else:
@@ -129,6 +130,21 @@ def command(
         _tell_optimized(model, loaded, options, graph)
 
 
+def _opened(
+    file: Path, settings: tuple[str, ...], weights: Path | None
+) -> tuple[Model, Path | None]:
+    """A spec's model and the weights that are named; a run's own model, with its best weights."""
+    if file.suffix == ".onnx":
+        way = f"cnndsl decompile {file} -o {file.stem}.cnn --weights {file.stem}.safetensors"
+        raise UserError(f"{file}: is compiled already; give a spec or a run folder\n  {way}")
+    if not file.is_dir():
+        return load(file, settings), weights
+    from cnndsl.training.stored import stored_arguments, stored_model
+
+    model = stored_model(file, stored_arguments(file))
+    return model, weights or file / "weights" / "best.safetensors"
+
+
 def _tell_optimized(
     model: Model, weights: "ModelWeights", options: "Options", graph: "ModelProto"
 ) -> None:
@@ -148,7 +164,7 @@ def _tell_optimized(
                f"{mib(plain.ByteSize())}", err=True)  # fmt: skip
 
 
-def _refuse_without_effect(ctx: click.Context) -> None:
+def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     """UsageError for an option of this call that says nothing to what is written."""
     given = on_line(ctx)
     for option in ctx.command.params if "train" in given else ():
@@ -164,8 +180,11 @@ def _refuse_without_effect(ctx: click.Context) -> None:
         raise click.UsageError("--device is for --train: the inference graph runs on both")
     if "name_map" in given and "weights" not in given:
         raise click.UsageError("--map names the tensors of --weights, and there are none")
-    if {"seed", "weights"} <= given:
-        raise click.UsageError("--seed is of fresh weights, and these are of --weights")
+    if "seed" in given and (file.is_dir() or "weights" in given):
+        raise click.UsageError("--seed is of fresh weights, and these are of a file")
+    if "settings" in given and file.is_dir():
+        hint = f"for others give {file / 'model.cnn'} and its --weights"
+        raise click.UsageError(f"--set: a run keeps its own settings; {hint}")
 
 
 def _write_training(
