@@ -94,7 +94,7 @@ def command(
     classes: tuple[str, ...] | None, preprocess: str | None, train: str | None,
     optimize: str | None, conv: str, device: "Device",
 ) -> None:  # fmt: skip
-    """Write the inference graph of a spec, or of a run folder; onnxruntime runs it on CPU or CUDA."""
+    """Write the inference graph of a spec or a run folder; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
     from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options
