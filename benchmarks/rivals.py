@@ -68,8 +68,44 @@ def _torch_models():
         layers += [nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280), nn.ReLU6()]
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 10))
 
+    class Bottleneck(nn.Module):
+        def __init__(self, c, m, stride):
+            super().__init__()
+            parts, before = [], c
+            for o, k, s in ((m, 1, 1), (m, 3, stride), (4 * m, 1, 1)):
+                parts += [nn.Conv2d(before, o, k, s, k // 2, bias=False), nn.BatchNorm2d(o)]
+                parts += [nn.ReLU()]
+                before = o
+            self.body = nn.Sequential(*parts[:-1])
+            project = [nn.Conv2d(c, 4 * m, 1, stride, bias=False), nn.BatchNorm2d(4 * m)]
+            self.skip = nn.Sequential(*project) if c != 4 * m else nn.Identity()
+
+        def forward(self, x):
+            return F.relu(self.body(x) + self.skip(x))
+
+    def resnet50():
+        layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+        layers.append(nn.MaxPool2d(3, 2, 1))
+        c = 64
+        for m, depth in ((64, 3), (128, 4), (256, 6), (512, 3)):
+            for j in range(depth):
+                layers.append(Bottleneck(c, m, 2 if m > 64 and not j else 1))
+                c = 4 * m
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 1000))
+
+    def airbench():
+        layers, c = [nn.Conv2d(3, 24, 2), nn.SiLU()], 24
+        for o in (64, 256, 256):
+            layers += [nn.Conv2d(c, o, 3, padding=1, bias=False), nn.MaxPool2d(2)]
+            layers += [nn.BatchNorm2d(o), nn.SiLU(), nn.Conv2d(o, o, 3, padding=1, bias=False)]
+            layers += [nn.BatchNorm2d(o), nn.SiLU()]
+            c = o
+        return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(c, 10, bias=False))
+
     return torch, {
+        "airbench": airbench,
         "cifar10": plain,
+        "resnet50": resnet50,
         "resnet18_cifar": lambda: residual((64, 128, 256, 512), 2),
         "resnet20": lambda: residual((16, 32, 64), 3),
         "resnet8": lambda: residual((16, 32, 64), 1),
@@ -78,12 +114,12 @@ def _torch_models():
     }
 
 
-def _torch_net(name, threads, variant):
+def _torch_net(name, threads, variant, device="cpu"):
     """The network as a variant runs it, and what its pictures go through."""
     torch, models = _torch_models()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    net = models[name]()
+    net = models[name]().to(device)
     if variant == "eager":
         return torch, net, net, lambda x: x
     last = torch.channels_last
@@ -92,20 +128,30 @@ def _torch_net(name, threads, variant):
     return torch, net, run, lambda x: x.contiguous(memory_format=last)
 
 
-def torch_step(name, batch, optimizer, threads, variant):
-    """A function that trains one step in torch: eager, channels_last or compile."""
-    torch, net, run, arranged = _torch_net(name, threads, variant)
+def torch_step(name, batch, optimizer, threads, variant, device="cpu"):
+    """A function that trains one step in torch: eager, channels_last, amp (of fp16) or compile."""
+    torch, net, run, arranged = _torch_net(name, threads, variant, device)
     if optimizer == "adam":
         update = torch.optim.Adam(net.parameters())
     else:
         update = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    x = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8)
-    y = torch.randint(0, 10, (batch,))
+    size, classes = (224, 1000) if name == "resnet50" else (32, 10)
+    pictures = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
+    classes = torch.randint(0, classes, (batch,))
+    half = variant == "amp"
+    scaler = torch.amp.GradScaler(device, enabled=half and device == "cuda")
+    kind = torch.float16 if device == "cuda" else torch.bfloat16
 
     def step():
+        x, y = pictures.to(device), classes.to(device)
         update.zero_grad(set_to_none=True)
-        torch.nn.functional.cross_entropy(run(arranged(x.float() / 255)), y).backward()
-        update.step()
+        with torch.autocast(device, kind, enabled=half):
+            loss = torch.nn.functional.cross_entropy(run(arranged(x.float() / 255)), y)
+        scaler.scale(loss).backward()
+        scaler.step(update)
+        scaler.update()
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return step
 
