@@ -12,6 +12,7 @@ from cnndsl.source import Source, Span
 
 if TYPE_CHECKING:
     from cnndsl.recipe import Recipe
+    from cnndsl.space import Space
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Model:
     recipe: "Recipe | None" = None
     used: Mapping[str, str] = field(default_factory=dict[str, str])
     """Texts of included files, by their path inside the spec's folder."""
+    space: "Space | None" = None
+    """What its `search` section varies."""
 
     def __repr__(self) -> str:
         shapes = ", ".join(map(show, self.output_shapes().values()))

@@ -36,7 +36,7 @@ passes
 frameworks
 learned
 ir
-recipe
+recipe space
 finetune
 tasks
 syntax layers losses optim lr_schedules

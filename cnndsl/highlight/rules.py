@@ -82,6 +82,10 @@ _ASSIGNED = rf"(?={SPACE}*=(?!=))"
 _LEANS = rf"(?<={SPACE})%s(?![/\s#])(?:[0-9]+(?:x[0-9]+)*{END})?"
 
 
+# `keep params < 100k`; the number may have a unit, which it has nowhere else.
+_KEEP = rf"\b(keep{SPACE}+)({NAME}{SPACE}*)([<>]=?{SPACE}*)([0-9.]+[A-Za-z0-9+-]*)"
+
+
 def _defining(words: set[str], kind: str) -> Rule:
     """A keyword and the name behind it."""
     return rule(rf"({one_of(words)})({SPACE}+)({NAME})", "keyword", "", kind)
@@ -123,6 +127,19 @@ REGIONS = {
             *REST,
         ),
     ),
+    "search": Region(
+        rule(r"\}", "punctuation"),
+        (
+            rule(_KEEP, "keyword", "setting", "operator", "number"),
+            rule(rf"\b(goal)({SPACE}+)({NAME})", "keyword", "", "choice"),
+            *ITEMS,
+            rule(one_of({"step"}) + _ASSIGNED, "key"),
+            rule(one_of({"to", "log", "if"}), "keyword"),
+            rule(one_of(SETTINGS), "setting"),
+            rule(one_of(RECIPES), "choice"),
+            *REST,
+        ),
+    ),
 }
 _OPENING = rf"(?:^|(?<=[;{{|:]))({SPACE}*)"
 _KNOWN = CONTROL | LAYERS | FLAGS | LOGIC | BOOLEANS | CHANNELS
@@ -134,6 +151,7 @@ SPEC = (
     _defining({"block"}, "block"),
     _defining({"from", "output"}, "label"),
     rule(one_of({"train"}), "keyword", enters="train"),
+    rule(one_of({"search"}), "keyword", enters="search"),
     rule(one_of(KEYS) + _ASSIGNED, "key"),
     rule(rf"(?<==){one_of(CHOICES)}", "choice"),
     rule(one_of(CONTROL), "keyword"),

@@ -209,7 +209,7 @@ def output_unasked(s: Subject) -> Iterator[Found]:
     shapes = s.model.output_shapes()
     written = [
         node for node in s.file.body
-        if isinstance(node, ast.Statement) and node.head.id not in ("train", "default")
+        if isinstance(node, ast.Statement) and node.head.id not in ("train", "search", "default")
     ]  # fmt: skip
     last = written[-1] if written else None
     if last is None or last.head.id != "output" or last.group is None:

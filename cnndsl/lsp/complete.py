@@ -11,17 +11,26 @@ from cnndsl.lsp.document import Document
 from cnndsl.lsp.names import Names
 from cnndsl.passes.control import WORDS
 from cnndsl.passes.reporter import line_of
+from cnndsl.passes.search_setting import VARIED
 from cnndsl.recipe import CHOSEN, PLAIN
+from cnndsl.space import MEASURES
 from cnndsl.syntax import ast
 
 _TRAIN = re.compile(r"\btrain\s*\{[^}]*$")
+_SEARCH = re.compile(r"\bsearch\s*\{[^}]*$")
 _KEY = re.compile(r"(\w+)=\w*$")
 _START = re.compile(r"[;\n{|]|^")
 _CONTROLS = {
     "input": "input 3x32x32", "from": "go on from a label", "output": "name an output",
     "default": "words for the later layers of a kind", "train": "how to train",
+    "search": "what a search varies and keeps",
     "block": "define a block", "let": "name a value", "use": "bring in a file",
     "if": "only under a condition", "cnn": "version of the language",
+}  # fmt: skip
+
+
+_RANGE = {
+    "to": "a range: 16 to 64", "step=": "16 to 64 step=8", "log": "evenly by orders of magnitude",
 }  # fmt: skip
 
 
@@ -47,6 +56,8 @@ def complete(document: Document, offset: int) -> list[Proposal]:
     names = document.names
     if in_train(before):
         return list(_settings(words))
+    if _SEARCH.search(before) is not None:
+        return list(_searched(words, names, offset))
     key = _KEY.search(before)
     if key is not None:
         return list(_choices(words, key[1]))
@@ -120,6 +131,21 @@ def _named(names: Names, offset: int, kind: str) -> Iterator[Proposal]:
                 line = line_of(found.name.span, names.file.source)
                 yield Proposal(found.name.id, kind, f"{kind} of {line}")
         room = None if kind == "label" else room.outer
+
+
+def _searched(words: list[str], names: Names, offset: int) -> Iterator[Proposal]:
+    """What can be varied, kept and looked for."""
+    if words[:1] == ["keep"]:
+        yield from (Proposal(w, "word", about) for w, (about, _) in MEASURES.items())
+    elif words[:1] in (["optimizer"], ["schedule"], ["loss"], ["augment"]):
+        yield from _settings(words[:1])
+    elif not words:
+        yield from _named(names, offset, "value")
+        yield Proposal("keep", "word", "a bound: keep params < 100k")
+        yield Proposal("goal", "word", "what is looked for: goal val_accuracy")
+        yield from (p for p in _settings([]) if p.text in VARIED)
+    else:
+        yield from (Proposal(w, "word", about) for w, about in _RANGE.items())
 
 
 def _settings(words: list[str]) -> Iterator[Proposal]:

@@ -115,6 +115,7 @@ class Names:
     def _words(self) -> set[Span]:
         """Places where a name is no number: keys, functions, heads, and choices of settings."""
         found = set[Span]()
+        varied = _varied(self.file)
         for node in walk(self.file.body):
             match node:
                 case ast.Key(_, name, value):
@@ -124,7 +125,8 @@ class Names:
                 case ast.Call(_, function):
                     found.add(function.span)
                 case ast.Statement(head=head, items=items):
-                    found.add(head.span)
+                    if head.span not in varied:
+                        found.add(head.span)
                     if head.id in _CHOOSING and items and isinstance(items[0], ast.Positional):
                         found.add(items[0].span)
                 case _:
@@ -155,6 +157,13 @@ class Names:
 
 
 _CHOOSING = {*CHOSEN, "data", "output"}  # words before a name that no `let` has a say in
+
+
+def _varied(file: ast.File) -> set[Span]:
+    """The first words of a `search` section: names of `let`s, where there are such."""
+    sections = [n for n in file.body if isinstance(n, ast.Statement) and n.head.id == "search"]
+    nodes = (node for section in sections for node in walk(section.group))
+    return {node.head.span for node in nodes if isinstance(node, ast.Statement)}
 
 
 def _within(span: Span | None, outer: Span) -> bool:

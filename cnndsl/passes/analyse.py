@@ -1,6 +1,6 @@
 """All passes, one after the other: text to model, with everything that is wrong on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,37 +13,40 @@ from cnndsl.passes.expansion import ExpansionState
 from cnndsl.passes.foreign_code import mended
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.reporter import Reporter
+from cnndsl.passes.search import read_search
 from cnndsl.passes.synonyms import guess
 from cnndsl.passes.syntax_fixes import with_fix
 from cnndsl.passes.unreached import find_unknown
 from cnndsl.recipe import Recipe
 from cnndsl.source import Diagnostic, Failed, Source, Span, UserError, either
+from cnndsl.space import Space
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
 
 
 def analyse(
-    source: Source, settings: Mapping[str, float] | None = None
+    source: Source, settings: Mapping[str, float] | None = None, varied: Sequence[Source] = ()
 ) -> tuple[Model | None, list[Diagnostic]]:
     """The model (None where there are errors) and all diagnostics; never raises for any text.
 
-    `settings` override file-level lets; UserError for one that the spec does not have.
+    `settings` override file-level lets; UserError for one that the spec does not have. `varied`
+    are more statements of its `search` section, above those that stand there.
     """
-    model, found, _ = examine(source, settings)
+    model, found, _ = examine(source, settings, varied)
     return model, found
 
 
 def examine(
-    source: Source, settings: Mapping[str, float] | None = None
+    source: Source, settings: Mapping[str, float] | None = None, varied: Sequence[Source] = ()
 ) -> tuple[Model | None, list[Diagnostic], ast.File]:
     """As `analyse`, and the syntax tree of all that could be understood."""
-    model, found, file = _examined(source, settings)
+    model, found, file = _examined(source, settings, varied)
     theirs = regions(source.text) if model is None else []
     return (model, _around(source, theirs, settings), file) if theirs else (model, found, file)
 
 
 def _examined(
-    source: Source, settings: Mapping[str, float] | None
+    source: Source, settings: Mapping[str, float] | None, varied: Sequence[Source] = ()
 ) -> tuple[Model | None, list[Diagnostic], ast.File]:
     """`examine` of a text that is ours from its first to its last line."""
     reporter = Reporter()
@@ -56,7 +59,7 @@ def _examined(
         reporter.add(with_fix(error) if error.code in ("E001", "E002", "E004") else error)
     if file.unclear:
         return None, reporter.all, file
-    return _expanded(file, reporter, dict(settings or {})), reporter.all, file
+    return _expanded(file, reporter, dict(settings or {}), varied), reporter.all, file
 
 
 def _around(
@@ -84,7 +87,9 @@ def _moved(d: Diagnostic, source: Source, by: int) -> Diagnostic:
     return replace(d, span=Span(source, *ends), fix=None)
 
 
-def _expanded(file: ast.File, reporter: Reporter, settings: dict[str, float]) -> Model | None:
+def _expanded(
+    file: ast.File, reporter: Reporter, settings: dict[str, float], varied: Sequence[Source]
+) -> Model | None:
     source = file.source
     state = expand(file, reporter, source.path.parent if source.path else None, settings)
     find_unknown(state, file)
@@ -92,6 +97,7 @@ def _expanded(file: ast.File, reporter: Reporter, settings: dict[str, float]) ->
     recipe = None
     if state.recipe is not None:
         recipe = read_recipe(*state.recipe, reporter)
+    space = _space(state, file, reporter, recipe or Recipe(), varied)
     if not reporter.failed:
         _check_whole(state, file, reporter)
     if reporter.failed:
@@ -103,9 +109,29 @@ def _expanded(file: ast.File, reporter: Reporter, settings: dict[str, float]) ->
     name = Path(source.name).stem if source.path else source.name.strip("<>")
     name = name.encode("utf-8", "replace").decode()  # it goes into files; a path may be any bytes
     nodes = tuple(state.builder.nodes)
-    model = Model(name, source, nodes, outputs, settings, recipe, _used(state))
+    model = Model(name, source, nodes, outputs, settings, recipe, _used(state), space)
     _check_patterns(model, reporter)
     return None if reporter.failed else model
+
+
+def _space(
+    state: ExpansionState, file: ast.File, reporter: Reporter, recipe: Recipe,
+    varied: Sequence[Source],
+) -> Space | None:  # fmt: skip
+    """What the `search` section varies, under what is varied besides."""
+    sections = list[tuple[ast.Suite, ast.File]]()
+    if state.search is not None and state.search.group is not None:
+        sections.append((state.search.group.branches[0], file))
+    for source in varied:
+        more, errors = parse(source)
+        sections.append((more.body, more))
+        for error in errors:
+            reporter.add(error)
+    if not sections or state.top is None:
+        return None
+    names = [node.name.id for node in file.body if isinstance(node, ast.Let)]
+    lets = {name: state.top.values_at_hand(name) for name in names}
+    return read_search(sections, state.top, recipe, lets, reporter)
 
 
 def _check_patterns(model: Model, reporter: Reporter) -> None:

@@ -1,4 +1,4 @@
-"""The words that are no layers: `from output default train cnn let use` and what labels need."""
+"""The words that are no layers: `from output default train search cnn let use`, and labels."""
 
 import re
 from collections.abc import Callable
@@ -236,14 +236,29 @@ def _extend(defaults: dict[str, tuple[ast.Item, ...]], node: ast.Statement) -> N
 
 
 def _train(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
-    if state.recipe is not None:
-        message = "there is a `train` section already"
+    _check_section(state, node, state.recipe is None, "train { epochs 10 }")
+    state.recipe = (node, scope)
+
+
+def _search(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
+    _check_section(state, node, state.search is None, "search { width 16 to 64 }")
+    if scope is not state.top:
+        message = "`search` stands on the level of the file"
+        raise SpecError("E109", message, node.head.span, "put it behind the layers")
+    state.search = node
+
+
+def _check_section(
+    state: ExpansionState, node: ast.Statement, is_first: bool, example: str
+) -> None:
+    """SpecError for a second section of a kind, and for one without braces."""
+    word = node.head.id
+    if not is_first:
+        message = f"there is a `{word}` section already"
         raise SpecError("E302", message, node.head.span, "a spec has one; put both together")
     if node.group is None:
-        hint = "write `train { epochs 10 }`"
-        raise SpecError("E105", "`train` needs its section", node.span, hint)
-    state.single_branch(node.group, "train")
-    state.recipe = (node, scope)
+        raise SpecError("E105", f"`{word}` needs its section", node.span, f"write `{example}`")
+    state.single_branch(node.group, word)
 
 
 def _version(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
@@ -265,5 +280,6 @@ WORDS: dict[str, Control] = {
     "output": _output,
     "default": _default,
     "train": _train,
+    "search": _search,
     "cnn": _version,
 }

@@ -31,6 +31,7 @@ class ExpansionState:
     named: Tensor | None = None
     """The current tensor, if `output` has named it."""
     recipe: tuple[ast.Statement, Scope] | None = None
+    search: ast.Statement | None = None
     top: Scope | None = None
     """That of the spec itself."""
     modules: dict[Path, Scope | None] = field(default_factory=dict[Path, Scope | None])

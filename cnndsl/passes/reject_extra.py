@@ -8,8 +8,8 @@ from cnndsl.source import Fix
 from cnndsl.syntax import ast
 
 _PAIR = re.compile(r"([A-Za-z_]\w*)(?:=|[ \t]+)([\w.+-]+)")
-_SECTIONS = ("output", "train")
-_NAMELESS = ("default", "train", "cnn")
+_SECTIONS = ("output", "train", "search")
+_NAMELESS = ("default", "train", "search", "cnn")
 
 
 def reject_extra(node: ast.Statement) -> None:
@@ -18,9 +18,9 @@ def reject_extra(node: ast.Statement) -> None:
     _refuse_repeat(node)
     if word not in _SECTIONS:
         _refuse_group(node, "layers are statements of their own")
-    if word == "train" and node.items:
-        hint, fix = "settings stand inside of the braces", _section(node)
-        raise SpecError("E104", "`train` takes only its section", node.items[0].span, hint, fix)
+    if word in ("train", "search") and node.items:
+        hint, fix = "all of it stands inside of the braces", _section(node)
+        raise SpecError("E104", f"`{word}` takes only its section", node.items[0].span, hint, fix)
     if node.tail:
         hint = "it belongs inside of the braces, or into a statement of its own"
         raise SpecError("E104", f"nothing follows the braces of `{word}`", node.tail[0].span, hint)
@@ -30,7 +30,7 @@ def reject_extra(node: ast.Statement) -> None:
 
 def _section(node: ast.Statement) -> Fix | None:
     """`train epochs=10 batch=8` as a section."""
-    if node.group is not None:
+    if node.group is not None or node.head.id != "train":
         return None
     text = node.span.text.removeprefix("train")
     found = settings(_PAIR.findall(text))
@@ -41,7 +41,7 @@ def _section(node: ast.Statement) -> Fix | None:
 
 
 def reject_extra_in_setting(node: ast.Statement) -> None:
-    """SpecError of braces, repeats or a label in a `train` section."""
+    """SpecError of braces, repeats or a label in a `train` or `search` section."""
     _refuse_repeat(node)
     _refuse_group(node, "a setting is one line: `epochs 10`")
     _refuse_label(node)

@@ -11,7 +11,7 @@ from cnndsl.passes.synonyms import Suggestion, reserved_words, suggest
 from cnndsl.source import Diagnostic
 from cnndsl.syntax import ast
 
-CONTROL = ("input", "from", "output", "default", "train", "cnn")
+CONTROL = ("input", "from", "output", "default", "train", "search", "cnn")
 STARTS = ("let", "block", "if", "else", "use")
 
 

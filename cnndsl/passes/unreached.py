@@ -43,7 +43,7 @@ def _all(suite: ast.Suite) -> Iterator[ast.Node]:
 
 def _groups(node: ast.Node) -> Iterator[ast.Group]:
     match node:
-        case ast.Statement(group=ast.Group() as group) if node.head.id != "train":
+        case ast.Statement(group=ast.Group() as group) if node.head.id not in ("train", "search"):
             yield group
         case ast.Block():
             yield node.body

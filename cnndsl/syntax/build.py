@@ -99,6 +99,13 @@ class Builder(Transformer[Token, Any]):
         text = self.text(path)
         return ast.Use(self._at(word).to(text.span), text)
 
+    def keep(self, word: Token, name: Token, sign: Token, limit: Token) -> ast.Statement:
+        """`keep params < 100k`, as a statement with the items `params`, `"<"` and `"100k"`."""
+        texts = (ast.Text(self._at(token), str(token)) for token in (sign, limit))
+        items = tuple(map(self.positional, (self._name(name), *texts)))
+        span = self._at(word).to(self._at(limit))
+        return ast.Statement(span, None, self._name(word), items, None, (), None)
+
     def conditional(self, word: Token, condition: ast.Expr, then: ast.Group, *rest: Any) -> ast.If:
         """`if condition { … } else { … }`."""
         orelse = rest[-1] if rest else None

@@ -55,6 +55,8 @@ def _number_help(token: str) -> str:
         return f"write the second size too, as in `{token}3`"
     if token.startswith("0x"):
         return "numbers are decimal"
+    if re.fullmatch(r"[0-9.]+\.\.[0-9.]+", token):
+        return "in `search`, a range is written `16 to 64`"
     if re.fullmatch(r"[0-9]+x[A-Za-z]\w*", token):
         return SIZES
     return "write sizes like `3x3`, strides like `/2` with a space before, and values like `0.1`"

@@ -1,7 +1,8 @@
 """Between lexer and parser: what adjacency and nesting decide, and what braces must match.
 
 `/` and `*` with a space before and none after are stride and repeat; `(` right behind a name is a
-call; inside parentheses all is arithmetic. A regular expression cannot see that, a pass can.
+call; inside parentheses all is arithmetic; `keep NAME <` starts a limit, whose number may have a
+unit. A regular expression cannot see that, a pass can.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,7 +44,18 @@ def glue(tokens: list[Token]) -> Iterator[Token]:
             kind = "_WHEN"
         elif kind in ("OVER", "TIMES") and depth == 0 and _leans_right(tokens, i):
             kind = "STRIDE" if kind == "OVER" else "REPEAT"
+        elif token == "keep" and _keeps(tokens, i):
+            kind = "KEEP"
+        elif kind in ("NUMBER", "BAD_NUMBER") and i > 2 and _keeps(tokens, i - 3):
+            kind = "LIMIT"
         yield token if kind == token.type else Token.new_borrow_pos(kind, str(token), token)
+
+
+def _keeps(tokens: list[Token], i: int) -> bool:
+    """Whether `keep NAME <` starts here; anywhere else `keep` is a name like others."""
+    starts = i == 0 or tokens[i - 1].type in (SEP, OPEN, BAR)
+    kinds = [token.type for token in tokens[i + 1 : i + 3]]
+    return starts and tokens[i] == "keep" and kinds == ["NAME", "COMPARE"]
 
 
 def _leans_right(tokens: list[Token], i: int) -> bool:
