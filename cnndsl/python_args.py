@@ -11,7 +11,7 @@ from cnndsl.passes.analyse import recipe_of
 from cnndsl.recipe import CHOSEN, REPEATED, Recipe
 from cnndsl.source import UserError
 
-_OPTIONAL = ("data", "task", "loss", "clip", "ema", "stop", "watch")
+_OPTIONAL = ("data", "task", "loss", "clip", "ema", "stop", "watch", "holdout", "ground")
 
 
 def numbers(settings: Mapping[str, Any]) -> dict[str, float]:

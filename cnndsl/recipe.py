@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from cnndsl import losses, lr_schedules, optim, tasks
-from cnndsl.fields import Word, arg, flag, key, written
+from cnndsl.fields import Word, arg, flag, key, word, written
 from cnndsl.finetune import Freeze, Rate, Weights
 from cnndsl.losses import Loss
 from cnndsl.lr_schedules import Constant, Schedule
@@ -47,6 +47,25 @@ class Data(Word, word="data"):
     """The data set: `data cifar10`, `data mnist`, `data shapes`, `data "folder"`."""
 
     name: str = arg("text", doc="cifar10, mnist, shapes, a folder or an .npz file")
+
+
+@dataclass(frozen=True)
+class Holdout(Word, word="holdout"):
+    """Share held out where the data have no test part, a fifth unless said: `holdout 0.1 seed=3`.
+
+    They are the same share of each class: evenly spaced in the order of the files, or, with a
+    `seed`, drawn by chance.
+    """
+
+    share: float = arg("float", default=0.2, low=0.001, high=0.9, doc="share of the images")
+    seed: int | None = key("int", low=0, high=LARGEST_SEED, doc="start of the random numbers")
+
+
+@dataclass(frozen=True)
+class Ground(Word, word="ground"):
+    """What is behind transparent pixels: `ground black`; white, unless said."""
+
+    color: str = word("white", "black", "gray", doc="its colour", default="white")
 
 
 @dataclass(frozen=True)
@@ -132,6 +151,8 @@ class Recipe:
     weights: Weights | None = None
     freeze: tuple[Freeze, ...] = ()
     rate: tuple[Rate, ...] = ()
+    holdout: Holdout | None = None
+    ground: str | None = None
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
@@ -167,7 +188,8 @@ class Recipe:
 
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
-        Data, Batch, Epochs, Seed, Clip, Ema, Stop, Watch, Augment, Weights, Freeze, Rate,
+        Data, Holdout, Ground, Batch, Epochs, Seed, Clip, Ema, Stop, Watch, Augment, Weights,
+        Freeze, Rate,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")
@@ -180,7 +202,7 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 }
 
 
-_WHOLE = (Augment, Freeze, Loss, Optimizer, Rate, Schedule, Task, Watch, Weights)
+_WHOLE = (Augment, Freeze, Holdout, Loss, Optimizer, Rate, Schedule, Task, Watch, Weights)
 
 
 def value_of(setting: Word) -> Any:

@@ -1,12 +1,15 @@
 """What a data set is."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnndsl.runtime.pixel_modes import Change
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -20,10 +23,11 @@ float32 · masks of class numbers (N, H, W) uint8, or int64 where there are more
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images N×C×H×W, uint8, and their targets."""
+    """Images N×C×H×W, uint8, their targets, and how many were changed as they were read."""
 
     x: Images
     y: Targets
+    changes: Mapping[Change, int] = field(default_factory=Counter[Change])
 
     def __len__(self) -> int:
         return len(self.y)
@@ -82,7 +86,7 @@ class Dataset:
         self, convert: Callable[[Targets], Targets], names: tuple[str, ...]
     ) -> "Dataset":
         """The same images with other targets."""
-        train, test = (Split(split.x, convert(split.y)) for split in (self.train, self.test))
+        train, test = (replace(split, y=convert(split.y)) for split in (self.train, self.test))
         return replace(self, train=train, test=test, names=names)
 
     def fingerprint(self) -> str:

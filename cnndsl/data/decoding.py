@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from cnndsl.data.image_cache import ImageCache
 from cnndsl.data.progress import shown
-from cnndsl.runtime.images import bombs_refused, decode
+from cnndsl.runtime.images import Decoded, bombs_refused, decode
+from cnndsl.runtime.pixel_modes import WHITE, Change, Ground
 from cnndsl.source import UserError
 
 Pixels = NDArray[np.uint8]
@@ -26,12 +28,13 @@ class Reading:
     """How data are read: with `strict` a file that cannot be is an error instead of a warning.
 
     `display` is that of a run: auto, bar, lines or none. `arrays` are the data themselves, of
-    Python, by the names of `parts_of`.
+    Python, by the names of `parts_of`. `ground` is the colour behind transparent pixels.
     """
 
     strict: bool = False
     display: str = "auto"
     arrays: "Mapping[str, NDArray[Any]] | None" = None
+    ground: Ground = WHITE
 
 
 USUAL = Reading()
@@ -50,7 +53,7 @@ class Decoder(Protocol):
         """What is done with a file."""
         ...
 
-    def __call__(self, path: Path) -> Pixels:
+    def __call__(self, path: Path) -> Decoded:
         """The array; UserError where the file cannot be read. Runs in threads."""
         ...
 
@@ -60,27 +63,36 @@ class ImageDecoder:
     """Images C×H×W."""
 
     shape: tuple[int, ...]
+    ground: Ground = WHITE
 
     @property
     def key(self) -> str:
         """What it does."""
-        return "image on white " + "x".join(map(str, self.shape))
+        return f"image on {self.ground} {'x'.join(map(str, self.shape))}"
 
-    def __call__(self, path: Path) -> Pixels:
+    def __call__(self, path: Path) -> Decoded:
         """Covered and cut in the middle, see `read_picture`."""
         channels, height, width = self.shape
-        return decode(path, height, width, channels).transpose(2, 0, 1)
+        pixels, change = decode(path, height, width, channels, self.ground)
+        return Decoded(pixels.transpose(2, 0, 1), change)
 
 
-def decoded(
-    files: Sequence[Path], decoder: Decoder, what: str, reading: Reading
-) -> tuple[Pixels, NDArray[np.intp]]:
-    """The arrays of files, N×…, and the places of those that could be read.
+@dataclass(frozen=True, eq=False)
+class Files:
+    """The arrays of files, N×…, the places of those that could be read, and how many changed."""
+
+    pixels: Pixels
+    kept: NDArray[np.intp]
+    changes: Counter[Change] = field(default_factory=Counter[Change])
+
+
+def decoded(files: Sequence[Path], decoder: Decoder, what: str, reading: Reading) -> Files:
+    """All files that can be read.
 
     What cannot be read is named on stderr and left out; UserError with `strict`.
     """
     arrays = _allocated(len(files), decoder.shape, what)
-    good = np.zeros(len(files), bool)
+    good, changes = np.zeros(len(files), bool), Counter[Change]()
     with bombs_refused(), ImageCache(decoder.key, decoder.shape) as cache:
         results = shown(_results(files, decoder, cache), len(files), f"reading {what}",
                         reading.display)  # fmt: skip
@@ -88,9 +100,10 @@ def decoded(
             if isinstance(result, UserError):
                 _leave_out(result, reading)
             else:
-                arrays[i], good[i] = result, True
+                arrays[i], good[i] = result.pixels, True
+                changes.update(result.change)
     kept = np.flatnonzero(good)
-    return arrays if len(kept) == len(files) else arrays[kept], kept
+    return Files(arrays if len(kept) == len(files) else arrays[kept], kept, changes)
 
 
 def _allocated(count: int, shape: tuple[int, ...], what: str) -> Pixels:
@@ -105,12 +118,12 @@ def _allocated(count: int, shape: tuple[int, ...], what: str) -> Pixels:
 
 def _results(
     files: Sequence[Path], decoder: Decoder, cache: ImageCache
-) -> Iterator[Pixels | UserError]:
+) -> Iterator[Decoded | UserError]:
     """Each file's array in their order, from the cache where it is there."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), _CHUNK):
             chunk = files[start : start + _CHUNK]
-            known: dict[Path, Pixels | UserError] = {**cache.found(chunk)}
+            known: dict[Path, Decoded | UserError] = {**cache.found(chunk)}
             missing = [file for file in chunk if file not in known]
             for file, result in zip(missing, pool.map(_caught(decoder), missing), strict=True):
                 known[file] = result
@@ -118,8 +131,8 @@ def _results(
             yield from (known[file] for file in chunk)
 
 
-def _caught(decoder: Decoder) -> Callable[[Path], Pixels | UserError]:
-    def attempt(file: Path) -> Pixels | UserError:
+def _caught(decoder: Decoder) -> Callable[[Path], Decoded | UserError]:
+    def attempt(file: Path) -> Decoded | UserError:
         try:
             return decoder(file)
         except UserError as error:

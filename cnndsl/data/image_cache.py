@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-Pixels = NDArray[np.uint8]
+from cnndsl.runtime.images import Decoded
+from cnndsl.runtime.pixel_modes import Change
 
 _LIMIT = 2 * 2**30
-_SCHEMA = 1  # in the file's name: a later version leaves this one's file alone
+_SCHEMA = 2  # in the file's name: a later version leaves this one's file alone
 _TABLE = """CREATE TABLE IF NOT EXISTS images
-(id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB UNIQUE, checksum INTEGER, pixels BLOB)"""
+(id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB UNIQUE, checksum INTEGER, change INTEGER,
+pixels BLOB)"""
 
 
 def cache_limit() -> int:
@@ -52,25 +54,27 @@ class ImageCache:
                 _evict(self._database, cache_limit())
             self._database.close()
 
-    def found(self, files: Sequence[Path]) -> dict[Path, Pixels]:
+    def found(self, files: Sequence[Path]) -> dict[Path, Decoded]:
         """The arrays of those files that are known."""
         if self._database is None:
             return {}
         keys = {key: file for file in files if (key := self._key_of(file))}
-        query = f"SELECT key, checksum, pixels FROM images WHERE key IN ({_marks(len(keys))})"
+        columns = "key, checksum, change, pixels"
+        query = f"SELECT {columns} FROM images WHERE key IN ({_marks(len(keys))})"
         with suppress(sqlite3.Error):
             rows = self._database.execute(query, [*keys]).fetchall()
-            return {keys[key]: self._array(data) for key, sum_, data in rows if crc32(data) == sum_}
+            return {keys[key]: Decoded(self._array(data), Change(change))
+                    for key, sum_, change, data in rows if crc32(data) == sum_}  # fmt: skip
         return {}
 
-    def keep(self, arrays: Mapping[Path, Pixels]) -> None:
+    def keep(self, images: Mapping[Path, Decoded]) -> None:
         """Keep these, of all that one use of the cache keeps as much as there is room for."""
-        self._room -= sum(array.nbytes for array in arrays.values())
+        self._room -= sum(image.pixels.nbytes for image in images.values())
         if self._database is None or self._room < 0:
             return
-        rows = [(key, crc32(data), data) for file, array in arrays.items()
-                if (key := self._key_of(file)) for data in [array.tobytes()]]  # fmt: skip
-        put = "INSERT OR REPLACE INTO images (key, checksum, pixels) VALUES (?, ?, ?)"
+        rows = [(key, crc32(data), change.value, data) for file, (pixels, change) in images.items()
+                if (key := self._key_of(file)) for data in [pixels.tobytes()]]  # fmt: skip
+        put = "INSERT OR REPLACE INTO images (key, checksum, change, pixels) VALUES (?, ?, ?, ?)"
         with suppress(sqlite3.Error), self._database:
             self._database.executemany(put, rows)
 
@@ -82,7 +86,7 @@ class ImageCache:
         parts = (self._key, os.path.realpath(file), str(found.st_size), str(found.st_mtime_ns))
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).digest()
 
-    def _array(self, data: bytes) -> Pixels:
+    def _array(self, data: bytes) -> NDArray[np.uint8]:
         return np.frombuffer(data, np.uint8, prod(self._shape)).reshape(self._shape)
 
 

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from cnndsl.data.dataset import Dataset, Parts, Split, Targets
 from cnndsl.source import UserError
 
-_TEST_SHARE = 5  # every fifth picture, where there are none for the test
+_TEST_SHARE = 0.2
 
 
-def for_training(parts: Parts) -> Dataset:
-    """Training and test images; a fifth of the former where there are no others.
+def for_training(parts: Parts, share: float | None = None, seed: int | None = None) -> Dataset:
+    """Training and test images; a share of the former, a fifth by default, where there are no
+    others.
 
-    UserError for labels outside the classes, or no images at all.
+    UserError for labels outside the classes, no images at all, and a share where there is a test.
     """
     if "train" not in parts.splits:
         raise UserError(f"{parts.name}: has only images for the {next(iter(parts.splits))}\n"
@@ -23,8 +24,15 @@ def for_training(parts: Parts) -> Dataset:
         raise UserError(parts.flaw)
     if "test" in parts.splits and "val" in parts.splits:
         print(f"left out: {parts.name}/val: test is what is measured on", file=sys.stderr)
-    train, part = parts.splits["train"](), _held_part(parts)
-    train, test = (train, parts.splits[part]()) if part else held_out(parts.name, train)
+    part = _held_part(parts)
+    if part and (share, seed) != (None, None):
+        raise UserError(f"{parts.name}: `holdout` is for data without a part to measure on\n"
+                        f"  leave it out: these have `{part}`")  # fmt: skip
+    train = parts.splits["train"]()
+    if part:
+        test = parts.splits[part]()
+    else:
+        train, test = held_out(parts.name, train, share or _TEST_SHARE, seed)
     return checked(Dataset(parts.name, train, test, parts.names, parts.task, parts.units, part))
 
 
@@ -84,18 +92,31 @@ def _check_targets(image: str, y: Targets, names: int) -> None:
         raise UserError(f"{image}s have {y.shape[1]} targets each, but {names} names")
 
 
-def held_out(name: str, split: Split) -> tuple[Split, Split]:
-    """Every fifth image of each class for the test, but at least one of a class that has two."""
+def held_out(
+    name: str, split: Split, share: float = _TEST_SHARE, seed: int | None = None
+) -> tuple[Split, Split]:
+    """A share of the images of each class for the test, but at least one of a class that has two.
+
+    They are evenly spaced, every fifth; with a `seed` they are drawn by chance.
+    """
     if len(split.x) != len(split.y):
         raise UserError(f"{name}: {len(split.x)} pictures, but {len(split.y)} labels")
     held = np.zeros(len(split), bool)
+    rng = None if seed is None else np.random.default_rng(seed)
     for images in _by_class(split.y):
-        fifth = images[_TEST_SHARE - 1 :: _TEST_SHARE]
-        held[fifth if len(fifth) else images[1:][-1:]] = True
+        drawn = _share_of(images if rng is None else rng.permutation(images), share)
+        held[drawn if len(drawn) else images[1:][-1:]] = True
     if len(split) and not held.any():
-        few = f"{len(split)} pictures are too few to hold back every fifth for the test"
+        few = f"{len(split)} pictures are too few to hold back {share:.3g} of them for the test"
         raise UserError(f"{name}: {few}")
-    return Split(split.x[~held], split.y[~held]), Split(split.x[held], split.y[held])
+    train = Split(split.x[~held], split.y[~held], split.changes)
+    return train, Split(split.x[held], split.y[held])
+
+
+def _share_of(images: NDArray[np.intp], share: float) -> NDArray[np.intp]:
+    """So many, evenly spaced: of a fifth the fifth, the tenth and so on."""
+    ends = np.floor(np.arange(len(images) + 1) * share + 1e-9)
+    return images[np.diff(ends) > 0]
 
 
 def _by_class(y: Targets) -> list[NDArray[np.intp]]:

@@ -5,11 +5,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.runtime.pixel_modes import WHITE, Change, Ground, converted, is_deep
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -31,22 +32,33 @@ class Framing:
     box: tuple[float, float, float, float]  # left, top, right, bottom
 
 
-def read_picture(path: Path, height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
+class Decoded(NamedTuple):
+    """Pixels of an image file, and what has been changed of them."""
+
+    pixels: NDArray[np.uint8]
+    change: Change = Change(0)
+
+
+def read_picture(
+    path: Path, height: int, width: int, channels: int = 3, ground: Ground = WHITE
+) -> NDArray[np.uint8]:
     """A PNG or JPEG as height x width x channels, uint8.
 
     The picture is turned upright by its EXIF tag, scaled so that it covers the size, and its middle
-    is cut out. UserError where it cannot be read.
+    is cut out. `ground` is the colour behind transparent pixels. UserError where it cannot be read.
     """
     with bombs_refused():
-        return decode(path, height, width, channels)
+        return decode(path, height, width, channels, ground).pixels
 
 
-def decode(path: Path, height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
+def decode(
+    path: Path, height: int, width: int, channels: int = 3, ground: Ground = WHITE
+) -> Decoded:
     """As `read_picture`, for threads: their caller is in `bombs_refused`."""
-    image = _image(path, channels)
+    image, change = _image(path, channels, ground)
     if image.size != (width, height):
         image = image.resize((width, height), 2, _middle(image, height, width))
-    return np.asarray(image, np.uint8).reshape(height, width, channels)
+    return Decoded(np.asarray(image, np.uint8).reshape(height, width, channels), change)
 
 
 def decode_mask(path: Path, height: int, width: int) -> NDArray[np.uint8]:
@@ -55,7 +67,7 @@ def decode_mask(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     It is cut as an image of its size, each pixel taken from the nearest. For threads, as `decode`.
     UserError for colours and for values beyond 255.
     """
-    image = _open(path)
+    image, _ = _open(path)
     if image.mode in ("LA", "RGB", "RGBA"):
         bands = [np.asarray(band) for band in image.split()[: 1 if image.mode == "LA" else 3]]
         if any((band != bands[0]).any() for band in bands):
@@ -93,14 +105,15 @@ def bombs_refused() -> Generator[None]:
 
 
 def read_cropped(
-    path: Path, height: int, width: int, channels: int, crop: float, resample: int
-) -> NDArray[np.uint8]:
+    path: Path, height: int, width: int, channels: int, crop: float, resample: int,
+    ground: Ground = WHITE,
+) -> NDArray[np.uint8]:  # fmt: skip
     """As `read_picture`, with the shorter side scaled first to the model's over `crop`.
 
     The roundings are those of torchvision's Resize and CenterCrop, `resample` is pillow's number.
     """
     with bombs_refused():
-        image = _image(path, channels)
+        image, _ = _image(path, channels, ground)
     short = round(min(height, width) / crop)
     if image.width <= image.height:
         size = (short, int(short * image.height / image.width))
@@ -115,14 +128,14 @@ def read_cropped(
 def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], Framing]:
     """A picture upright in its own size, H×W×3, and what `read_picture` takes of it."""
     with bombs_refused():
-        image = _image(path)
+        image, _ = _image(path, 3, WHITE)
     framing = Framing((image.height, image.width), _middle(image, height, width))
     return np.asarray(image, np.uint8), framing
 
 
-def _image(path: Path, channels: int = 3) -> "Image":
+def _image(path: Path, channels: int, ground: Ground) -> "tuple[Image, Change]":
     """A file's image in its own size, gray or RGB of eight bits."""
-    return _eight_bits(_open(path)).convert("L" if channels == 1 else "RGB")
+    return converted(*_open(path), channels, ground)
 
 
 def _middle(image: "Image", height: int, width: int) -> tuple[float, float, float, float]:
@@ -136,22 +149,6 @@ def _middle(image: "Image", height: int, width: int) -> tuple[float, float, floa
     return (left, top, left + wide, top + high)
 
 
-def _eight_bits(image: "Image") -> "Image":
-    """Eight bits a value, no transparency: 16-bit grays by their full range, on a white ground.
-
-    pillow itself would clip grays to white, and show the colours that stand behind transparency.
-    """
-    if image.mode.startswith("I"):
-        from PIL.Image import fromarray
-
-        return fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image
-    from PIL.Image import alpha_composite, new
-
-    return alpha_composite(new("RGBA", image.size, "white"), image.convert("RGBA"))
-
-
 def pillow() -> "tuple[Any, Any]":
     """Its modules Image and ExifTags; UserError where it is missing."""
     try:
@@ -161,16 +158,19 @@ def pillow() -> "tuple[Any, Any]":
     return Image, ExifTags
 
 
-def _open(path: Path) -> "Image":
+def _open(path: Path) -> "tuple[Image, bool]":
+    """A file's image, upright, and whether its values have 16 bits."""
     image_module, tags = pillow()
     bombs = (image_module.DecompressionBombError, image_module.DecompressionBombWarning)
     try:
         if path.exists() and not path.is_file():
             raise ValueError("it is no file")
         with image_module.open(path, formats=_FORMATS) as image:
+            deep = is_deep(image)
             image.load()
             way = _UPRIGHT.get(image.getexif().get(tags.Base.Orientation))
-            return image.transpose(image_module.Transpose[way]) if way else image.copy()
+            upright = image.transpose(image_module.Transpose[way]) if way else image.copy()
+            return upright, deep
     except bombs:
         raise UserError(f"{path}: has more than {_MAX_PIXELS:,} pixels") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types

@@ -12,11 +12,12 @@ from cnndsl.results import Answer
 from cnndsl.runtime.foreign import checked, is_channels_last, load_checked
 from cnndsl.runtime.images import read_array, read_cropped, read_picture
 from cnndsl.runtime.outputs import Output, Scale, main_output
+from cnndsl.runtime.pixel_modes import WHITE, Ground
 from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError, either
 from cnndsl.tasks import Task, usual
 from cnndsl.tasks import registry as tasks
-from cnndsl.weights.model_info import RESAMPLE, ModelInfo, info_from_onnx
+from cnndsl.weights.model_info import GROUNDS, RESAMPLE, ModelInfo, info_from_onnx
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -57,6 +58,7 @@ class Predictor:
     note: str | None = None  # what is taken for granted
     crop: float | None = None
     resample: int = RESAMPLE["bilinear"]
+    ground: Ground = WHITE
 
     def picture(self, path: Path) -> NDArray[Any]:
         """A picture or `.npy` file as one batch of the model's input."""
@@ -68,9 +70,11 @@ class Predictor:
         if channels not in (1, 3):
             raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
         if self.crop:
-            pixels = read_cropped(path, height, width, channels, self.crop, self.resample)
+            pixels = read_cropped(
+                path, height, width, channels, self.crop, self.resample, self.ground
+            )
         else:
-            pixels = read_picture(path, height, width, channels)
+            pixels = read_picture(path, height, width, channels, self.ground)
         return self.fed(pixels[None])
 
     def fed(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
@@ -194,7 +198,7 @@ def open_predictor(
     note = None if is_told or len(dims) != 3 else _UNTOLD
     return Predictor(
         session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note,
-        info.crop, RESAMPLE[info.resample],
+        info.crop, RESAMPLE[info.resample], GROUNDS[info.ground],
     )  # fmt: skip
 
 

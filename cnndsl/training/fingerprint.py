@@ -16,7 +16,10 @@ _LINES = 12
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls for kinds in (PLAIN, *CHOSEN.values()) for cls in kinds.values()
 }
-_LATER = {"task": "Classification()", "watch": "None", "freeze": "()", "rate": "()"}
+_LATER = {
+    "task": "Classification()", "watch": "None", "freeze": "()", "rate": "()", "holdout": "None",
+    "ground": "None",
+}  # fmt: skip
 """Settings that earlier versions had not."""
 _OTHERWISE = ("data", "weights")  # known by their content, and by what has become of them
 

@@ -1,6 +1,8 @@
 """Start or resume a run: what `cnndsl train` and `cnndsl.train` call."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -24,11 +26,11 @@ from cnndsl.training.memory import check_weights
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.progress import Progress
 from cnndsl.training.settings import Settings
-from cnndsl.training.targets import resolved, tell_unmeasured
+from cnndsl.training.targets import resolved, tell_changes, tell_unmeasured
 from cnndsl.training.trainer import Trainer
 from cnndsl.weights.fit import ModelWeights, fit_weights, weights_named
 from cnndsl.weights.initial import initial_weights
-from cnndsl.weights.model_info import ModelInfo
+from cnndsl.weights.model_info import GROUNDS, ModelInfo
 
 
 def start(
@@ -172,6 +174,7 @@ def open_data(
     """The recipe with its task and loss, and its data set; UserError where these do not fit."""
     recipe, data = resolved(model, recipe, open_any_data(model, recipe, data_dir, reading))
     tell_unmeasured(recipe.known_task(), data)
+    tell_changes(data, recipe)
     return recipe, data
 
 
@@ -180,11 +183,19 @@ def open_any_data(
     recipe: Recipe,
     data_dir: Path | None = None,
     reading: Reading = USUAL,
-    arranged: Callable[[Parts], Dataset] = for_training,
+    arranged: Callable[[Parts], Dataset] | None = None,
 ) -> Dataset:
-    """The recipe's data set, whatever its targets are."""
+    """The recipe's data set, whatever its targets are; split as it says, unless `arranged`."""
     if recipe.data is None:
         raise UserError(
             f"no data set is given: `{option('data', 'cifar10')}`, or `train {{ data cifar10 }}`"
         )
-    return open_dataset(recipe.data, model.input, data_dir, reading, arranged)
+    reading = replace(reading, ground=GROUNDS[recipe.ground or "white"])
+    return open_dataset(recipe.data, model.input, data_dir, reading, arranged or _split(recipe))
+
+
+def _split(recipe: Recipe) -> Callable[[Parts], Dataset]:
+    """Training and test images, held out as the recipe says."""
+    if recipe.holdout is None:
+        return for_training
+    return partial(for_training, share=recipe.holdout.share, seed=recipe.holdout.seed)

@@ -13,7 +13,7 @@ from cnndsl.data.arrays import Arrays
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.decoding import Reading
 from cnndsl.data.registry import ARRAYS, located
-from cnndsl.data.splits import for_measuring, for_training
+from cnndsl.data.splits import for_measuring
 from cnndsl.finetune import Freeze, Weights
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse, recipe_of
@@ -27,7 +27,7 @@ from cnndsl.tasks import Task, registry
 from cnndsl.training.class_names import as_learned
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.run import open_any_data
-from cnndsl.training.targets import read_as, tell_unmeasured
+from cnndsl.training.targets import read_as, tell_changes, tell_unmeasured
 from cnndsl.weights.fit import read_weights
 
 WORDS = ("optimizer", "schedule", "loss", "augment")
@@ -141,10 +141,11 @@ def scored(
     folder = data_dir or (stored.get("data_dir") and Path(stored["data_dir"]))
     weights = read_weights(run / "weights" / "best.safetensors", model)
     task = weights.info.task or recipe.known_task()
-    arranged = for_training if data is None else for_measuring
+    arranged = None if data is None else for_measuring
     found = read_as(task, open_any_data(model, recipe, folder, reading, arranged))
     found = as_learned(model, weights.info.classes, task, found)
     _tell_measured(task, found)
+    tell_changes(found, recipe)
     info = replace(weights.info, classes=found.names, task=None)
     options = Options(uint8=len(model.input) == 3, info=info)
     counts = stored.get("counts") or task.counts(found.train.y, found.names)

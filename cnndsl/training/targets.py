@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 
 from cnndsl.backend.step import main_output
+from cnndsl.data.changes import told_changes
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.losses import Loss
@@ -178,3 +179,9 @@ def tell_unmeasured(task: Task, data: Dataset) -> None:
     absent = [name for name, count in zip(data.names, counts, strict=False) if not count]
     if absent:
         print(f"not measured, without a picture to test on: {listed(absent)}", file=sys.stderr)
+
+
+def tell_changes(data: Dataset, recipe: Recipe) -> None:
+    """Say what became of images that are of another kind than the model's input."""
+    for line in told_changes(data, recipe.ground or "white"):
+        print(line, file=sys.stderr)

@@ -75,7 +75,8 @@ class Trainer:
         shape = self.model.output_shapes()[self.model.main_output]
         self.batches = Batches(self.data.train, self.recipe, shape, randoms)
         image = len(self.model.input) == 3
-        info = ModelInfo(options.mean, options.std, self.data.names)
+        ground = self.recipe.ground or "white"
+        info = ModelInfo(options.mean, options.std, self.data.names, ground=ground)
         deploy = Options(uint8=image, info=info)
         s = self.settings
         self.evaluator = Evaluator(self.model, self.recipe, deploy, s.device, s.threads)

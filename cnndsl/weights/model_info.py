@@ -15,6 +15,8 @@ import numpy as np
 from cnndsl.source import UserError
 from cnndsl.tasks import Task, task_from
 
+GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "gray": (128, 128, 128)}
+"""Colours behind transparent pixels."""
 RESAMPLE = {"bilinear": 2, "bicubic": 3}
 """Filters by which images are scaled, antialiased, with pillow's numbers for them."""
 Numbers = float | Sequence[float]
@@ -26,7 +28,8 @@ class ModelInfo:
 
     Images are taken in 0…1, less `mean`, over `std`: one number each, or one a channel. With `crop`
     the shorter side of a file is scaled, by `resample`, to the model's over `crop`, and the middle
-    is cut out; without, as much of the middle as there is is scaled.
+    is cut out; without, as much of the middle as there is is scaled. Transparent pixels show the
+    `ground`.
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -35,6 +38,7 @@ class ModelInfo:
     task: Task | None = None  # None: the usual one
     crop: float | None = None
     resample: str = "bilinear"
+    ground: str = "white"
 
     def updated(
         self,
@@ -104,6 +108,7 @@ class ModelInfo:
         others: dict[str, Any] = {"classes": self.classes} if self.classes else {}
         others |= {"task": self.task.facts()} if self.task is not None else {}
         others |= {"crop": self.crop, "resample": self.resample} if self.crop else {}
+        others |= {"ground": self.ground} if self.ground != "white" else {}
         return {"mean": self.mean, "std": self.std, **others}
 
 
@@ -114,7 +119,7 @@ def info_from_json(text: str, origin: str) -> ModelInfo:
     try:
         values: dict[str, Any] = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
         task = task_from(values["task"]) if "task" in values else None
-        info = ModelInfo(crop=_crop(values), resample=_resample(values))
+        info = ModelInfo(crop=_crop(values), resample=_resample(values), ground=_ground(values))
         return info.updated(values["mean"], values["std"], values.get("classes", ()), task)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
@@ -146,6 +151,14 @@ def _resample(values: Mapping[str, Any]) -> str:
     name = values.get("resample", "bilinear")
     if name not in RESAMPLE:
         raise ValueError(f"resample is {str(name)[:40]!r}, none of {', '.join(RESAMPLE)}")
+    return name
+
+
+def _ground(values: Mapping[str, Any]) -> str:
+    """A colour by its name; ValueError for one that is not known."""
+    name = values.get("ground", "white")
+    if name not in GROUNDS:
+        raise ValueError(f"ground is {str(name)[:40]!r}, none of {', '.join(GROUNDS)}")
     return name
 
 

@@ -1,5 +1,6 @@
 """What a format of data is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -7,7 +8,7 @@ from typing import ClassVar
 from platformdirs import user_cache_path
 
 from cnndsl.data.dataset import Parts
-from cnndsl.data.decoding import USUAL, Reading
+from cnndsl.data.decoding import USUAL, Files, ImageDecoder, Reading, decoded
 from cnndsl.source import UserError
 
 registry = list[type["Format"]]()
@@ -58,6 +59,12 @@ def check_image_size(request: Request) -> None:
         raise UserError(
             f"{request.path}: pictures have 1 or 3 channels, but the model takes {takes}"
         )
+
+
+def decoded_images(files: Sequence[Path], what: str, request: Request) -> Files:
+    """Image files at the model's size; see `decoded`."""
+    decoder = ImageDecoder(request.size, request.reading.ground)
+    return decoded(files, decoder, what, request.reading)
 
 
 def cache_folder() -> Path:

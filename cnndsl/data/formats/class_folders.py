@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from cnndsl.data.dataset import Parts, Split
-from cnndsl.data.decoding import ImageDecoder, decoded
 from cnndsl.data.folders import (
     ENDINGS,
     OTHER_ENDINGS,
@@ -18,7 +17,7 @@ from cnndsl.data.folders import (
     files_below,
     splits_of,
 )
-from cnndsl.data.formats.base import Format, Request, check_image_size
+from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
 from cnndsl.runtime.images import pillow
 from cnndsl.source import UserError, listed
 
@@ -84,12 +83,13 @@ def _split(top: Folder, classes: tuple[str, ...], request: Request) -> Split:
                 files.append(file)
                 labels.append(places[class_name(folder.path)])
     _tell_others(top.path, +others, request.reading.strict)
-    x, kept = decoded(files, ImageDecoder(request.size), top.path.name, request.reading)
-    if not len(kept):
+    read = decoded_images(files, top.path.name, request)
+    if not len(read.kept):
         raise UserError(_none(top, classes))
-    y = np.array(labels, np.int64)[kept]
+    x, y = read.pixels, np.array(labels, np.int64)[read.kept]
     order = np.argsort(y, kind="stable")  # of one class in two Unicode forms
-    return Split(x, y) if (order[1:] > order[:-1]).all() else Split(x[order], y[order])
+    in_order = bool((order[1:] > order[:-1]).all())
+    return Split(x if in_order else x[order], y[order], read.changes)
 
 
 def _none(top: Folder, classes: tuple[str, ...]) -> str:

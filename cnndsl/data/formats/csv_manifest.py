@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Parts, Split, Targets, repeated
-from cnndsl.data.decoding import ImageDecoder, decoded
 from cnndsl.data.folders import part_of
-from cnndsl.data.formats.base import Format, Request, check_image_size
+from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
 from cnndsl.source import UserError, listed, printable
 
 _FILES = ("file", "filename", "file_name", "path", "image", "image_path", "filepath", "image_id")
@@ -72,8 +71,8 @@ def _images(
     request: Request,
 ) -> Split:  # fmt: skip
     files = [paths[int(row)] for row in rows]
-    x, kept = decoded(files, ImageDecoder(request.size), part, request.reading)
-    return Split(x, y[rows][kept])
+    read = decoded_images(files, part, request)
+    return Split(read.pixels, y[rows][read.kept], read.changes)
 
 
 # The table

@@ -9,10 +9,10 @@ import numpy as np
 
 from cnndsl.data.arrays import numbered
 from cnndsl.data.dataset import Parts, Split
-from cnndsl.data.decoding import ImageDecoder, Pixels, decoded
+from cnndsl.data.decoding import Pixels, decoded
 from cnndsl.data.folders import ENDINGS, Folder, files_below
-from cnndsl.data.formats.base import Format, Request, check_image_size
-from cnndsl.runtime.images import decode_mask
+from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
+from cnndsl.runtime.images import Decoded, decode_mask
 from cnndsl.source import UserError, listed
 
 _IMAGES = ("images", "image", "imgs")
@@ -34,9 +34,9 @@ class MaskDecoder:
         """What it does."""
         return "mask " + "x".join(map(str, self.shape))
 
-    def __call__(self, path: Path) -> Pixels:
+    def __call__(self, path: Path) -> Decoded:
         """See `decode_mask`."""
-        return decode_mask(path, *self.shape)
+        return Decoded(decode_mask(path, *self.shape))
 
 
 class MaskFolders(Format):
@@ -103,14 +103,14 @@ def _by_stem(top: Path | None) -> dict[str, Path]:
 def _masks(part: str, pairs: Pairs, request: Request) -> "tuple[Pixels, list[int]]":
     """The masks that can be read, and their places."""
     decoder = MaskDecoder(request.size[1:])
-    masks, kept = decoded(pairs[1], decoder, f"masks of {part}", request.reading)
-    return masks, kept.tolist()
+    masks = decoded(pairs[1], decoder, f"masks of {part}", request.reading)
+    return masks.pixels, masks.kept.tolist()
 
 
 def _read(part: str, pairs: Pairs, masks: Pixels, places: list[int], request: Request) -> Split:
     files = [pairs[0][place] for place in places]
-    x, kept = decoded(files, ImageDecoder(request.size), part, request.reading)
-    return Split(x, np.ascontiguousarray(masks[kept]))
+    read = decoded_images(files, part, request)
+    return Split(read.pixels, np.ascontiguousarray(masks[read.kept]), read.changes)
 
 
 def _names(path: Path) -> tuple[str, ...]:
