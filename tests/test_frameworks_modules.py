@@ -174,7 +174,7 @@ def test_a_function_or_a_layer_of_jax(call: str):
     ("lines", "place", "said"),
     [
         (
-            "        for i in range(3):\n            x = self.conv(x)\n        return x",
+            "        for i in self.steps:\n            x = self.conv(x)\n        return x",
             "for",
             "loop",
         ),

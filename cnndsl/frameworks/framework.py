@@ -27,6 +27,8 @@ _OWN = {
 }
 _WRAPPERS = ("Model", "Module", "Functional", "Network")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_LET = re.compile(r"\blet[ \t]+(\w+)")
+_BLOCK = re.compile(r"\bblock[ \t]+\w+[ \t]*\(([^)]*)\)")
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,23 @@ class Context:
 
     frameworks: tuple[str, ...] = (KERAS, TORCH)
     """Without a module before a call, JAX is none of them unless the text names it."""
+    names: frozenset[str] = frozenset()
+    """Variables of the spec: what a call may name."""
 
 
 def context_of(text: str) -> Context:
     """The one framework whose own names a text has, or both where it is not told."""
-    names = set(_NAME.findall(text))
+    names, ours = set(_NAME.findall(text)), _variables(text)
     if names & _MARKS[JAX] and not names & (_MARKS[KERAS] | _MARKS[TORCH]):
-        return Context((JAX,))
+        return Context((JAX,), ours)
     seen = tuple(each for each in (KERAS, TORCH) if names & (_OWN[each] | _MARKS[each]))
-    return Context(seen) if len(seen) == 1 else Context()
+    return Context(seen if len(seen) == 1 else (KERAS, TORCH), ours)
+
+
+def _variables(text: str) -> frozenset[str]:
+    """What `let` and the heads of blocks define in a spec."""
+    heads = " ".join(_BLOCK.findall(text))
+    return frozenset((*_LET.findall(text), *_NAME.findall(heads), "ch"))
 
 
 def is_layer(call: Call) -> bool:

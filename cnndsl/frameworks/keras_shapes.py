@@ -3,12 +3,17 @@
 from typing import Any
 
 from cnndsl.frameworks.arguments import NoCounterpart
-from cnndsl.frameworks.values import Call, parts_of
+from cnndsl.frameworks.values import Call, Symbol, parts_of
 
 
 def shape_of(shape: Any, call: Call) -> str:
     """`(32, 32, 3)` as `3x32x32`: channels last there, first here."""
     sides = (shape,) if isinstance(shape, int) else parts_of(shape)
+    for part in sides or (shape,):
+        if isinstance(part, Symbol):
+            name = part.path.rpartition(">.")[2]
+            raise NoCounterpart(f"this code does not say what `{name}` is: write the shape in "
+                                "numbers")  # fmt: skip
     if not sides or not all(type(side) is int for side in sides):
         raise NoCounterpart(f"the shape of `{call.name}` is written in numbers: `input 3x32x32`")
     if len(sides) == 2:

@@ -236,8 +236,8 @@ def _region(text: str, piece: Piece, program: Program, context: Context, at: int
         (*_place(piece, node, at), message or "no framework known here has such a call")
         for node, message in program.problems
     )
-    lines = () if problems else tuple(program.lines())
-    notes = [_note(lines, context), *sorted(program.flow.notes)]
+    lines = () if problems else tuple(line.text for line in program.lines())
+    notes = [_note(lines, context), *program.notes()]
     return Region(piece.start, end, lines, problems, note="; ".join(filter(None, notes)))
 
 

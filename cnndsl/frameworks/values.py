@@ -34,6 +34,8 @@ class Call:
     path: str
     arguments: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict[str, Value])
+    node: ast.Call | None = field(default=None, compare=False, repr=False)
+    """Where it is written."""
 
     @property
     def name(self) -> str:
