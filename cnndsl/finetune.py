@@ -4,7 +4,8 @@ learns.
 A pattern names layers, blocks or tensors by their paths, as `summary` has them; `*` is any text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cnndsl.fields import Word, arg, key
 
@@ -19,6 +20,11 @@ class Weights(Word, word="weights"):
         "text", name="map", doc="a map of names, as `weights match --write-map` drafts it"
     )
     preprocess: str | None = key("text", doc="how its images were prepared: imagenet, …")
+
+    def at_home(self) -> "Weights":
+        """The same by whole paths, as it is found from anywhere."""
+        name_map = self.name_map and str(Path(self.name_map).resolve())
+        return replace(self, file=str(Path(self.file).resolve()), name_map=name_map)
 
 
 @dataclass(frozen=True)

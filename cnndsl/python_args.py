@@ -3,15 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from math import inf
-from pathlib import Path
 from typing import Any, cast
 
-from cnndsl.fields import Word, written
+from cnndsl.fields import Spec, Word, specs
+from cnndsl.finetune import Freeze, Rate
 from cnndsl.passes.analyse import recipe_of
-from cnndsl.recipe import CHOSEN, REPEATED, Recipe
-from cnndsl.source import UserError
+from cnndsl.passes.convert import convert
+from cnndsl.passes.reporter import SpecError
+from cnndsl.recipe import CHOSEN, PLAIN, REPEATED, Recipe, value_of
+from cnndsl.source import Failed, Source, Span, UserError
 
-_OPTIONAL = ("data", "task", "loss", "clip", "ema", "stop", "watch", "holdout", "ground")
+_OPTIONAL = (
+    "data", "task", "loss", "clip", "ema", "stop", "watch", "weights", "holdout", "ground",
+)  # fmt: skip
 
 
 def numbers(settings: Mapping[str, Any]) -> dict[str, float]:
@@ -29,49 +33,91 @@ def _plain(value: Any) -> Any:
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any], origin: str = "cnndsl.train") -> Recipe:
-    """The recipe with changes, all of them read as a spec's are; Failed or UserError as there.
+    """The recipe with changes; see `settings_of`."""
+    return replace(recipe, **settings_of(changes, origin))
 
-    Errors name the `origin`.
+
+def settings_of(changes: Mapping[str, Any], origin: str = "cnndsl.train") -> dict[str, Any]:
+    """Settings as a recipe holds them, from numbers, objects or the words of a spec.
+
+    Failed or UserError where a spec would have an error, too; they name the `origin`.
     """
-    known = [f.name for f in fields(recipe) if f.compare]
+    known = [f.name for f in fields(Recipe) if f.compare]
     strange = sorted(changes.keys() - set(known))
     if strange:
         raise UserError(f"a recipe has no {', '.join(strange)}; it has {', '.join(known)}")
-    given = {name: _plain(value) for name, value in changes.items()}
-    none = {name: None for name, value in given.items() if value is None and name in _OPTIONAL}
-    data = {"data": str(given["data"])} if given.get("data") is not None else {}
-    said = {name: _words(name, given[name]) for name in given if name not in {*none, *data}}
-    read = recipe_of("; ".join(said.values()), origin)
-    if more := sorted(read.said - said.keys()):
-        raise UserError(
-            f"{origin}: `{more[0]}` is a setting of its own, not a part of {', '.join(said)}"
-        )
-    return replace(recipe, **none, **data, **{name: getattr(read, name) for name in said})
+    return {name: _setting(name, _plain(value), origin) for name, value in changes.items()}
 
 
-def _finetuning(name: str, value: Any) -> Iterator[str]:
+def _repeated(name: str, value: Any, origin: str) -> Iterator[Any]:
     """`freeze` of a pattern or several, `rate` of a dict, or such objects."""
-    if isinstance(value, str):
-        yield f'{name} "{value}"' if name == "freeze" else f"{name} {value}"
+    if isinstance(value, str) and name == "freeze":
+        yield _from_object(name, Freeze(tuple(value.split())), origin)
+    elif isinstance(value, str):
+        yield from _from_words(name, value, origin)
     elif isinstance(value, Mapping):
-        yield from (f'{name} "{k}" {v}' for k, v in cast("Mapping[str, Any]", value).items())
+        rates = cast("Mapping[str, Any]", value).items()
+        yield from (
+            _from_object(name, Rate(path, _plain(factor)), origin) for path, factor in rates
+        )
     elif isinstance(value, Word):
-        yield written(value)
+        yield _from_object(name, value, origin)
     elif isinstance(value, Iterable):
         for each in cast("Iterable[Any]", value):
-            yield from _finetuning(name, each)
+            yield from _repeated(name, each, origin)
     else:
         raise UserError(f"{name}: {value!r} is no setting; give patterns of paths")
 
 
-def _words(name: str, value: Any) -> str:
-    """A setting as a spec has it."""
+def _setting(name: str, value: Any, origin: str) -> Any:
     if name in REPEATED:
-        return "; ".join(_finetuning(name, value))
+        return tuple(_repeated(name, value, origin))
+    if value is None and name in _OPTIONAL:
+        return None
+    if name == "data":
+        return str(value)
+    if isinstance(value, str):
+        return _from_words(name, value, origin)
     if isinstance(value, Word):
-        return f"{name} {written(value)}" if name in CHOSEN else written(value)
-    if isinstance(value, str | int | float | Path) and not isinstance(value, bool):
-        return f"{name} {value}"
+        return _from_object(name, value, origin)
+    if name in PLAIN and isinstance(value, int | float) and not isinstance(value, bool):
+        return value_of(checked(PLAIN[name](value), origin))  # pyright: ignore  (a dataclass)
     if isinstance(value, type):
         raise UserError(f"{name}: give an object, `{value.__name__}()`, or the words of a spec")
     raise UserError(f"{name}: {value!r} is no setting; give a number or the words of a spec")
+
+
+def _from_words(name: str, words: str, origin: str) -> Any:
+    read = recipe_of(f"{name} {words}", origin)
+    if more := sorted(read.said - {name}):
+        raise UserError(f"{origin}: `{more[0]}` is a setting of its own, not a part of {name}")
+    return getattr(read, name)
+
+
+def _from_object(name: str, value: Word, origin: str) -> Any:
+    fitting = {name: PLAIN[name]} if name in PLAIN else CHOSEN[name]
+    if fitting.get(value.word) is not type(value):
+        raise UserError(f"{name}: {value!r} is none of {', '.join(fitting)}")
+    return value_of(checked(value, origin))
+
+
+def checked(word: Any, origin: str) -> Any:
+    """The word with each field of its kind and within its bounds; Failed where one is not."""
+    span, cls = _span(repr(word), origin), cast("type[Word]", type(word))
+    try:
+        return replace(
+            word, **{s.name: _field(getattr(word, s.name), s, span, cls) for s in specs(cls)}
+        )
+    except SpecError as error:
+        raise Failed([replace(error.diagnostic, fix=None)]) from None
+
+
+def _field(value: Any, spec: Spec, span: Span, cls: type[Word]) -> Any:
+    plain = _plain(value)
+    if plain == spec.default and not spec.required:
+        return spec.default
+    return convert(plain, spec, span, cls)
+
+
+def _span(text: str, origin: str) -> Span:
+    return Span(Source(text, origin), 0, len(text))

@@ -76,6 +76,17 @@ class Batch(Word, word="batch"):
 
 
 @dataclass(frozen=True)
+class Accumulate(Word, word="accumulate"):
+    """Gradient accumulation: `accumulate 4` computes each batch in 4 parts, one after the other.
+
+    The update goes by the mean of their gradients: as that of the whole batch, with the memory of
+    a part. `bn` sees a part at a time.
+    """
+
+    parts: int = arg("int", low=1, doc="parts of a batch")
+
+
+@dataclass(frozen=True)
 class Epochs(Word, word="epochs"):
     """Passes over the data: `epochs 10`."""
 
@@ -137,6 +148,7 @@ class Recipe:
 
     data: str | None = None
     batch: int = 32
+    accumulate: int = 1
     epochs: int = 10
     loss: Loss | None = None
     optimizer: Optimizer = field(default_factory=Adam)
@@ -170,12 +182,6 @@ class Recipe:
         """The task; where nothing has told it yet, the usual one."""
         return self.task or tasks.usual()
 
-    def written(self) -> str:
-        """What a `train { … }` section with this recipe has inside, but for its files."""
-        named = [name for name in (*PLAIN, *CHOSEN) if name not in ("data", "weights")]
-        given = [name for name in named if getattr(self, name) not in (None, ())]
-        return "; ".join(map(self.setting, given))
-
     def setting(self, name: str) -> str:
         """A setting but `data` as a spec has it: `batch 32`, `optimizer sgd lr=0.1`."""
         value = getattr(self, name)
@@ -188,8 +194,8 @@ class Recipe:
 
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
-        Data, Holdout, Ground, Batch, Epochs, Seed, Clip, Ema, Stop, Watch, Augment, Weights,
-        Freeze, Rate,
+        Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Stop, Watch, Augment,
+        Weights, Freeze, Rate,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")

@@ -1,13 +1,11 @@
 """Runs in Python: `train`, `resume`, `evaluate`, `predict`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.api import Model
-from cnndsl.passes.settings import written_settings
-from cnndsl.python_args import changed
+from cnndsl.python_args import settings_of
 from cnndsl.report.html import History
 from cnndsl.source import UserError
 
@@ -54,35 +52,25 @@ def train(
     Raises UserError where model and data do not fit or the loss stops being a number, and
     Interrupted, a KeyboardInterrupt, where the run was stopped and has saved itself.
     """
-    from cnndsl.data.registry import located
-    from cnndsl.recipe import Recipe
     from cnndsl.training import run
-    from cnndsl.training.settings import Settings
-    from cnndsl.training.stored import known_weights, weights_of
+    from cnndsl.training.run_config import RunConfig, weights_of
 
     if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"cnndsl.train takes a model of cnndsl.load, not {type(model).__name__}")
     name, arrays = _named(data)
-    changes = {"data": name} | recipe if name else recipe
-    chosen = changed(model.ir.recipe or Recipe(), changes)
-    chosen = replace(chosen, data=chosen.data and located(chosen.data))
-    settings = Settings(_path(out or None), device, threads, progress=progress, strict=strict,
-                        arrays=arrays)  # fmt: skip
-    folder = _path(data_dir)
-    options: dict[str, Any] = {"weights": weights, "name_map": name_map, "preprocess": preprocess}
-    options["fresh"] = [fresh] if isinstance(fresh, str) else fresh
-    chosen = replace(chosen, weights=weights_of(chosen, options))
-    said = {
-        "file": f"{model.name}.cnn",
-        "set": written_settings(model.ir.settings),
-        "data": chosen.data,
-        "data_dir": str(folder.resolve()) if folder else None,
-        **known_weights(chosen),
-        "recipe": chosen.written(),
-        "device": device,
-        "threads": threads,
-    }
-    trainer = run.start(model.ir, chosen, settings, folder, arguments=said, callbacks=callbacks)
+    given = settings_of({"data": name} | recipe if name else recipe)
+    before = given.get("weights") or (model.ir.recipe and model.ir.recipe.weights)
+    file: dict[str, Any] = {"weights": weights, "name_map": name_map, "preprocess": preprocess}
+    file["fresh"] = [fresh] if isinstance(fresh, str) else fresh
+    given |= weights_of(before, file)
+    config = RunConfig(f"{model.name}.cnn", model.ir.settings).changed(
+        given, data_dir=data_dir, device=device, threads=threads
+    )
+    chosen = config.recipe_for(model.ir)
+    settings = config.settings(
+        _path(out or None), chosen, progress=progress, strict=strict, arrays=arrays
+    )
+    trainer = run.start(model.ir, chosen, settings, config, callbacks)
     return History(trainer.fit(), trainer.folder.path)
 
 
@@ -102,36 +90,22 @@ def resume(
     """Go on with a run folder from its last checkpoint, whoever began it; all its rows.
 
     `device`, `threads` and `data_dir` are as they were, unless given. UserError where the spec, the
-    data or this version are others than the run's; with `force` it goes on all the same, also under
-    another `recipe`. A run of arrays needs them again as `data`. Raises as `train`.
+    data are others than the run's; with `force` it goes on all the same, also under another
+    `recipe`. A run of arrays needs them again as `data`. Raises as `train`.
     """
     from cnndsl.training import run as runs
-    from cnndsl.training.settings import Settings
-    from cnndsl.training.stored import (
-        known_by_recipe,
-        stored_arguments,
-        stored_model,
-        stored_recipe,
-    )
+    from cnndsl.training.run_config import read_config, read_model
 
-    folder = Path(run)
-    stored = stored_arguments(folder)
-    model = stored_model(folder, stored)
+    folder, stored = Path(run), read_config(Path(run))
     name, arrays = _named(data)
     recipe |= {"data": name} if name else {}
-    chosen = changed(stored_recipe(stored, model), recipe)
-    stored |= {} if device is None else {"device": device}
-    stored |= {} if threads is None else {"threads": threads}
-    stored |= {} if data_dir is None else {"data_dir": str(Path(data_dir).resolve())}
-    stored |= {"data": chosen.data}
-    if recipe or "recipe" in stored:
-        stored |= known_by_recipe(chosen)
-    settings = Settings(folder, stored.get("device", "auto"), stored.get("threads"),
-                        progress=progress, strict=strict, arrays=arrays)  # fmt: skip
-    trainer = runs.resume(
-        model, chosen, settings, _path(stored.get("data_dir")), force, callbacks,
-        stored,
-    )  # fmt: skip
+    given = {"data_dir": data_dir, "device": device, "threads": threads}
+    changes = {name: value for name, value in given.items() if value is not None}
+    config = stored.changed(settings_of(recipe, "cnndsl.resume"), **changes)
+    model = read_model(folder, config)
+    chosen = config.recipe_for(model)
+    settings = config.settings(folder, chosen, progress=progress, strict=strict, arrays=arrays)
+    trainer = runs.resume(model, chosen, settings, config, force, callbacks)
     return History(trainer.fit(), folder)
 
 
@@ -150,7 +124,7 @@ def evaluate(
     `mirror` averages each picture with its mirror image. UserError where the data have other
     classes than the run.
     """
-    from cnndsl.training.stored import scored
+    from cnndsl.training.run_scores import scored
 
     name, arrays = _named(data)
     return scored(

@@ -1,18 +1,26 @@
 """What a run was started with: kept, read again, also where an earlier version began the run."""
 
+import json
 from pathlib import Path
 from shutil import copy, copytree
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import cnndsl
+from cnndsl.cli import main
+from cnndsl.fields import specs
 from cnndsl.optim import Sgd
-from cnndsl.recipe import Augment
+from cnndsl.passes.analyse import recipe_of
+from cnndsl.recipe import CHOSEN, Augment, Recipe
 from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
+from cnndsl.training.recipe_json import from_json, to_json, whole
+from cnndsl.training.run_config import read_config
 
 RUNS = Path(__file__).parent / "old_runs"
 
@@ -44,8 +52,80 @@ def test_a_run_of_an_earlier_version_goes_on(old: Path) -> None:
         np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-6)
 
 
+def test_what_differs_from_an_earlier_version_is_said(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cnndsl.resume(old, data=RUNS / "some.npz", progress="lines")
+    told = "the run was begun by cnndsl 0.1.0; from here on:\n  of epochs that are equal"
+    assert told in capsys.readouterr().err
+    assert told in (old / "log.txt").read_text()
+
+
+def test_a_run_of_a_later_version_is_left_alone(old: Path) -> None:
+    (old / "args.yaml").write_text("format: 99\n")
+    for use in (cnndsl.resume, cnndsl.evaluate):
+        with pytest.raises(cnndsl.UserError, match="is of format 99, this cnndsl knows up to 2"):
+            use(old)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('threads: "two"', "threads: 'two' is no int"),
+        ("recipe: []", "a recipe has settings by name"),
+        ('recipe: {"epoch": 3}', "a recipe has no epoch"),
+        ('recipe: {"epochs": 0}', "at least 1, not 0"),
+        ('recipe: {"optimizer": {"word": "sgd"}}', "knows no optimizer"),
+        ('recipe: {"loss": {"word": "mse", "smooth": 1}}', "knows no loss"),
+        ("threads: 2 3", "is no run folder"),
+    ],
+)
+def test_a_damaged_record_is_told(old: Path, line: str, told: str) -> None:
+    (old / "args.yaml").write_text(f"format: 2\n{line}\n")
+    with pytest.raises((cnndsl.UserError, cnndsl.Failed), match=told):
+        cnndsl.evaluate(old)
+
+
+def test_command_and_python_keep_the_same_record(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.cnn").write_text("input 3x8x8; let n = 3; gap; dense n; train { batch 5; epochs 1 }")
+    words = "--optimizer", "sgd lr=0.1 nesterov", "--augment", "flip", "--seed", "3", "--set", "n=3"
+    data = str(RUNS / "some.npz")
+    with pytest.raises(SystemExit):
+        main(["train", "net.cnn", "--data", data, "--out", "a", "--threads", "1", *words])
+    cnndsl.train(
+        cnndsl.load("net.cnn", n=3), data, out="b", threads=1, progress="none",
+        optimizer=Sgd(lr=0.1, nesterov=True), augment=Augment(flip=True), seed=3,
+    )  # fmt: skip
+    assert read_config(Path("a")) == read_config(Path("b"))
+
+
 def test_a_run_of_an_earlier_version_is_evaluated(old: Path) -> None:
     assert cnndsl.evaluate(old, RUNS / "some.npz").accuracy == 1.0
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_recipe_is_kept_as_it_is(drawn: st.DataObject) -> None:
+    """Any loss, optimizer and schedule with any of its numbers changed."""
+    chosen = dict[str, Any]()
+    for name, registry in CHOSEN.items():
+        cls = drawn.draw(st.sampled_from(list(registry.values())))
+        changes = {
+            s.name: drawn.draw(st.floats(s.low or 0, s.high or 1e3))
+            for s in specs(cls)
+            if s.kind == "float" and drawn.draw(st.booleans())
+        }
+        lists = {s.name: (1.5, 30.0) for s in specs(cls) if s.kind == "floats"}
+        chosen[name] = cls(**changes, **lists)
+    plain = {"ema": 0.25, "stop": 3, "seed": 2**32 - 1, "augment": Augment(True, 2, 3, 0.5, 0.1)}
+    recipe = Recipe(**chosen, **plain)
+    stored = json.loads(json.dumps(to_json(whole(recipe))))
+    assert Recipe(**from_json(stored, "test")) == recipe
+    words = [
+        recipe.setting(name) for name, value in whole(recipe).items() if value not in (None, ())
+    ]
+    assert recipe_of("; ".join(words), "test") == recipe
 
 
 def test_a_flag_is_a_bool_and_its_word_is_still_taken() -> None:

@@ -11,28 +11,24 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from running import session
 from safetensors.numpy import save
 
 import cnndsl
 from cnndsl.cli import main
 from cnndsl.data.formats import shapes
-from cnndsl.fields import specs
 from cnndsl.files import CannotWrite
 from cnndsl.losses import MeanSquaredError
 from cnndsl.optim import Sgd
-from cnndsl.passes.analyse import recipe_of
-from cnndsl.recipe import CHOSEN, Augment, Recipe
+from cnndsl.recipe import Augment
 from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.folder import (
     _MADE,  # pyright: ignore[reportPrivateUsage]
     next_free,
 )
+from cnndsl.training.run_config import read_config, read_model
 from cnndsl.training.signals import Interrupted
-from cnndsl.training.stored import stored_arguments, stored_model, stored_recipe
 from cnndsl.weights.safetensors import _signature  # pyright: ignore[reportPrivateUsage]
 
 SPEC = """input 3x32x32
@@ -173,25 +169,6 @@ def test_the_command_goes_on_with_a_run_begun_in_python(capsys: pytest.CaptureFi
     assert scores["loss"] == pytest.approx(best["val_loss"], rel=1e-5)
 
 
-@given(st.data())
-@settings(max_examples=100, deadline=None)
-def test_a_written_recipe_reads_as_itself(drawn: st.DataObject) -> None:
-    """Any loss, optimizer and schedule with any of its numbers changed."""
-    chosen = dict[str, Any]()
-    for name, registry in CHOSEN.items():
-        cls = drawn.draw(st.sampled_from(list(registry.values())))
-        changes = {
-            s.name: drawn.draw(st.floats(s.low or 0, s.high or 1e3))
-            for s in specs(cls)
-            if s.kind == "float" and drawn.draw(st.booleans())
-        }
-        lists = {s.name: (1.5, 30.0) for s in specs(cls) if s.kind == "floats"}
-        chosen[name] = cls(**changes, **lists)
-    plain = {"ema": 0.25, "stop": 3, "seed": 2**32 - 1, "augment": Augment(True, 2, 3, 0.5, 0.1)}
-    recipe = Recipe(**chosen, **plain)
-    assert recipe_of(recipe.written(), "test") == recipe
-
-
 def test_a_stopped_run_goes_on_in_python() -> None:
     whole = train("whole")
     with pytest.raises(KeyboardInterrupt, match="x"):
@@ -312,8 +289,8 @@ def test_a_refused_start_leaves_no_folder(
 def test_settings_in_the_words_of_a_spec_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--optimizer", "sgd lr=0.02 momentum=0.9", "--loss", "mse", "--augment", "flip crop=1")
     assert command("train", "net.cnn", "--data", "some.npz", "--out", "run", *words) == 0
-    stored = stored_arguments(Path("run"))
-    recipe = stored_recipe(stored, stored_model(Path("run"), stored))
+    config = read_config(Path("run"))
+    recipe = config.recipe_for(read_model(Path("run"), config))
     assert recipe.optimizer == Sgd(lr=0.02, momentum=0.9)
     assert recipe.loss == MeanSquaredError()
     assert recipe.augment == Augment(flip=True, crop=1)

@@ -303,7 +303,7 @@ def test_best_onnx_and_eval(
     begin: Any, tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = pytest.importorskip("PIL.Image")
-    trainer = begin("run", arguments={"data": data})
+    trainer = begin("run")
     trainer.fit()
     with image.fromarray(shapes().test.x[0].transpose(1, 2, 0)) as picture:
         picture.save(tmp_path / "one.png")

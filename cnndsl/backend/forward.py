@@ -19,9 +19,10 @@ def emit(state: StepState) -> StepState:
     if options.batch % count:
         raise UserError(f"a batch of {options.batch} cannot be cut into {count} micro-batches")
     tape = Tape()
-    emitter = TrainingEmitter(tape, options.dtype, options.frozen)
+    emitter = TrainingEmitter(tape, options.dtype, options.frozen, count)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
     for i, x in enumerate(_images(tape, model, options)):
+        emitter.at = i
         values = write_layers(model, emitter, x)
         tape.outputs |= {f"{name}:{i}": values[at] for name, at in model.outputs.items()}
     tape.outputs |= emitter.updates

@@ -1,6 +1,7 @@
 """`cnndsl bench FILE …`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import load, on_line, set_option, to_json
+from cnndsl.python_args import settings_of
 from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib
 from cnndsl.results import Table
@@ -98,11 +100,13 @@ def _bench_spec(
 ) -> None:
     from cnndsl.learned import check_patterns
     from cnndsl.training.bench import bench
-    from cnndsl.training.stored import under_options
+    from cnndsl.training.run_config import weights_of
 
     model = load(file, settings)
-    given = {"weights": options["weights"], "freeze": options["freeze"]}
-    recipe = under_options(model.recipe or Recipe(), given)
+    recipe = model.recipe or Recipe()
+    freeze = {"freeze": options["freeze"]} if options["freeze"] else {}
+    changes = weights_of(recipe.weights, {"weights": options["weights"]}) | settings_of(freeze)
+    recipe = replace(recipe, **changes)
     check_patterns(model, recipe)
     batch, threads = (next(iter(options[name]), None) for name in ("batch", "threads"))
     batch = batch or recipe.batch

@@ -23,7 +23,7 @@ def command(run: Path, as_json: bool, **options: Any) -> None:
     """Loss and metrics of a run's best weights: of a classification, by class, and what it takes
     each for.
     """
-    from cnndsl.training.stored import scored
+    from cnndsl.training.run_scores import scored
 
     scores = scored(run, **options)
     if as_json:

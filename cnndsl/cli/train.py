@@ -1,34 +1,83 @@
 """`cnndsl train FILE`."""
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnndsl.cli.common import load, map_option, preprocess_option, set_option, style
 from cnndsl.ir import Model
+from cnndsl.passes.settings import parse_settings
+from cnndsl.python_args import settings_of
 from cnndsl.recipe import LARGEST_SEED, Recipe
+from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import DEVICES
-from cnndsl.source import UserError
 from cnndsl.tasks import registry
 
-_STORED = (
-    "task",
-    "epochs",
-    "batch",
-    "seed",
-    "lr",
-    "device",
-    "threads",
-    "conv",
-    "micro_batch",
-    "optimizer",
-    "schedule",
-    "loss",
-    "augment",
-    "freeze",
-)
+if TYPE_CHECKING:
+    from cnndsl.finetune import Weights
+    from cnndsl.training.run_config import RunConfig
+    from cnndsl.training.trainer import Trainer
+
+_WORDS = ("optimizer", "schedule", "loss", "augment")  # each in the words of a spec
+_PLAIN = ("epochs", "batch", "seed")
+_ELSEWHERE = ("data_dir", "device", "threads", "conv", "micro_batch", "lr")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of `cnndsl train` as click reads them; None where one is not given."""
+
+    file: Path | None
+    settings: tuple[str, ...]
+    data: str | None
+    task: str | None
+    data_dir: Path | None
+    epochs: int | None
+    batch: int | None
+    optimizer: str | None
+    schedule: str | None
+    loss: str | None
+    augment: str | None
+    lr: float | None
+    seed: int | None
+    device: str
+    threads: int | None
+    out: Path | None
+    resume: Path | None
+    force: bool
+    weights: Path | None
+    fresh: tuple[str, ...]
+    name_map: Path | None
+    preprocess: str | None
+    freeze: tuple[str, ...]
+    conv: str
+    micro_batch: int | None
+    strict: bool
+    progress: str
+    distributed: bool
+    processes: int | None
+
+    def recipe(self, given: set[str]) -> dict[str, Any]:
+        """The settings of a recipe among those that are given, as values."""
+        found = {name: getattr(self, name) for name in ("data", *_PLAIN) if name in given}
+        for name in (name for name in _WORDS if name in given):
+            found |= settings_of({name: getattr(self, name)}, f"--{name}")
+        if "freeze" in given:
+            found |= settings_of({"freeze": self.freeze}, "--freeze")
+        return found | ({"task": registry[self.task]()} if self.task and "task" in given else {})
+
+    def changed(
+        self, config: "RunConfig", given: set[str], file: "Weights | None" = None
+    ) -> "RunConfig":
+        """The record under the options that are given; `file` are the spec's weights."""
+        from cnndsl.training.run_config import weights_of
+
+        others = {name: getattr(self, name) for name in _ELSEWHERE if name in given}
+        weights = weights_of(file, {name: getattr(self, name) for name in given})
+        return config.changed(self.recipe(given) | weights, **others)
 
 
 @click.command("train")
@@ -54,7 +103,7 @@ _STORED = (
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/trainN by default.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
-@click.option("--force", is_flag=True, help="Resume though spec, data, recipe or version changed.")
+@click.option("--force", is_flag=True, help="Resume though spec, data or recipe changed.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Start from a file of weights.")
 @click.option("--fresh", multiple=True, metavar="PATHS",
               help='Layers that start anew: "dense_*"; head is the last.')  # fmt: skip
@@ -70,49 +119,100 @@ _STORED = (
               help="End at a picture that cannot be read, instead of leaving it out.")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto",
               show_default=True, help="auto: a bar on a terminal, else lines.")  # fmt: skip
+@click.option("--distributed", is_flag=True,
+              help="Share each batch with the processes that mpiexec has started.")  # fmt: skip
+@click.option("--processes", type=click.IntRange(min=1), metavar="N",
+              help="Start N processes on this machine that share each batch.")  # fmt: skip
 @click.pass_context
-def command(
-    ctx: click.Context, file: Path | None, settings: tuple[str, ...], **options: Any
-) -> int:
+def command(ctx: click.Context, **given: Any) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
+    from cnndsl.training.distributed import ending_all, launch, refuse_many, world
     from cnndsl.training.signals import terminable
-    from cnndsl.training.stored import (
-        stored_arguments,
-        stored_model,
-        stored_recipe,
-        under_options,
-    )  # fmt: skip
 
-    run, stored = options["resume"], dict[str, Any]()
-    weak = set[str]() if run else _from_project(ctx)
-    if (file is None) == (run is None):
-        one = "either a spec to train or" if file else "a spec to train, or"
+    options = TrainOptions(**given)
+    if (options.file is None) == (options.resume is None):
+        one = "either a spec to train or" if options.file else "a spec to train, or"
         raise click.UsageError(f"give {one} --resume RUN")
-    if run is not None:
-        _refuse_beside_resume(ctx)
-        stored = stored_arguments(run)
-        stored |= {"set": list(settings)} if settings else {}
-        options |= {k: v for k, v in stored.items() if k in options and not _is_said(ctx, k)}
-    model = load(file, settings) if file else stored_model(options["resume"], stored)
-    recipe = stored_recipe(stored, model)
-    options = _above(recipe, options, weak)
-    recipe = under_options(recipe, options)
-    _warn(model, recipe)
-    with terminable():
-        said = _arguments(recipe, options, stored or {"file": str(file), "set": list(settings)})
-        return _fit(_trainer(model, recipe, options, said))
+    if (options.processes or 1) > 1 and not options.distributed:
+        launch(options.processes or 1, _without_processes(sys.argv[1:]))
+    if not options.distributed:
+        refuse_many()
+    ranks = world() if options.distributed else Alone()
+    with ending_all(ranks), terminable():
+        return _train(ctx, options, ranks)
 
 
-def _fit(trainer: Any) -> int:
+def _train(ctx: click.Context, options: TrainOptions, ranks: Ranks) -> int:
+    if options.file:
+        model, config = _new(ctx, options, options.file)
+    else:
+        model, config = _stored(ctx, options, options.resume or Path())
+    if ranks.rank == 0:
+        _warn(model, config.recipe_for(model))
+    return _fit(_trainer(model, config, options, ranks))
+
+
+def _without_processes(arguments: list[str]) -> list[str]:
+    """The command as each of the processes gets it."""
+    kept = list[str]()
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--processes":
+            next(rest, None)
+        elif not argument.startswith("--processes="):
+            kept.append(argument)
+    return [*kept, "--distributed"]
+
+
+def _new(ctx: click.Context, options: TrainOptions, file: Path) -> tuple[Model, "RunConfig"]:
+    """A spec, and the record of a run of it."""
+    from cnndsl.training.run_config import RunConfig
+
+    model = load(file, options.settings)
+    said = model.recipe.said if model.recipe else frozenset[str]()
+    weak = said | ({"lr"} if "optimizer" in said else set[str]())
+    given = {name for name, value in vars(options).items() if value not in (None, ())}
+    given -= _from_project(ctx) & weak
+    before = model.recipe.weights if model.recipe else None
+    return model, options.changed(RunConfig(str(file), model.settings), given, before)
+
+
+def _stored(ctx: click.Context, options: TrainOptions, run: Path) -> tuple[Model, "RunConfig"]:
+    """The spec of a run folder and its record, under what is given for this very call."""
+    from cnndsl.training.run_config import read_config, read_model
+
+    _refuse_beside_resume(ctx)
+    config = options.changed(read_config(run), {n for n in vars(options) if _is_said(ctx, n)})
+    if options.settings:
+        config = replace(config, lets=parse_settings(options.settings))
+    return read_model(run, config), config
+
+
+def _trainer(model: Model, config: "RunConfig", options: TrainOptions, ranks: Ranks) -> "Trainer":
+    from cnndsl.training import run
+
+    recipe = config.recipe_for(model)
+    out, shown = options.resume or options.out, options.progress
+    settings = config.settings(out, recipe, ranks.size, progress=shown, strict=options.strict)
+    if options.resume:
+        return run.resume(model, recipe, settings, config, options.force, ranks=ranks)
+    return run.start(model, recipe, settings, config, ranks=ranks)
+
+
+def _fit(trainer: "Trainer") -> int:
     from cnndsl.training.screen import closing
     from cnndsl.training.signals import Interrupted
 
-    _announce(trainer)
+    if trainer.leads:
+        _announce(trainer)
     try:
         trainer.fit()
     except Interrupted as interrupted:
-        click.echo(str(interrupted), err=True)
+        if trainer.leads:
+            click.echo(str(interrupted), err=True)
         return interrupted.code
+    if not trainer.leads:
+        return 0
     assert trainer.scores is not None
     summary = trainer.scores.summary("val_")
     click.echo(closing(trainer.recipe, trainer.progress.rows, summary, trainer.folder.path))
@@ -149,54 +249,10 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
             )
 
 
-def _above(recipe: Recipe, options: dict[str, Any], weak: set[str]) -> dict[str, Any]:
-    """The options without those of the project that the spec itself decides."""
-    said = recipe.said | ({"lr"} if "optimizer" in recipe.said else set[str]())
-    return {k: None if k in weak & said else v for k, v in options.items()}
-
-
-def _arguments(recipe: Recipe, options: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
-    """What `args.yaml` keeps of a run: its options, or what has become of them."""
-    from cnndsl.training.stored import known_by_recipe, known_weights
-
-    said = {key: options[key] for key in _STORED}
-    said |= {"file": stored.get("file"), "set": stored.get("set", []), "data": recipe.data}
-    said |= {"data_dir": options["data_dir"] and str(Path(options["data_dir"]).resolve())}
-    said |= known_weights(recipe)
-    return said | (known_by_recipe(recipe) if "recipe" in stored else {})
-
-
-def _trainer(model: Any, recipe: Recipe, options: dict[str, Any], arguments: dict[str, Any]) -> Any:
-    from cnndsl.lower.driver import Plan
-    from cnndsl.training import run
-    from cnndsl.training.settings import Settings
-
-    micro_batches = None
-    if options["micro_batch"]:
-        if recipe.batch % options["micro_batch"]:
-            raise UserError(f"--micro-batch does not divide the batch of {recipe.batch}")
-        micro_batches = recipe.batch // options["micro_batch"]
-    settings = Settings(
-        options["resume"] or options["out"], options["device"], options["threads"],
-        Plan(options["conv"]), micro_batches,
-        progress=options["progress"], strict=options["strict"],
-    )  # fmt: skip
-    if options["resume"]:
-        return run.resume(
-            model, recipe, settings, _path(options["data_dir"]), options["force"],
-            arguments=arguments,
-        )  # fmt: skip
-    return run.start(model, recipe, settings, options["data_dir"], arguments)
-
-
-def _announce(trainer: Any) -> None:
+def _announce(trainer: "Trainer") -> None:
     """What is about to run."""
     from cnndsl.training.screen import opening
 
     t, width = trainer, style(sys.stderr).width
     shown = opening(t.model, t.recipe, t.data, t.batches.steps, t.folder.path, width)
     click.echo(shown, err=True)
-
-
-def _path(text: Any) -> Path | None:
-    return Path(text) if text else None

@@ -13,6 +13,7 @@ from cnndsl.passes.expansion import ExpansionState
 from cnndsl.passes.foreign_code import mended
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.reporter import Reporter
+from cnndsl.passes.scope import Scope
 from cnndsl.passes.search import read_search
 from cnndsl.passes.synonyms import guess
 from cnndsl.passes.syntax_fixes import with_fix
@@ -74,17 +75,14 @@ def _around(
 
 def recipe_of(section: str, name: str) -> Recipe:
     """The recipe of what stands inside of `train { … }`; Failed with its errors."""
-    before = "input 1; id; train { "
-    model, found = analyse(Source(f"{before}{section} }}", name))
-    if model is None or model.recipe is None:
-        raise Failed([_moved(d, Source(section, name), -len(before)) for d in found])
-    return model.recipe
-
-
-def _moved(d: Diagnostic, source: Source, by: int) -> Diagnostic:
-    """A diagnostic at the same text in another source, where nothing is there to be mended."""
-    ends = (min(max(end + by, 0), len(source.text)) for end in (d.span.start, d.span.end))
-    return replace(d, span=Span(source, *ends), fix=None)
+    reporter = Reporter()
+    file, errors = parse(Source(section, name))
+    for error in errors:
+        reporter.add(error)
+    recipe = read_recipe(file.body, Scope(file), reporter)
+    if reporter.failed:
+        raise Failed([replace(d, fix=None) for d in reporter.all])  # there is no file to mend
+    return recipe
 
 
 def _expanded(
@@ -96,7 +94,9 @@ def _expanded(
     _check_settings(file, settings)
     recipe = None
     if state.recipe is not None:
-        recipe = read_recipe(*state.recipe, reporter)
+        section, scope = state.recipe
+        assert section.group is not None
+        recipe = read_recipe(section.group.branches[0], scope, reporter)
     space = _space(state, file, reporter, recipe or Recipe(), varied)
     if not reporter.failed:
         _check_whole(state, file, reporter)

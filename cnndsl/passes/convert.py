@@ -1,8 +1,9 @@
 """A value to what a field wants, or a complaint that says what it wants."""
 
 import re
+from collections.abc import Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from cnndsl.fields import Spec, Word, in_order, syntax
 from cnndsl.passes.reporter import SpecError
@@ -21,6 +22,7 @@ _WANTED = {
     "choice": "one of its names",
     "text": "a name or a text in quotes",
     "texts": 'paths in quotes such as "stem*"',
+    "flag": "true or false",
 }
 
 
@@ -68,11 +70,14 @@ def whole(value: Value) -> int | None:
 def _float(value: Value) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    return float(value) if isfinite(value) else None
 
 
 def _floats(value: Value) -> tuple[float, ...] | None:
-    """`"30 60 80"`, also with commas; a single number needs no quotes."""
+    """`"30 60 80"`, also with commas; a single number needs no quotes; in Python a sequence."""
+    if isinstance(value, tuple | list):
+        numbers = [_float(number) for number in value]
+        return None if None in numbers else tuple(n for n in numbers if n is not None) or None
     if not isinstance(value, str):
         number = _float(value)
         return None if number is None else (number,)
@@ -102,13 +107,21 @@ def _text(value: Value) -> str | None:
 
 
 def _texts(value: Value) -> tuple[str, ...] | None:
-    """One text, or several with spaces between them."""
-    return (tuple(value.split()) or None) if isinstance(value, str) else None
+    """One text, or several with spaces between them; in Python a sequence of them."""
+    given: Any = value.split() if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        return None
+    texts = cast("Sequence[Any]", given)
+    return tuple(texts) if texts and all(isinstance(text, str) for text in texts) else None
+
+
+def _flag(value: Value) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 _CONVERTERS = {
     "int": whole, "float": _float, "floats": _floats, "pair": _pair, "shape": _shape, "text": _text,
-    "texts": _texts,
+    "texts": _texts, "flag": _flag,
 }  # fmt: skip
 
 

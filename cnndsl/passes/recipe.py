@@ -17,13 +17,11 @@ from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 
 
-def read_recipe(section: ast.Statement, scope: Scope, reporter: Reporter) -> Recipe:
-    """The recipe, its errors in the reporter."""
-    assert section.group is not None
+def read_recipe(suite: ast.Suite, scope: Scope, reporter: Reporter) -> Recipe:
+    """The recipe of the settings inside `train { … }`, its errors in the reporter."""
     found: dict[str, Any] = {}
     places: dict[str, Span] = {}
     scope = scope.inner()
-    suite = section.group.branches[0]
     for node in suite:
         try:
             _setting(node, suite, scope, reporter, found, places)

@@ -7,7 +7,7 @@ are arrays of any rank with the images on the first axis; metrics see them batch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import isfinite
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, get_args, get_origin
 
 from cnndsl.fields import Word
 from cnndsl.graph.tape import Tape, Value
@@ -28,7 +28,11 @@ registry: dict[str, type["Task"]] = {}
 
 
 class Meter(Protocol):
-    """Gathers what metrics need, batch by batch, in bounded memory."""
+    """Gathers what metrics need, batch by batch, in bounded memory.
+
+    A dataclass: its arrays are sums over images, its lists are in the order of images. So those of
+    parts of the images can be `merged`.
+    """
 
     def add(self, outputs: "Floats", targets: "Array") -> None:
         """Count a batch: the model's outputs and the targets of its images."""
@@ -37,6 +41,17 @@ class Meter(Protocol):
     def scores(self, loss: float) -> Scores:
         """The metrics of all that was counted, beside the mean loss."""
         ...
+
+
+def merged(meters: "Sequence[Meter]") -> Meter:
+    """One meter for the images of all, which are in the order of the meters."""
+    first, *others = meters
+    for other in others:
+        for field in fields(cast(Any, first)):
+            value, more = getattr(first, field.name), getattr(other, field.name)
+            if isinstance(value, list) or hasattr(value, "dtype"):
+                value += more
+    return first
 
 
 class Task(Word):

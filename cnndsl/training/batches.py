@@ -7,7 +7,7 @@ the batches that the interrupted one would have had.
 import queue
 import threading
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,20 +16,40 @@ from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Split
 from cnndsl.recipe import Recipe
+from cnndsl.source import UserError, option
 from cnndsl.training.augment import mixed, moved, moved_together, recoloured
 
 Feed = dict[str, NDArray[Any]]
 _AHEAD = 4
 
 
+def part_size(recipe: Recipe, ranks: int = 1) -> int:
+    """Images that are computed at once: a batch over `accumulate` and over all ranks.
+
+    UserError, with the batches that can be divided so, where this one cannot.
+    """
+    batch, parts = recipe.batch, recipe.accumulate * ranks
+    if batch % parts == 0:
+        return batch // parts
+    below = batch // parts * parts
+    fitting = " or ".join(option("batch", n) for n in (below, below + parts) if n)
+    each = f" and `accumulate {recipe.accumulate}`" if recipe.accumulate > 1 and ranks > 1 else ""
+    shared = f"{ranks} processes{each}" if ranks > 1 else f"`accumulate {recipe.accumulate}`"
+    raise UserError(f"{shared} cannot divide a batch of {batch}\n  take {fitting}")
+
+
 @dataclass(frozen=True)
 class Batches:
-    """The batches of a run. `randoms` are the step's random inputs, by name and shape."""
+    """The batches of a run. `randoms` are the step's random inputs, by name and shape.
+
+    `rows` are the part of each batch that is taken: what is drawn does not depend on it.
+    """
 
     data: Split
     recipe: Recipe
     shape: tuple[int, ...]  # of the model's main output
     randoms: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    rows: slice = field(default_factory=lambda: slice(None))
 
     @property
     def steps(self) -> int:
@@ -65,7 +85,7 @@ class Batches:
         if how.mixup:
             feed["x"], feed["y"] = mixed(x, task.soft(y, self.shape), how.mixup, rng)
         feed |= {name: rng.random(shape, np.float32) for name, shape in self.randoms}
-        return {name: np.ascontiguousarray(array) for name, array in feed.items()}
+        return {name: np.ascontiguousarray(array[self.rows]) for name, array in feed.items()}
 
     def epoch(self, epoch: int, first: int = 0) -> Generator[Feed]:
         """The batches of an epoch from a step on, made ahead by a thread so that no step waits."""

@@ -1,6 +1,7 @@
 """Times of a model on this machine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -30,6 +31,7 @@ def bench(
     steps: int,
 ) -> dict[str, Any]:
     """Milliseconds and pictures a second of training step and inference, medians of steps."""
+    recipe = replace(recipe, accumulate=1)
     found = weights_named(model, recipe.weights, 0).tensors if recipe.weights else None
     weights = found or initial_weights(model)
     settings = Settings(Path(), device, threads)

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.backend.pipelines import training_step
+from cnndsl.backend.pipelines import split_step, training_step
 from cnndsl.backend.step import OPSET, Step, StepOptions
 from cnndsl.graph.export import export
+from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
+from cnndsl.runtime.ranks import Ranks
 from cnndsl.runtime.session import CPU, providers
-from cnndsl.runtime.stepper import Stepper
+from cnndsl.runtime.steppers.base import Stepper
+from cnndsl.runtime.steppers.fused import FusedStepper
+from cnndsl.runtime.steppers.split import SplitStepper
 from cnndsl.source import UserError
 from cnndsl.training.memory import TooLarge, check_activations, check_step
 from cnndsl.training.settings import Settings
@@ -36,20 +40,44 @@ class Compiled:
 
 
 def compile_step(
-    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
-) -> Compiled:
-    """Build the step and open a session with its initial state; TooLarge where it will not fit."""
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings,
+    ranks: Ranks | None = None,
+) -> Compiled:  # fmt: skip
+    """Build the step and open a session with its initial state; TooLarge where it will not fit.
+
+    With `accumulate` or several `ranks` the batch of the `options` is a part of the recipe's.
+    """
     on_cpu = _on_cpu(settings)
     if not on_cpu:
         options = _with(options, plan=replace(options.plan, device="cuda"))
     if on_cpu:
         check_activations(model, options)
+    if recipe.accumulate > 1 or (ranks is not None and ranks.size > 1):
+        return _split(model, recipe, options, weights, settings, ranks)
     step = training_step(model, recipe, options)
     if on_cpu:
         check_step(model, step, options, weights)
-    graph = export(step.tape, model.name, OPSET).SerializeToString()
+    graph = _serialised(step.tape, model)
     state = step.initial_state(weights)
-    return Compiled(step, Stepper(graph, state, settings.device, settings.threads), options)
+    return Compiled(step, FusedStepper(graph, state, settings.device, settings.threads), options)
+
+
+def _split(
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings,
+    ranks: Ranks | None,
+) -> Compiled:  # fmt: skip
+    if providers(settings.device) != [CPU]:
+        raise UserError("a batch in parts is computed on the CPU: give --device cpu")
+    step, apply = split_step(model, recipe, options)
+    check_step(model, step, options, weights)
+    graphs = _serialised(step.tape, model), _serialised(apply, model)
+    state, parts = step.initial_state(weights), recipe.accumulate
+    stepper = SplitStepper(graphs, state, parts, settings.threads, ranks)
+    return Compiled(step, stepper, options)
+
+
+def _serialised(tape: Tape, model: Model) -> bytes:
+    return export(tape, model.name, OPSET).SerializeToString()
 
 
 def _on_cpu(settings: Settings) -> bool:

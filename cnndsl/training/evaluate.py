@@ -17,7 +17,9 @@ from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
+from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import Session, open_session
+from cnndsl.tasks.base import merged
 from cnndsl.weights.base import Weights
 
 _BATCH = 250
@@ -37,6 +39,7 @@ class Evaluator:
     device: str = "cpu"
     threads: int | None = None
     mirror: bool = False
+    ranks: Ranks = field(default_factory=Alone)
     _losses: dict[int, Session] = field(default_factory=dict[int, Session])
 
     @property
@@ -51,18 +54,25 @@ class Evaluator:
     def score(
         self, weights: Weights, split: Split, between: Callable[[], None] = lambda: None
     ) -> Scores:
-        """The scores of the weights on all images; `between` is called at each batch."""
+        """The scores of the weights on all images; `between` is called at each batch.
+
+        Each rank measures its share of the images; all know the scores of all.
+        """
         graph = inference_model(self.model, weights, self._unnamed).SerializeToString()
         session = open_session(graph, self.device, self.threads)
         meter = self.recipe.known_task().meter(self._shape, self.options.info.classes)
         total, batch = 0.0, self._batch()
-        for start in range(0, len(split), batch):
+        first, end = (len(split) * (self.ranks.rank + i) // self.ranks.size for i in (0, 1))
+        for start in range(first, end, batch):
             between()
-            x, y = split.x[start : start + batch], split.y[start : start + batch]
+            rows = slice(start, min(start + batch, end))
+            x, y = split.x[rows], split.y[rows]
             outputs = self._outputs(session, x)
             total += self._loss(outputs, y) * len(y)
             meter.add(outputs, y)
-        return replace(meter.scores(total / len(split)), measured=len(split))
+        totals, meters = zip(*self.ranks.gather((total, meter)), strict=True)
+        scores = merged(meters).scores(sum(totals) / len(split))
+        return replace(scores, measured=len(split))
 
     def outputs(
         self, weights: Weights, x: NDArray[np.uint8], options: Options | None = None

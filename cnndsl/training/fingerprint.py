@@ -1,42 +1,69 @@
 """What a run must have in common with its checkpoint, so that going on means what it says."""
 
-import ast
 import difflib
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-from warnings import catch_warnings
 
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
-from cnndsl.recipe import CHOSEN, PLAIN, Recipe
+from cnndsl.recipe import Recipe
 from cnndsl.source import UserError, option
+from cnndsl.training.formats import FORMAT, check_format, recipe_of_format_1
+from cnndsl.training.recipe_json import from_json, to_json, whole
 from cnndsl.version import version
 
 _LINES = 12
-_CLASSES: dict[str, Any] = {
-    cls.__name__: cls for kinds in (PLAIN, *CHOSEN.values()) for cls in kinds.values()
-}
-_LATER = {
-    "task": "Classification()", "watch": "None", "freeze": "()", "rate": "()", "holdout": "None",
-    "ground": "None",
-}  # fmt: skip
-"""Settings that earlier versions had not."""
-_OTHERWISE = ("data", "weights")  # known by their content, and by what has become of them
 
 
-def fingerprint(model: Model, recipe: Recipe, data: Dataset) -> dict[str, str]:
-    """Version, spec, data and each setting of the recipe, as the manifest keeps them.
+@dataclass(frozen=True)
+class Fingerprint:
+    """Spec, values of its lets, data and recipe of a run.
 
     The data are known by their content: the same ones at another place are the same.
     """
-    settings = [f.name for f in fields(recipe) if f.compare and f.name not in _OTHERWISE]
-    return {
-        "version": version(),
-        "spec": whole_spec(model),
-        "set": " ".join(f"{name}={value}" for name, value in sorted(model.settings.items())),
-        "data": data.fingerprint(),
-        **{name: repr(getattr(recipe, name)) for name in settings},
-    }
+
+    spec: str
+    lets: str
+    data: str
+    recipe: Recipe
+
+    @staticmethod
+    def of(model: Model, recipe: Recipe, data: Dataset) -> "Fingerprint":
+        """That of a run, for a recipe with its task and loss."""
+        lets = " ".join(f"{name}={value}" for name, value in sorted(model.settings.items()))
+        return Fingerprint(whole_spec(model), lets, data.fingerprint(), recipe)
+
+    @staticmethod
+    def from_manifest(stored: Mapping[str, Any]) -> "Fingerprint":
+        """What `as_dict` gave, also in earlier versions; UserError for a later format."""
+        check_format(stored.get("format", 1), "the checkpoint")
+        if "format" in stored:
+            recipe = Recipe(**from_json(stored["recipe"], "the checkpoint"))
+        else:
+            recipe = recipe_of_format_1(stored)
+        return Fingerprint(stored["spec"], stored["set"], stored["data"], recipe)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest; `version` is told, not compared."""
+        return {
+            "format": FORMAT,
+            "version": version(),
+            "spec": self.spec,
+            "set": self.lets,
+            "data": self.data,
+            "recipe": to_json(_compared(self.recipe)),
+        }
+
+    def shown(self) -> dict[str, str]:
+        """All of it as it is shown where it differs."""
+        recipe = {name: repr(value) for name, value in _compared(self.recipe).items()}
+        return {"spec": self.spec, "set": self.lets, "data": self.data, **recipe}
+
+
+def _compared(recipe: Recipe) -> dict[str, Any]:
+    """The settings but the first weights, which are known by what has become of them."""
+    return {name: value for name, value in whole(recipe).items() if name != "weights"}
 
 
 def whole_spec(model: Model) -> str:
@@ -46,34 +73,16 @@ def whole_spec(model: Model) -> str:
     )
 
 
-def check_same(before: dict[str, Any], now: dict[str, str]) -> None:
+def check_same(before: Fingerprint, now: Fingerprint) -> None:
     """UserError with every difference, where there is one. More epochs only extend a run."""
-    before = {key: _current(text) for key, text in (_LATER | before).items()}
-    changed = [key for key in now if before.get(key) != now[key]]
-    if "epochs" in changed and int(now["epochs"]) > planned_epochs(before):
+    was, is_ = before.shown(), now.shown()
+    changed = [key for key in is_ if was[key] != is_[key]]
+    if now.recipe.epochs > before.recipe.epochs:
         changed.remove("epochs")
     if changed:
-        shown = "\n".join(_difference(key, before.get(key, "unknown"), now[key]) for key in changed)
+        shown = "\n".join(_difference(key, was[key], is_[key]) for key in changed)
         raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
                         f"  {option('force', True)} resumes all the same")  # fmt: skip
-
-
-def planned_epochs(stored: dict[str, Any]) -> int:
-    """How many epochs a run with such a fingerprint is to have."""
-    return int(stored["epochs"])
-
-
-def _current(text: Any) -> Any:
-    """A setting as it is told today: earlier versions told of fewer keys, which had no others."""
-    try:
-        call = ast.parse(text, mode="eval").body
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-            named = {str(key.arg): ast.literal_eval(key.value) for key in call.keywords}
-            with catch_warnings(action="ignore", category=DeprecationWarning):
-                return repr(_CLASSES[call.func.id](**named))
-    except (SyntaxError, ValueError, TypeError, KeyError):
-        pass
-    return text
 
 
 def _difference(key: str, before: str, now: str) -> str:

@@ -15,6 +15,7 @@ from cnndsl.files import remove_parts, write_below, write_whole, writing
 from cnndsl.passes.includes import says
 from cnndsl.source import UserError, either, option
 from cnndsl.tasks import registry
+from cnndsl.training import checkpoint
 from cnndsl.training.mosaics import FILES as MOSAICS
 
 _WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx")
@@ -84,10 +85,8 @@ class RunFolder:
             folder.write("env.json", json.dumps(_environment(), indent=1) + "\n")
             return folder
 
-    def remember(self, arguments: Mapping[str, Any] | None) -> None:
-        """Write `args.yaml`, what the run is given besides its spec; None: as it was."""
-        if arguments is None:
-            return
+    def remember(self, arguments: Mapping[str, Any]) -> None:
+        """Write `args.yaml`, what the run is given besides its spec."""
         lines = [f"{key}: {json.dumps(value)}" for key, value in arguments.items()]
         self.write("args.yaml", "\n".join(lines) + "\n")
 
@@ -109,6 +108,14 @@ class RunFolder:
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
+    def keep(self, name: str, data: bytes) -> None:
+        """Write a file of `weights/` whole."""
+        write_whole(self.path / "weights" / name, data)
+
+    def save(self, name: str, tensors: Mapping[str, Any], manifest: dict[str, Any]) -> None:
+        """Write a checkpoint."""
+        checkpoint.save(self.checkpoints, name, tensors, manifest)
+
     def close(self) -> None:
         """Let go of the lock."""
         self._lock.close()
@@ -120,6 +127,28 @@ class RunFolder:
         """Let go of the lock where the block failed; else the run goes on with it."""
         if kind is not None:
             self.close()
+
+
+class OthersFolder(RunFolder):
+    """The folder of a run that another rank writes: nothing is written or locked here."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, name: str, text: str) -> None:
+        """Rank 0 does."""
+
+    def log(self, line: str) -> None:
+        """Rank 0 does."""
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Rank 0 does."""
+
+    def save(self, name: str, tensors: Mapping[str, Any], manifest: dict[str, Any]) -> None:
+        """Rank 0 does."""
+
+    def close(self) -> None:
+        """There is no lock."""
 
 
 def _is_run(path: Path) -> bool:

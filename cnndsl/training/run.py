@@ -7,24 +7,29 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from cnndsl.backend.step import StepOptions
+from cnndsl.backend.step import StepOptions, sees_whole_batch
 from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.decoding import USUAL, Reading
-from cnndsl.data.registry import open_dataset
+from cnndsl.data.registry import located, open_dataset
 from cnndsl.data.splits import for_training
 from cnndsl.ir import Model
 from cnndsl.learned import check_patterns, frozen, learned_count, phases
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
+from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.source import UserError, option
 from cnndsl.training import checkpoint
+from cnndsl.training.batches import part_size
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
 from cnndsl.training.continuation import note
-from cnndsl.training.fingerprint import check_same, fingerprint, planned_epochs
-from cnndsl.training.folder import RunFolder, next_free
+from cnndsl.training.distributed import check_same_on_all, facts_of, threads_of
+from cnndsl.training.fingerprint import Fingerprint, check_same
+from cnndsl.training.folder import OthersFolder, RunFolder, next_free
+from cnndsl.training.formats import differences
 from cnndsl.training.memory import check_weights
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.progress import Progress
+from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved, tell_changes, tell_unmeasured
 from cnndsl.training.trainer import Trainer
@@ -37,24 +42,31 @@ def start(
     model: Model,
     recipe: Recipe,
     settings: Settings,
-    data_dir: Path | None = None,
-    arguments: dict[str, Any] | None = None,
+    config: RunConfig | None = None,
     callbacks: Sequence[Callback] = (),
+    ranks: Ranks | None = None,
 ) -> Trainer:
-    """A fresh run, compiled and ready to `fit`; its first weights are the recipe's, or fresh."""
-    recipe, data = open_data(model, recipe, data_dir, settings.reading)
-    _check_recipe(recipe, data)
+    """A fresh run, compiled and ready to `fit`; its first weights are the recipe's, or fresh.
+
+    `config` is what the run is known by. All `ranks` call it; only the first one writes.
+    """
+    ranks = ranks or Alone()
+    settings = _shared(settings, ranks)
+    config = config or RunConfig.of(model, recipe)
+    recipe, data = open_data(model, recipe, config.data_dir, settings.reading)
+    _check_recipe(recipe, data, ranks)
     _check_learning(model, recipe)
     first = _first_weights(model, recipe)
+    check_same_on_all(ranks, lambda: facts_of(model, recipe, data, first.tensors))
     is_new = settings.out is None or not settings.out.exists()
-    path = settings.out or next_free()
-    said = {**(arguments or {}), **_known(recipe, data)}
-    with RunFolder.begun(path, said, model.source.text, model.used) as folder:
+    path = ranks.share((settings.out or next_free()) if ranks.rank == 0 else None)
+    with _begun(path, _known(config, recipe, data), model, ranks) as folder:
         try:
-            trainer = _trainer(model, recipe, data, settings, folder, callbacks)
+            trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
+            trainer.note = _parts(model, recipe, ranks)
             _begin(trainer, first)
         except Exception:
-            if is_new:  # a start that is refused leaves nothing
+            if is_new and ranks.rank == 0:  # a start that is refused leaves nothing
                 rmtree(path, ignore_errors=True)
             raise
         return trainer
@@ -62,10 +74,32 @@ def start(
 
 def _trainer(
     model: Model, recipe: Recipe, data: Dataset, settings: Settings, folder: RunFolder,
-    callbacks: Sequence[Callback],
+    callbacks: Sequence[Callback], ranks: Ranks,
 ) -> Trainer:  # fmt: skip
-    hooks = [Plots(), Mosaics(), TensorBoard(), *callbacks]
-    return Trainer(model, recipe, data, settings, folder, hooks)
+    hooks = [Plots(), Mosaics(), TensorBoard(), *callbacks] if ranks.rank == 0 else []
+    return Trainer(model, recipe, data, settings, folder, hooks, ranks=ranks)
+
+
+def _begun(path: Path, config: RunConfig, model: Model, ranks: Ranks) -> RunFolder:
+    if ranks.rank:
+        return OthersFolder(path)
+    return RunFolder.begun(path, config.written(), model.source.text, model.used)
+
+
+def _shared(settings: Settings, ranks: Ranks) -> Settings:
+    """The settings of a rank: a share of the machine's cores; only the first one shows."""
+    if ranks.size == 1:
+        return settings
+    shown = settings.progress if ranks.rank == 0 else "none"
+    return replace(settings, threads=settings.threads or threads_of(ranks), progress=shown)
+
+
+def _parts(model: Model, recipe: Recipe, ranks: Ranks) -> str | None:
+    """What is said where `bn` sees a part of each batch."""
+    part = part_size(recipe, ranks.size)
+    if part == recipe.batch or not sees_whole_batch(model):
+        return None
+    return f"`bn` sees {part} of the {recipe.batch} images of a batch at a time"
 
 
 def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
@@ -94,58 +128,82 @@ def resume(
     model: Model,
     recipe: Recipe,
     settings: Settings,
-    data_dir: Path | None = None,
+    config: RunConfig | None = None,
     force: bool = False,
     callbacks: Sequence[Callback] = (),
-    arguments: dict[str, Any] | None = None,
+    ranks: Ranks | None = None,
 ) -> Trainer:
     """The run in `settings.out` from its newest checkpoint.
 
-    UserError where version, spec, data or recipe changed, unless by `force`; more epochs extend
-    the run. `arguments` are what it is known by from then on. One that was stopped before its
+    UserError where spec, data or recipe changed, unless by `force`; more epochs extend the run.
+    `config` is what it is known by from then on, if all goes well. One that was stopped before its
     first checkpoint starts from the beginning.
     """
     assert settings.out is not None
-    with RunFolder(settings.out) as folder:
-        recipe, data = open_data(model, recipe, data_dir, settings.reading)
-        _check_recipe(recipe, data)
-        said = arguments and {**arguments, **_known(recipe, data)}
-        trainer = _trainer(model, recipe, data, settings, folder, callbacks)
-        if not checkpoint.any_in(folder.checkpoints):
-            _begin(trainer, _first_weights(model, recipe))
-            folder.remember(said)
+    path, ranks = settings.out, ranks or Alone()
+    settings = _shared(settings, ranks)
+    config = config or RunConfig.of(model, recipe)
+    with RunFolder(path) if ranks.rank == 0 else OthersFolder(path) as folder:
+        recipe, data = open_data(model, recipe, config.data_dir, settings.reading)
+        _check_recipe(recipe, data, ranks)
+        known = _known(config, recipe, data)
+        trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
+        trainer.note = _parts(model, recipe, ranks)
+        found = ranks.share(_newest(folder) if ranks.rank == 0 else None)
+        start = _first_weights(model, recipe if found is None else replace(recipe, weights=None))
+        check_same_on_all(ranks, lambda: facts_of(model, recipe, data, start.tensors))
+        if found is None:
+            _begin(trainer, start)
+            folder.remember(known.written())
             return trainer
-        found = checkpoint.newest(folder.checkpoints)
-        now = fingerprint(model, recipe, data)
+        before = Fingerprint.from_manifest(found.manifest)
+        now = Fingerprint.of(model, recipe, data)
         if not force:
-            check_same(found.manifest, now)
+            check_same(before, now)
         trainer.progress = Progress.from_manifest(found.manifest["progress"])
-        if any(found.manifest.get(key) != now[key] for key in ("batch", "data")):
+        if (before.recipe.batch, before.data) != (recipe.batch, now.data):
             trainer.progress.restart_epoch()
-        first = dict(initial_weights(model, recipe.seed)) | found.weights()
+        first = dict(start.tensors) | found.weights()
         first = fit_weights(first, model, f"the run in {folder.path}")
         trainer.phase = found.manifest["options"].get("phase", 0)
-        trainer.prepare(first, _options(found.manifest["options"], recipe))
+        trainer.prepare(first, _options(found.manifest["options"], recipe, ranks))
         step = trainer.compiled.step
         state = step.from_packed(
             step.initial_state(first)
         )  # an optimizer that is new starts afresh
         state |= {name: array for name, array in found.tensors.items() if name in state}
         trainer.compiled.stepper.load(step.to_packed(state))
-        planned = planned_epochs(found.manifest)
-        trainer.note = note(recipe, trainer.progress, trainer.batches.steps, planned)
-        folder.remember(said)
+        notes = (
+            trainer.note,
+            differences(found.manifest),
+            note(recipe, trainer.progress, trainer.batches.steps, before.recipe.epochs),
+        )
+        trainer.note = "\n".join(filter(None, notes)) or None
+        folder.remember(known.written())
         return trainer
 
 
-def _known(recipe: Recipe, data: Dataset) -> dict[str, Any]:
-    """What `args.yaml` keeps of the training targets: other data are measured by the same loss."""
+def _newest(folder: RunFolder) -> checkpoint.Checkpoint | None:
+    """The newest checkpoint; None where there has never been one."""
+    return checkpoint.newest(folder.checkpoints) if checkpoint.any_in(folder.checkpoints) else None
+
+
+def _known(config: RunConfig, recipe: Recipe, data: Dataset) -> RunConfig:
+    """The record with the data's name and what it keeps of the training targets."""
     counts = recipe.known_task().counts(data.train.y, data.names)
-    return {"counts": counts, "images": len(data.train)}
+    file = {"weights": recipe.weights.at_home()} if recipe.weights else {}
+    return replace(
+        config,
+        recipe={**config.recipe, **file},
+        data=recipe.data and located(recipe.data),
+        counts=tuple(counts),
+        images=len(data.train),
+    )
 
 
-def _check_recipe(recipe: Recipe, data: Dataset) -> None:
+def _check_recipe(recipe: Recipe, data: Dataset, ranks: Ranks) -> None:
     """UserError for a recipe that these pictures are too few or too small for."""
+    part_size(recipe, ranks.size)
     if recipe.batch > len(data.train):
         raise UserError(
             f"{len(data.train)} training pictures fill no batch of {recipe.batch}\n"
@@ -160,12 +218,12 @@ def _check_recipe(recipe: Recipe, data: Dataset) -> None:
             )
 
 
-def _options(stored: dict[str, Any], recipe: Recipe) -> StepOptions:
+def _options(stored: dict[str, Any], recipe: Recipe, ranks: Ranks) -> StepOptions:
     plan = Plan(stored["conv"])
-    soft = bool(recipe.augment.mixup)
+    soft, part = bool(recipe.augment.mixup), part_size(recipe, ranks.size)
     count = stored.get("micro_batches") or stored["pieces"]  # its name in older checkpoints
-    count = count if recipe.batch % count == 0 else 1
-    return StepOptions(recipe.batch, count, plan, soft, tuple(stored["mean"]), tuple(stored["std"]))
+    count = count if part % count == 0 else 1
+    return StepOptions(part, count, plan, soft, tuple(stored["mean"]), tuple(stored["std"]))
 
 
 def open_data(

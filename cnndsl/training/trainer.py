@@ -15,19 +15,20 @@ from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
 from cnndsl.backend.step import StepOptions, freezing
 from cnndsl.data.dataset import Dataset
-from cnndsl.files import CannotWrite, write_whole
+from cnndsl.files import CannotWrite
 from cnndsl.ir import Model
 from cnndsl.learned import phase
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
+from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint, nan
-from cnndsl.training.batches import Batches, Feed
+from cnndsl.training.batches import Batches, Feed, part_size
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.compiled import Compiled, calibrate, compile_step
 from cnndsl.training.display import Display, display, epoch_line
 from cnndsl.training.evaluate import Evaluator
-from cnndsl.training.fingerprint import fingerprint
+from cnndsl.training.fingerprint import Fingerprint
 from cnndsl.training.folder import RunFolder, resume_call
 from cnndsl.training.memory import trim_heap
 from cnndsl.training.progress import Progress, learning_rate, why_stopped
@@ -53,14 +54,15 @@ class Trainer:
     note: str | None = None  # said before the first step
     preprocessing: ModelInfo | None = None  # of the first weights; else that of the data
     phase: int = 0  # the epoch since which the same layers are frozen
+    ranks: Ranks = field(default_factory=Alone)
     compiled: Compiled = field(init=False)
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)
     show: Display = field(init=False)
 
     @cached_property
-    def _fingerprint(self) -> dict[str, str]:
-        return fingerprint(self.model, self.recipe, self.data)
+    def _fingerprint(self) -> dict[str, Any]:
+        return Fingerprint.of(self.model, self.recipe, self.data).as_dict()
 
     def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
@@ -70,23 +72,46 @@ class Trainer:
         each = options.batch // options.micro_batches
         self.folder.log(f"convolutions: {algorithms}; micro-batches of {each}")
         randoms = tuple(
-            (v.name, tuple(int(d) for d in v.shape)) for v in self.compiled.step.randoms
+            (v.name, (self.recipe.batch, *(int(d) for d in v.shape[1:])))
+            for v in self.compiled.step.randoms
         )
         shape = self.model.output_shapes()[self.model.main_output]
-        self.batches = Batches(self.data.train, self.recipe, shape, randoms)
+        self.batches = Batches(self.data.train, self.recipe, shape, randoms, self._rows())
         image = len(self.model.input) == 3
         ground = self.recipe.ground or "white"
         info = ModelInfo(options.mean, options.std, self.data.names, ground=ground)
         deploy = Options(uint8=image, info=info)
         s = self.settings
-        self.evaluator = Evaluator(self.model, self.recipe, deploy, s.device, s.threads)
+        self.evaluator = Evaluator(
+            self.model, self.recipe, deploy, s.device, s.threads, ranks=self.ranks
+        )
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and shows."""
+        return self.ranks.rank == 0
+
+    def _rows(self) -> slice:
+        """This rank's part of each batch."""
+        size = self.recipe.batch // self.ranks.size
+        return slice(self.ranks.rank * size, (self.ranks.rank + 1) * size)
 
     def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
-        model, recipe, settings = self.model, self.recipe, self.settings
-        if options is not None or settings.micro_batches is not None:
-            chosen = options or self._options(weights)
-            return compile_step(model, recipe, chosen, weights, settings)
-        best, trials = calibrate(model, recipe, self._options(weights), weights, settings)
+        model, recipe, settings, ranks = self.model, self.recipe, self.settings, self.ranks
+        chosen, best = options, None
+        if chosen is None and settings.micro_batches is not None:
+            chosen = self._options(weights)
+        if chosen is None and self.leads:
+            best = self._calibrated(weights)
+            chosen = best.options
+        if best is not None and ranks.size == 1:
+            return best
+        chosen = ranks.share(chosen)
+        return compile_step(model, recipe, chosen, weights, settings, ranks)
+
+    def _calibrated(self, weights: Weights) -> Compiled:
+        options = self._options(weights)
+        best, trials = calibrate(self.model, self.recipe, options, weights, self.settings)
         for i, trial in enumerate(trials):
             self.folder.log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
         return best
@@ -95,7 +120,8 @@ class Trainer:
         known = self.preprocessing
         mean, std = (known.mean, known.std) if known else self.data.moments()
         options = StepOptions(
-            self.recipe.batch, self.settings.micro_batches or 1, self.settings.plan,
+            part_size(self.recipe, self.ranks.size),
+            self.settings.micro_batches or 1, self.settings.plan,
             soft=bool(self.recipe.augment.mixup), mean=mean, std=std,
         )  # fmt: skip
         return self._freezing(options, weights)
@@ -112,7 +138,9 @@ class Trainer:
         weights = self.compiled.step.weights(self.compiled.stepper.state())
         del self.compiled  # its memory goes first
         options = self._freezing(options, weights)
-        self.compiled = compile_step(self.model, self.recipe, options, weights, self.settings)
+        self.compiled = compile_step(
+            self.model, self.recipe, options, weights, self.settings, self.ranks
+        )
         self.folder.log(f"from now on {len(self.compiled.step.slots)} tensors learn")
 
     def fit(self) -> list[dict[str, Any]]:
@@ -137,7 +165,8 @@ class Trainer:
                 self.folder.log(self.note)
             if not checkpoint.any_in(self.folder.checkpoints):
                 self.save()  # so that a run killed in its first epoch can go on
-            checkpoint.tidy(self.folder.checkpoints)
+            if self.leads:
+                checkpoint.tidy(self.folder.checkpoints)
             while not self.progress.is_over(self.recipe):
                 self._enter_phase()
                 self._epoch(stop)
@@ -190,7 +219,7 @@ class Trainer:
         progress = self.progress
         seen = progress.step * self.recipe.batch
         weights = self._sound_weights()
-        scores = self.evaluator.score(weights, self.data.test, lambda: self._check_interrupt(stop))
+        scores = self.evaluator.score(weights, self.data.test, lambda: self._check_alone(stop))
         row = {
             "epoch": progress.epoch + 1,
             **{name: round(value, 6) for name, value in self._means().items()},
@@ -234,7 +263,7 @@ class Trainer:
         task = self.recipe.known_task()
         info = self.evaluator.options.info.updated(task=task.tuned(scores) if scores else task)
         data = pack_weights(weights, info)
-        write_whole(self.folder.path / "weights" / f"{name}.safetensors", data)
+        self.folder.keep(f"{name}.safetensors", data)
 
     def save(self) -> None:
         """`last.safetensors`, and a checkpoint of where the run is.
@@ -254,13 +283,20 @@ class Trainer:
         }  # fmt: skip
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
         self._keep("last", weights)
-        checkpoint.save(self.folder.checkpoints, name, tensors, manifest)
+        self.folder.save(name, tensors, manifest)
 
     def _check_interrupt(self, stop: Stop) -> None:
-        if stop.signal is not None:
+        """Save and leave where any rank was asked to, all of them behind the same step."""
+        number = self.ranks.largest(stop.signal or 0)
+        if number:
             self.save()
             where = f"epoch {self.progress.epoch + 1}, step {self.progress.step}"
-            raise Interrupted(128 + stop.signal, f"saved at {where}\n  {self._resume_hint()}")
+            raise Interrupted(128 + number, f"saved at {where}\n  {self._resume_hint()}")
+
+    def _check_alone(self, stop: Stop) -> None:
+        """The same where no other rank waits: ranks measure unequal numbers of batches."""
+        if self.ranks.size == 1:
+            self._check_interrupt(stop)
 
     def _resume_hint(self) -> str:
         return f"go on with `{resume_call(self.folder.path)}`"
@@ -287,12 +323,14 @@ class Trainer:
         """Write `best.onnx`, ready to deploy; its scores are known, but to a run that went on."""
         from cnndsl.weights.fit import read_weights
 
-        best = read_weights(self.folder.path / "weights" / "best.safetensors", self.model)
+        path = self.folder.path / "weights" / "best.safetensors"
+        best = self.ranks.share(read_weights(path, self.model) if self.leads else None)
         self.scores = self.scores or self.evaluator.score(best.tensors, self.data.test)
+        if not self.leads:
+            return
         self.folder.results(self.progress.rows)
         options = replace(self.evaluator.options, info=best.info)
         graph = inference_model(self.model, best.tensors, options)
-        target = self.folder.path / "weights" / "best.onnx"
-        write_whole(target, graph.SerializeToString(deterministic=True))
+        self.folder.keep("best.onnx", graph.SerializeToString(deterministic=True))
         for callback in self.callbacks:
             callback.on_end(self)

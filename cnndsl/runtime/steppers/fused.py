@@ -1,4 +1,4 @@
-"""Runs a training step: two sets of state, in turn, so that new weights never alias old ones."""
+"""Runs a step as one graph. Two sets of state, in turn: new weights never alias old ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.runtime.session import DeviceTensor, open_session, runtime
+from cnndsl.runtime.steppers.base import Arrays
 
-Arrays = Mapping[str, NDArray[Any]]
 
-
-class Stepper:
+class FusedStepper:
     """A session of a step graph with its state on the device.
 
     `graph` is the serialised step; `state` every state tensor at its start, in the step's layout.

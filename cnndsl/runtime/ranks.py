@@ -1,0 +1,59 @@
+"""The processes that share a run, each with a rank from 0."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+
+class Ranks(Protocol):
+    """What processes that train together exchange. Every rank makes the same calls in turn."""
+
+    @property
+    def rank(self) -> int:
+        """This process; 0 leads: it alone writes and shows."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    def add(self, array: NDArray[Any]) -> None:
+        """Replace an array by its sum over all ranks, in place."""
+        ...
+
+    def largest(self, number: int) -> int:
+        """The largest of all ranks' numbers."""
+        ...
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, by rank, on each of them."""
+        ...
+
+    def share(self, value: Any) -> Any:
+        """The value of rank 0, on all."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A process that shares its run with none."""
+
+    rank: int = 0
+    size: int = 1
+
+    def add(self, array: NDArray[Any]) -> None:
+        """The sum of one."""
+
+    def largest(self, number: int) -> int:
+        """The number."""
+        return number
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value."""
+        return [value]
+
+    def share(self, value: Any) -> Any:
+        """The value."""
+        return value

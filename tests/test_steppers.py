@@ -1,0 +1,108 @@
+"""Steps in parts are steps of the whole batch: gradient accumulation, and what it may not do."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnndsl
+from cnndsl.backend.step import StepOptions
+from cnndsl.optim import Sgd
+from cnndsl.recipe import Recipe
+from cnndsl.training.compiled import Compiled, compile_step
+from cnndsl.training.settings import Settings
+from cnndsl.weights.initial import initial_weights
+
+NET = "input 2x6x6; conv 4 3x3 BN relu; dropout 0.3; conv 3 3x3 l2=0.01 prelu; flatten; dense 5"
+RECIPE = Recipe(batch=12, optimizer=Sgd(lr=0.1, momentum=0.9), clip=0.5, ema=0.9).resolved((5,))
+RUNS = Path(__file__).parent / "old_runs"
+
+
+def compiled(parts: int = 1, text: str = NET.replace("BN ", ""), **more: Any) -> Compiled:
+    model, recipe = cnndsl.parse(text).ir, replace(RECIPE, accumulate=parts)
+    options = StepOptions(12 // parts, **more)
+    settings = Settings(threads=1)
+    return compile_step(model, recipe, options, initial_weights(model, 3), settings)
+
+
+def state(each: Compiled) -> dict[str, Any]:
+    """In ONNX's layout."""
+    return each.step.from_packed(each.stepper.state())
+
+
+def assert_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=2e-6, err_msg=name)
+
+
+def feed(seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {
+        "x": rng.integers(0, 256, (12, 2, 6, 6), np.uint8),
+        "y": rng.integers(0, 5, 12),
+        "random_0": rng.random((12, 4, 4, 4), np.float32),
+        "lr": np.array(0.1, np.float32),
+    }
+
+
+@pytest.mark.parametrize("parts", [2, 3, 12])
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_accumulation_is_one_big_batch(parts: int, micro_batches: int) -> None:
+    """Loss, tally and all of the state, with clip, penalty, momentum and moving mean."""
+    whole, cut = compiled(), compiled(parts, micro_batches=micro_batches if parts < 12 else 1)
+    for seed in range(6):
+        whole.stepper.step(feed(seed))
+        cut.stepper.step(feed(seed))
+        assert cut.stepper.loss == pytest.approx(whole.stepper.loss, rel=1e-5)
+        assert cut.stepper.tally == whole.stepper.tally
+        assert_same(state(cut), state(whole))
+    assert_same(*(c.step.from_packed(c.stepper.state_before()) for c in (cut, whole)))
+
+
+def test_running_statistics_see_every_part() -> None:
+    """As of a stepper that takes the parts as batches of its own."""
+    text = NET.replace("BN", "bn").replace("dropout 0.3; ", "")
+    cut, halves = compiled(2, text).stepper, compiled(2, text).stepper
+    start, inputs = cut.state(), {n: a for n, a in feed(0).items() if n != "random_0"}
+    cut.step(inputs)
+    names = ["bn_1.running_mean", "bn_1.running_var"]
+    for rows in (slice(0, 6), slice(6, 12)):
+        halves.load({**start, **{name: halves.state()[name] for name in names}})
+        halves.step({n: a if n == "lr" else a[rows] for n, a in inputs.items()})
+    for name in names:
+        assert not np.array_equal(cut.state()[name], start[name])
+        np.testing.assert_allclose(cut.state()[name], halves.state()[name], rtol=1e-6)
+
+
+def test_a_state_is_loaded_and_given_back() -> None:
+    one, other = compiled(3).stepper, compiled(3).stepper
+    one.step(feed(0))
+    other.load(one.state())
+    for each in (one, other):
+        each.step(feed(1))
+    for name, array in one.state().items():
+        np.testing.assert_array_equal(other.state()[name], array)
+
+
+def test_accumulate_is_a_setting_of_the_recipe(tmp_path: Path) -> None:
+    text = "input 3x8x8; conv 4 3x3 elu; dropout 0.2; gap; dense 3\ntrain { batch 6; ACC epochs 2 }"
+    rows = list[Any]()
+    for out, words in (("whole", ""), ("cut", "accumulate 3;")):
+        model = cnndsl.parse(text.replace("ACC", words))
+        history = cnndsl.train(model, RUNS / "some.npz", out=tmp_path / out, threads=1,
+                               progress="none")  # fmt: skip
+        rows.append(history[-1])
+    assert rows[1]["val_loss"] == pytest.approx(rows[0]["val_loss"], rel=1e-4)
+    assert rows[1]["loss"] == pytest.approx(rows[0]["loss"], rel=1e-4)
+    assert len(cnndsl.resume(tmp_path / "cut", epochs=3, progress="none")) == 3
+
+
+def test_a_batch_that_has_no_such_parts_is_told(tmp_path: Path) -> None:
+    model = cnndsl.parse("input 3x8x8; gap; dense 3")
+    told = "`accumulate 4` cannot divide a batch of 10\n  take batch=8 or batch=12"
+    with pytest.raises(cnndsl.UserError, match=told):
+        cnndsl.train(model, RUNS / "some.npz", batch=10, accumulate=4, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
