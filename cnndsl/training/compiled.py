@@ -1,6 +1,7 @@
 """A model ready to train: its step graph, its stepper, and the graph that validates it."""
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,7 @@ from cnndsl.runtime.steppers.base import Stepper
 from cnndsl.runtime.steppers.fused import FusedStepper
 from cnndsl.runtime.steppers.split import SplitStepper
 from cnndsl.source import UserError
+from cnndsl.training.batches import part_size
 from cnndsl.training.memory import TooLarge, check_activations, check_step
 from cnndsl.training.settings import Settings
 from cnndsl.weights.base import Weights
@@ -37,6 +39,20 @@ class Compiled:
     step: Step
     stepper: Stepper
     options: StepOptions
+
+    def kept(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the options."""
+        o = self.options
+        cut = {"micro_batches": o.micro_batches, "conv": o.plan.conv}
+        return {**cut, "mean": o.mean, "std": o.std}
+
+
+def usual_options(
+    recipe: Recipe, settings: Settings, mean: tuple[float, ...], std: tuple[float, ...], ranks: int
+) -> StepOptions:
+    """How a step of the recipe is computed where nothing is calibrated."""
+    count, soft = settings.micro_batches or 1, bool(recipe.augment.mixup)
+    return StepOptions(part_size(recipe, ranks), count, settings.plan, soft, mean, std)
 
 
 def compile_step(
@@ -60,6 +76,21 @@ def compile_step(
     graph = _serialised(step.tape, model)
     state = step.initial_state(weights)
     return Compiled(step, FusedStepper(graph, state, settings.device, settings.threads), options)
+
+
+def compile_shared(
+    model: Model, recipe: Recipe, options: StepOptions | None, usual: Callable[[], StepOptions],
+    weights: Weights, settings: Settings, ranks: Ranks, log: Callable[[str], None],
+) -> Compiled:  # fmt: skip
+    """The step by these options, or by those that the first rank finds from the usual ones."""
+    if options is None and ranks.rank == 0:
+        best, trials = calibrate(model, recipe, usual(), weights, settings)
+        for i, trial in enumerate(trials):
+            log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
+        if ranks.size == 1:
+            return best
+        options = best.options
+    return compile_step(model, recipe, ranks.share(options), weights, settings, ranks)
 
 
 def _split(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.inference import InferenceEmitter, write_layers
+from cnndsl.backend.step import StepOptions
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
@@ -46,3 +47,11 @@ def where_it_began(
 def _place(model: Model, path: str) -> str:
     node = next(node for node in model.nodes if node.path == path)
     return f"`{path}` (`{' '.join(node.span.text.split())}`, line {node.line})"
+
+
+def normalised(images: NDArray[Any], options: StepOptions) -> NDArray[np.float32]:
+    """Images as the layers of a step see them: those of uint8 are normalised in its graph."""
+    if images.dtype != np.uint8:
+        return np.asarray(images, np.float32)
+    mean, std = (np.reshape(v, (-1, 1, 1)) for v in (options.mean, options.std))
+    return np.asarray((images / 255.0 - mean) / std, np.float32)

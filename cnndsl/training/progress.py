@@ -41,6 +41,11 @@ class Progress:
         self.tally += tally
         self.seconds += seconds
 
+    def means(self, recipe: Recipe) -> dict[str, float]:
+        """Loss and running metric of the epoch so far."""
+        mean = self.tally / (self.step * recipe.batch)
+        return {"loss": self.loss / self.step, recipe.known_task().running: mean}
+
     def note_epoch(self, row: Row, recipe: Recipe) -> bool:
         """Count one epoch; True where its weights are the best so far."""
         best = best_row(self.rows, recipe)

@@ -23,9 +23,9 @@ from cnndsl.results import Scores
 from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint, nan
-from cnndsl.training.batches import Batches, Feed, part_size
+from cnndsl.training.batches import Batches, Feed, rows_of
 from cnndsl.training.callbacks import Callback
-from cnndsl.training.compiled import Compiled, calibrate, compile_step
+from cnndsl.training.compiled import Compiled, compile_shared, compile_step, usual_options
 from cnndsl.training.display import Display, display, epoch_line
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.fingerprint import Fingerprint
@@ -76,7 +76,8 @@ class Trainer:
             for v in self.compiled.step.randoms
         )
         shape = self.model.output_shapes()[self.model.main_output]
-        self.batches = Batches(self.data.train, self.recipe, shape, randoms, self._rows())
+        rows = rows_of(self.recipe, self.ranks.rank, self.ranks.size)
+        self.batches = Batches(self.data.train, self.recipe, shape, randoms, rows)
         image = len(self.model.input) == 3
         ground = self.recipe.ground or "white"
         info = ModelInfo(options.mean, options.std, self.data.names, ground=ground)
@@ -91,39 +92,18 @@ class Trainer:
         """Whether this process is the one that writes and shows."""
         return self.ranks.rank == 0
 
-    def _rows(self) -> slice:
-        """This rank's part of each batch."""
-        size = self.recipe.batch // self.ranks.size
-        return slice(self.ranks.rank * size, (self.ranks.rank + 1) * size)
-
     def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
-        model, recipe, settings, ranks = self.model, self.recipe, self.settings, self.ranks
-        chosen, best = options, None
-        if chosen is None and settings.micro_batches is not None:
-            chosen = self._options(weights)
-        if chosen is None and self.leads:
-            best = self._calibrated(weights)
-            chosen = best.options
-        if best is not None and ranks.size == 1:
-            return best
-        chosen = ranks.share(chosen)
-        return compile_step(model, recipe, chosen, weights, settings, ranks)
-
-    def _calibrated(self, weights: Weights) -> Compiled:
-        options = self._options(weights)
-        best, trials = calibrate(self.model, self.recipe, options, weights, self.settings)
-        for i, trial in enumerate(trials):
-            self.folder.log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
-        return best
+        if options is None and self.settings.micro_batches is not None:
+            options = self._options(weights)
+        return compile_shared(
+            self.model, self.recipe, options, lambda: self._options(weights), weights,
+            self.settings, self.ranks, self.folder.log,
+        )  # fmt: skip
 
     def _options(self, weights: Weights) -> StepOptions:
         known = self.preprocessing
         mean, std = (known.mean, known.std) if known else self.data.moments()
-        options = StepOptions(
-            part_size(self.recipe, self.ranks.size),
-            self.settings.micro_batches or 1, self.settings.plan,
-            soft=bool(self.recipe.augment.mixup), mean=mean, std=std,
-        )  # fmt: skip
+        options = usual_options(self.recipe, self.settings, mean, std, self.ranks.size)
         return self._freezing(options, weights)
 
     def _freezing(self, options: StepOptions, weights: Weights) -> StepOptions:
@@ -177,8 +157,7 @@ class Trainer:
 
     def _epoch(self, stop: Stop) -> None:
         progress = self.progress
-        waiting = 0.0
-        start = perf_counter()
+        waiting, start = 0.0, perf_counter()
         with closing(self.batches.epoch(progress.epoch, progress.step)) as feeds:
             for feed in feeds:
                 waiting += perf_counter() - start
@@ -196,20 +175,10 @@ class Trainer:
         if not isfinite(loss):
             self._raise_nonfinite(f"the loss is {loss}", progress.step + 1, feed["x"])
         progress.note_step(loss, stepper.tally, perf_counter() - start)
-        seen = progress.step * self.recipe.batch
-        rate = seen / max(progress.seconds, 1e-9)
-        self.show.step(progress.epoch, progress.step, self._means(), rate)
+        rate = progress.step * self.recipe.batch / max(progress.seconds, 1e-9)
+        self.show.step(progress.epoch, progress.step, progress.means(self.recipe), rate)
         for callback in self.callbacks:
             callback.on_step(self, loss)
-
-    def _means(self) -> dict[str, float]:
-        """Loss and running metric of the epoch so far."""
-        progress = self.progress
-        seen = progress.step * self.recipe.batch
-        return {
-            "loss": progress.loss / progress.step,
-            self.recipe.known_task().running: progress.tally / seen,
-        }
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step of this epoch."""
@@ -222,7 +191,7 @@ class Trainer:
         scores = self.evaluator.score(weights, self.data.test, lambda: self._check_alone(stop))
         row = {
             "epoch": progress.epoch + 1,
-            **{name: round(value, 6) for name, value in self._means().items()},
+            **{name: round(value, 6) for name, value in progress.means(self.recipe).items()},
             **{f"val_{name}": round(value, 6) for name, value in scores.columns().items()},
             "lr": self._rate(progress.step - 1),  # of its last step
             "seconds": round(progress.seconds, 3),
@@ -270,17 +239,13 @@ class Trainer:
 
         The checkpoint comes last: a run that goes on from it has all that stands before.
         """
-        progress, options, weights = self.progress, self.compiled.options, self._sound_weights()
-        tensors = self.compiled.step.from_packed(self.compiled.stepper.state())
-        tensors |= self.compiled.step.frozen
+        progress, step, weights = self.progress, self.compiled.step, self._sound_weights()
+        tensors = step.from_packed(self.compiled.stepper.state()) | dict(step.frozen)
         manifest = {
             "progress": progress.as_dict(),
             **self._fingerprint,
-            "options": {
-                "micro_batches": options.micro_batches, "conv": options.plan.conv,
-                "mean": options.mean, "std": options.std, "phase": self.phase,
-            },
-        }  # fmt: skip
+            "options": self.compiled.kept() | {"phase": self.phase},
+        }
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
         self._keep("last", weights)
         self.folder.save(name, tensors, manifest)
@@ -303,12 +268,11 @@ class Trainer:
 
     def _raise_nonfinite(self, what: str, at: int, pictures: NDArray[Any]) -> None:
         """Say where numbers stopped being some; the weights before this step are kept."""
-        step, stepper, options = self.compiled.step, self.compiled.stepper, self.compiled.options
-        state = stepper.state_before()
-        before, after = step.weights(state), step.weights(stepper.state())
-        mean, std = (np.reshape(v, (-1, 1, 1)) for v in (options.mean, options.std))
-        x = pictures if pictures.dtype != np.uint8 else (pictures / 255.0 - mean) / std
-        place = nan.where_it_began(self.model, before, after, np.asarray(x, np.float32))
+        step, state = self.compiled.step, self.compiled.stepper.state_before()
+        before, after = step.weights(state), step.weights(self.compiled.stepper.state())
+        place = nan.where_it_began(
+            self.model, before, after, nan.normalised(pictures, self.compiled.options)
+        )
         kept = "of the last checkpoint"
         if nan.all_finite(before):
             self._keep("last", step.weights(state, "ema"))

@@ -1,0 +1,147 @@
+"""Processes under MPI share a run: the same results by any number, and no way to hang.
+
+Every run of processes has a time limit of its own.
+"""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnndsl.source import UserError
+from cnndsl.training import distributed
+
+pytest.importorskip("mpi4py")
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="needs mpiexec")
+
+SPEC = """input 3x8x8
+conv 4 3x3 elu; dropout 0.2; conv 4 3x3 relu
+gap; dense 3
+train { batch 8; epochs EPOCHS; optimizer sgd lr=0.05 momentum=0.9; augment flip crop=1; ema 0.9 }
+"""
+DATA = Path(__file__).parent / "old_runs" / "some.npz"
+LIMIT = 100  # seconds
+
+
+def command(folder: Path, *words: object, epochs: int = 3) -> list[str]:
+    (folder / "net.cnn").write_text(SPEC.replace("EPOCHS", str(epochs)))
+    start = [sys.executable, "-m", "cnndsl", "train"]
+    return [*start, *map(str, words), "--threads", "1", "--progress", "none"]
+
+
+def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, *words), cwd=folder, capture_output=True, text=True, timeout=LIMIT
+    )
+
+
+def rows(folder: Path) -> list[dict[str, float]]:
+    with (folder / "results.csv").open() as file:
+        found = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    return [{k: row[k] for k in ("loss", "accuracy", "val_loss", "val_accuracy")} for row in found]
+
+
+def test_any_number_of_processes_gives_the_same_run_and_goes_on_as_another(tmp_path: Path) -> None:
+    for count in (1, 2):
+        done = run(tmp_path, "net.cnn", "--data", DATA, "--out", f"r{count}", "--processes", count)
+        assert done.returncode == 0, done.stderr
+    for one, two in zip(rows(tmp_path / "r1"), rows(tmp_path / "r2"), strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+    done = run(tmp_path, "--resume", "r2", "--epochs", 4, "--processes", 4)
+    assert done.returncode == 0, done.stderr
+    done = run(tmp_path, "--resume", "r1", "--epochs", 4)
+    assert rows(tmp_path / "r2")[-1] == pytest.approx(rows(tmp_path / "r1")[-1], rel=1e-3)
+
+
+def test_what_is_wrong_is_told_once_with_its_code(tmp_path: Path) -> None:
+    words = ("net.cnn", "--data", DATA, "--out", "run")
+    several = run(tmp_path, *words, "--processes", 3)
+    assert several.returncode == 2
+    told = "error: 3 processes cannot divide a batch of 8\n  take --batch 6 or --batch 9\n"
+    assert several.stderr.count(told) == 1
+    alone = subprocess.run(
+        [str(MPIEXEC), "-n", "2", *command(tmp_path, *words)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT,
+    )  # fmt: skip
+    assert alone.returncode == 2
+    assert alone.stderr.count("2 processes were started, each of which would train by itself") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_killed_process_ends_the_run_which_goes_on_as_one(tmp_path: Path) -> None:
+    words = ("net.cnn", "--data", DATA, "--out", "run", "--processes", 2)
+    started = subprocess.Popen(
+        command(tmp_path, *words, epochs=100_000), cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + LIMIT
+        while not (tmp_path / "run" / "results.csv").exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        os.kill(_ranks(started.pid)[-1], signal.SIGKILL)
+        assert started.wait(60) != 0
+    finally:
+        started.kill()
+    done = len(rows(tmp_path / "run"))
+    ended = run(tmp_path, "--resume", "run", "--epochs", done + 2, "--force")
+    assert ended.returncode == 0, ended.stderr
+    assert len(rows(tmp_path / "run")) == done + 2
+
+
+def _ranks(launcher: int) -> list[int]:
+    """The processes that compute below a launcher."""
+    found = list[int]()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        pid = int(path.parent.name)
+        try:
+            if b"--distributed" in path.read_bytes() and _is_below(pid, launcher):
+                found.append(pid)
+        except OSError:
+            continue
+    return [pid for pid in found if not any(_parent(other) == pid for other in found)]
+
+
+def _is_below(pid: int, top: int) -> bool:
+    while pid > 1 and pid != top:
+        pid = _parent(pid)
+    return pid == top
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+class Two:
+    """Two ranks of which the other is told."""
+
+    rank, size = 0, 2
+
+    def __init__(self, other: dict[str, str]) -> None:
+        self.other = other
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value, self.other]
+
+
+def test_ranks_that_differ_are_told_by_name() -> None:
+    facts = {"data": "a", "onnxruntime": "1.32"}
+    told = "rank 1 has another onnxruntime than rank 0\n  onnxruntime: 1.30, on rank 0 1.32"
+    with pytest.raises(UserError, match=told):
+        distributed.check_same_on_all(Two({**facts, "onnxruntime": "1.30"}), lambda: facts)  # type: ignore
+    distributed.check_same_on_all(Two(facts), lambda: facts)  # type: ignore
+
+
+def test_a_hash_of_weights_knows_names_and_values() -> None:
+    one = {"a": np.zeros(3, np.float32)}
+    assert distributed.digest(one) == distributed.digest({"a": np.zeros(3, np.float32)})
+    assert distributed.digest(one) != distributed.digest({"b": np.zeros(3, np.float32)})
+    assert distributed.digest(one) != distributed.digest({"a": np.ones(3, np.float32)})
