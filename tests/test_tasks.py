@@ -305,7 +305,7 @@ def test_the_command_takes_the_task_and_a_run_remembers_it(
     options = ("--task", "regression", "--out", "run", "--progress", "none", "--threads", 1)
     said = command(capsys, "train", "net.cnn", *options)
     assert "val_r2" in said
-    assert 'task: "regression"' in Path("run/args.yaml").read_text()
+    assert '"task": {"word": "regression"' in Path("run/args.yaml").read_text()
     history = cnndsl.resume("run", epochs=3, force=True, progress="none")
     assert len(history) == 3
 

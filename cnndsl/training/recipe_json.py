@@ -1,6 +1,7 @@
 """Settings of a recipe as JSON values: `{"optimizer": {"word": "sgd", "lr": 0.1, …}, "epochs": 5}`.
 
-Every field of a word is written, so that another default in a later version changes no run.
+Every field of a word is written, also what the training data have added to a task or a loss: so
+another default in a later version changes no run.
 """
 
 from collections.abc import Mapping
@@ -29,8 +30,12 @@ def _value(value: Any) -> Any:
         return [_value(each) for each in cast("tuple[Any, ...]", value)]
     if not isinstance(value, Word):
         return value
-    named = [spec.name for spec in specs(type(value))]
-    return {"word": value.word, **{name: getattr(value, name) for name in named}}
+    return {"word": value.word, **{name: _value(getattr(value, name)) for name in _names(value)}}
+
+
+def _names(word: Word | type[Word]) -> list[str]:
+    """The fields of a word: what a spec may say, and what the training data have added."""
+    return [f.name for f in fields(cast(Any, word))]
 
 
 def from_json(stored: Any, origin: str) -> dict[str, Any]:
@@ -49,11 +54,24 @@ def _setting(name: str, value: Any, origin: str) -> Any:
 
 
 def _word(name: str, value: Any, origin: str) -> Any:
-    """A word of what `_value` gave; other values as they are."""
+    """A word of what `_value` gave; other values as they are.
+
+    A field that an earlier version had not has its default, which is what that version did.
+    """
     if not isinstance(value, dict):
         return value
     given = dict(cast("dict[str, Any]", value))
     cls = CHOSEN.get(name, PLAIN).get(given.pop("word", ""))
-    if cls is None or given.keys() != {spec.name for spec in specs(cls)}:
+    if cls is None or given.keys() - set(_names(cls)) or _required(cls) - given.keys():
         raise UserError(f"{origin}: this cnndsl knows no {name} {value}")
-    return cls(**given)
+    return cls(**{key: _as_tuple(each) for key, each in given.items()})
+
+
+def _required(cls: type[Word]) -> set[str]:
+    return {spec.name for spec in specs(cls) if spec.required}
+
+
+def _as_tuple(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return tuple(_as_tuple(each) for each in cast("list[Any]", value))
