@@ -61,7 +61,7 @@ def stepper_of(case, plan, where):
     from cnndsl.backend.step import OPSET, StepOptions
     from cnndsl.graph.export import export
     from cnndsl.lower.driver import Plan
-    from cnndsl.runtime.stepper import Stepper
+    from cnndsl.runtime.steppers.fused import FusedStepper
     from cnndsl.training.compiled import Compiled, sample_feed
     from cnndsl.weights.initial import initial_weights
 
@@ -71,7 +71,7 @@ def stepper_of(case, plan, where):
     step = training_step(model, recipe_of(optimizer), options)
     state = step.initial_state(initial_weights(model))
     graph = export(step.tape, name, OPSET).SerializeToString()
-    stepper = Stepper(graph, state, where)
+    stepper = FusedStepper(graph, state, where)
     feed = sample_feed(Compiled(step, stepper, options))
     classes = np.arange(options.batch, dtype=feed["y"].dtype) % 10
     return stepper, feed | {"lr": np.array(1e-3, np.float32), "y": classes}

@@ -139,9 +139,9 @@ def _opened(
         raise UserError(f"{file}: is compiled already; give a spec or a run folder\n  {way}")
     if not file.is_dir():
         return load(file, settings), weights
-    from cnndsl.training.stored import stored_arguments, stored_model
+    from cnndsl.training.run_config import read_config, read_model
 
-    model = stored_model(file, stored_arguments(file))
+    model = read_model(file, read_config(file))
     return model, weights or file / "weights" / "best.safetensors"
 
 
