@@ -140,11 +140,11 @@ def _alternatives(
 
 def _check_words(setting: str, words: str, span: Span) -> None:
     """SpecError, at this place, for words that a `train` section would not take."""
-    file, errors = parse(Source(f"train {{ {setting} {words} }}"))
+    file, errors = parse(Source(f"{setting} {words}"))
     reporter = Reporter()
     for error in errors:
         reporter.add(error)
-    if not errors and isinstance(section := file.body[0], ast.Statement):
-        read_recipe(section, Scope(file), reporter)
+    if not errors:
+        read_recipe(file.body, Scope(file), reporter)
     for error in reporter.all:
         raise SpecError(error.code, error.message, span, error.help)
