@@ -10,7 +10,7 @@ READY_TEST := $(VENV)/.ready-test
 READY_DOCS := $(VENV)/.ready-docs
 export MPLBACKEND := Agg
 
-.PHONY: demo test quick harden lint docs clean
+.PHONY: demo test quick harden lint docs browser clean
 
 demo: $(READY)
 	@mkdir -p demo
@@ -55,6 +55,12 @@ lint: $(READY_TEST)
 docs: $(READY_DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "== done: site/index.html; $(BIN)/mkdocs serve shows it"
+
+# What the tests of pages and of docs/deploy.md need besides Node and Chromium; without it they are skipped.
+browser: $(READY_TEST)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[browser]'
+	npm install --prefix . --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --silent \
+	  onnxruntime-web@1.30.0 onnxruntime-node@1.30.0
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -25,7 +25,7 @@ runs
 api
 lsp
 diagram highlight report
-training
+training web
 data decompile plot
 runtime
 backend

@@ -17,6 +17,7 @@ from cnndsl.cli.common import (
     set_option,
     spec_argument,
 )
+from cnndsl.cli.compile_web import refuse_for_page, write_page
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
@@ -40,7 +41,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.command("compile")
 @spec_argument
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
-              help="The ONNX file to write.")  # fmt: skip
+              help="The ONNX file to write; with --web the folder.")  # fmt: skip
 @set_option
 @click.option(
     "--weights",
@@ -85,6 +86,10 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
               help="With --train or --optimize: auto, direct, im2col, winograd.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="With --train: what the step is for.")  # fmt: skip
+@click.option("--web", is_flag=True,
+              help="Write a page that runs the model in a browser.")  # fmt: skip
+@click.option("--runtime", metavar="FOLDER",
+              help="With --web: onnxruntime-web to copy; by default a CDN's.")  # fmt: skip
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -92,7 +97,7 @@ def command(
     name_map: Path | None, seed: int, opset: int, batch: int | None, fold: bool, uint8: bool,
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
     classes: tuple[str, ...] | None, preprocess: str | None, train: str | None,
-    optimize: str | None, conv: str, device: "Device",
+    optimize: str | None, conv: str, device: "Device", web: bool, runtime: str | None,
 ) -> None:  # fmt: skip
     """Write the inference graph of a spec or a run folder; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
@@ -115,16 +120,18 @@ def command(
     info = prepared(loaded.info, preprocess).updated(mean, std, classes)
     for doubt in info.doubts():
         click.echo(f"warning: {doubt}", err=True)
+    origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
+    loaded = replace(loaded, info=info)
+    if web:
+        options = Options(opset, fold=fold, info=info)
+        return write_page(model, loaded, output, runtime, options, origin)
     if train:
-        return _write_training(
-            model, replace(loaded, info=info), output, train, batch, Plan(conv, device=device)
-        )
+        return _write_training(model, loaded, output, train, batch, Plan(conv, device=device))
     options = Options(opset, batch, fold, uint8, info, optimize, Plan(conv))
     options.check(model)
     graph = inference_model(model, loaded.tensors, options)
     data = checked_bytes(graph)
     write_whole(output, data)
-    origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
     if optimize:
         _tell_optimized(model, loaded, options, graph)
@@ -167,6 +174,7 @@ def _tell_optimized(
 def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     """UsageError for an option of this call that says nothing to what is written."""
     given = on_line(ctx)
+    refuse_for_page(ctx, given)
     for option in ctx.command.params if "train" in given else ():
         if option.name in given and option.name in _FOR_INFERENCE:
             names = " / ".join((*option.opts, *option.secondary_opts))

@@ -1,0 +1,1 @@
+"""Pages that run a model in the browser, with onnxruntime-web."""

@@ -1,0 +1,76 @@
+"""A page as a folder: HTML, script and style of this package, models, and `model.json` for them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnndsl.files import write_whole, writing
+from cnndsl.source import UserError
+
+SETTINGS = "model.json"
+STATIC = ("index.html", "app.js", "style.css")
+CDN = "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/"
+RUNTIME = (
+    "ort.wasm.bundle.min.mjs",
+    "ort-wasm-simd-threaded.wasm",
+    "ort.webgpu.bundle.min.mjs",
+    "ort-wasm-simd-threaded.asyncify.wasm",
+)
+"""What the page loads of onnxruntime-web: script and program for WebAssembly, and for WebGPU."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page holds: `files` by name, and `settings`, which tell its script what they are."""
+
+    settings: Mapping[str, Any]
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+
+    def with_runtime(self, given: str | None) -> "Page":
+        """The page with the place of onnxruntime-web: an address, or a folder that is copied.
+
+        UserError for a folder that lacks a file of `RUNTIME`.
+        """
+        if given is None or given.startswith(("https://", "http://")):
+            address = f"{(given or CDN).rstrip('/')}/"
+            return Page({**self.settings, "runtime": address}, self.files)
+        copies = {f"runtime/{path.name}": path.read_bytes() for path in _runtime_files(Path(given))}
+        return Page({**self.settings, "runtime": "runtime/"}, {**self.files, **copies})
+
+    def write(self, folder: Path) -> None:
+        """Write the page, `model.json` last; files of an older page are replaced."""
+        check_folder(folder)
+        own = Path(__file__).parent
+        files = {name: (own / name).read_bytes() for name in STATIC} | dict(self.files)
+        files[SETTINGS] = json.dumps(self.settings, indent=1).encode() + b"\n"
+        for name, data in files.items():
+            with writing(folder / name):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / name, data)
+
+
+def check_folder(folder: Path) -> None:
+    """UserError where a page would stand among, or over, files of others."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; a page is a folder: give -o another name")
+    if folder.is_dir() and any(folder.iterdir()) and not _is_page(folder):
+        hint = f"give it a folder of its own: -o {folder / 'page'}"
+        raise UserError(f"{folder}: holds other files, and is no page of cnndsl\n  {hint}")
+
+
+def _is_page(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (SETTINGS, *STATIC))
+
+
+def _runtime_files(folder: Path) -> list[Path]:
+    """The files of `RUNTIME`, also below the package's own folder."""
+    dist = folder / "dist" if (folder / "dist").is_dir() else folder
+    missing = [name for name in RUNTIME if not (dist / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{folder}: is no build of onnxruntime-web, {missing[0]} is missing\n"
+            "  npm install onnxruntime-web, then --runtime node_modules/onnxruntime-web/dist"
+        )
+    return [dist / name for name in RUNTIME]
