@@ -1,7 +1,7 @@
 """What onnxruntime's CPU arena will hold for a tape: its buffers and its allocator, replayed.
 
-The sum of live tensors is no estimate: freed buffers wait for a later tensor of the same shape,
-chunks are up to twice as large as what is in them, and regions double.
+The sum of live tensors is no estimate: chunks are up to twice as large as what is in them, and
+regions double.
 """
 
 from bisect import bisect_left, insort
@@ -51,7 +51,7 @@ def _spans(tape: Tape) -> list[tuple[int, int, int]]:
 
 
 class _Plan:
-    """Which buffer each value is in. A freed buffer waits for a value of its shape and type."""
+    """Which buffer each value is in: its own, or that of an input which it overwrites or views."""
 
     def __init__(self, tape: Tape) -> None:
         self.spans: dict[Value, tuple[int, int]] = {}  # by the first value of the buffer
@@ -64,25 +64,20 @@ class _Plan:
                 self._read_by[value].add(node.op)
         self._buffer: dict[Value, Value] = {}
         self._left: dict[Value, int] = {}
-        self._free: dict[object, list[Value]] = defaultdict(list)
 
     def node(self, at: int, node: Node) -> None:
         """Plan the next node."""
         for place, value in enumerate(node.outputs):
             buffer = self._reused(node, value) if place == 0 else None
             if buffer is None:
-                buffer = self._fresh(value, at)
+                buffer, self.spans[value], self._left[value] = value, (at, at), 0
             self._buffer[value] = buffer
             self._left[buffer] += self._readers[value]
-        touched = [self._buffer[v] for v in (*_given(node), *node.outputs) if v in self._buffer]
-        for buffer in touched:
+        given = [self._buffer[v] for v in _given(node) if v in self._buffer]
+        for buffer in (*given, *(self._buffer[v] for v in node.outputs)):
             self.spans[buffer] = (self.spans[buffer][0], at)
-        for value in _given(node):
-            if value in self._buffer:
-                self._left[self._buffer[value]] -= 1
-        for buffer in dict.fromkeys(touched):
-            if not self._left[buffer] and buffer not in self._outputs:
-                self._free[_kind(buffer)].append(buffer)
+        for buffer in given:
+            self._left[buffer] -= 1
 
     def _reused(self, node: Node, value: Value) -> Value | None:
         """The buffer of an input that the node may write its output to."""
@@ -100,13 +95,6 @@ class _Plan:
             return False
         *outer, row, column = node.attrs["perm"]
         return outer == list(range(len(outer))) and (row, column) == (len(outer) + 1, len(outer))
-
-    def _fresh(self, value: Value, at: int) -> Value:
-        waiting = self._free[_kind(value)] if value not in self._outputs else []
-        if waiting:
-            return waiting.pop()
-        self.spans[value], self._left[value] = (at, at), 0
-        return value
 
 
 def _given(node: Node) -> list[Value]:

@@ -11,7 +11,10 @@ from budget import LONG
 from processes import ROOT, run
 
 from cnndsl.api import parse
+from cnndsl.backend.pipelines import training_step
+from cnndsl.backend.step import StepOptions
 from cnndsl.training import memory
+from cnndsl.weights.initial import initial_weights
 
 # The published nets, with the largest batch that is quick; micro-batches where they are allowed.
 SPECS = {
@@ -68,6 +71,27 @@ def test_the_estimate_is_within_a_fifth(tmp_path: Path, figure: Any) -> None:
         f"{values[0]:.2f} … {values[len(values) // 2]:.2f} … {values[-1]:.2f}"
     )
     assert {name: ratio for name, ratio in ratios.items() if not 0.8 <= ratio <= 1.2} == {}
+
+
+UNET = """input 3x256x256
+block double(c) { conv c 3x3 same bn relu *2 }
+e1: double 16; pool 2; e2: double 32; pool 2; e3: double 64; pool 2; double 128
+concat { from e3 | upconv 64 2x2 /2 }; double 64
+concat { from e2 | upconv 32 2x2 /2 }; double 32
+concat { from e1 | upconv 16 2x2 /2 }; double 16
+conv 5 1x1
+train { task segmentation; optimizer sgd lr=0.01 momentum=0.9; batch 8 }
+"""
+
+
+def test_the_step_of_a_unet_takes_at_most_half_as_much_again_as_torch() -> None:
+    """torch peaks at 1.17 GiB, eager, process and all; see `benchmarks/unet.py`."""
+    model = parse(UNET).ir
+    assert model.recipe
+    recipe = model.recipe.resolved(model.output_shapes()[model.main_output])
+    step = training_step(model, recipe, StepOptions(8))
+    process = 160 << 20
+    assert memory.step_bytes(step, initial_weights(model)) + process < 1.5 * 1.17 * 2**30
 
 
 # Pictures a step, from a hundred times too many on; the first ones are the most moderate.
