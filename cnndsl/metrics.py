@@ -15,6 +15,11 @@ def confusion(truth: Counts, predicted: Counts, classes: int) -> Counts:
     return counts.reshape(classes, classes)
 
 
+def accuracy(counts: Counts) -> float:
+    """Share of right answers of a confusion matrix; 0 where there are none at all."""
+    return int(np.diag(counts).sum()) / max(int(counts.sum()), 1)
+
+
 def recalls(counts: Counts) -> Floats:
     """Share of right answers for each class of a confusion matrix; NaN for a class without any."""
     return ratio(np.diag(counts), counts.sum(1))
@@ -43,6 +48,21 @@ def best_threshold(truth: NDArray[np.bool_], scores: Floats) -> float:
     at = int((2 * hits / (taken + hits[-1])).argmax())
     below = values[at + 1] if at + 1 < len(values) else 0.0
     return float((values[at] + below) / 2)
+
+
+def most_accurate_threshold(truth: NDArray[np.bool_], scores: Floats) -> float:
+    """The probability from which on taking all for true is right most often.
+
+    Of thresholds that are equally good the nearest to ½; ½ where all are true, or none.
+    """
+    if truth.all() or not truth.any():
+        return 0.5
+    values = np.unique([0.0, *scores, 1.0])
+    cuts = np.array([0.5, 0.0, *((values[1:] + values[:-1]) / 2)])
+    kept = np.searchsorted(np.sort(scores[~truth]), cuts)
+    lost = np.searchsorted(np.sort(scores[truth]), cuts)
+    best = cuts[kept - lost == (kept - lost).max()]
+    return float(best[np.abs(best - 0.5).argmin()])
 
 
 def _steps(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats, Floats]:

@@ -54,6 +54,31 @@ def test_run_names_both_probabilities(capsys: pytest.CaptureFixture[str]) -> Non
     assert answer["threshold"] == 0.5
 
 
+def test_the_threshold_is_chosen_on_validation_and_travels_with_the_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A fifth of the dark images is good, too: a weight of 50 lifts all of them above ½."""
+    truth = GOOD | (np.arange(60) % 10 == 4)
+    images = np.where(GOOD, 200, 20)[:, None, None].repeat(8, 1).repeat(8, 2).astype(np.uint8)
+    data = (images, np.where(truth, "good", "bad"))
+    run = cnndsl.train(model("dense 1; train { loss bce positive=50 }"), data, **HOW)
+    scores = cnndsl.evaluate(run.folder, data)
+    least = scores.as_dict()["threshold"]
+    assert 0.5 < least < 1
+    assert scores.columns()["accuracy"] == 0.9
+    assert f"accuracy 0.9000 at a threshold of {least:.3f} over 60 " in str(scores)
+    best = run.folder / "weights/best.onnx"
+    answers = cnndsl.predict(best, images[..., None])
+    assert [name == "good" for (name, _), _ in answers] == GOOD.tolist()
+    assert {chance >= least for ((name, chance), _) in answers if name == "good"} == {True}
+    Image.fromarray(images[0]).save("bad.png")
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", str(best), "bad.png", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["threshold"], told["top"][0]["name"]) == (least, "bad")
+    assert told["top"][0]["probability"] < 0.5  # the threshold is above it
+
+
 def test_a_class_alone_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     run = cnndsl.train(model("dense 1"), DATA, **HOW)
     scores = cnndsl.evaluate(run.folder, (IMAGES[GOOD], DATA[1][GOOD]))

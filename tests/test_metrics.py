@@ -59,6 +59,22 @@ def test_no_threshold_has_a_better_f1_than_the_best(seed: int) -> None:
         assert f1[best] == max(f1.values()) or best == 0.5
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_threshold_is_right_more_often_than_the_most_accurate(seed: int) -> None:
+    truth, scores = case(seed)
+    for t, s in zip(truth.T, scores.T, strict=True):
+        best = metrics.most_accurate_threshold(t, s)
+        right = {v: int(((s >= v) == t).sum()) for v in (*s, 0.5, best)}
+        several = t.any() and not t.all()
+        assert right[best] == max(right.values()) if several else best == 0.5
+
+
+def test_of_equally_good_thresholds_the_nearest_to_a_half_is_taken() -> None:
+    truth = np.array([False, False, True, True])
+    assert metrics.most_accurate_threshold(truth, np.array([0.1, 0.4, 0.7, 0.9])) == 0.5
+    assert metrics.most_accurate_threshold(truth, np.array([0.1, 0.2, 0.3, 0.9])) == 0.25
+
+
 def test_a_threshold_lies_between_what_is_taken_and_what_is_not() -> None:
     truth = np.array([True, True, False])
     assert metrics.best_threshold(truth, np.array([0.9, 0.6, 0.2])) == pytest.approx(0.4)

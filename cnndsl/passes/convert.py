@@ -103,7 +103,8 @@ def _shape(value: Value) -> tuple[int, ...] | None:
 
 
 def _text(value: Value) -> str | None:
-    return value if isinstance(value, str) else None
+    """A text; a single number needs no quotes."""
+    return value if isinstance(value, str) else None if _float(value) is None else shown(value)
 
 
 def _texts(value: Value) -> tuple[str, ...] | None:

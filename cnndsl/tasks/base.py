@@ -7,6 +7,7 @@ are arrays of any rank with the images on the first axis; metrics see them batch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import isfinite
+from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, get_args, get_origin
 
 from cnndsl.fields import Word
@@ -240,13 +241,14 @@ class Task(Word):
 def task_from(facts: Mapping[str, Any]) -> Task:
     """The task that `Task.facts` told of; ValueError, KeyError or TypeError for anything else."""
     cls = registry[facts["task"]]
-    known = {name: kind for name, kind in _types(cls).items() if name in facts}
+    known = {name: kind for name, kind in _types(cls).items() if facts.get(name) is not None}
     return cls(**{name: _read(facts[name], kind) for name, kind in known.items()})
 
 
 def _types(cls: type[Task]) -> dict[str, Any]:
-    """The fields of a task with their types."""
-    return {f.name: f.type for f in fields(cls)}  # pyright: ignore[reportArgumentType]  (a dataclass)
+    """The fields of a task with their types, without None."""
+    types = {f.name: f.type for f in fields(cls)}  # pyright: ignore[reportArgumentType]  (a dataclass)
+    return {n: get_args(t)[0] if get_origin(t) is UnionType else t for n, t in types.items()}
 
 
 def _read(value: Any, kind: Any) -> Any:

@@ -1,19 +1,23 @@
 """Binary classification: one of two classes an image, by one output."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.results import Answer
+from cnndsl.results import Answer, Scores
 from cnndsl.tasks.base import Meter, Shape, mean_per_image, vector_problem
-from cnndsl.tasks.classification import Classification, ClassMeter, class_answer
+from cnndsl.tasks.classification import Classification, ClassificationScores, class_answer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cnndsl.metrics import Floats
+
     Array = NDArray[Any]
+
+_MIDDLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -21,15 +25,16 @@ class Binary(Classification, word="binary"):
     """One of two classes an image, by a single output: `task binary`.
 
     Its targets are class numbers 0 and 1. The model gives one logit: its sigmoid is the probability
-    of the second class, which is taken where that reaches `threshold`. Its metric is the accuracy.
+    of the second class, which is taken where that reaches a threshold: the one with the highest
+    accuracy on validation, which the best weights carry with them. Its metric is the accuracy.
     """
 
     kind = "labels"
     default_loss = "bce"
     usual = False
 
-    threshold: float = 0.5
-    """The probability from which on an image is of the second class."""
+    threshold: float | None = None
+    """The probability from which on an image is of the second class; None before it is chosen."""
 
     def problem(self, shape: Shape) -> str | None:
         """It needs one number."""
@@ -77,31 +82,69 @@ class Binary(Classification, word="binary"):
         return 1
 
     def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
-        """Counts a confusion matrix of two classes."""
-        import numpy as np
+        """Keeps the probabilities, for the threshold."""
+        return _Meter(names, self.threshold)
 
-        return _Meter(np.zeros((2, 2), np.int64), names, self.threshold)
+    def tuned(self, scores: Scores) -> Self:
+        """With the threshold of the scores."""
+        assert isinstance(scores, BinaryScores)
+        return replace(self, threshold=scores.threshold)
 
     def answers(self, outputs: "Array", names: tuple[str, ...], k: int) -> list[Answer]:
         """Both classes with their probabilities, the one that is taken first."""
         from cnndsl.metrics import sigmoid
 
-        return [self._answer(float(p), names, k) for p in sigmoid(outputs.reshape(-1))]
-
-    def _answer(self, p: float, names: tuple[str, ...], k: int) -> Answer:
-        taken, chances = int(p >= self.threshold), (1 - p, p)
-        best = [(i, chances[i]) for i in (taken, 1 - taken)][:k]
-        return class_answer(best, names, threshold=self.threshold)
+        least = _MIDDLE if self.threshold is None else self.threshold
+        return [_answer(float(p), least, names, k) for p in sigmoid(outputs.reshape(-1))]
 
 
 @dataclass
-class _Meter(ClassMeter):
-    """The confusion of two classes at a threshold."""
+class _Meter:
+    """Probabilities and classes of the images so far."""
 
-    threshold: float
+    names: tuple[str, ...]
+    threshold: float | None
+    chances: "list[Floats]" = field(default_factory=list["Floats"])
+    truth: "list[Array]" = field(default_factory=list["Array"])
 
     def add(self, outputs: "Array", targets: "Array") -> None:
-        """Count a batch."""
+        """Keep a batch."""
         from cnndsl.metrics import sigmoid
 
-        self.count(targets, (sigmoid(outputs.reshape(-1)) >= self.threshold).astype("int64"))
+        self.chances.append(sigmoid(outputs.reshape(-1)))
+        self.truth.append(targets)
+
+    def scores(self, loss: float) -> "BinaryScores":
+        """Accuracy and confusion, at a threshold that is given or chosen here."""
+        import numpy as np
+
+        from cnndsl.metrics import accuracy, confusion, most_accurate_threshold
+
+        truth, chances = np.concatenate(self.truth), np.concatenate(self.chances)
+        least = self.threshold
+        if least is None:
+            least = most_accurate_threshold(truth == 1, chances)
+        counts = confusion(truth, (chances >= least).astype(np.int64), 2)
+        return BinaryScores(loss, accuracy(counts), counts, self.names, least)
+
+
+@dataclass(frozen=True, eq=False)
+class BinaryScores(ClassificationScores):
+    """Those of two classes at a threshold."""
+
+    threshold: float = _MIDDLE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Also the threshold."""
+        return super().as_dict() | {"threshold": self.threshold}
+
+    def over(self) -> str:
+        """Also the threshold."""
+        return f" at a threshold of {self.threshold:.3f}{super().over()}"
+
+
+def _answer(p: float, least: float, names: tuple[str, ...], k: int) -> Answer:
+    """Of one image."""
+    taken, chances = int(p >= least), (1 - p, p)
+    best = [(i, chances[i]) for i in (taken, 1 - taken)][:k]
+    return class_answer(best, names, threshold=least)

@@ -123,19 +123,16 @@ class ClassMeter:
 
     def add(self, outputs: "Array", targets: "Array") -> None:
         """Count what each class is taken for."""
-        self.count(targets, outputs.reshape(len(targets), -1).argmax(1))
-
-    def count(self, truth: "Array", predicted: "Array") -> None:
-        """Count class numbers."""
         from cnndsl.metrics import confusion
 
-        self.confusion += confusion(truth, predicted, len(self.confusion))
+        predicted = outputs.reshape(len(targets), -1).argmax(1)
+        self.confusion += confusion(targets, predicted, len(self.confusion))
 
     def scores(self, loss: float) -> "ClassificationScores":
         """Accuracy and confusion."""
-        right = int(self.confusion.diagonal().sum())
-        accuracy = right / int(self.confusion.sum())
-        return ClassificationScores(loss, accuracy, self.confusion, self.names)
+        from cnndsl.metrics import accuracy
+
+        return ClassificationScores(loss, accuracy(self.confusion), self.confusion, self.names)
 
 
 @dataclass(frozen=True, eq=False)

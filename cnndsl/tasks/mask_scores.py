@@ -70,14 +70,13 @@ class SegmentationScores(Scores):
 
     def columns(self) -> dict[str, float]:
         """Loss, means over the classes of IoU and Dice, share of right pixels."""
-        from cnndsl.metrics import mean_of_known
+        from cnndsl.metrics import accuracy, mean_of_known
 
-        pixels = max(int(self.confusion.sum()), 1)
         return {
             "loss": self.loss,
             "miou": mean_of_known(self.iou),
             "dice": mean_of_known(self.dice),
-            "pixel_accuracy": int(self.confusion.diagonal().sum()) / pixels,
+            "pixel_accuracy": accuracy(self.confusion),
         }
 
     def _by_class(self) -> dict[str, list[float]]:
