@@ -13,17 +13,22 @@ from cnndsl.source import UserError
 BODY, HEAD = "body", "head"
 
 
-def named(model: Model, pattern: str) -> list[str]:
+def path_pattern(text: str) -> re.Pattern[str]:
+    """What matches whole paths; `*` stands for anything."""
+    return re.compile(".*".join(map(re.escape, text.split("*"))))
+
+
+def named(model: Model, text: str) -> list[str]:
     """The model's tensors that a pattern names, by their own path or that of a layer or block.
 
     `head` is the last weighted layers, `body` all others, unless a layer is called so.
     """
-    fitting = re.compile(".*".join(map(re.escape, pattern.split("*"))))
+    fitting = path_pattern(text)
     found = [n for n in model.tensors() if any(fitting.fullmatch(path) for path in _above(n))]
-    if found or pattern not in (BODY, HEAD):
+    if found or text not in (BODY, HEAD):
         return found
     heads = model.heads
-    return [n for n in model.tensors() if (n.rpartition(".")[0] in heads) == (pattern == HEAD)]
+    return [n for n in model.tensors() if (n.rpartition(".")[0] in heads) == (text == HEAD)]
 
 
 def _above(name: str) -> Iterator[str]:

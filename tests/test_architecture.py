@@ -26,6 +26,7 @@ api
 lsp
 diagram highlight report
 training web
+quantize
 data decompile plot
 runtime
 backend
@@ -54,6 +55,7 @@ ONNX = {
     "graph.passes.fold_constants": "onnx.reference, to fold constants",
     "backend.check": "onnx.checker",
     "report.stages": "onnx.printer",
+    "quantize.graph": "onnx.shape_inference",
     "runtime.foreign": "reads models of others",
     "decompile.graph": "reads their operators; onnx.reference, to fold constants",
 }

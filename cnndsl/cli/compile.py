@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,14 @@ from cnndsl.cli.common import (
     spec_argument,
 )
 from cnndsl.cli.compile_web import refuse_for_page, write_page
+from cnndsl.cli.quantise import (
+    OF_BOTH,
+    OF_INT8,
+    quantise_options,
+    spec_images,
+    write_float16,
+    write_int8,
+)
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
     from cnndsl.weights.fit import ModelWeights
 
 # Options that say nothing to a training step.
-_FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize")
+_FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize", "int8", "fp16")
 
 
 def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -90,6 +98,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
               help="Write a page that runs the model in a browser.")  # fmt: skip
 @click.option("--runtime", metavar="FOLDER",
               help="With --web: onnxruntime-web to copy; by default a CDN's.")  # fmt: skip
+@quantise_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -98,7 +107,8 @@ def command(
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
     classes: tuple[str, ...] | None, preprocess: str | None, train: str | None,
     optimize: str | None, conv: str, device: "Device", web: bool, runtime: str | None,
-) -> None:  # fmt: skip
+    **smaller: Any,
+) -> int | None:  # fmt: skip
     """Write the inference graph of a spec or a run folder; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
     from cnndsl.backend.check import checked_bytes
@@ -112,6 +122,8 @@ def command(
 
     refuse_overwriting(output, file, weights, name_map)
     _refuse_without_effect(ctx, file)
+    if file.suffix == ".onnx" and (smaller["int8"] or smaller["fp16"]):
+        return _of_compiled(ctx, file, output, smaller)
     model, weights = _opened(file, settings, weights)
     if weights:
         loaded = told(read_weights(weights, model, name_map))
@@ -126,15 +138,22 @@ def command(
         options = Options(opset, fold=fold, info=info)
         return write_page(model, loaded, output, runtime, options, origin)
     if train:
-        return _write_training(model, loaded, output, train, batch, Plan(conv, device=device))
+        plan = Plan(conv, device=device)
+        return _write_training(model, loaded, output, train, batch, plan)
     options = Options(opset, batch, fold, uint8, info, optimize, Plan(conv))
     options.check(model)
     graph = inference_model(model, loaded.tensors, options)
+    if smaller["fp16"]:
+        return write_float16(graph, file, output, smaller["keep_float"])
+    if smaller["int8"]:
+        images = spec_images(model, file if file.is_dir() else None, info, smaller)
+        return write_int8(graph, file, images, output, smaller)
     data = checked_bytes(graph)
     write_whole(output, data)
     click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
     if optimize:
         _tell_optimized(model, loaded, options, graph)
+    return None
 
 
 def _opened(
@@ -150,6 +169,29 @@ def _opened(
 
     model = read_model(file, read_config(file))
     return model, weights or file / "weights" / "best.safetensors"
+
+
+def _of_compiled(ctx: click.Context, file: Path, output: Path, smaller: dict[str, Any]) -> int:
+    """int8 or float16 of a model that is compiled already."""
+    from cnndsl.quantize.graph import refuse_smaller
+    from cnndsl.runtime.foreign import load_checked
+    from cnndsl.training.int8 import onnx_images
+
+    known = {"file", "output", "int8", "fp16", *OF_INT8, *OF_BOTH}
+    for name in sorted(on_line(ctx) - known):
+        raise click.UsageError(f"{_written(ctx, name)} says nothing to a compiled model")
+    graph = load_checked(file)
+    if smaller["fp16"]:
+        return write_float16(graph, file, output, smaller["keep_float"])
+    refuse_smaller(graph, str(file))
+    images = onnx_images(graph, smaller["data"], smaller["data_dir"], smaller["calibrate"])
+    return write_int8(graph, file, images, output, smaller)
+
+
+def _written(ctx: click.Context, name: str) -> str:
+    """An option as it is written: `--fold / --no-fold`."""
+    option = next(option for option in ctx.command.params if option.name == name)
+    return " / ".join((*option.opts, *option.secondary_opts))
 
 
 def _tell_optimized(
@@ -175,10 +217,12 @@ def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     """UsageError for an option of this call that says nothing to what is written."""
     given = on_line(ctx)
     refuse_for_page(ctx, given)
-    for option in ctx.command.params if "train" in given else ():
-        if option.name in given and option.name in _FOR_INFERENCE:
-            names = " / ".join((*option.opts, *option.secondary_opts))
-            raise click.UsageError(f"{names} is for the inference graph, not for --train")
+    for name in _FOR_INFERENCE if "train" in given else ():
+        if name in given:
+            raise click.UsageError(
+                f"{_written(ctx, name)} is for the inference graph, not for --train"
+            )
+    _refuse_around_quantised(ctx, given)
     if "conv" in given and not given & {"train", "optimize"}:
         raise click.UsageError(
             "--conv says nothing to the plain inference graph, whose convolutions are ONNX's own: "
@@ -193,6 +237,21 @@ def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     if "settings" in given and file.is_dir():
         hint = f"for others give {file / 'model.cnn'} and its --weights"
         raise click.UsageError(f"--set: a run keeps its own settings; {hint}")
+
+
+def _refuse_around_quantised(ctx: click.Context, given: set[str]) -> None:
+    """UsageError for options that do not go with --int8 and --fp16, or only with these."""
+    smaller = given & {"int8", "fp16"}
+    if len(smaller) == 2:
+        raise click.UsageError("give --int8 or --fp16")
+    for name in ("fold", "optimize") if smaller else ():
+        if name in given:
+            raise click.UsageError(f"{_written(ctx, name)} does not go with --{smaller.pop()}")
+    idle = [*(OF_INT8 if "int8" not in given else ()), *(OF_BOTH if not smaller else ())]
+    for name in idle:
+        if name in given:
+            needed = "--int8" if name in OF_INT8 else "--int8 or --fp16"
+            raise click.UsageError(f"{_written(ctx, name)} is for {needed}")
 
 
 def _write_training(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cnndsl.backend.inference import Options
     from cnndsl.weights.fit import ModelWeights
 
-_NOT_OF_PAGES = ("uint8", "batch", "optimize", "conv", "device", "train")
+_NOT_OF_PAGES = ("uint8", "batch", "optimize", "conv", "device", "train", "int8", "fp16")
 
 
 def refuse_for_page(ctx: click.Context, given: set[str]) -> None:

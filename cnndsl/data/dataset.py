@@ -55,7 +55,8 @@ class Dataset:
 
     `names` are those of the classes, of the labels or of the numbers, one each. `task` is the word
     of the task that the data are for, where their format tells it; `units` those of the numbers.
-    `part` is the part of the data that `test` is, where they have parts.
+    `part` is the part of the data that `test` is, where they have parts; `val` is what may be used
+    to choose by besides, where it is asked for.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Dataset:
     task: str | None = None
     units: tuple[str, ...] = ()
     part: str = ""
+    val: Split | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -87,7 +89,8 @@ class Dataset:
     ) -> "Dataset":
         """The same images with other targets."""
         train, test = (replace(split, y=convert(split.y)) for split in (self.train, self.test))
-        return replace(self, train=train, test=test, names=names)
+        val = self.val and replace(self.val, y=convert(self.val.y))
+        return replace(self, train=train, test=test, val=val, names=names)
 
     def fingerprint(self) -> str:
         """What the data are: counts, and the start of a hash of all images, targets and names."""

@@ -82,6 +82,12 @@ class Predictor:
         x = pixels if self.uint8 else (pixels.astype(np.float32) / 255 - self.mean) / self.std
         return np.ascontiguousarray(x if self.channels_last else x.transpose(0, 3, 1, 2))
 
+    def stored(self, x: NDArray[np.uint8]) -> NDArray[Any]:
+        """Images N×C×H×W of a data set, or vectors, as a batch of the model's input."""
+        if x.ndim == 4:
+            return self.fed(x.transpose(0, 2, 3, 1))
+        return x if self.uint8 else x.astype(np.float32) / 255
+
     def array(self, array: NDArray[Any], origin: object) -> NDArray[Any]:
         """Numbers as a batch of the model's input; UserError names their origin."""
         channels, *size = self.shape
@@ -109,7 +115,7 @@ class Predictor:
         if task.width() not in (None, outputs.shape[1]):
             have = f"{task.width()} {task.nouns}, but gives {outputs.shape[1]} outputs"
             raise UserError(f"the model's metadata tell of {have}")
-        return task.answers(self._logits(outputs), self.classes, k)
+        return task.answers(self.logits(outputs), self.classes, k)
 
     def _told_by(self, shape: tuple[int, ...]) -> Task:
         """What a model does whose metadata do not tell it: classify, with one output a class."""
@@ -153,7 +159,7 @@ class Predictor:
             raise UserError("the model's main output is no row of scores for each picture")
         return main
 
-    def _logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Outputs as tasks take them: of probabilities the numbers that these are made of."""
         if self.output.scale is Scale.LOGITS:
             return outputs

@@ -229,6 +229,16 @@ class Task(Word):
         """An empty meter for outputs of this shape; `names` are those of the targets."""
         raise NotImplementedError(self.word)
 
+    def deployed_meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
+        """An empty meter for outputs as a compiled model gives them."""
+        return self.meter(shape, names)
+
+    @property
+    def measure(self) -> str:
+        """The metric by which two versions of one model are compared: that of `best`, no loss."""
+        best = self.best.removeprefix("val_")
+        return best if best != "loss" else self.falling[0]
+
     def tuned(self, scores: Scores) -> Self:
         """The task with what its scores on validation have chosen, such as thresholds."""
         return self

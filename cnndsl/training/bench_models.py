@@ -3,22 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.data.splits import for_measuring
 from cnndsl.runtime.predict import Predictor, open_predictor
+from cnndsl.runtime.timing import run_times
 from cnndsl.source import UserError
 from cnndsl.tasks import usual
 from cnndsl.training.targets import read_as
 
 _ROUNDS = 2  # in which the models take turns, so that a drift of the machine meets all
-_WARM = 3  # runs that are not timed
 _IMAGES = 256  # measured at once
 
 
@@ -63,7 +61,7 @@ def bench_models(
         for i, case in enumerate(cases):
             predictor = open_predictor(case.path, device, case.threads)
             batches[i] = _batch_of(predictor, case)
-            times[i] += _times(predictor, batches[i], steps)
+            times[i] += run_times(predictor, batches[i], steps)
     return [
         _timing(case, batch, ms, accuracies[case.path])
         for case, batch, ms in zip(cases, batches, times, strict=True)
@@ -87,25 +85,6 @@ def _batch_of(predictor: Predictor, case: Case) -> int:
     return own
 
 
-def _times(predictor: Predictor, batch: int, steps: int) -> list[float]:
-    """Milliseconds of each run on random images."""
-    shape = (batch, *predictor.shape)
-    x = _fed(predictor, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    times = list[float]()
-    for _ in range(_WARM + steps):
-        start = perf_counter()
-        predictor.run(x)
-        times.append((perf_counter() - start) * 1e3)
-    return times[_WARM:]
-
-
-def _fed(predictor: Predictor, x: NDArray[np.uint8]) -> NDArray[Any]:
-    """Images N×C×H×W, or vectors, as the model takes them."""
-    if x.ndim == 4:
-        return predictor.fed(x.transpose(0, 2, 3, 1))
-    return x if predictor.uint8 else x.astype(np.float32) / 255
-
-
 def _accuracy(path: Path, device: str, data: str | None, data_dir: Path | None) -> float | None:
     """The share of images whose largest output is that of their class; None without data."""
     if data is None:
@@ -124,7 +103,7 @@ def _share(path: Path, predictor: Predictor, data: Dataset) -> float:
     right = 0
     for start in range(0, len(data.test), _IMAGES):
         part = slice(start, start + _IMAGES)
-        outputs = predictor.main(predictor.run(_fed(predictor, data.test.x[part])))
+        outputs = predictor.main(predictor.run(predictor.stored(data.test.x[part])))
         if outputs.shape[1] != len(data.names):
             raise UserError(f"{path}: gives {outputs.shape[1]} outputs; "
                             f"{data.name} has {len(data.names)} classes")  # fmt: skip

@@ -1,0 +1,116 @@
+"""What `cnndsl compile` does for --int8 and --fp16: options, tables and exit codes."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnndsl.cli.common import to_json
+from cnndsl.report.units import mib
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from cnndsl.ir import Model
+    from cnndsl.quantize.images import Images
+    from cnndsl.quantize.int8 import Int8
+    from cnndsl.weights.model_info import ModelInfo
+
+OF_INT8 = ("data", "data_dir", "calibrate", "max_drop", "reduce_range", "as_json")
+OF_BOTH = ("keep_float",)
+
+_OPTIONS = (
+    click.option("--int8", is_flag=True,
+                 help="Eight bits a number; measures what that costs and wins."),
+    click.option("--fp16", is_flag=True,
+                 help="Float16 inside, for GPUs and phones: a CPU is slower with it."),
+    click.option("--data", help="With --int8: the data; by default those of the run or the spec."),
+    click.option("--data-dir", type=click.Path(path_type=Path),
+                 help="Where the data set's files are."),
+    click.option("--calibrate", type=click.IntRange(min=1), default=512, show_default=True,
+                 metavar="N", help="With --int8: training images that tell the ranges."),
+    click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True,
+                 metavar="POINTS", help="With --int8: a larger loss of the metric is exit 1."),
+    click.option("--float", "keep_float", multiple=True, metavar="PATHS",
+                 help='Layers that stay float32: "stage_1.*".'),
+    click.option("--reduce-range", is_flag=True,
+                 help="With --int8: weights of 7 bits, for CPUs without VNNI."),
+    click.option("--json", "as_json", is_flag=True, help="With --int8: the table as JSON."),
+)  # fmt: skip
+
+
+def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The decorator that adds them all."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def spec_images(
+    model: "Model", run: Path | None, info: "ModelInfo", how: Mapping[str, Any]
+) -> "Images":
+    """Of --data, or else of the spec or the run."""
+    from cnndsl.training import int8
+    from cnndsl.training.run_config import RunConfig, read_config
+
+    config = RunConfig() if run is None else read_config(run)
+    folder = how["data_dir"] or config.data_dir
+    if how["data"]:
+        config, folder = config.changed({"data": how["data"]}), how["data_dir"]
+    return int8.spec_images(model, config.recipe_for(model), info, folder, how["calibrate"])
+
+
+def write_int8(
+    graph: "ModelProto", file: Path, images: "Images", output: Path, how: Mapping[str, Any]
+) -> int:
+    """Write the int8 model and print its proof; 1, and no file, where it loses too much."""
+    from cnndsl.backend.check import checked_bytes
+    from cnndsl.files import write_whole
+    from cnndsl.quantize.int8 import Int8Options, to_int8
+
+    options = Int8Options(how["max_drop"], how["keep_float"], how["reduce_range"])
+    made = to_int8(graph, str(file), images, options, lambda text: click.echo(text, err=True))
+    click.echo(to_json(made.proof.as_dict(), 2) if how["as_json"] else made.proof.table())
+    for remark in made.proof.remarks():
+        click.echo(remark, err=True)
+    if made.advice is not None:
+        return _refused(made, options.max_drop)
+    data = checked_bytes(made.model)
+    write_whole(output, data)
+    click.echo(f"{output}: {mib(len(data))}", err=True)
+    return 0
+
+
+def _refused(made: "Int8", allowed: float) -> int:
+    assert made.advice is not None
+    proof = made.proof
+    click.echo(f"error: int8 loses {proof.lost:.2f} {proof.unit} of {proof.metric}, more than "
+               f"--max-drop {allowed:g}: nothing is written", err=True)  # fmt: skip
+    for line in made.advice.lines:
+        click.echo(f"  {line}", err=True)
+    return 1
+
+
+def write_float16(
+    graph: "ModelProto", file: Path, output: Path, keep_float: tuple[str, ...]
+) -> int:
+    """Write the float16 model; 1, and no file, where its outputs are others."""
+    from cnndsl.backend.check import checked_bytes
+    from cnndsl.files import write_whole
+    from cnndsl.quantize.float16 import LARGEST, to_float16
+
+    half, found = to_float16(graph, str(file), keep_float)
+    off = f"outputs {found.difference:.1e} off, relative to the largest"
+    if found.overflow:
+        path, largest = found.overflow
+        off = f"`{path}` reaches {largest:.3g}, and float16 ends at 65504"
+    if found.overflow or not found.difference <= LARGEST:
+        click.echo(f"error: float16: {off}: nothing is written", err=True)
+        return 1
+    data = checked_bytes(half)
+    write_whole(output, data)
+    kept = f"; in float32: {', '.join(found.float_operators)}" if found.float_operators else ""
+    click.echo(f"{output}: {mib(len(data))} for {mib(found.bytes_before)}, {off}{kept}", err=True)
+    click.echo("float16 is for GPUs and phones: on a CPU it is slower than float32", err=True)
+    return 0

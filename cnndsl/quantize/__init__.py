@@ -1,0 +1,1 @@
+"""Smaller numbers for a compiled model: int8 and float16, each with a proof of what it costs."""

@@ -1,0 +1,135 @@
+"""An ONNX graph as a quantiser sees it: its layers by their paths."""
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from cnndsl.fields import nearest
+from cnndsl.learned import path_pattern
+from cnndsl.runtime.foreign import inputs
+from cnndsl.source import UserError, listed
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+_QUANTISED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger",
+              "MatMulInteger", "QLinearConv", "QLinearMatMul")  # fmt: skip
+_FLOAT16 = 10  # of ONNX's types
+_OUTSIDE = "graph/"
+"""How nodes of our graphs are called that belong to no layer: preprocessing, what a task adds."""
+
+
+def prepared(model: "ModelProto", name: str) -> "ModelProto":
+    """A copy with the shape of every value and a name for every node.
+
+    UserError for a model whose numbers are not all float32, by the `name` of its file.
+    """
+    import onnx
+
+    refuse_smaller(model, name)
+    copy = onnx.shape_inference.infer_shapes(model)
+    for i, node in enumerate(copy.graph.node):
+        node.name = node.name or f"{node.op_type}_{i}"
+    return copy
+
+
+def refuse_smaller(model: "ModelProto", name: str) -> None:
+    """UserError for a model that is quantised already, or holds float16."""
+    found = sorted({node.op_type for node in model.graph.node} & {*_QUANTISED})
+    if found:
+        raise UserError(f"{name}: is quantised already (it has {', '.join(found)})\n"
+                        "  give the float32 model that it was made of")  # fmt: skip
+    if any(tensor.data_type == _FLOAT16 for tensor in model.graph.initializer):
+        raise UserError(f"{name}: holds float16 numbers\n  give the float32 model")
+
+
+def input_name(model: "ModelProto") -> str:
+    """What the images are called."""
+    return inputs(model.graph)[0].name
+
+
+def outside(model: "ModelProto") -> list[str]:
+    """Nodes of our own graphs that belong to no layer."""
+    if model.producer_name != "cnndsl":
+        return []
+    return [node.name for node in model.graph.node if node.name.startswith(_OUTSIDE)]
+
+
+def weighted_layers(model: "ModelProto") -> dict[str, list[str]]:
+    """The nodes of each layer that has weights, by its path."""
+    stems, found = _stems(model), dict[str, list[str]]()
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul") and any(
+            name in stems for name in node.input
+        ):
+            path = next(stems[name] for name in node.input if name in stems)
+            found.setdefault(path or _path(node), []).append(node.name)
+    return found
+
+
+def layer_of(model: "ModelProto", tensor: str) -> str:
+    """The path of the layer that makes a tensor; its own name where no node does."""
+    stems = _stems(model)
+    for node in model.graph.node:
+        if tensor in node.output:
+            return next((stems[name] for name in node.input if stems.get(name)), _path(node))
+    return tensor
+
+
+def named_nodes(model: "ModelProto", patterns: Iterable[str]) -> list[str]:
+    """Nodes of the layers and blocks that patterns such as `stage_1.*` name.
+
+    UserError for a pattern that names none.
+    """
+    paths = {node.name: set(_paths(node, _stems(model))) for node in model.graph.node}
+    found = dict[str, None]()
+    for text in patterns:
+        fitting = path_pattern(text)
+        names = [name for name, own in paths.items() if any(map(fitting.fullmatch, own))]
+        if not names:
+            raise UserError(f"float: no layer is called `{text}`\n  {_hint(model, text, paths)}")
+        found |= dict.fromkeys(names)
+    return list(found)
+
+
+def _hint(model: "ModelProto", text: str, paths: dict[str, set[str]]) -> str:
+    close = nearest(text, set[str]().union(*paths.values()))
+    layers = listed(list(weighted_layers(model)))
+    return f"did you mean `{close}`?" if close else f"those with weights are {layers}"
+
+
+def _stems(model: "ModelProto") -> dict[str, str]:
+    """Of each constant the path before the last dot of its name, '' where there is none."""
+    return {tensor.name: tensor.name.rpartition(".")[0] for tensor in model.graph.initializer}
+
+
+def _path(node: "NodeProto") -> str:
+    """The part of a node's name before its operator: `stage_1.conv_1/Conv`."""
+    return node.name.rpartition("/")[0] or node.name
+
+
+def _paths(node: "NodeProto", stems: dict[str, str]) -> Iterator[str]:
+    """All that a node can be called: its name, its layer's path, the paths of the blocks around."""
+    yield node.name
+    for path in (_path(node), *(stems.get(name, "") for name in node.input)):
+        while path:
+            yield path
+            path = path.rpartition("." if "." in path else "/")[0]
+
+
+def finished(model: Any, like: "ModelProto") -> "ModelProto":
+    """A converted model, its nodes in order, with the origin and the versions of the one before."""
+    sorting: Any = import_module("onnxruntime.quantization.onnx_model").ONNXModel
+    sorting(model).topological_sort()
+    domains = {node.domain for node in model.graph.node} | {""}
+    kept = [entry for entry in model.opset_import if entry.domain in domains]
+    versions = [(entry.domain, entry.version) for entry in kept]
+    del model.opset_import[:]
+    for domain, version in versions:
+        model.opset_import.add(domain=domain, version=version)
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    model.metadata_props.extend(like.metadata_props)
+    model.ir_version = like.ir_version
+    model.producer_name, model.producer_version = like.producer_name, like.producer_version
+    return cast("ModelProto", model)

@@ -1,0 +1,87 @@
+"""A float32 model with its layers in eight bits, by onnxruntime's quantiser."""
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.quantize.calibrate import operators
+from cnndsl.quantize.graph import finished, outside
+from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How floats become integers.
+
+    Activations are uint8 in the ranges of a calibration `method`; weights are int8, symmetric, with
+    a scale of their own for each output channel where it is `per_channel`; with `reduce_range` they
+    use seven bits, for CPUs whose 16-bit sums saturate.
+    """
+
+    method: str
+    per_channel: bool
+    reduce_range: bool = False
+
+    @property
+    def text(self) -> str:
+        """`minmax, per channel`."""
+        return f"{self.method}, per {'channel' if self.per_channel else 'tensor'}"
+
+
+def quantised(
+    model: "ModelProto",
+    ranges: Any,
+    scheme: Scheme,
+    keep_float: Sequence[str] = (),
+    only: Sequence[str] = (),
+) -> "ModelProto":
+    """The model with QuantizeLinear and DequantizeLinear around its operators.
+
+    Nodes that `keep_float` names stay as they are; with `only`, all but those. Outputs are not
+    quantised. UserError where onnxruntime cannot quantise the model.
+    """
+    copy = type(model)()
+    copy.CopyFrom(model)
+    kinds: Any = import_module("onnxruntime.quantization.quant_utils").QuantType
+    quantizer: Any = import_module("onnxruntime.quantization.qdq_quantizer").QDQQuantizer
+    try:
+        with redirect_stdout(io.StringIO()):
+            work = quantizer(
+                copy, scheme.per_channel, scheme.reduce_range, kinds.QInt8, kinds.QUInt8, ranges,
+                list(only), [*keep_float, *outside(model)], operators(), {},
+            )  # fmt: skip
+            work.quantize_model()
+    except Exception as error:  # onnxruntime raises a dozen unrelated types
+        raise UserError(f"onnxruntime cannot quantise the model: {error}") from None
+    _leave_outputs(work.model.model)
+    return finished(work.model.model, model)
+
+
+def _leave_outputs(model: "ModelProto") -> None:
+    """Take the quantisation of the graph's outputs away: 256 steps are few for close scores."""
+    graph = model.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    for output in graph.output:
+        back = makers.get(output.name)
+        there = makers.get(back.input[0]) if back and back.op_type == "DequantizeLinear" else None
+        if back is None or there is None or there.op_type != "QuantizeLinear":
+            continue
+        exact = there.input[0]
+        graph.node.remove(back)
+        graph.node.remove(there)
+        for node in graph.node:
+            _renamed(node.input, exact, output.name)
+            _renamed(node.output, exact, output.name)
+
+
+def _renamed(names: Any, old: str, new: str) -> None:
+    """Rename in place, in a repeated field."""
+    for i, name in enumerate(names):
+        if name == old:
+            names[i] = new

@@ -1,0 +1,216 @@
+"""`compile --int8` and `--fp16`: smaller models that say what they cost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import cnndsl
+from cnndsl.cli import main
+from cnndsl.quantize.qdq import Scheme
+from cnndsl.runtime.instructions import has_vnni, instructions
+from tests.running import error, run
+
+
+@pytest.fixture
+def compile_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """The exit status and both outputs of `compile …`, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["compile", *map(str, arguments)])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return call
+
+
+def drawn(count=40, name="data.npz"):
+    """A file of so many images in three classes."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (count, 3, 8, 8), np.uint8), np.arange(count) % 3
+    np.savez(name, x=x, y=y, x_test=x, y_test=y)
+    return name
+
+
+def metadata(path):
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+
+
+def layers_in_float(path):
+    """The layers whose weights are float32."""
+    tensors = onnx.load(path).graph.initializer
+    return {t.name.rpartition(".")[0] for t in tensors if t.name.endswith(".weight")}
+
+
+def test_int8_proves_itself(small_run, compile_to):
+    code, out, err = compile_to(
+        small_run,
+        "--int8",
+        "--uint8",
+        "--float",
+        "conv_1",
+        "-o",
+        "m.onnx",
+        "--max-drop",
+        "5",
+        "--calibrate",
+        "64",
+    )
+    assert code == 0, err
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["accuracy", "ms", "bytes"]
+    proof = json.loads(metadata("m.onnx")["cnndsl_int8"])
+    assert (proof["metric"], proof["data"], proof["images"]) == ("accuracy", "drawn.npz", 200)
+    assert proof["lost"] == pytest.approx(100 * (proof["before"] - proof["after"]))
+    assert proof["bytes_after"] == Path("m.onnx").stat().st_size < proof["bytes_before"]
+    assert proof["ms_before"] > 0 < proof["ms_after"]
+    assert proof["cpu"] == list(instructions())
+    assert layers_in_float("m.onnx") == {"conv_1"} == set(proof["float_layers"])
+    assert "conv_1" in err
+    assert ("slower" in out) == (proof["ms_after"] > proof["ms_before"])
+    float_entries = metadata(small_run / "weights" / "best.onnx")
+    kept = {k: v for k, v in metadata("m.onnx").items() if k != "cnndsl_int8"}
+    assert kept == float_entries
+    model = onnx.load("m.onnx")
+    before = onnx.load(small_run / "weights" / "best.onnx")
+    assert (model.ir_version, model.opset_import) == (before.ir_version, before.opset_import)
+    assert model.graph.input == before.graph.input
+    assert model.producer_name == "cnndsl"
+    x = np.load(small_run.parent / "drawn.npz")["x_test"][:8].transpose(0, 2, 3, 1)
+    assert error(run(model, x)["output"], run(before, x)["output"]) < 0.1
+
+
+def test_too_large_a_loss_names_the_layers_and_the_way_out(small_run, compile_to):
+    best, drawn = small_run / "weights" / "best.onnx", small_run.parent / "drawn.npz"
+    given = (best, "--int8", "--data", drawn, "-o", "m.onnx", "--calibrate", "16")  # fmt: skip
+    code, out, err = compile_to(*given, "--max-drop", "0")
+    if code == 0:  # it lost nothing at all
+        return
+    assert code == 1
+    assert "accuracy" in out
+    assert not Path("m.onnx").exists()
+    assert "nothing is written" in err
+    help_line = next((line for line in err.splitlines() if "--float" in line), None)
+    if help_line:
+        options = help_line.partition(": ")[2].replace('"', "").split()
+        assert compile_to(*given, "--max-drop", "0", *options)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "task", "spec", "y"),
+    [
+        ("map", "multilabel", "gap; dense 3", np.eye(3, dtype=np.uint8)[np.arange(40) % 3]),
+        ("mae", "regression", "gap; dense 1", np.linspace(0, 1, 40, dtype=np.float32)),
+        ("miou", "segmentation", "conv 2 1x1", np.ones((40, 8, 8), np.uint8)),
+    ],
+)
+def test_every_task_has_its_metric(metric, task, spec, y, compile_to):
+    Path("net.cnn").write_text(f"input 3x8x8; conv 4 3x3 same relu; {spec}\n"
+                               f"train {{ task {task}; data \"data.npz\" }}\n")  # fmt: skip
+    x = np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), np.uint8)
+    np.savez("data.npz", x=x, y=y, x_test=x, y_test=y)
+    code, out, err = compile_to("net.cnn", "--int8", "--max-drop", "1000", "-o", "m.onnx", "--json")
+    assert code == 0, err
+    assert json.loads(out)["metric"] == metric
+
+
+def test_data_with_three_parts_choose_by_val(compile_to):
+    from cnndsl.data.dataset import Dataset, Split
+    from cnndsl.quantize.images import images_of
+    from cnndsl.tasks import usual
+
+    def split(count):
+        return Split(np.zeros((count, 3, 8, 8), np.uint8), np.arange(count) % 3)
+
+    data = Dataset("d", split(100), split(7), ("a", "b", "c"), val=split(9))
+    images = images_of(data, usual(), 50)
+    counts = len(images.calibration), len(images.validation), len(images.test)
+    assert counts == (50, 9, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ("net.cnn --int8", 2, "int8 is calibrated on images, and none are given"),
+        ("net.cnn --int8 --data three.npz", 2, "3 training images are too few"),
+        ("net.cnn --int8 --data data.npz --calibrate 3", 2, "too few"),
+        ("net.cnn --int8 --data data.npz --float conv_7", 2, "did you mean `conv_1`?"),
+        ("small.onnx --int8 --data data.npz", 2, "small.onnx: is quantised already"),
+        ("small.onnx --fp16", 2, "small.onnx: is quantised already"),
+        ("half.onnx --int8 --data data.npz", 2, "half.onnx: holds float16 numbers"),
+        ("outside.onnx --int8 --data data.npz", 2, "it keeps tensors in other files"),
+        ("float.onnx --int8 --data four.npz", 2, "four.npz has 4 classes"),
+        ("float.onnx --int8", 2, "none are given"),
+        ("float.onnx --int8 --seed 3", 2, "--seed says nothing to a compiled model"),
+        ("net.cnn --int8 --fp16", 2, "give --int8 or --fp16"),
+        ("net.cnn --int8 --no-fold", 2, "does not go with --int8"),
+        ("net.cnn --fp16 --optimize cpu --batch 1", 2, "does not go with --fp16"),
+        ("net.cnn --train --int8", 2, "not for --train"),
+        ("net.cnn --calibrate 8", 2, "--calibrate is for --int8"),
+        ("net.cnn --float conv_1", 2, "--float is for --int8 or --fp16"),
+        ("net.cnn --fp16 --max-drop 2", 2, "--max-drop is for --int8"),
+    ],
+)
+def test_what_cannot_be_quantised(compile_to, arguments, code, text):
+    model = cnndsl.parse("input 3x8x8; conv 4 3x3 pad relu; gap; dense 3")
+    model.save("net.cnn")
+    model.save("float.onnx")
+    drawn()
+    drawn(3, "three.npz")
+    y = np.arange(40) % 4
+    np.savez("four.npz", x=np.zeros((40, 3, 8, 8), np.uint8), y=y, classes=list("abcd"))
+    graph = onnx.load("float.onnx")
+    onnx.save(graph, "outside.onnx", save_as_external_data=True, size_threshold=0, location="w.bin")
+    if "half" in arguments:
+        assert compile_to("net.cnn", "--fp16", "-o", "half.onnx")[0] == 0
+    if "small" in arguments:
+        made = compile_to("net.cnn", "--int8", "--data", "data.npz", "-o", "small.onnx",
+                          "--max-drop", "100")  # fmt: skip
+        assert made[0] == 0
+    found, _, err = compile_to(*arguments.split(), "-o", "new.onnx")
+    assert (found, text in err) == (code, True), err
+    assert not Path("new.onnx").exists()
+
+
+@pytest.mark.parametrize("spec", ["resnet8", "mobilenet_v3_small"])
+def test_float16_keeps_inputs_outputs_and_what_is_said(spec, compile_to):
+    model = cnndsl.load(Path(cnndsl.__file__).parent.parent / "specs" / f"{spec}.cnn")
+    model.save("net.cnn")
+    model.save("float.onnx", classes=None)
+    code, _, err = compile_to("net.cnn", "--fp16", "-o", "half.onnx")
+    assert (code, "GPUs and phones" in err) == (0, True)
+    half, whole = onnx.load("half.onnx"), onnx.load("float.onnx")
+    assert half.graph.input == whole.graph.input
+    assert half.graph.output == whole.graph.output
+    assert Path("half.onnx").stat().st_size < 0.6 * Path("float.onnx").stat().st_size
+    kinds = {tensor.data_type for tensor in half.graph.initializer if len(tensor.dims) > 1}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+    x = np.random.default_rng(3).random((2, *model.input), np.float32)
+    assert error(run(half, x)["output"], run(whole, x)["output"]) < 1e-2
+    assert json.loads(metadata("half.onnx")["cnndsl_float16"])["difference"] < 1e-2
+
+
+def test_numbers_beyond_float16_are_told(compile_to):
+    model = cnndsl.parse("input 3x8x8; conv 4 3x3 pad relu; conv 4 3x3 pad; gap; dense 3")
+    weights = {n: t * 1e4 for n, t in model.initial_weights().items()}
+    model.save("large.onnx", weights=weights)
+    code, _, err = compile_to("large.onnx", "--fp16", "-o", "half.onnx")
+    assert (code, "`conv_2` reaches" in err) == (1, True)
+    assert not Path("half.onnx").exists()
+
+
+def test_instructions_are_those_of_the_list(tmp_path):
+    listed = tmp_path / "cpuinfo"
+    listed.write_text("processor : 0\nflags : fpu avx2 avx512f avx512_vnni\n\nprocessor : 1\n")
+    assert instructions(listed) == ("avx2", "avx512f", "avx512_vnni")
+    assert has_vnni(("avx512_vnni",))
+    assert not has_vnni(("avx2", "avx512f"))
+    assert instructions(tmp_path / "none") == ()
+
+
+def test_schemes_are_told_in_words():
+    assert Scheme("minmax", True).text == "minmax, per channel"
+    assert Scheme("entropy", False).text == "entropy, per tensor"
