@@ -1,6 +1,7 @@
 """From the parts of a format to what is trained and what is measured on."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -37,17 +38,16 @@ def for_training(parts: Parts, share: float | None = None, seed: int | None = No
     return checked(Dataset(parts.name, train, test, parts.names, parts.task, parts.units, part))
 
 
-def for_choosing(parts: Parts) -> Dataset:
-    """As `for_training`; where there are both, `val` is kept beside `test`."""
+def with_validation(parts: Parts, arranged: Callable[[Parts], Dataset] = for_training) -> Dataset:
+    """As `arranged`; where there are both, `val` is kept beside `test`."""
     both = {"val", "test"} <= parts.splits.keys()
     others = {part: read for part, read in parts.splits.items() if part != "val" or not both}
-    data = for_training(replace(parts, splits=others))
+    data = arranged(replace(parts, splits=others))
     if not both:
         return data
-    data = replace(data, val=parts.splits["val"]())
-    assert data.val is not None
-    _check_split("validation ", data.val, data)
-    return data
+    val = parts.splits["val"]()
+    _check_split("validation ", val, data)
+    return replace(data, val=val)
 
 
 def for_measuring(parts: Parts) -> Dataset:

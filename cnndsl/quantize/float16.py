@@ -30,8 +30,8 @@ _MAX = float(np.finfo(np.float16).max)
 class Float16:
     """What was found: the largest relative difference, and the operators that are float32.
 
-    `overflow` is the first layer with activations that float16 cannot hold, and their largest; a CPU
-    computes in float32 and would not show it.
+    `overflow` is the first layer with activations that float16 cannot hold, and their largest: a
+    CPU computes in float32 and would not show it.
     """
 
     difference: float

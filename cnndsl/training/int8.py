@@ -1,10 +1,11 @@
 """The images by which a model becomes int8: of its run, its spec, or of data that are given."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnndsl.data.registry import located, open_dataset
-from cnndsl.data.splits import for_choosing
+from cnndsl.data.splits import with_validation
 from cnndsl.ir import Model
 from cnndsl.quantize.images import Images, images_of
 from cnndsl.recipe import Recipe
@@ -12,7 +13,7 @@ from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError, either
 from cnndsl.tasks import usual
 from cnndsl.training.class_names import as_learned
-from cnndsl.training.run import open_any_data
+from cnndsl.training.run import open_any_data, splitting
 from cnndsl.training.targets import read_as
 from cnndsl.weights.model_info import ModelInfo
 
@@ -30,7 +31,8 @@ def spec_images(
     if recipe.data is None:
         raise _no_data()
     task = info.task or recipe.known_task()
-    found = read_as(task, open_any_data(model, recipe, data_dir, arranged=for_choosing))
+    arranged = partial(with_validation, arranged=splitting(recipe))
+    found = read_as(task, open_any_data(model, recipe, data_dir, arranged=arranged))
     return images_of(as_learned(model, info.classes, task, found), task, count)
 
 
@@ -42,7 +44,7 @@ def onnx_images(
         raise _no_data()
     predictor = open_predictor(model, "cpu")
     task = predictor.task or usual()
-    found = open_dataset(located(data), predictor.shape, data_dir, arranged=for_choosing)
+    found = open_dataset(located(data), predictor.shape, data_dir, arranged=with_validation)
     found = read_as(task, found)
     if predictor.classes and predictor.classes != found.names:
         raise UserError(f"the model has the {task.nouns} {', '.join(predictor.classes)}; "

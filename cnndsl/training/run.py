@@ -249,10 +249,10 @@ def open_any_data(
             f"no data set is given: `{option('data', 'cifar10')}`, or `train {{ data cifar10 }}`"
         )
     reading = replace(reading, ground=GROUNDS[recipe.ground or "white"])
-    return open_dataset(recipe.data, model.input, data_dir, reading, arranged or _split(recipe))
+    return open_dataset(recipe.data, model.input, data_dir, reading, arranged or splitting(recipe))
 
 
-def _split(recipe: Recipe) -> Callable[[Parts], Dataset]:
+def splitting(recipe: Recipe) -> Callable[[Parts], Dataset]:
     """Training and test images, held out as the recipe says."""
     if recipe.holdout is None:
         return for_training
