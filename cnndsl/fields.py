@@ -120,12 +120,13 @@ class Word:
 
 @cache
 def specs(cls: type[Word]) -> tuple[Spec, ...]:
-    """The fields of a word's class, with names, keys and defaults filled in."""
-    return tuple(
+    """The fields of a word's class, positional ones first; names, keys and defaults filled in."""
+    found = (
         _filled(f.name, f.metadata["spec"], f.default)
         for f in fields(cls)  # pyright: ignore[reportArgumentType]  (subclasses are dataclasses)
         if "spec" in f.metadata
     )
+    return tuple(sorted(found, key=lambda spec: spec.role != "arg"))
 
 
 @cache

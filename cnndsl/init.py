@@ -75,6 +75,20 @@ def _orthogonal(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) 
     return (q if rows >= columns else q.T).reshape(shape)
 
 
+def _dirac(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) -> Any:
+    """A channel goes through as it is; filters beyond a group's inputs are drawn by `he_normal`."""
+    import numpy as np
+
+    weights = _normal(_he)(rng, shape, fans)
+    middle = tuple(side // 2 for side in shape[2:])
+    outputs = fans.fan_out // prod(shape[2:])  # of a group
+    at = np.arange(shape[0]) % outputs
+    kept = at < shape[1]
+    weights[kept] = 0.0
+    weights[(np.flatnonzero(kept), at[kept], *middle)] = 1.0
+    return weights
+
+
 def _filled(number: float) -> Draw:
     return lambda rng, shape, fans: rng.uniform(number, number, shape)
 
@@ -87,6 +101,7 @@ INITIALISERS: dict[str, tuple[Draw, str]] = {
     "lecun_normal": (_normal(_lecun), "LeCun et al. 1998, Efficient BackProp"),
     "lecun_uniform": (_uniform(_lecun), "LeCun et al. 1998, Efficient BackProp"),
     "orthogonal": (_orthogonal, "Saxe et al. 2014, arXiv:1312.6120"),
+    "dirac": (_dirac, "Zagoruyko & Komodakis 2017, arXiv:1706.00388"),
     "zeros": (_filled(0.0), "all 0"),
     "ones": (_filled(1.0), "all 1"),
 }

@@ -26,7 +26,7 @@ def drawn(name: str, shape: tuple[int, ...] = CONV, seed: int = 0) -> np.ndarray
 
 
 def test_every_initialiser_is_tested_and_cites_its_source() -> None:
-    assert set(NAMES) == {*VARIANCE, "orthogonal", "zeros", "ones"}
+    assert set(NAMES) == {*VARIANCE, "orthogonal", "dirac", "zeros", "ones"}
     assert all(source for _, source in INITIALISERS.values())
 
 
@@ -62,6 +62,23 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     rows, columns = matrix.shape
     gram = matrix @ matrix.T if rows <= columns else matrix.T @ matrix
     np.testing.assert_allclose(gram, np.eye(min(rows, columns)), atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_dirac_passes_each_channel_of_a_group_through(groups: int) -> None:
+    model = cnndsl.parse(f"input 4x5x5; conv 12 3x5 same nobias groups={groups} init=dirac")
+    (weights,) = model.initial_weights().values()
+    inputs = 4 // groups
+    for group in weights.reshape(groups, 12 // groups, inputs, 3, 5):
+        np.testing.assert_array_equal(group[:inputs, :, 1, 2], np.eye(inputs))
+        assert np.count_nonzero(group[:inputs]) == inputs
+        assert np.all(group[inputs:])
+
+
+def test_dirac_of_more_inputs_than_outputs() -> None:
+    weights = draw(Init("dirac"), (2, 5, 3, 3), Fans(45, 18), np.random.default_rng(0))
+    np.testing.assert_array_equal(weights[:, :, 1, 1], np.eye(2, 5))
+    assert np.count_nonzero(weights) == 2
 
 
 def test_zeros_ones_and_constants() -> None:

@@ -324,6 +324,14 @@ def test_bn(size: str) -> None:
     agrees(f"input {size}; bn eps=1e-3", reference)
 
 
+def test_a_norm_need_not_learn_a_factor_or_an_offset() -> None:
+    agrees("input 6x5x4; bn noscale", lambda x, bias, running_mean, running_var: F.batch_norm(
+        x, running_mean, running_var, bias=bias))  # fmt: skip
+    agrees("input 6x5x4; gn 2 noshift", lambda x, weight: F.group_norm(x, 2, weight))
+    agrees("input 6x5x4; in noscale noshift", F.instance_norm)
+    agrees("input 6; ln noscale noshift", lambda x: F.layer_norm(x, (6,)))
+
+
 def test_ln_is_over_the_channels() -> None:
     def reference(x: Any, weight: Any, bias: Any) -> Any:
         last = F.layer_norm(x.movedim(1, -1), (6,), weight, bias, 1e-6)

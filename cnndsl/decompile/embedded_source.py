@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from math import sqrt
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -93,7 +92,7 @@ def tensors(model: "ModelProto", net: Model) -> Tensors:
 
 
 def _unfold(spec: Model, norm: Node, eps: float, there: "dict[str, NDArray[Any]]") -> None:
-    """The norm keeps the bias where the layer before has none of its own."""
+    """The norm's mean keeps the bias where the layer before has none of its own."""
     before = spec.nodes[norm.inputs[0]].path
     shift = there.get(f"{before}.bias")
     if shift is None:
@@ -101,8 +100,7 @@ def _unfold(spec: Model, norm: Node, eps: float, there: "dict[str, NDArray[Any]]
     if f"{before}.bias" in spec.tensors():
         shift = np.zeros_like(shift)
     ones = np.ones_like(shift)
-    made = {"weight": ones * sqrt(1 + eps), "bias": shift, "running_mean": ones * 0,
-            "running_var": ones}  # fmt: skip
+    made = {"weight": ones, "bias": ones * 0, "running_mean": -shift, "running_var": ones - eps}
     there.update({f"{norm.path}.{name}": array for name, array in made.items()})
 
 

@@ -135,6 +135,12 @@ def short(pair: tuple[Any, Any]) -> str:
     return number(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
+def norm(written: str, eps: Any, scale: bool, shift: bool) -> str:
+    """A normalisation with what it does not learn and its eps."""
+    left_out = ("" if scale else " noscale") + ("" if shift else " noshift")
+    return f"{written}{left_out}{key('eps', eps, 1e-5)}"
+
+
 def key(name: str, value: Any, ours: Any) -> str:
     """` name=value`, or nothing where it is our default."""
     return "" if value == ours else f" {name}={number(value)}"

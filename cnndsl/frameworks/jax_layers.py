@@ -7,6 +7,7 @@ from cnndsl.frameworks.arguments import (
     NoCounterpart,
     counterpart,
     key,
+    norm,
     number,
     short,
     size,
@@ -51,10 +52,9 @@ def _bias(a: Arguments) -> str:
     return "" if used else " nobias"
 
 
-def _learned(a: Arguments) -> None:
-    """Refuses a norm without a factor or an offset: ours have both."""
-    a.only("use_bias", True)
-    a.only("use_scale", True)
+def _norm(a: Arguments, written: str, eps: float) -> str:
+    scale, shift = a.flag("use_scale", True), a.flag("use_bias", True)
+    return norm(written, a.number("epsilon", eps), scale, shift)
 
 
 def _window(a: Arguments, size_name: str, stride_name: str, spread: str, padding: str) -> str:
@@ -115,24 +115,21 @@ def haiku_linear(a: Arguments) -> str:
 def batch_norm(a: Arguments) -> str:
     """`bn momentum=0.01`: Flax's momentum is the share that is kept."""
     a.skip("use_running_average", "axis", "param_dtype")
-    _learned(a)
     share = round(1 - float(a.number("momentum", 0.99)), 10)
-    return f"bn{key('eps', a.number('epsilon', 1e-5), 1e-5)}{key('momentum', share, 0.1)}"
+    return _norm(a, "bn", 1e-5) + key("momentum", share, 0.1)
 
 
 @LAYERS.call("LayerNorm", "epsilon use_bias use_scale")
 def layer_norm(a: Arguments) -> str:
     """`ln eps=1e-06`."""
-    _learned(a)
-    return f"ln{key('eps', a.number('epsilon', 1e-6), 1e-5)}"
+    return _norm(a, "ln", 1e-6)
 
 
 @LAYERS.call("GroupNorm", "num_groups group_size epsilon use_bias use_scale")
 def group_norm(a: Arguments) -> str:
     """`gn 32 eps=1e-06`."""
     a.only("group_size", None)
-    _learned(a)
-    return f"gn {number(a.number('num_groups', 32))}{key('eps', a.number('epsilon', 1e-6), 1e-5)}"
+    return _norm(a, f"gn {number(a.number('num_groups', 32))}", 1e-6)
 
 
 @LAYERS.call("Dropout", "rate broadcast_dims deterministic rng_collection")

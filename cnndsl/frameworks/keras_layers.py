@@ -7,6 +7,7 @@ from cnndsl.frameworks.arguments import (
     NoCounterpart,
     counterpart,
     key,
+    norm,
     number,
     short,
     size,
@@ -181,34 +182,32 @@ def dropout(a: Arguments) -> str:
     return f"dropout {number(a.number('rate'))}"
 
 
+def _norm(a: Arguments, written: str) -> str:
+    return norm(written, a.number("epsilon", 1e-3), a.flag("scale", True), a.flag("center", True))
+
+
 @LAYERS.call("BatchNormalization", "axis momentum epsilon center scale beta_initializer "
              "gamma_initializer moving_mean_initializer moving_variance_initializer")  # fmt: skip
 def batch_norm(a: Arguments) -> str:
     """`bn eps=0.001 momentum=0.01`: Keras's momentum is the share that is kept."""
     a.only("axis", -1, 3, 1, (-1,), (3,))
-    a.only("center", True)
-    a.only("scale", True)
     kept: Any = a.number("momentum", 0.99)
     share = round(1 - kept, 10) if not isinstance(kept, str) else f"1-{kept}"
-    return f"bn{key('eps', a.number('epsilon', 1e-3), 1e-5)}{key('momentum', share, 0.1)}"
+    return _norm(a, "bn") + key("momentum", share, 0.1)
 
 
 @LAYERS.call("LayerNormalization", "axis epsilon center scale")
 def layer_norm(a: Arguments) -> str:
     """`ln eps=0.001`."""
     a.only("axis", -1, 3, (-1,))
-    a.only("center", True)
-    a.only("scale", True)
-    return f"ln{key('eps', a.number('epsilon', 1e-3), 1e-5)}"
+    return _norm(a, "ln")
 
 
 @LAYERS.call("GroupNormalization", "groups axis epsilon center scale")
 def group_norm(a: Arguments) -> str:
     """`gn 32 eps=0.001`."""
     a.only("axis", -1, 3)
-    a.only("center", True)
-    a.only("scale", True)
-    return f"gn {number(a.number('groups', 32))}{key('eps', a.number('epsilon', 1e-3), 1e-5)}"
+    return _norm(a, f"gn {number(a.number('groups', 32))}")
 
 
 @LAYERS.call("Activation", "activation")

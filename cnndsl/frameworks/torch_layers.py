@@ -4,6 +4,7 @@ from cnndsl.frameworks.arguments import (
     Arguments,
     NoCounterpart,
     key,
+    norm,
     number,
     short,
     size,
@@ -122,17 +123,19 @@ def linear(a: Arguments) -> str:
     return f"dense {number(a.number('out_features'))}{_bias(a)}"
 
 
+def _norm(a: Arguments, written: str, learned: bool) -> str:
+    return norm(written, a.number("eps", 1e-5), learned, learned and a.flag("bias", True))
+
+
 @LAYERS.call("BatchNorm2d BatchNorm1d SyncBatchNorm", "num_features eps momentum affine "
              "track_running_stats")  # fmt: skip
 @LAYERS.call("LazyBatchNorm2d LazyBatchNorm1d", "eps momentum affine track_running_stats")
 def batch_norm(a: Arguments) -> str:
     """`bn`."""
     a.skip("num_features")
-    a.only("affine", True)
     a.only("track_running_stats", True)
-    return f"bn{key('eps', a.number('eps', 1e-5), 1e-5)}" + key(
-        "momentum", a.number("momentum", 0.1), 0.1
-    )
+    momentum = key("momentum", a.number("momentum", 0.1), 0.1)
+    return _norm(a, "bn", a.flag("affine", True)) + momentum
 
 
 @LAYERS.call("LayerNorm", "normalized_shape eps elementwise_affine bias")
@@ -140,28 +143,22 @@ def layer_norm(a: Arguments) -> str:
     """`ln`."""
     if len(parts_of(a.get("normalized_shape")) or ()) > 1:
         raise NoCounterpart("`ln` is over the channels of each position, not over the whole image")
-    a.only("elementwise_affine", True)
-    a.only("bias", True)
-    return f"ln{key('eps', a.number('eps', 1e-5), 1e-5)}"
+    return _norm(a, "ln", a.flag("elementwise_affine", True))
 
 
 @LAYERS.call("GroupNorm", "num_groups num_channels eps affine")
 def group_norm(a: Arguments) -> str:
     """`gn 8`."""
     a.skip("num_channels")
-    a.only("affine", True)
-    return f"gn {number(a.number('num_groups'))}{key('eps', a.number('eps', 1e-5), 1e-5)}"
+    return _norm(a, f"gn {number(a.number('num_groups'))}", a.flag("affine", True))
 
 
 @LAYERS.call("InstanceNorm2d", "num_features eps momentum affine track_running_stats")
 def instance_norm(a: Arguments) -> str:
-    """`in`, which learns a factor and an offset a channel."""
+    """`in`, which learns a factor and an offset a channel where PyTorch's is asked to."""
     a.skip("num_features", "momentum")
     a.only("track_running_stats", False)
-    if not a.flag("affine", False):
-        raise NoCounterpart("there is no instance norm without a learned factor here; the nearest "
-                            "is `in`, which is PyTorch's with affine=True")  # fmt: skip
-    return f"in{key('eps', a.number('eps', 1e-5), 1e-5)}"
+    return _norm(a, "in", a.flag("affine", False))
 
 
 @LAYERS.call("LocalResponseNorm", "size alpha beta k")

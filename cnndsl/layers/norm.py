@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnndsl.fields import arg, key
+from cnndsl.fields import arg, flag, key
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import ONES, ZEROS
@@ -12,13 +12,26 @@ from cnndsl.layers.mend import Field
 from cnndsl.shapes import Shape
 
 
-def scale_and_shift(channels: int) -> tuple[Param, ...]:
-    """The learned factor and offset of a normalisation; neither decays."""
-    return Param("weight", (channels,), ONES), Param("bias", (channels,), ZEROS)
+@dataclass(frozen=True, kw_only=True)
+class Normalisation(Layer):
+    """What normalisations learn: a factor and an offset a channel; either may be left out."""
+
+    noscale: bool = flag("noscale", doc="no factor is learned")
+    noshift: bool = flag("noshift", doc="no offset is learned")
+
+    def params(self, x: Shape) -> tuple[Param, ...]:
+        """weight and bias, each (C,), where they are learned; neither decays."""
+        weight = [] if self.noscale else [Param("weight", (x[0],), ONES)]
+        return (*weight, *([] if self.noshift else [Param("bias", (x[0],), ZEROS)]))
+
+    def factor_and_offset(self, e: Emitter, channels: int) -> tuple[Value, Value]:
+        """weight and bias as the operators take them: 1 and 0 where they are not learned."""
+        weight = vector(e, 1.0, channels) if self.noscale else e.param("weight")
+        return weight, vector(e, 0.0, channels) if self.noshift else e.param("bias")
 
 
 @dataclass(frozen=True)
-class BatchNorm(Layer, word="bn"):
+class BatchNorm(Normalisation, word="bn"):
     """Batch normalisation: each channel to mean 0 and variance 1 over the batch.
 
     x: (N, C, …) → y: (N, C, …);  y = (x − mean) / √(var + eps) · weight + bias
@@ -40,15 +53,15 @@ class BatchNorm(Layer, word="bn"):
     def params(self, x: Shape) -> tuple[Param, ...]:
         """weight, bias, running_mean and running_var, each (C,)."""
         return (
-            *scale_and_shift(x[0]),
+            *super().params(x),
             Param("running_mean", (x[0],), ZEROS, learned=False),
             Param("running_var", (x[0],), ONES, learned=False),
         )
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One BatchNormalization; in training it also yields the new running statistics."""
-        names = ("weight", "bias", "running_mean", "running_var")
-        tensors = [e.param(name) for name in names]
+        statistics = e.param("running_mean"), e.param("running_var")
+        tensors = (*self.factor_and_offset(e, int(x.shape[1])), *statistics)
         if not e.training or e.is_frozen("running_mean"):
             return e.op("BatchNormalization", x, *tensors, epsilon=self.eps)
         y, mean, var = e.tape.ops(
@@ -61,7 +74,7 @@ class BatchNorm(Layer, word="bn"):
 
 
 @dataclass(frozen=True)
-class LayerNorm(Layer, word="ln"):
+class LayerNorm(Normalisation, word="ln"):
     """Layer normalisation over the channels, at each position by itself (ConvNeXt's use).
 
     x: (N, C, …) → y: (N, C, …);  y = (x − mean_c) / √(var_c + eps) · weight + bias
@@ -76,13 +89,9 @@ class LayerNorm(Layer, word="ln"):
     post = True
     eps: float = key("float", default=1e-5, low=0, doc="added to the variance")
 
-    def params(self, x: Shape) -> tuple[Param, ...]:
-        """weight and bias, each (C,)."""
-        return scale_and_shift(x[0])
-
     def emit(self, e: Emitter, x: Value) -> Value:
         """LayerNormalization on the last axis, between two transpositions for images."""
-        tensors = e.param("weight"), e.param("bias")
+        tensors = self.factor_and_offset(e, int(x.shape[1]))
         if len(x.shape) == 2:
             return e.op("LayerNormalization", x, *tensors, axis=-1, epsilon=self.eps)
         last = e.op("Transpose", x, perm=(0, 2, 3, 1))
@@ -91,7 +100,7 @@ class LayerNorm(Layer, word="ln"):
 
 
 @dataclass(frozen=True)
-class GroupNorm(Layer, word="gn"):
+class GroupNorm(Normalisation, word="gn"):
     """Group normalisation: mean 0 and variance 1 over groups of channels of one sample.
 
     x: (N, C, H, W) → y: (N, C, H, W). Source: Wu & He 2018, arXiv:1803.08494.
@@ -110,10 +119,6 @@ class GroupNorm(Layer, word="gn"):
         check_groups(self.groups, {"channels": channels}, "gn {}", x)
         return x
 
-    def params(self, x: Shape) -> tuple[Param, ...]:
-        """weight and bias, each (C,)."""
-        return scale_and_shift(x[0])
-
     def emit(self, e: Emitter, x: Value) -> Value:
         """InstanceNormalization of the groups, then scale and shift of the channels."""
         channels, height, width = sample(x)
@@ -121,11 +126,12 @@ class GroupNorm(Layer, word="gn"):
         ones, zeros = vector(e, 1.0, self.groups), vector(e, 0.0, self.groups)
         normed = e.op("InstanceNormalization", grouped, ones, zeros, epsilon=self.eps)
         y = e.tape.reshape(normed, 0, channels, height, width)
-        return e.op("Add", e.op("Mul", y, column(e, "weight")), column(e, "bias"))
+        y = y if self.noscale else e.op("Mul", y, column(e, "weight"))
+        return y if self.noshift else e.op("Add", y, column(e, "bias"))
 
 
 @dataclass(frozen=True)
-class InstanceNorm(Layer, word="in"):
+class InstanceNorm(Normalisation, word="in"):
     """Instance normalisation: each channel of each sample by itself.
 
     x: (N, C, H, W) → y: (N, C, H, W). Source: Ulyanov et al. 2016, arXiv:1607.08022.
@@ -141,13 +147,9 @@ class InstanceNorm(Layer, word="in"):
         """Unchanged."""
         return image(x, "in")
 
-    def params(self, x: Shape) -> tuple[Param, ...]:
-        """weight and bias, each (C,)."""
-        return scale_and_shift(x[0])
-
     def emit(self, e: Emitter, x: Value) -> Value:
         """One InstanceNormalization."""
-        tensors = e.param("weight"), e.param("bias")
+        tensors = self.factor_and_offset(e, int(x.shape[1]))
         return e.op("InstanceNormalization", x, *tensors, epsilon=self.eps)
 
 

@@ -12,14 +12,14 @@ OP = "SyncBatchNormalization"
 
 
 def synchronise_norms(tape: Tape) -> Tape:
-    """Join the batch norms that have their parameters in common: those of the micro-batches.
+    """Join the batch norms that have their statistics in common: those of the micro-batches.
 
     Inputs: x of each micro-batch, then the parameters; outputs: y of each, then the statistics.
     """
     groups = defaultdict[tuple[Value | None, ...], list[Node]](list)
     for node in tape.nodes:
         if node.op == "BatchNormalization" and len(node.outputs) == 3:
-            groups[node.inputs[1:]].append(node)
+            groups[node.inputs[3:]].append(node)
     joint = dict[int, Node]()
     for group in groups.values():
         if len(group) > 1:
