@@ -1,7 +1,7 @@
 """The search space: what `search { … }` says, checked. `cnndsl.search` looks through it."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,7 +110,7 @@ class Space:
     goals: tuple[str, ...] = ()
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
 
-    def without(self, names: "set[str] | frozenset[str]") -> "Space":
+    def without(self, names: Collection[str]) -> "Space":
         """The space in which the parameters of these names stay as they are."""
         kept = tuple(p for p in self.parameters if p.name not in names)
         return Space(kept, self.limits, self.goals, self.places)

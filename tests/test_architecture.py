@@ -22,6 +22,7 @@ LAYERING = """
 __main__
 cli notebook
 runs
+study
 api
 lsp
 diagram highlight report

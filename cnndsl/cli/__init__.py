@@ -21,6 +21,7 @@ COMMANDS = {
     "decompile": "an ONNX graph back to a spec",
     "run": "classify pictures with a compiled model",
     "train": "train a spec on stock onnxruntime",
+    "search": "look for the best of what a spec varies",
     "eval": "score a trained run",
     "bench": "time inference and the training step",
     "weights": "what a file of weights holds, and which of it a spec takes",

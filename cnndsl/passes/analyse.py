@@ -24,21 +24,24 @@ from cnndsl.space import Space
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
 
+Varied = Sequence[Source] | None
+
 
 def analyse(
-    source: Source, settings: Mapping[str, float] | None = None, varied: Sequence[Source] = ()
+    source: Source, settings: Mapping[str, float] | None = None, varied: Varied = ()
 ) -> tuple[Model | None, list[Diagnostic]]:
     """The model (None where there are errors) and all diagnostics; never raises for any text.
 
     `settings` override file-level lets; UserError for one that the spec does not have. `varied`
-    are more statements of its `search` section, above those that stand there.
+    are more statements of its `search` section, above those that stand there; None: that of a
+    single candidate, whose section is not read.
     """
     model, found, _ = examine(source, settings, varied)
     return model, found
 
 
 def examine(
-    source: Source, settings: Mapping[str, float] | None = None, varied: Sequence[Source] = ()
+    source: Source, settings: Mapping[str, float] | None = None, varied: Varied = ()
 ) -> tuple[Model | None, list[Diagnostic], ast.File]:
     """As `analyse`, and the syntax tree of all that could be understood."""
     model, found, file = _examined(source, settings, varied)
@@ -47,7 +50,7 @@ def examine(
 
 
 def _examined(
-    source: Source, settings: Mapping[str, float] | None, varied: Sequence[Source] = ()
+    source: Source, settings: Mapping[str, float] | None, varied: Varied = ()
 ) -> tuple[Model | None, list[Diagnostic], ast.File]:
     """`examine` of a text that is ours from its first to its last line."""
     reporter = Reporter()
@@ -86,7 +89,7 @@ def recipe_of(section: str, name: str) -> Recipe:
 
 
 def _expanded(
-    file: ast.File, reporter: Reporter, settings: dict[str, float], varied: Sequence[Source]
+    file: ast.File, reporter: Reporter, settings: dict[str, float], varied: Varied
 ) -> Model | None:
     source = file.source
     state = expand(file, reporter, source.path.parent if source.path else None, settings)
@@ -116,9 +119,11 @@ def _expanded(
 
 def _space(
     state: ExpansionState, file: ast.File, reporter: Reporter, recipe: Recipe,
-    varied: Sequence[Source],
+    varied: Varied,
 ) -> Space | None:  # fmt: skip
     """What the `search` section varies, under what is varied besides."""
+    if varied is None:
+        return None
     sections = list[tuple[ast.Suite, ast.File]]()
     if state.search is not None and state.search.group is not None:
         sections.append((state.search.group.branches[0], file))

@@ -17,7 +17,7 @@ from cnndsl.space import Choices, Parameter, Range
 from cnndsl.syntax import ast
 from cnndsl.syntax.parser import parse
 
-FIXED = ("data", "weights", "freeze", "rate", "task", "watch")
+FIXED = ("data", "holdout", "ground", "weights", "freeze", "rate", "task", "watch")
 """Settings that make candidates no candidates of the same search."""
 _LONE = {"lr": "optimizer"}
 """Keys that are known without their setting, as on the command line."""
@@ -47,9 +47,8 @@ def setting_target(
             return setting, _alternatives(node, setting, items, above)
 
 
-def field_of(value: Any, key: str) -> Spec | None:
+def field_of(cls: type[Word], key: str) -> Spec | None:
     """The field of an optimizer, a loss, a schedule that a key of the space sets."""
-    cls: type[Word] = value.__class__
     return _spec(cls, key)
 
 

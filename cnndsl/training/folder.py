@@ -36,13 +36,13 @@ def resume_call(path: Path) -> str:
     return either(f"cnndsl train --resume {path}", f"cnndsl.resume({str(path)!r})")
 
 
-def next_free(base: Path = Path("runs")) -> Path:
+def next_free(base: Path = Path("runs"), kind: str = "train") -> Path:
     """`runs/train`, `runs/train2` …: the first that does not exist, made for this process alone."""
     with writing(base):
         base.mkdir(parents=True, exist_ok=True)
     count = 1
     while True:
-        path = base / f"train{count if count > 1 else ''}"
+        path = base / f"{kind}{count if count > 1 else ''}"
         with writing(path):
             try:
                 path.mkdir()

@@ -76,7 +76,8 @@ def _trainer(
     model: Model, recipe: Recipe, data: Dataset, settings: Settings, folder: RunFolder,
     callbacks: Sequence[Callback], ranks: Ranks,
 ) -> Trainer:  # fmt: skip
-    hooks = [Plots(), Mosaics(), TensorBoard(), *callbacks] if ranks.rank == 0 else []
+    drawing: list[Callback] = [Plots(), Mosaics()] if settings.draws else []
+    hooks = [*drawing, TensorBoard(), *callbacks] if ranks.rank == 0 else []
     return Trainer(model, recipe, data, settings, folder, hooks, ranks=ranks)
 
 

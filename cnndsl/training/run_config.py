@@ -113,6 +113,11 @@ def read_config(run: Path) -> RunConfig:
     check_format(stored.get("format", 1), origin)
     if "format" not in stored:
         return _config(from_format_1(stored), origin)
+    return config_from(stored, origin)
+
+
+def config_from(stored: Mapping[str, Any], origin: str) -> RunConfig:
+    """The record that `RunConfig.written` gave; UserError or Failed where it is none."""
     return _config({**stored, "recipe": from_json(stored.get("recipe", {}), origin)}, origin)
 
 
@@ -138,7 +143,7 @@ def _config(stored: Mapping[str, Any], origin: str) -> RunConfig:
 
 def read_model(run: Path, config: RunConfig) -> Model:
     """The spec of a run folder under its settings, by the name that it had."""
-    model, found = analyse(read(run / "model.cnn"), config.lets)
+    model, found = analyse(read(run / "model.cnn"), config.lets, None)
     if model is None:
         raise Failed(found)
     return replace(model, name=Path(config.file).stem)

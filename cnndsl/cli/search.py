@@ -1,0 +1,184 @@
+"""`cnndsl search FILE`."""
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cnndsl.cli.common import on_line, set_option, style, to_json
+from cnndsl.recipe import LARGEST_SEED
+from cnndsl.runtime.session import DEVICES
+from cnndsl.source import UserError
+
+_RECIPE = ("data", "epochs", "batch")
+_OF_THE_STUDY = ("settings", "vary", "sampler", "pruner", "seed", "out", "data_dir", *_RECIPE)
+"""Options that say what a study is: nothing of that changes later."""
+_TIME = re.compile(r"(?:([0-9.]+)h)?(?:([0-9.]+)m)?(?:([0-9.]+)s)?")
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:
+    """`30m`, `1h30m`, `90s`."""
+    found = _TIME.fullmatch(text) if text else None
+    try:
+        parts = [float(part or 0) for part in found.groups()] if found else [0.0]
+    except ValueError:
+        parts = [0.0]
+    total = sum(n * unit for n, unit in zip(parts, (3600, 60, 1), strict=False))
+    if text is not None and not 0 < total < float("inf"):
+        raise click.BadParameter(f"{text!r}: write 30m, 1h30m or 90s")
+    return total if text else None
+
+
+@click.command("search")
+@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="FILE|STUDY")
+@set_option
+@click.option("--vary", multiple=True, metavar="WORDS",
+              help='As in `search { … }`: "width 16 to 64", "keep params < 100k".')  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=1),
+              help="Candidates, trained or rejected; 50, or all of a grid.")  # fmt: skip
+@click.option("--timeout", metavar="TIME", callback=_seconds,
+              help="End after 30m, 1h30m, 90s; --resume goes on.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Processes that work on the study.")  # fmt: skip
+@click.option("--sampler", type=click.Choice(["tpe", "random", "grid", "nsga2"]),
+              help="tpe by default; nsga2 for two goals.")  # fmt: skip
+@click.option("--pruner", type=click.Choice(["median", "hyperband", "none"]),
+              help="Ends bad trials early: median by default; none for two goals.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True,
+              help="Start of the sampler's random numbers.")  # fmt: skip
+@click.option("--data", help="The data set, as of `cnndsl train`.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data, of each trial.")
+@click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(min=1),
+              help="CPU threads of each worker; the cores, shared, by default.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path),
+              help="Folder of the study; runs/searchN by default.")  # fmt: skip
+@click.option("--resume", type=click.Path(path_type=Path), is_flag=False, flag_value="",
+              metavar="[STUDY]", help="Go on with a study; several may at a time.")  # fmt: skip
+@click.option("--show", is_flag=True, help="What a study has found so far; nothing is trained.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.option("--worker", is_flag=True, hidden=True)
+@click.pass_context
+def command(ctx: click.Context, file: Path | None, **options: Any) -> int:
+    """Look for the best of what `search { … }` varies; only what keeps its bounds is trained."""
+    from cnndsl.study.folder import StudyFolder, is_study
+    from cnndsl.study.search import Effort, begin, go_on
+    from cnndsl.training.signals import terminable
+
+    path = _study_path(file, options["resume"], is_study)
+    if path is None and options["show"]:
+        raise click.UsageError("--show takes the folder of a study: cnndsl search STUDY --show")
+    if path is None:
+        if file is None:
+            raise click.UsageError("give a spec to search, or a study with --resume or --show")
+        folder, plan = begin(options["out"], _plan(file, options))
+        _say(f"study  {folder.path}")
+    else:
+        _refuse_beside_study(ctx)
+        folder, plan = StudyFolder.opened(path)
+        if file is not None and file != path:
+            folder.check_same(_plan(file, options))
+        if options["show"]:
+            return _show(folder, plan, options["as_json"])
+        if options["resume"] is None:
+            raise click.UsageError(f"{path} is a study: give --resume or --show")
+        plan = _extended(folder, plan, ctx, options)
+    effort = Effort(options["timeout"], options["workers"])
+    with terminable():
+        return _work(folder, plan, effort, options, go_on)
+
+
+def _study_path(file: Path | None, resume: Any, is_study: Any) -> Path | None:
+    """The study that is meant, by `--resume STUDY` or as the argument."""
+    if resume is not None and str(resume) not in ("", "."):
+        return Path(resume)
+    if file is not None and (resume is not None or file.is_dir() or is_study(file)):
+        return file
+    return None
+
+
+def _plan(file: Path, options: dict[str, Any]) -> Any:
+    from cnndsl.passes.includes import read
+    from cnndsl.passes.settings import parse_settings
+    from cnndsl.study.plan import Plan
+    from cnndsl.training.run_config import RunConfig
+
+    recipe = {key: options[key] for key in _RECIPE if options[key] is not None}
+    where = {key: options[key] for key in ("data_dir", "device", "threads")}
+    run = RunConfig(str(file), parse_settings(options["settings"])).changed(recipe, **where)
+    known = {key: options[key] for key in ("vary", "trials", "sampler", "pruner", "seed")}
+    return Plan(read(file), run, **known)
+
+
+def _refuse_beside_study(ctx: click.Context) -> None:
+    for name in _OF_THE_STUDY:
+        if name in on_line(ctx):
+            option = {"settings": "set", "data_dir": "data-dir"}.get(name, name)
+            raise click.UsageError(f"--{option} begins a study; one that is there keeps its own")
+
+
+def _extended(folder: Any, plan: Any, ctx: click.Context, options: dict[str, Any]) -> Any:
+    """The plan with what may change: more trials for all, device and threads of this process."""
+    if options["trials"]:
+        plan = replace(plan, trials=options["trials"])
+        folder.remember(plan)
+    given = {name: options[name] for name in ("device", "threads") if name in on_line(ctx)}
+    return replace(plan, run=replace(plan.run, **given))
+
+
+def _work(folder: Any, plan: Any, effort: Any, options: dict[str, Any], go_on: Any) -> int:
+    from cnndsl.study.folder import resume_call
+    from cnndsl.study.results import told
+    from cnndsl.training.signals import Interrupted
+
+    def say(trial: Any, goals: tuple[str, ...]) -> None:
+        if trial.state != "rejected":
+            _say(told(trial, goals))
+
+    try:
+        found = go_on(folder, plan, effort, say)
+    except Interrupted as interrupted:
+        _say(f"stopped; go on with `{resume_call(folder.path)}`")
+        return interrupted.code
+    if not options["worker"]:
+        _close(found, options["as_json"])
+    return 0
+
+
+def _show(folder: Any, plan: Any, as_json: bool) -> int:
+    from cnndsl.study.results import study
+
+    if not folder.journal.exists():
+        raise UserError(f"{folder.path}: the study has no trials yet")
+    _close(study(folder, plan), as_json)
+    return 0
+
+
+def _close(found: Any, as_json: bool) -> None:
+    """Pictures and tables of a study, and what to type next."""
+    from rich.console import Console
+
+    if as_json:
+        click.echo(to_json(found.as_dict(), 2))
+        return
+    click.echo(found.summary())
+    best = found.best
+    if best is None:
+        return
+    Console(width=style(sys.stdout).width, highlight=False).print(found.table())
+    many = "*: no other is better in both" if len(found.goals) > 1 else f"best: trial {best.number}"
+    click.echo(
+        f"{many}; its run is {best.folder}\n"
+        f"  cnndsl eval {best.folder}\n"
+        f"  cnndsl compile {best.folder}"
+    )
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

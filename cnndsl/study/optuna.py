@@ -1,0 +1,107 @@
+"""What of Optuna is used: samplers, pruners, the journal, and how a parameter is suggested."""
+
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cnndsl.source import UserError
+from cnndsl.space import Choices, Parameter, Value
+from cnndsl.study.plan import Plan
+
+_POPULATION = 16  # candidates of a generation of NSGA-II
+_DIGITS = 4  # of values of a dense range
+NAME = "cnndsl"
+
+
+def optuna() -> Any:
+    """The module; UserError where it is not installed."""
+    try:
+        module: Any = import_module("optuna")
+    except ImportError:
+        raise UserError("a search needs Optuna: `pip install cnndsl[sweep]`") from None
+    module.logging.set_verbosity(module.logging.WARNING)
+    return module
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Without the warnings of what Optuna calls experimental."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna().exceptions.ExperimentalWarning)
+        yield
+
+
+def open_journal(path: Path, plan: Plan) -> Any:
+    """The study of a journal file, which is made where it is new; any number of processes may."""
+    module = optuna()
+    from cnndsl.study.journal import Journal
+
+    storage = module.storages.JournalStorage(Journal(path))
+    return module.create_study(
+        storage=storage, study_name=NAME, directions=[direction(plan, g) for g in plan.goals],
+        sampler=sampler(plan, 0), pruner=pruner(plan), load_if_exists=True,
+    )  # fmt: skip
+
+
+def direction(plan: Plan, goal: str) -> str:
+    """Whether more or less of a goal is better; of costs it is less."""
+    metric = goal.startswith("val_")
+    return "maximize" if metric and plan.recipe.known_task().rises(goal) else "minimize"
+
+
+def sampler(plan: Plan, number: int) -> Any:
+    """The sampler for the trial of this number: what it draws does not depend on who asks."""
+    samplers, seed = optuna().samplers, (plan.seed * 1_000_003 + number) % 2**32
+    with _quiet():
+        match plan.chosen_sampler:
+            case "random":
+                return samplers.RandomSampler(seed=seed)
+            case "grid":
+                found = samplers.BruteForceSampler(seed=seed)
+                found.after_trial = _nothing  # it would stop a loop that is not there
+                return found
+            case "nsga2":
+                return samplers.NSGAIISampler(population_size=_POPULATION, seed=seed)
+            case _:
+                return samplers.TPESampler(seed=seed)
+
+
+def _nothing(*args: Any) -> None:
+    pass
+
+
+def pruner(plan: Plan) -> Any:
+    """What ends trials early."""
+    pruners = optuna().pruners
+    match plan.chosen_pruner:
+        case "median":
+            return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+        case "hyperband":
+            return pruners.HyperbandPruner(1, max(plan.recipe.epochs, 1), 3)
+        case _:
+            return pruners.NopPruner()
+
+
+def suggested(trial: Any, plan: Plan) -> dict[str, Value]:
+    """The values of a trial, chosen from top to bottom."""
+    values = dict[str, Value]()
+    with _quiet():
+        for parameter in plan.space.parameters:
+            if plan.is_active(parameter, values):
+                values[parameter.name] = _suggest(trial, parameter)
+    return values
+
+
+def _suggest(trial: Any, parameter: Parameter) -> Value:
+    name, domain = parameter.name, parameter.domain
+    if isinstance(domain, Choices):
+        return trial.suggest_categorical(name, domain.values)
+    if domain.whole:
+        return trial.suggest_int(name, domain.low, domain.high, step=domain.step or 1,
+                                 log=domain.log)  # fmt: skip
+    found = trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)
+    rounded = float(f"{found:.{_DIGITS}g}")
+    return min(max(rounded, domain.low), domain.high)

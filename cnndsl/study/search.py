@@ -1,0 +1,100 @@
+"""The search itself: begin a study or go on with one, with one worker or several processes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from cnndsl.source import UserError, either
+from cnndsl.study.folder import StudyFolder
+from cnndsl.study.optuna import optuna
+from cnndsl.study.plan import Plan
+from cnndsl.study.results import Study, Trial, study, trial
+from cnndsl.study.worker import Worker
+from cnndsl.training.run import open_data
+
+Say = Callable[[Trial, tuple[str, ...]], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on a study now: seconds, if they are bounded, and processes."""
+
+    timeout: float | None = None
+    workers: int = 1
+
+    @property
+    def threads(self) -> int | None:
+        """The CPU threads of each of several workers."""
+        return None if self.workers == 1 else max(1, (os.cpu_count() or 1) // self.workers)
+
+
+def begin(path: Path | None, plan: Plan, arrays: Any = None) -> tuple[StudyFolder, Plan]:
+    """A new study, checked: spec, space, sampler, pruner, data. UserError or Failed."""
+    optuna()
+    plan.space  # noqa: B018  (an error of the space comes before one of the data)
+    recipe, _ = open_data(plan.model, plan.recipe, plan.run.data_dir, _reading(arrays))
+    task = recipe.known_task()
+    plan = replace(plan, run=plan.run.changed({"task": type(task)(), "data": plan.recipe.data}))
+    for goal in plan.goals:
+        if goal.startswith("val_"):
+            task.rises(goal)
+    plan.check()
+    return StudyFolder.begun(path, plan), plan
+
+
+def _reading(arrays: Any) -> Any:
+    from cnndsl.data.decoding import Reading
+
+    return Reading(False, "auto", arrays)
+
+
+def go_on(folder: StudyFolder, plan: Plan, effort: Effort, say: Say, arrays: Any = None) -> Study:
+    """Work on a study until its trials are done or the time is over; what it has found.
+
+    Trials of workers that died are taken up. UserError where nothing that is allowed can be
+    trained.
+    """
+    until = None if effort.timeout is None else monotonic() + effort.timeout
+    if effort.workers > 1:
+        _others(folder, plan, effort)
+    worker = Worker(folder, plan, until, lambda t: say(trial(folder, t), plan.goals), arrays)
+    worker.work()  # what is left, of workers that died
+    found = study(folder, plan, worker.study)
+    _check_feasible(found)
+    return found
+
+
+def _others(folder: StudyFolder, plan: Plan, effort: Effort) -> None:
+    """The workers, each what a user on another machine would start; an interrupt reaches all."""
+    threads = plan.run.threads or effort.threads
+    command = [sys.executable, "-m", "cnndsl", "search", str(folder.path), "--resume", "--worker",
+               "--threads", str(threads)]  # fmt: skip
+    command += [] if effort.timeout is None else ["--timeout", f"{effort.timeout}s"]
+    started = [subprocess.Popen(command) for _ in range(effort.workers)]
+    try:
+        codes = [process.wait() for process in started]
+    except BaseException:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+        raise
+    if all(code == 2 for code in codes):
+        raise UserError(f"{folder.path}: no worker could work; each has said why")
+
+
+def _check_feasible(found: Study) -> None:
+    if found.trials and all(t.state == "rejected" for t in found.trials):
+        reason = max(found.reasons, key=lambda r: found.reasons[r])
+        texts = [t.text for t in found.trials if t.reason == reason]
+        raise UserError(
+            f"nothing can be trained: all {len(found.trials)} candidates are rejected\n"
+            f"  {found.summary().partition('(')[2].rstrip(')')}; such as: {texts[0]}\n"
+            f"  widen `keep` or the ranges, or give "
+            f"{either('--trials', 'trials=')} more than {len(found.trials)}"
+        )
