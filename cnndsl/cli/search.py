@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
     except ValueError:
         parts = [0.0]
     total = sum(n * unit for n, unit in zip(parts, (3600, 60, 1), strict=False))
-    if text is not None and not 0 < total < float("inf"):
+    if text is not None and not 0 < total < inf:
         raise click.BadParameter(f"{text!r}: write 30m, 1h30m or 90s")
     return total if text else None
 
@@ -63,7 +64,6 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
               metavar="[STUDY]", help="Go on with a study; several may at a time.")  # fmt: skip
 @click.option("--show", is_flag=True, help="What a study has found so far; nothing is trained.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-@click.option("--worker", is_flag=True, hidden=True)
 @click.pass_context
 def command(ctx: click.Context, file: Path | None, **options: Any) -> int:
     """Look for the best of what `search { … }` varies; only what keeps its bounds is trained."""
@@ -89,9 +89,9 @@ def command(ctx: click.Context, file: Path | None, **options: Any) -> int:
         if options["resume"] is None:
             raise click.UsageError(f"{path} is a study: give --resume or --show")
         plan = _extended(folder, plan, ctx, options)
-    effort = Effort(options["timeout"], options["workers"])
+    effort = Effort(options["timeout"] or inf, options["workers"])
     with terminable():
-        return _work(folder, plan, effort, options, go_on)
+        return _work(folder, plan, effort, options["as_json"], go_on)
 
 
 def _study_path(file: Path | None, resume: Any, is_study: Any) -> Path | None:
@@ -132,22 +132,16 @@ def _extended(folder: Any, plan: Any, ctx: click.Context, options: dict[str, Any
     return replace(plan, run=replace(plan.run, **given))
 
 
-def _work(folder: Any, plan: Any, effort: Any, options: dict[str, Any], go_on: Any) -> int:
+def _work(folder: Any, plan: Any, effort: Any, as_json: bool, go_on: Any) -> int:
     from cnndsl.study.folder import resume_call
-    from cnndsl.study.results import told
     from cnndsl.training.signals import Interrupted
 
-    def say(trial: Any, goals: tuple[str, ...]) -> None:
-        if trial.state != "rejected":
-            _say(told(trial, goals))
-
     try:
-        found = go_on(folder, plan, effort, say)
+        found = go_on(folder, plan, effort)
     except Interrupted as interrupted:
         _say(f"stopped; go on with `{resume_call(folder.path)}`")
         return interrupted.code
-    if not options["worker"]:
-        _close(found, options["as_json"])
+    _close(found, as_json)
     return 0
 
 

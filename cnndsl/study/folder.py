@@ -57,7 +57,8 @@ class StudyFolder:
         run = config_from(stored["run"], str(path / NAME))
         source = read(path / "model.cnn")
         source = Source(source.text, run.file, source.path)
-        known = {key: stored[key] for key in _KEPT} | {"vary": tuple(stored["vary"])}
+        known: dict[str, Any] = {key: stored[key] for key in _KEPT}
+        known["vary"] = tuple(known["vary"])
         plan = Plan(source, run, **known)
         return folder, plan
 

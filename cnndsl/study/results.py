@@ -1,5 +1,6 @@
 """A study as people look at it: its trials, the best, the front of two numbers, counts, a table."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -190,6 +191,13 @@ def trial(folder: StudyFolder, frozen: Any) -> Trial:
         folder.trial(known.get("repeats", frozen.number)),
         rejected.get("reason", ""), rejected.get("text", ""),
     )  # fmt: skip
+
+
+def print_told(folder: StudyFolder, frozen: Any, goals: Sequence[str]) -> None:
+    """Tell of a trial that ended, on stderr; rejected ones are counted only."""
+    found = trial(folder, frozen)
+    if found.state != "rejected":
+        print(told(found, goals), file=sys.stderr, flush=True)
 
 
 def told(found: Trial, goals: Sequence[str]) -> str:

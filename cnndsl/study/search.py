@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,24 +13,22 @@ from cnndsl.source import UserError, either
 from cnndsl.study.folder import StudyFolder
 from cnndsl.study.optuna import optuna
 from cnndsl.study.plan import Plan
-from cnndsl.study.results import Study, Trial, study, trial
+from cnndsl.study.results import Study, print_told, study
 from cnndsl.study.worker import Worker
 from cnndsl.training.run import open_data
-
-Say = Callable[[Trial, tuple[str, ...]], None]
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent on a study now: seconds, if they are bounded, and processes."""
+    """How much is spent on a study now: seconds, and processes."""
 
-    timeout: float | None = None
+    timeout: float = inf
     workers: int = 1
 
     @property
-    def threads(self) -> int | None:
+    def threads(self) -> int:
         """The CPU threads of each of several workers."""
-        return None if self.workers == 1 else max(1, (os.cpu_count() or 1) // self.workers)
+        return max(1, (os.cpu_count() or 1) // self.workers)
 
 
 def begin(path: Path | None, plan: Plan, arrays: Any = None) -> tuple[StudyFolder, Plan]:
@@ -53,39 +51,36 @@ def _reading(arrays: Any) -> Any:
     return Reading(False, "auto", arrays)
 
 
-def go_on(folder: StudyFolder, plan: Plan, effort: Effort, say: Say, arrays: Any = None) -> Study:
+def go_on(folder: StudyFolder, plan: Plan, effort: Effort, arrays: Any = None) -> Study:
     """Work on a study until its trials are done or the time is over; what it has found.
 
-    Trials of workers that died are taken up. UserError where nothing that is allowed can be
-    trained.
+    Trials of workers that died are taken up. Each trial is told on stderr. UserError where nothing
+    that is allowed can be trained.
     """
-    until = None if effort.timeout is None else monotonic() + effort.timeout
+    until = monotonic() + effort.timeout
     if effort.workers > 1:
-        _others(folder, plan, effort)
-    worker = Worker(folder, plan, until, lambda t: say(trial(folder, t), plan.goals), arrays)
+        _start_others(folder, plan, effort)
+    worker = Worker(folder, plan, until, lambda t: print_told(folder, t, plan.goals), arrays)
     worker.work()  # what is left, of workers that died
     found = study(folder, plan, worker.study)
     _check_feasible(found)
     return found
 
 
-def _others(folder: StudyFolder, plan: Plan, effort: Effort) -> None:
-    """The workers, each what a user on another machine would start; an interrupt reaches all."""
+def _start_others(folder: StudyFolder, plan: Plan, effort: Effort) -> None:
+    """Several processes, to their end; a signal to this one reaches all."""
     threads = plan.run.threads or effort.threads
-    command = [sys.executable, "-m", "cnndsl", "search", str(folder.path), "--resume", "--worker",
-               "--threads", str(threads)]  # fmt: skip
-    command += [] if effort.timeout is None else ["--timeout", f"{effort.timeout}s"]
-    started = [subprocess.Popen(command) for _ in range(effort.workers)]
+    command = [sys.executable, "-m", "cnndsl.study.process", str(folder.path), str(threads)]
+    started = [subprocess.Popen([*command, str(effort.timeout)]) for _ in range(effort.workers)]
     try:
-        codes = [process.wait() for process in started]
+        for process in started:
+            process.wait()
     except BaseException:
         for process in started:
             process.terminate()
         for process in started:
             process.wait()
         raise
-    if all(code == 2 for code in codes):
-        raise UserError(f"{folder.path}: no worker could work; each has said why")
 
 
 def _check_feasible(found: Study) -> None:

@@ -23,7 +23,7 @@ class OutOfTime(Exception):  # noqa: N818
 class Watcher(Callback):
     """The callback of a trial."""
 
-    def __init__(self, trial: Any, plan: Plan, until: float | None, room: QuietRoom) -> None:
+    def __init__(self, trial: Any, plan: Plan, until: float, room: QuietRoom) -> None:
         self._trial, self._plan, self._until, self._room = trial, plan, until, room
 
     def on_step(self, run: Any, loss: float) -> None:
@@ -40,7 +40,7 @@ class Watcher(Callback):
                 self._trial.report(row[self._plan.goals[0]], row["epoch"])
             if self._trial.should_prune() and not is_over:
                 raise Pruned
-        if self._until is not None and monotonic() > self._until and not is_over:
+        if monotonic() > self._until and not is_over:
             raise OutOfTime
 
     def best(self, run: Any) -> Mapping[str, float]:

@@ -34,7 +34,7 @@ class Worker:
     """Works on a study until enough trials are begun, or the time is over."""
 
     def __init__(
-        self, folder: StudyFolder, plan: Plan, until: float | None, say: Say, data: Any = None
+        self, folder: StudyFolder, plan: Plan, until: float, say: Say, data: Any = None
     ) -> None:
         self._folder, self._plan, self._say, self._data = folder, plan, say, data
         self._until = until
@@ -58,7 +58,7 @@ class Worker:
                     claim.lock.release()
 
     def _is_late(self) -> bool:
-        return self._until is not None and monotonic() > self._until
+        return monotonic() > self._until
 
     # What to do next; the study is held meanwhile
 
@@ -162,7 +162,7 @@ class Worker:
         return watcher.best(trainer)
 
     def _trainer(self, path: Path, found: Candidate, watcher: Watcher) -> Any:
-        shown = {"progress": "none", "arrays": self._data, "draws": False}
+        shown: dict[str, Any] = {"progress": "none", "arrays": self._data, "draws": False}
         settings = found.run.settings(path, found.recipe, **shown)
         begin = run.resume if (path / "args.yaml").exists() else run.start
         return begin(found.model, found.recipe, settings, found.run, callbacks=[watcher])
