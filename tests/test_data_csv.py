@@ -60,6 +60,14 @@ def test_columns_are_targets(
     assert np.array_equal(data.train.y[:2], np.array(wanted))
 
 
+def test_a_head_with_a_unit_is_one_of_numbers(tmp_path: Path) -> None:
+    """Whole ones, too, which without a unit may be classes."""
+    data = opened(tmp_path, table("age [years],height[cm],heads", "30,180,1", "40,171.5,1"))
+    assert (data.names, data.task) == (("age", "height", "heads"), "regression")
+    assert data.units == ("years", "cm", "")
+    assert data.train.y[:2].tolist() == [[30, 180, 1], [40, 171.5, 1]]
+
+
 def test_a_table_of_a_spreadsheet(tmp_path: Path) -> None:
     """With the mark that Excel writes before UTF-8, and line ends of Windows."""
     text = table("class", "café", "thé", mark=";").replace("\n", "\r\n")

@@ -34,7 +34,7 @@ def _draw(axes: Any, image: NDArray[np.uint8], text: str) -> None:
     colours = image.transpose(1, 2, 0) if len(image) == 3 else image[0]
     axes.imshow(colours, cmap="gray", vmin=0, vmax=255)
     lines = (part for line in text.splitlines() for part in _wrapped(line))
-    axes.set_title("\n".join(lines), y=-0.07, va="top", fontsize=7, parse_math=False)
+    axes.set_title("\n".join(lines), y=0, pad=-3, va="top", fontsize=7, parse_math=False)
 
 
 def _wrapped(line: str) -> list[str]:

@@ -15,7 +15,7 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.losses import Loss
 from cnndsl.losses import registry as losses
 from cnndsl.results import Answer, Scores
-from cnndsl.source import UserError
+from cnndsl.source import UserError, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,6 +194,11 @@ class Task(Word):
     def counts(self, y: "Array", names: Sequence[str]) -> list[int]:
         """How many images show each class, for losses that weigh classes."""
         return []
+
+    def overview(self, y: "Array", names: Sequence[str]) -> list[str]:
+        """What of `converted` targets is told before training, a text each class or number."""
+        counted = zip(names, self.counts(y, names), strict=True)
+        return [f"{printable(name)} {count:,}" for name, count in counted]
 
     def weighed(self, counts: Sequence[int]) -> list[int]:
         """Those of the `counts` by which a loss weighs the outputs, one each."""

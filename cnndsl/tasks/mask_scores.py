@@ -95,19 +95,19 @@ class SegmentationScores(Scores):
         """Also the metrics of each class, and the confusion matrix."""
         per_class = {name: {"pixels": pixels, **found} for name, pixels, found in self._rows()}
         return {
-            **self.columns(), "per_class": per_class, "confusion": self.confusion.tolist(),
+            **super().as_dict(), "per_class": per_class, "confusion": self.confusion.tolist(),
         }  # fmt: skip
 
     def table(self) -> Table:
         """A row a class."""
         found = self.columns()
-        title = ", ".join(f"{_TITLES[name]} {value:.4f}" for name, value in found.items())
+        told = ", ".join(f"{_TITLES[name]} {value:.4f}" for name, value in found.items())
         heads = ("class", "pixels", "IoU", "Dice", "precision", "recall")
         rows = tuple(
             (printable(name), f"{pixels:,}", *(f"{v:.3f}" for v in metrics.values()))
             for name, pixels, metrics in self._rows()
         )
-        return Table(title, heads, rows)
+        return Table(told + self.over(), heads, rows)
 
     def drawings(self) -> tuple[Drawing, ...]:
         """The confusion matrix."""

@@ -99,6 +99,11 @@ class Regression(Task, word="regression"):
         """The same."""
         return y
 
+    def overview(self, y: "Array", names: Sequence[str]) -> list[str]:
+        """The least and the largest of each number."""
+        ends = zip(names, y.min(0).tolist(), y.max(0).tolist(), strict=True)
+        return [f"{printable(name)} {low:.4g} … {high:.4g}" for name, low, high in ends]
+
     def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
         """The numbers, in their own units."""
         rows = y.reshape(len(y), -1)

@@ -140,6 +140,12 @@ class Segmentation(Task, word="segmentation"):
             total += np.bincount(mask.ravel(), minlength=VOID + 1)
         return total[: len(names)].tolist()
 
+    def overview(self, y: "Array", names: Sequence[str]) -> list[str]:
+        """The share of each class of the pixels that count."""
+        counts = self.counts(y, names)
+        total = max(sum(counts), 1)
+        return [f"{printable(n)} {c / total:.1%}" for n, c in zip(names, counts, strict=True)]
+
     def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
         """The most frequent classes of each mask."""
         return [_text(_shares(mask, names, _SHOWN)) or "-" for mask in y]

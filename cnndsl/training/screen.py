@@ -9,7 +9,6 @@ from cnndsl.ir import Model
 from cnndsl.learned import frozen, learned_count, phases
 from cnndsl.recipe import Recipe
 from cnndsl.shapes import show
-from cnndsl.source import printable
 from cnndsl.training.progress import Row, best_row
 
 _LABEL = 8
@@ -66,9 +65,11 @@ def _learned(model: Model, recipe: Recipe) -> Iterator[str]:
 
 def _data(recipe: Recipe, data: Dataset) -> list[str]:
     images = f"{len(data.train):,} images to train, {len(data.test):,} held out"
-    names = ", ".join(map(printable, data.names[:_NAMES]))
-    names += ", …" if len(data.names) > _NAMES else ""
-    return [data.name, images, f"{len(data.names)} {recipe.known_task().nouns}: {names}"]
+    task, count = recipe.known_task(), len(data.names)
+    each = ", ".join(task.overview(data.train.y, data.names)[:_NAMES])
+    each += ", …" if count > _NAMES else ""
+    nouns = task.nouns if count > 1 else task.nouns.removesuffix("s")
+    return [data.name, images, f"{count} {nouns}: {each}"]
 
 
 def _recipe(recipe: Recipe, steps: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Data of the user: a table of image files with their targets."""
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from cnndsl.source import UserError, listed, printable
 
 _FILES = ("file", "filename", "file_name", "path", "image", "image_path", "filepath", "image_id")
 _SPLITS = ("split", "subset", "set", "part")
+_UNIT = re.compile(r"\s*\[([^\]]+)\]$")  # `length [mm]`
 _LARGEST_CELL = 100_000
 _TOLD = 10  # rows that are named
 
@@ -37,12 +39,14 @@ class Column:
     y: Targets
     names: tuple[str, ...]
     task: str | None = None
+    units: tuple[str, ...] = ()
 
 
 class CsvManifest(Format):
     """A column `file`, and columns of targets: a class, several labels in a cell, 0 and 1, numbers.
 
-    Paths are relative to the table. A column `split` tells train, val and test apart.
+    A column with a unit, `length [mm]`, has numbers. Paths are relative to the table. A column
+    `split` tells train, val and test apart.
     """
 
     def opens(self, path: Path) -> bool:
@@ -63,7 +67,7 @@ class CsvManifest(Format):
         rows = _rows(table, split)
         read = {part: partial(_images, part, paths, targets.y, at, request)
                 for part, at in rows.items()}  # fmt: skip
-        return Parts(request.path.name, targets.names, read, targets.task)
+        return Parts(request.path.name, targets.names, read, targets.task, targets.units)
 
 
 def _images(
@@ -166,12 +170,27 @@ def _targets(table: Table, columns: Sequence[str]) -> Column:
         raise UserError(f"{table.path}: has no column of targets beside the files")
     empty = {i: f"`{name}` is empty" for name in columns
              for i, cell in enumerate(table.columns[name]) if not cell}  # fmt: skip
+    named = [_with_unit(name) for name in columns]
+    if any(unit for _, unit in named):
+        names, units = zip(*named, strict=True)
+        return Column(_amounts(table, columns), names, "regression", units)
     if len(columns) == 1:
         return _single(table, columns[0], empty)
     _refuse(table.path, table.lines, dict(sorted(empty.items())))
     y = np.stack([_numbers(table, name) for name in columns], 1)
     flags = bool(((y == 0) | (y == 1)).all())
     return Column(y.astype(np.uint8 if flags else np.float32), tuple(columns))
+
+
+def _with_unit(head: str) -> tuple[str, str]:
+    """`length [mm]` as name and unit, which is empty where none is told."""
+    unit = _UNIT.search(head)
+    return (head[: unit.start()], unit[1].strip()) if unit and unit.start() else (head, "")
+
+
+def _amounts(table: Table, columns: Sequence[str]) -> NDArray[np.float32]:
+    """N×K numbers."""
+    return np.stack([_numbers(table, name) for name in columns], 1).astype(np.float32)
 
 
 def _single(table: Table, name: str, empty: Mapping[int, str]) -> Column:
