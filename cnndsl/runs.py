@@ -34,6 +34,7 @@ def train(
     device: str = "auto",
     threads: int | None = None,
     strict: bool = False,
+    checkpoint_every: str | int | None = None,
     callbacks: "Sequence[Callback]" = (),
     progress: str = "auto",
     **recipe: Any,
@@ -48,6 +49,7 @@ def train(
     the history knows it as `folder`. `weights` is a file to start from, of any known format, whose
     names `name_map` maps and whose images were prepared as `preprocess` says; layers that the
     patterns `fresh` name start anew. With `strict`, a picture that cannot be read ends the run.
+    `checkpoint_every` saves it within epochs, too: every 500 steps, or `"10m"`, 10 minutes.
 
     Raises UserError where model and data do not fit or the loss stops being a number, and
     Interrupted, a KeyboardInterrupt, where the run was stopped and has saved itself.
@@ -64,8 +66,9 @@ def train(
     file["fresh"] = [fresh] if isinstance(fresh, str) else fresh
     given |= weights_of(before, file)
     config = RunConfig(f"{model.name}.cnn", model.ir.settings).changed(
-        given, data_dir=data_dir, device=device, threads=threads
-    )
+        given, data_dir=data_dir, device=device, threads=threads,
+        checkpoint_every=None if checkpoint_every is None else str(checkpoint_every),
+    )  # fmt: skip
     chosen = config.recipe_for(model.ir)
     settings = config.settings(
         _path(out or None), chosen, progress=progress, strict=strict, arrays=arrays

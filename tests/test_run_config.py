@@ -79,6 +79,7 @@ def test_a_run_of_a_later_version_is_left_alone(old: Path) -> None:
         ('recipe: {"optimizer": {"word": "sgd", "speed": 1}}', "knows no optimizer"),
         ('recipe: {"loss": {"word": "mse", "smooth": 1}}', "knows no loss"),
         ("threads: 2 3", "is no run folder"),
+        ('checkpoint_every: "often"', "is no number of steps, and none of minutes"),
     ],
 )
 def test_a_damaged_record_is_told(old: Path, line: str, told: str) -> None:

@@ -30,6 +30,7 @@ from cnndsl.source import UserError
 from cnndsl.training import checkpoint, run
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.compiled import calibrate
+from cnndsl.training.interval import Interval, interval
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted
 from cnndsl.training.trainer import Trainer
@@ -329,3 +330,46 @@ def test_bench_has_its_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["train"]["ms_per_step"] * found["train"]["images_per_s"] == pytest.approx(16e3)
     assert found["inference"].keys() >= {"ms_per_batch", "images_per_s"}
     assert "training step of 16" in ran(capsys, *common)
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "seconds", "due"),
+    [("5", 10, 0, True), ("5", 11, 1e9, False), ("2m", 7, 119, False), ("0.5m", 7, 31, True),
+     (None, 10, 1e9, False)],
+)  # fmt: skip
+def test_an_interval_is_of_steps_or_of_minutes(
+    text: str | None, step: int, seconds: float, due: bool
+) -> None:
+    assert interval(text).is_due(step, seconds) is due
+
+
+@pytest.mark.parametrize("text", ["0", "0m", "m", "-3", "5 steps", "1h", "nan"])
+def test_an_interval_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(UserError, match="write checkpoint_every=500 for steps"):
+        interval(text)
+
+
+class Break(Callback):
+    """Breaks the run off after some steps, as a kill does: nothing is saved."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def on_step(self, run: Any, loss: float) -> None:
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError
+
+
+def test_a_run_that_is_killed_within_an_epoch_goes_on_from_its_interval(
+    begin: Any, tmp_path: Path
+) -> None:
+    begin("whole").fit()
+    trainer = begin("cut", callbacks=[Break(9)])
+    trainer.settings = replace(trainer.settings, within=Interval(steps=3))
+    with pytest.raises(RuntimeError):
+        trainer.fit()
+    again = begin("cut", how=run.resume)
+    assert again.progress.step == 6
+    again.fit()
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")

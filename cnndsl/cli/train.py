@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WORDS = ("optimizer", "schedule", "loss", "augment")  # each in the words of a spec
 _PLAIN = ("epochs", "batch", "seed")
-_ELSEWHERE = ("data_dir", "device", "threads", "conv", "micro_batch", "lr")
+_ELSEWHERE = ("data_dir", "device", "threads", "conv", "micro_batch", "lr", "checkpoint_every")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class TrainOptions:
     freeze: tuple[str, ...]
     conv: str
     micro_batch: int | None
+    checkpoint_every: str | None
     strict: bool
     progress: str
     distributed: bool
@@ -115,6 +116,8 @@ class TrainOptions:
               help="auto, direct, im2col, winograd: how convolutions are computed.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1),
               help="Pictures computed at once; calibrated by default.")  # fmt: skip
+@click.option("--checkpoint-every", metavar="N|Nm",
+              help="Save within an epoch too: every N steps, or N minutes.")  # fmt: skip
 @click.option("--strict", is_flag=True,
               help="End at a picture that cannot be read, instead of leaving it out.")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto",

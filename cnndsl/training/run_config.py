@@ -22,6 +22,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.source import Failed, UserError, option
 from cnndsl.training.batches import part_size
 from cnndsl.training.formats import FORMAT, check_format, from_format_1
+from cnndsl.training.interval import interval
 from cnndsl.training.recipe_json import from_json, to_json, whole
 from cnndsl.training.settings import Settings
 from cnndsl.version import version
@@ -30,7 +31,8 @@ NAME = "args.yaml"
 _FILE = ("weights", "fresh", "name_map", "preprocess")
 _KINDS: dict[str, type] = {
     "lets": dict, "data": str, "lr": Real, "data_dir": str, "device": str,
-    "threads": int, "conv": str, "micro_batch": int, "counts": list, "images": int,
+    "threads": int, "conv": str, "micro_batch": int, "checkpoint_every": str, "counts": list,
+    "images": int,
 }  # fmt: skip
 
 
@@ -53,6 +55,7 @@ class RunConfig:
     threads: int | None = None
     conv: str = "auto"
     micro_batch: int | None = None  # images computed at once
+    checkpoint_every: str | None = None  # steps, or minutes as `10m`
     version: str = field(default_factory=version)  # of the cnndsl that began the run
     counts: tuple[int, ...] | None = None
     images: int | None = None
@@ -96,7 +99,10 @@ class RunConfig:
         count = self.micro_batch and part // self.micro_batch
         if count and count * (self.micro_batch or 1) != part:
             raise UserError(f"{option('micro-batch')} does not divide the batch of {part}")
-        return Settings(out, self.device, self.threads, Plan(self.conv), count, **shown)
+        within = interval(self.checkpoint_every)
+        return Settings(
+            out, self.device, self.threads, Plan(self.conv), count, within=within, **shown
+        )
 
     def written(self) -> dict[str, Any]:
         """As JSON values, for `args.yaml`."""

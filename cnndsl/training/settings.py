@@ -8,6 +8,7 @@ from cnndsl.data.decoding import Reading
 from cnndsl.lower.driver import Plan
 from cnndsl.runtime.session import check_device
 from cnndsl.source import UserError
+from cnndsl.training.interval import Interval
 
 DISPLAYS = ("auto", "bar", "lines", "none")
 
@@ -27,6 +28,7 @@ class Settings:
     plan: Plan = field(default_factory=Plan)
     micro_batches: int | None = None
     every: int = 1  # epochs between checkpoints
+    within: Interval = field(default_factory=Interval)  # an epoch
     progress: str = "auto"
     strict: bool = False  # whether a picture that cannot be read ends the run
     arrays: Arrays | None = None  # the data, where they are arrays in Python

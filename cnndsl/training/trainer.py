@@ -59,6 +59,7 @@ class Trainer:
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)
     show: Display = field(init=False)
+    _saved_at: float = field(default_factory=perf_counter)
 
     @cached_property
     def _fingerprint(self) -> dict[str, Any]:
@@ -164,6 +165,7 @@ class Trainer:
                 self._step(feed, start)
                 start = perf_counter()
                 self._check_interrupt(stop)
+                self._save_within(start)
         self._end_epoch(waiting, stop)
         self._check_interrupt(stop)
 
@@ -211,6 +213,13 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_epoch(self, row)
 
+    def _save_within(self, now: float) -> None:
+        """Save between two steps of an epoch where that is due; behind its last one it is saved."""
+        step = self.progress.step
+        due = self.settings.within.is_due(step, now - self._saved_at)
+        if due and step < self.batches.steps and self.leads:
+            self.save()
+
     def weights(self) -> dict[str, Any]:
         """The weights to validate and deploy, in ONNX's layout: the moving mean if there is one."""
         slot = "ema" if self.recipe.ema else None
@@ -249,6 +258,7 @@ class Trainer:
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
         self._keep("last", weights)
         self.folder.save(name, tensors, manifest)
+        self._saved_at = perf_counter()
 
     def _check_interrupt(self, stop: Stop) -> None:
         """Save and leave where any rank was asked to, all of them behind the same step."""
