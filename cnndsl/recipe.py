@@ -46,7 +46,7 @@ class Augment(Word, word="augment"):
 class Data(Word, word="data"):
     """The data set: `data cifar10`, `data mnist`, `data shapes`, `data "folder"`."""
 
-    name: str = arg("text", doc="cifar10, mnist, shapes, a folder or an .npz file")
+    name: str = arg("text", doc="a data set by its name, a folder or a file")
 
 
 @dataclass(frozen=True)

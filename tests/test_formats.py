@@ -8,6 +8,7 @@ import pytest
 from cnndsl.data import formats
 from cnndsl.data.formats.base import registry
 from cnndsl.data.registry import open_dataset
+from cnndsl.source import UserError
 
 MODULES = [module.name for module in iter_modules(formats.__path__) if module.name != "base"]
 
@@ -33,6 +34,7 @@ def test_a_format_that_is_dropped_in_is_opened(
         "from cnndsl.data.dataset import Parts, Split\n"
         "from cnndsl.data.formats.base import Format\n\n\n"
         "class Halves(Format):\n"
+        "    shown = 'a .halves file'\n\n"
         "    def opens(self, path):\n"
         "        return path.suffix == '.halves'\n\n"
         "    def load(self, request):\n"
@@ -43,6 +45,8 @@ def test_a_format_that_is_dropped_in_is_opened(
     formats.formats.cache_clear()
     try:
         data = open_dataset("my.halves", (3, 4, 4))
+        with pytest.raises(UserError, match=r"a \.halves file"):
+            open_dataset("nothing", (3, 4, 4))
     finally:
         registry.pop()
         formats.formats.cache_clear()

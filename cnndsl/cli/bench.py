@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import load, on_line, set_option, to_json
+from cnndsl.cli.common import Listed, listed_algorithms, load, on_line, set_option, to_json
 from cnndsl.python_args import settings_of
 from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib
@@ -32,7 +32,8 @@ _OF_MODELS = ("data", "data_dir")
               help="CPU threads; one a core by default. Models may have several.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
-@click.option("--conv", default="auto", show_default=True, help="auto, direct, im2col, winograd.")
+@click.option("--conv", default="auto", show_default=True, cls=Listed, listing=listed_algorithms,
+              help="How convolutions are computed: {}.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=3), default=20, show_default=True,
               help="Steps timed, after a warm-up.")  # fmt: skip
 @click.option("--weights", type=click.Path(path_type=Path), help="Time these; fresh by default.")

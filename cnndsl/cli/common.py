@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -17,6 +17,9 @@ from cnndsl.passes.includes import decode, read
 from cnndsl.passes.settings import parse_settings
 from cnndsl.source import Failed, Source, UserError
 from cnndsl.style import Style
+
+if TYPE_CHECKING:
+    from cnndsl.lower.driver import Phase
 
 
 def style(stream: TextIO) -> Style:
@@ -37,6 +40,42 @@ map_option = click.option(
     "--map", "name_map", type=click.Path(path_type=Path), metavar="PATH",
     help="Names of the weights' file with those of the spec: JSON, as `weights match` drafts it.",
 )  # fmt: skip
+
+
+class Listed(click.Option):
+    """An option whose help lists what there is, asked only where help is shown: `{}` in its text.
+
+    So the registry whose words these are is not imported to run a command.
+    """
+
+    def __init__(self, *args: Any, listing: Callable[[], str], **settings: Any) -> None:
+        self._listing, self._help = listing, ""
+        super().__init__(*args, **settings)
+
+    @property
+    def help(self) -> str:
+        """The text with its list."""
+        return self._help.replace("{}", self._listing())
+
+    @help.setter
+    def help(self, text: str | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The text, whose `{}` is the list."""
+        self._help = text or ""
+
+
+def listed_data() -> str:
+    """The data sets and formats of `--data`."""
+    from cnndsl.data.formats import listed
+
+    return listed()
+
+
+def listed_algorithms(phase: "Phase | None" = None) -> str:
+    """The choices of `--conv`, of all phases or of one."""
+    from cnndsl.lower.conv.table import names_for
+
+    return ", ".join(names_for(phase))
+
 
 preprocess_option = click.option(
     "--preprocess", metavar="NAME",

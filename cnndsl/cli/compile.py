@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import (
+    Listed,
+    listed_algorithms,
     load,
     map_option,
     numbers,
@@ -90,8 +92,8 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
               help="Write the training step; split: gradient and update apart.")  # fmt: skip
 @click.option("--optimize", type=click.Choice(["cpu"]),
               help="Faster convolutions where they win, for a fixed --batch.")  # fmt: skip
-@click.option("--conv", default="auto", show_default=True,
-              help="With --train or --optimize: auto, direct, im2col, winograd.")  # fmt: skip
+@click.option("--conv", default="auto", show_default=True, cls=Listed, listing=listed_algorithms,
+              help="With --train or --optimize: {}.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="With --train: what the step is for.")  # fmt: skip
 @click.option("--web", is_flag=True,

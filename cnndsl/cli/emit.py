@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import load, set_option, spec_argument
+from cnndsl.cli.common import Listed, listed_algorithms, load, set_option, spec_argument
 from cnndsl.fields import nearest
 from cnndsl.report import stages
 
@@ -72,8 +72,8 @@ def _check(stage: str, purpose: str) -> None:
               help="Images that a step computes at once. Default: all.")  # fmt: skip
 @click.option("--optimize", type=click.Choice(["cpu"]),
               help="Inference by faster convolutions, for a fixed --batch.")  # fmt: skip
-@click.option("--conv", metavar="NAME",
-              help="Of a step, or with --optimize: auto, direct, im2col or winograd.")  # fmt: skip
+@click.option("--conv", metavar="NAME", cls=Listed, listing=listed_algorithms,
+              help="Of a step, or with --optimize: {}.")  # fmt: skip
 @click.option("--device", type=click.Choice(["cpu", "cuda"]),
               help="What a step is for. Default: cpu.")  # fmt: skip
 @click.option("--verify", is_flag=True,

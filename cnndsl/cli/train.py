@@ -2,16 +2,26 @@
 
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import load, map_option, preprocess_option, set_option, style
+from cnndsl.cli.common import (
+    Listed,
+    listed_algorithms,
+    listed_data,
+    load,
+    map_option,
+    preprocess_option,
+    set_option,
+    style,
+)
 from cnndsl.ir import Model
 from cnndsl.passes.settings import parse_settings
 from cnndsl.python_args import settings_of
-from cnndsl.recipe import LARGEST_SEED, Recipe
+from cnndsl.recipe import CHOSEN, LARGEST_SEED, Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import DEVICES
 from cnndsl.tasks import registry
@@ -81,20 +91,23 @@ class TrainOptions:
         return config.changed(self.recipe(given) | weights, **others)
 
 
+def _in_words(name: str, example: str) -> str:
+    """The help of an option that takes a setting in the words of a spec."""
+    return f'As in a spec: "{example}"; one of {", ".join(sorted(CHOSEN[name]))}.'
+
+
 @click.command("train")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @set_option
-@click.option(
-    "--data", help="cifar10, mnist, shapes, a folder (of classes, or images and masks), .csv, .npz."
-)
+@click.option("--data", cls=Listed, listing=listed_data, help="What to learn from: {}.")
 @click.option("--task", type=click.Choice(sorted(registry)),
               help="What is learned; by default what the spec and the data tell.")  # fmt: skip
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data.")
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
-@click.option("--optimizer", metavar="WORDS", help='As in a spec: "sgd lr=0.1 momentum=0.9".')
-@click.option("--schedule", metavar="WORDS", help='As in a spec: "cosine warmup=1".')
-@click.option("--loss", metavar="WORDS", help='As in a spec: "cross_entropy smooth=0.1".')
+@click.option("--optimizer", metavar="WORDS", help=_in_words("optimizer", "sgd lr=0.1"))
+@click.option("--schedule", metavar="WORDS", help=_in_words("schedule", "cosine warmup=1"))
+@click.option("--loss", metavar="WORDS", help=_in_words("loss", "cross_entropy smooth=0.1"))
 @click.option("--augment", metavar="WORDS", help='As in a spec: "flip crop=4"; "" for none.')
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
@@ -112,8 +125,9 @@ class TrainOptions:
 @preprocess_option
 @click.option("--freeze", multiple=True, metavar="PATHS",
               help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
-@click.option("--conv", default="auto", show_default=True,
-              help="auto, direct, im2col, winograd: how convolutions are computed.")  # fmt: skip
+@click.option("--conv", default="auto", show_default=True, cls=Listed,
+              listing=partial(listed_algorithms, "train"),
+              help="How convolutions are computed: {}.")  # fmt: skip
 @click.option("--micro-batch", type=click.IntRange(min=1),
               help="Pictures computed at once; calibrated by default.")  # fmt: skip
 @click.option("--checkpoint-every", metavar="N|Nm",

@@ -6,7 +6,7 @@ from pathlib import Path
 from cnndsl.data.arrays import parts_of
 from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.decoding import USUAL, Reading
-from cnndsl.data.formats import formats, names
+from cnndsl.data.formats import formats, listed, names
 from cnndsl.data.formats.base import Format, Request
 from cnndsl.data.splits import for_training
 from cnndsl.fields import nearest
@@ -47,11 +47,10 @@ def _format(path: Path) -> Format:
 
 
 def _refuse(path: Path) -> Format:
-    known = names()
-    close = nearest(str(path), set(known))
+    close = nearest(str(path), set(names()))
     if path.name != str(path):
-        raise UserError(f"there is no folder `{path}` in {Path.cwd()}")
-    hint = f"did you mean `{close}`?" if close else f"{', '.join(known)}, a folder or an .npz file"
+        raise UserError(f"there is no file or folder `{path}` in {Path.cwd()}")
+    hint = f"did you mean `{close}`?" if close else listed()
     raise UserError(f"there is no data set `{path}`: {hint}")
 
 

@@ -18,3 +18,10 @@ def formats() -> tuple[Format, ...]:
 def names() -> tuple[str, ...]:
     """The data sets that are known by name."""
     return tuple(sorted(each.name for each in formats() if each.name))
+
+
+def listed() -> str:
+    """What data can be, for help and errors: names first."""
+    others = sorted(each.shown for each in formats() if each.shown and not each.name)
+    *first, last = (*names(), *others)
+    return f"{', '.join(first)} or {last}"

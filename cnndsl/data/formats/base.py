@@ -31,15 +31,18 @@ class Format:
     """A way to keep data. A subclass in a file of this package is found by itself.
 
     `class Mnist(Format, name="mnist")` is opened by its name, other formats by what they find at a
-    path. `is_last_resort` marks one that opens what no other does.
+    path: `shown` says in few words what that is, for help and errors. `is_last_resort` marks one
+    that opens what no other does.
     """
 
     name: ClassVar[str] = ""
+    shown: ClassVar[str] = ""
     is_last_resort: ClassVar[bool] = False
 
     def __init_subclass__(cls, name: str = "") -> None:
         super().__init_subclass__()
         cls.name = name
+        cls.shown = cls.shown or name
         registry.append(cls)
 
     def opens(self, path: Path) -> bool:

@@ -27,6 +27,7 @@ Splits = Mapping[str, Folder]
 class ClassFolders(Format):
     """`CLASS/…/picture.png`, or `train/CLASS/…` and `test/CLASS/…` (or `val`)."""
 
+    shown = "a folder of classes"
     is_last_resort = True
 
     def opens(self, path: Path) -> bool:

@@ -49,6 +49,8 @@ class CsvManifest(Format):
     `split` tells train, val and test apart.
     """
 
+    shown = "a .csv table of files"
+
     def opens(self, path: Path) -> bool:
         """By its ending."""
         return path.suffix.lower() in (".csv", ".tsv")

@@ -46,6 +46,8 @@ class MaskFolders(Format):
     names the classes, one a line.
     """
 
+    shown = "a folder of images and masks"
+
     def opens(self, path: Path) -> bool:
         """A folder with both, or with splits that have both."""
         return bool(path.is_dir() and _splits(path))

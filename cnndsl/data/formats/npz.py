@@ -19,6 +19,8 @@ _LARGE = 256 * 2**20  # bytes up to which a part of an archive may be packed in 
 class Npz(Format):
     """`x` and `y`, or the arrays of Keras or MedMNIST by their names: see `parts_of`."""
 
+    shown = "an .npz file"
+
     def opens(self, path: Path) -> bool:
         """By its ending."""
         return path.suffix == ".npz"

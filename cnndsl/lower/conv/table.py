@@ -140,18 +140,24 @@ def algorithms() -> Mapping[str, Algorithm]:
     return _registry
 
 
+def names_for(phase: Phase | None = None) -> tuple[str, ...]:
+    """What a plan may name: `auto` and the algorithms, of all phases or of one."""
+    known = algorithms().values()
+    return ("auto", *(a.name for a in known if phase is None or phase in a.phases))
+
+
 def check_plan(plan: Plan, phase: Phase) -> None:
     """UserError for algorithms that there are not, or not for this phase or device."""
     if plan.device == "cuda" and (plan.conv, plan.choices) != ("auto", ()):
         wanted = plan.conv if plan.conv != "auto" else plan.choices[0][1]
         raise UserError(f"convolution `{wanted}` is for the CPU; CUDA has its own: leave it out")
-    known = [a.name for a in algorithms().values() if phase in a.phases]
+    known = names_for(phase)
     for wanted in (plan.conv, *(name for _, name in plan.choices)):
         family = wanted == "winograd" or any(name.startswith(f"{wanted}-") for name in known)
-        if not family and wanted not in ("auto", *known):
+        if not family and wanted not in known:
             here = " in training" if phase == "train" else " at inference"
             elsewhere, names = here if wanted in algorithms() else "", ", ".join(known)
-            raise UserError(f"no convolution algorithm `{wanted}`{elsewhere}: auto, {names}")
+            raise UserError(f"no convolution algorithm `{wanted}`{elsewhere}: {names}")
 
 
 def choose(lowering: Lowering, path: str, shape: ConvShape) -> Algorithm:
