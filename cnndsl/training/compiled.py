@@ -46,6 +46,11 @@ class Compiled:
         cut = {"micro_batches": o.micro_batches, "conv": o.plan.conv}
         return {**cut, "mean": o.mean, "std": o.std}
 
+    def random_shapes(self, batch: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The step's random inputs for a whole batch, of which it may be a part."""
+        shapes = ((v.name, tuple(int(d) for d in v.shape[1:])) for v in self.step.randoms)
+        return tuple((name, (batch, *shape)) for name, shape in shapes)
+
 
 def usual_options(
     recipe: Recipe, settings: Settings, mean: tuple[float, ...], std: tuple[float, ...], ranks: int

@@ -46,6 +46,17 @@ class Progress:
         mean = self.tally / (self.step * recipe.batch)
         return {"loss": self.loss / self.step, recipe.known_task().running: mean}
 
+    def row(self, recipe: Recipe, scores: Mapping[str, float], rate: float) -> Row:
+        """The epoch's row of `results.csv`: its means, the scores of validation, its last rate."""
+        return {
+            "epoch": self.epoch + 1,
+            **{name: round(value, 6) for name, value in self.means(recipe).items()},
+            **{f"val_{name}": round(value, 6) for name, value in scores.items()},
+            "lr": rate,
+            "seconds": round(self.seconds, 3),
+            "images_per_s": round(self.step * recipe.batch / self.seconds, 1),
+        }
+
     def note_epoch(self, row: Row, recipe: Recipe) -> bool:
         """Count one epoch; True where its weights are the best so far."""
         best = best_row(self.rows, recipe)

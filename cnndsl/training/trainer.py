@@ -72,10 +72,7 @@ class Trainer:
         algorithms = ", ".join(sorted(set(self.compiled.step.algorithms.values()))) or "none"
         each = options.batch // options.micro_batches
         self.folder.log(f"convolutions: {algorithms}; micro-batches of {each}")
-        randoms = tuple(
-            (v.name, (self.recipe.batch, *(int(d) for d in v.shape[1:])))
-            for v in self.compiled.step.randoms
-        )
+        randoms = self.compiled.random_shapes(self.recipe.batch)
         shape = self.model.output_shapes()[self.model.main_output]
         rows = rows_of(self.recipe, self.ranks.rank, self.ranks.size)
         self.batches = Batches(self.data.train, self.recipe, shape, randoms, rows)
@@ -188,17 +185,9 @@ class Trainer:
 
     def _end_epoch(self, waiting: float, stop: Stop) -> None:
         progress = self.progress
-        seen = progress.step * self.recipe.batch
         weights = self._sound_weights()
         scores = self.evaluator.score(weights, self.data.test, lambda: self._check_alone(stop))
-        row = {
-            "epoch": progress.epoch + 1,
-            **{name: round(value, 6) for name, value in progress.means(self.recipe).items()},
-            **{f"val_{name}": round(value, 6) for name, value in scores.columns().items()},
-            "lr": self._rate(progress.step - 1),  # of its last step
-            "seconds": round(progress.seconds, 3),
-            "images_per_s": round(seen / progress.seconds, 1),
-        }
+        row = progress.row(self.recipe, scores.columns(), self._rate(progress.step - 1))
         better = progress.note_epoch(row, self.recipe)
         if better:
             self.scores = scores
