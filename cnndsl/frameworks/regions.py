@@ -22,9 +22,22 @@ _HINTS = re.compile(
     r"[A-Z]\w*\s*\(|\b(?:compile|fit|add|load_data)\s*\(|\bimport\b"
     r"|[A-Za-z_]\.\w+\s*\("
 )
-_INPUT_LINE = re.compile(r"(?:[ \t]*(?:#.*)?\n)*[ \t]*input[ \t]+[0-9x]+[ \t]*(?:#.*)?\n")
-_INPUT = re.compile(r"^[ \t]*input[ \t]+[0-9]", re.MULTILINE)
+_INPUT_LINE = re.compile(r"(?:[ \t]*(?:#.*)?\n)*[ \t]*input[ \t]+([0-9x]+)[ \t]*(?:#.*)?\n")
+_INPUT = re.compile(r"^[ \t]*input[ \t]+([0-9x]+)", re.MULTILINE)
 _LONGEST = 200_000  # characters: what is longer is no model in Python
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The call that a line is made of, and how many channels or features it is written for."""
+
+    start: int
+    end: int
+    arriving: int | None = None
+
+    def moved(self, by: int) -> "Origin":
+        """The same call in a text that begins further ahead."""
+        return replace(self, start=self.start + by, end=self.end + by)
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,8 @@ class Region:
     problems: tuple[tuple[int, int, str], ...] = ()
     what: str = ""
     note: str = ""
+    origins: tuple[Origin | None, ...] = ()
+    """Of each line, as far as they are known."""
 
     def start_line_only(self, text: str) -> bool:
         """Whether it stands on one line of a text."""
@@ -66,9 +81,10 @@ def _regions(text: str) -> list[Region]:
     if behind is not None:
         return [behind]
     found, given = list[Region](), _INPUT.search(text)
+    shape = given and given[1]
     for region in _apart([*_sections(text), *_pieces(text, context)]):
-        found.append(_without_input(region) if given else region)
-        given = given or any(line.startswith("input ") for line in region.lines)
+        found.append(_without_input(region, shape) if shape else region)
+        shape = shape or next(filter(None, map(_shape, region.lines)), None)
     return found
 
 
@@ -80,7 +96,9 @@ def _behind_input(text: str, context: Context) -> Region | None:
         return None
     start, end = region.start + match.end(), region.end + match.end()
     problems = tuple((a + match.end(), b + match.end(), said) for a, b, said in region.problems)
-    return _without_input(replace(region, start=start, end=end, problems=problems))
+    origins = tuple(each and each.moved(match.end()) for each in region.origins)
+    moved = replace(region, start=start, end=end, problems=problems, origins=origins)
+    return _without_input(moved, match[1])
 
 
 def _sections(text: str) -> Iterator[Region]:
@@ -102,10 +120,21 @@ def _apart(found: list[Region]) -> Iterator[Region]:
             end = region.end
 
 
-def _without_input(region: Region) -> Region:
-    """A region without the input that the spec has already."""
-    lines = tuple(line for line in region.lines if not line.startswith("input "))
-    return replace(region, lines=lines)
+def _shape(line: str) -> str | None:
+    """The shape of an input line."""
+    return line.removeprefix("input ") if line.startswith("input ") else None
+
+
+def _without_input(region: Region, shape: str) -> Region:
+    """A region without the input that the spec has already; if it is another one, that is told."""
+    other = next((s for s in map(_shape, region.lines) if s not in (None, shape)), None)
+    if other is not None:
+        message = f"this is for `input {other}`, and the spec has `input {shape}`: keep one of them"
+        return replace(region, problems=((region.start, region.end, message),))
+    kept = [i for i, line in enumerate(region.lines) if not line.startswith("input ")]
+    lines = tuple(region.lines[i] for i in kept)
+    return replace(region, lines=lines, origins=tuple(region.origins[i] for i in kept
+                                                      if i < len(region.origins)))  # fmt: skip
 
 
 def _whole(text: str, context: Context) -> Region | None:
@@ -199,13 +228,13 @@ def _together(text: str, found: list[Piece], context: Context) -> Iterator[Regio
     """One region of neighbouring pieces."""
     if not found:
         return
-    whole = Piece(found[0].start, found[-1].end, "\n".join(piece.text for piece in found))
+    start, end = found[0].start, found[-1].end
+    whole, at = Piece(start, end, text[start:end]), start
+    if parsed(whole.text) is None:  # labels, or lines that are indented
+        whole, at = Piece(start, end, "\n".join(piece.text for piece in found)), None
     tree = parsed(whole.text)
-    if tree is None:
-        return
-    program = read(tree.body, context)
-    at = whole.start if len(found) == 1 else None
-    yield _region(text, whole, program, context, at)
+    if tree is not None:
+        yield _region(text, whole, read(tree.body, context), context, at)
 
 
 def _named(piece: Piece, context: Context, inside: bool) -> Iterator[Region]:
@@ -236,9 +265,14 @@ def _region(text: str, piece: Piece, program: Program, context: Context, at: int
         (*_place(piece, node, at), message or "no framework known here has such a call")
         for node, message in program.problems
     )
-    lines = () if problems else tuple(line.text for line in program.lines())
+    made = [] if problems else program.lines()
+    lines = tuple(line.text for line in made)
+    origins = tuple(
+        line.node and Origin(*_place(piece, line.node, at), line.arriving) for line in made
+    )
     notes = [_note(lines, context), *program.notes()]
-    return Region(piece.start, end, lines, problems, note="; ".join(filter(None, notes)))
+    note = "; ".join(filter(None, notes))
+    return Region(piece.start, end, lines, problems, note=note, origins=origins)
 
 
 def _note(lines: tuple[str, ...], context: Context) -> str:

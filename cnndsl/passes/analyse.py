@@ -1,16 +1,16 @@
 """All passes, one after the other: text to model, with everything that is wrong on the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cnndsl import learned, limits
 from cnndsl.frameworks.regions import Region, regions
 from cnndsl.ir import Model
-from cnndsl.passes import foreign_code
+from cnndsl.passes import foreign_code, foreign_shapes
 from cnndsl.passes.expand import expand
 from cnndsl.passes.expansion import ExpansionState
-from cnndsl.passes.foreign_code import mended
+from cnndsl.passes.foreign_code import Mended, mended
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.reporter import Reporter
 from cnndsl.passes.scope import Scope
@@ -70,10 +70,45 @@ def _around(
     source: Source, theirs: list[Region], settings: Mapping[str, float] | None
 ) -> list[Diagnostic]:
     """What is wrong where code of other frameworks stands: that, and what is beside it."""
+
+    def trial(text: str) -> Model | None:
+        return _examined(Source(text), {})[0]
+
     text = mended(source, theirs)
-    others = (text.back(d) for d in _examined(text.mended, settings)[1])
-    found = [*foreign_code.diagnostics(source, theirs), *(d for d in others if d is not None)]
+    model, found, _ = _examined(text.mended, settings)
+    if any(d.code == "E301" and text.cut(d.span) for d in found):
+        first = foreign_shapes.with_input(theirs[0], source, trial)
+        if first is not None:
+            theirs = [first, *theirs[1:]]
+            text = mended(source, theirs)
+            model, found, _ = _examined(text.mended, settings)
+    others = list(_beside(text, found))
+    if model is not None:
+        others += foreign_shapes.unexpected(text, model, trial)
+    refused = {r.start for r in theirs if _is_refused(r, others, model)}
+    found = [*foreign_code.diagnostics(source, theirs, refused), *others]
     return sorted(found, key=lambda d: (d.span.source.name, d.span.start))
+
+
+def _beside(text: Mended, found: list[Diagnostic]) -> Iterator[Diagnostic]:
+    """What is found in a mended text, at its places in the source."""
+    for d in found:
+        at, back = text.cut(d.span), text.back(d)
+        if back is not None and at is not None and d.code == "E301":
+            back = foreign_shapes.without_input(back, text.source, at.region)
+        if back is not None:
+            yield back
+
+
+def _is_refused(region: Region, others: list[Diagnostic], model: Model | None) -> bool:
+    """Whether a region as it is written here is not to be written yet.
+
+    What arrives at its layers is compared with what they are for only in a whole model.
+    """
+    wrong = [d for d in others if d.severity == "error" and d.code != "E301"]
+    inside = any(region.start <= d.span.start < region.end for d in wrong)
+    compared = any(each is not None and each.arriving is not None for each in region.origins)
+    return inside or (compared and model is None and bool(wrong))
 
 
 def recipe_of(section: str, name: str) -> Recipe:
