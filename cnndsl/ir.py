@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnndsl.layers.base import Layer, Param
 from cnndsl.shapes import Shape, show
-from cnndsl.source import Source, Span
+from cnndsl.source import Source, Span, counted
 
 if TYPE_CHECKING:
     from cnndsl.recipe import Recipe
@@ -87,7 +87,7 @@ class Model:
 
     def __repr__(self) -> str:
         shapes = ", ".join(map(show, self.output_shapes().values()))
-        return f"{self.name}: {show(self.input)} → {shapes}, {self.params:,} parameters"
+        return f"{self.name}: {show(self.input)} → {shapes}, {counted(self.params, 'parameter')}"
 
     @property
     def input(self) -> Shape:

@@ -21,13 +21,13 @@ SHAPES: Table = {
     ("crop 20",): ("cut at most 31 rows and 31 columns, both sides together", ("crop 15",)),
     ("upconv 8 3x3 /2 extra=2",): ("write `extra=1`", ("upconv 8 3x3 /2 extra=1",)),
     ("conv 8 3x3; dense 10; relu",): (
-        "write `flatten` before it (gives 7200 features) or `gap` (gives 8)",
+        "write `flatten` before it (gives 7,200 features) or `gap` (gives 8)",
         ("conv 8 3x3; flatten; dense 10; relu",)),
     ("flatten; conv 8 3x3",): (
         "put `conv` before `flatten` and `dense`, or write `reshape 3x32x32` before it",
         ("flatten; reshape 3x32x32; conv 8 3x3",)),
     ("reshape 3x16x16",): (
-        "choose a shape of 3072 values, such as `12x16x16`", ("reshape 12x16x16",)),
+        "choose a shape of 3,072 values, such as `12x16x16`", ("reshape 12x16x16",)),
     ("conv 30 1x1 groups=3 relu; conv 12 3x3 groups=5",): (
         "write `groups=6`, or another common divisor of 30 and 12: 1, 2, 3",
         ("conv 30 1x1 groups=3 relu; conv 12 3x3 groups=6",)),

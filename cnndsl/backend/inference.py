@@ -12,7 +12,7 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.lower.inference import lower_inference
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 from cnndsl.weights.base import Weights
 from cnndsl.weights.model_info import ModelInfo
 
@@ -51,7 +51,9 @@ class Options:
         if self.optimize is None and self.plan != Plan():
             raise UserError("algorithms of convolution are for training, or with optimize")
         if self.uint8 and len(model.input) != 3:
-            raise UserError(f"uint8 pictures need an image input, not {model.input[0]} features")
+            raise UserError(
+                f"uint8 pictures need an image input, not {counted(model.input[0], 'feature')}"
+            )
         outputs = model.output_shapes()[model.main_output]
         self.info.check(model.input[0], outputs[0])
 

@@ -9,6 +9,7 @@ from cnndsl.diagram.geometry import Box, Label, Point, Wire
 from cnndsl.diagram.layout import CAPTION, NOTE, SHAPE, short, weight, weighty
 from cnndsl.diagram.tree import Item
 from cnndsl.ir import Model
+from cnndsl.source import counted
 
 _EDGE, _TOP, _NAME = 28.0, 84.0, 18.0
 
@@ -136,7 +137,7 @@ def told(item: Item) -> str:
     """What a pointer on a box tells: paths, layers, shape, cost."""
     own = ", ".join(item.paths if item.block else [n.path for n in item.nodes]) or item.caption
     head = f"{item.caption} · {item.note}" if item.note else item.caption
-    cost = f"{item.params:,} parameters, {item.macs:,} MACs"
+    cost = f"{counted(item.params, 'parameter')}, {item.macs:,} MACs"
     return f"{own}\n{head}\n→ {labels.shape(item.shape)}\n{cost}"
 
 

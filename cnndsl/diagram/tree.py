@@ -10,6 +10,7 @@ from cnndsl.ir import Model, Node
 from cnndsl.layers.merge import Residual
 from cnndsl.layers.rearrange import Identity
 from cnndsl.shapes import Shape
+from cnndsl.source import counted
 
 READABLE = 32
 """Boxes in a picture whose depth nobody chose."""
@@ -238,7 +239,7 @@ def _child(units: list[_Unit], run: list[list[int]], level: int, opening: Openin
     text = labels.labelled(paths[0], frame.call.partition("(")[0], labels.call(frame.call))
     text += f" × {len(run)}" if len(run) > 1 else ""
     nodes = tuple(node for call in run for i in call for node in units[i].nodes)
-    note = f"{len(nodes)} layers"
+    note = f"{counted(len(nodes), 'layer')}"
     shape = nodes[-1].shape
     opened = opening.holds(paths[0].split("."))
     inner = _group(units, first, level + 1, opening, paths[0]) if opened else None

@@ -47,7 +47,7 @@ class Flow:
             self.lines.append(Line(f"from <{tensor}>"))
             self.here = tensor
 
-    def merge(self, word: str, tensors: list[int], node: ast.AST) -> int:
+    def merge(self, word: str, tensors: list[int], node: ast.AST | None) -> int:
         """`add`, `mul` or `concat` of several tensors."""
         first, *rest = tensors
         if word != "concat" and self.here in rest:
@@ -58,10 +58,14 @@ class Flow:
 
     def shown(self) -> list[Line]:
         """The lines with their labels, `e1` first."""
+        return [line for _, line in self.numbered()]
+
+    def numbered(self) -> list[tuple[int, Line]]:
+        """The lines with their labels, each with the number of its tensor."""
         used = sorted({int(n) for line in self.lines for n in _REFERENCE.findall(line.text)})
         labels = {tensor: f"e{i + 1}" for i, tensor in enumerate(used)}
         numbered = [(at, line) for at, line in enumerate(self.lines) if at or at in labels]
-        return [_labelled(line, labels.get(at), labels) for at, line in numbered]
+        return [(at, _labelled(line, labels.get(at), labels)) for at, line in numbered]
 
 
 def _labelled(line: Line, label: str | None, labels: dict[int, str]) -> Line:

@@ -3,14 +3,16 @@
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from cnndsl.frameworks import darknet, files, marks
 from cnndsl.frameworks.arguments import INIT, NoCounterpart, NotTheirs
 from cnndsl.frameworks.framework import TORCH, Context, context_of
 from cnndsl.frameworks.inline import inline
 from cnndsl.frameworks.pieces import Piece, pieces
 from cnndsl.frameworks.program import Program
 from cnndsl.frameworks.reading import read
+from cnndsl.frameworks.region import Origin, Region
 from cnndsl.frameworks.training import named_value
 from cnndsl.frameworks.values import Unreadable, parsed
 from cnndsl.frameworks.yaml_settings import SECTION, section, setting
@@ -20,46 +22,12 @@ _IMPORT = re.compile(r"(?:import\s+[A-Za-z_]|from\s+[\w.]+\s+import\b)")
 _NAMED = re.compile(r"(optimizer|loss|schedule)\s*[:=]?\s*(?=[A-Za-z_][\w.]*\s*\()")
 _HINTS = re.compile(
     r"[A-Z]\w*\s*\(|\b(?:compile|fit|add|load_data)\s*\(|\bimport\b"
-    r"|[A-Za-z_]\.\w+\s*\("
+    r"|[A-Za-z_]\.\w+\s*\(|```|~~~|>>>|^[%!]|^[ \t]*\[net|^[ \t]*-?[ \t]*\[|Output Shape",
+    re.MULTILINE,
 )
 _INPUT_LINE = re.compile(r"(?:[ \t]*(?:#.*)?\n)*[ \t]*input[ \t]+([0-9x]+)[ \t]*(?:#.*)?\n")
 _INPUT = re.compile(r"^[ \t]*input[ \t]+([0-9x]+)", re.MULTILINE)
 _LONGEST = 200_000  # characters: what is longer is no model in Python
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The call that a line is made of, and how many channels or features it is written for."""
-
-    start: int
-    end: int
-    arriving: int | None = None
-
-    def moved(self, by: int) -> "Origin":
-        """The same call in a text that begins further ahead."""
-        return replace(self, start=self.start + by, end=self.end + by)
-
-
-@dataclass(frozen=True)
-class Region:
-    """Code of another framework at a place.
-
-    `lines` are our statements; `problems` say what has no counterpart, each at its place. A problem
-    without a text is a call that no framework has.
-    """
-
-    start: int
-    end: int
-    lines: tuple[str, ...]
-    problems: tuple[tuple[int, int, str], ...] = ()
-    what: str = ""
-    note: str = ""
-    origins: tuple[Origin | None, ...] = ()
-    """Of each line, as far as they are known."""
-
-    def start_line_only(self, text: str) -> bool:
-        """Whether it stands on one line of a text."""
-        return "\n" not in text[self.start : self.end]
 
 
 def regions(text: str) -> list[Region]:
@@ -67,14 +35,16 @@ def regions(text: str) -> list[Region]:
     if len(text) > _LONGEST or (_HINTS.search(text) is None and ":" not in text):
         return []
     try:
-        return _regions(text)
+        around = marks.marks(text)
+        found = _regions(marks.without(text, around))
+        return sorted(marks.with_marks(text, found, around), key=lambda r: r.start)
     except RecursionError:  # expressions nested deeper than any model's
         return []
 
 
 def _regions(text: str) -> list[Region]:
     context = context_of(text)
-    whole = _whole(text, context)
+    whole = _whole(text, context) or darknet.region(text) or files.region(text)
     if whole is not None:
         return [whole]
     behind = _behind_input(text, context)

@@ -6,6 +6,7 @@ from cnndsl.graph.ops import operator
 from cnndsl.graph.ops.base import Call
 from cnndsl.graph.tape import Node, Tape
 from cnndsl.graph.value import Value
+from cnndsl.source import counted
 
 
 class InvalidTape(Exception):  # noqa: N818
@@ -43,7 +44,7 @@ def _problems(tape: Tape, node: Node, made: set[Value]) -> Iterator[str]:
         yield f"the inputs do not fit: {error}"
         return
     if len(types) != len(node.outputs):
-        yield f"{len(node.outputs)} outputs, where the operator has {len(types)}"
+        yield f"{counted(len(node.outputs), 'output')}, where the operator has {len(types)}"
     for value, (shape, dtype) in zip(node.outputs, types, strict=False):
         if (value.shape, value.dtype) != (shape, dtype):
             yield f"{_shown(value)} should be {_type(shape, dtype)}"

@@ -10,6 +10,7 @@ from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, image, sample
 from cnndsl.layers.mend import Field, LeaveOut, Mend
 from cnndsl.shapes import Pair, Shape, short, show
+from cnndsl.source import counted
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,10 @@ class Crop(Border, word="crop"):
         cut = (height - top - bottom, width - left - right)
         if min(cut) > 0:
             return (channels, *cut)
-        mend, most = self._less(height, width), f"{height - 1} rows and {width - 1} columns"
+        mend, most = (
+            self._less(height, width),
+            f"{counted(height - 1, 'row')} and {counted(width - 1, 'column')}",
+        )
         raise Reject(
             "E201", f"cropping leaves nothing of the {height}x{width} input", arg="size",
             help="leave this `crop` out" if isinstance(mend, LeaveOut)

@@ -8,6 +8,7 @@ from cnndsl.graph.tape import Value
 from cnndsl.layers.base import Layer, Reject, Window, image, sample
 from cnndsl.layers.mend import Before, Field
 from cnndsl.shapes import Shape
+from cnndsl.source import counted
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class PixelShuffle(Layer, word="pixelshuffle"):
             return (channels // area, *size)
         more = -(-channels // area) * area
         raise Reject(
-            "E205", f"{channels} channels are no multiple of {self.factor}² = {area}",
+            "E205", f"{counted(channels, 'channel')} are no multiple of {self.factor}² = {area}",
             arg="factor", help=f"write `conv {more} 1x1` before it",
             assume=(more // area, *size), mend=Before(f"conv {more} 1x1", (more, height, width)),
         )  # fmt: skip

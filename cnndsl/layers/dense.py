@@ -13,6 +13,7 @@ from cnndsl.layers.base import Layer, Param, Reject
 from cnndsl.layers.conv import bias_params, without_bias
 from cnndsl.layers.mend import Before
 from cnndsl.shapes import Shape, show
+from cnndsl.source import counted
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Dense(Layer, word="dense"):
         raise Reject(
             "E202",
             f"`dense` needs a vector, but its input is the image {show(x)}",
-            help=f"write `flatten` before it (gives {prod(x)} features) or `gap` (gives {x[0]})",
+            help=f"write `flatten` before it (gives {counted(prod(x), 'feature')}) or `gap` (gives "
+            f"{x[0]})",
             assume=(self.units,),
             mend=Before("flatten", (prod(x),), safe=True),
         )

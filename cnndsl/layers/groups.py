@@ -5,6 +5,7 @@ from math import gcd
 from cnndsl.layers.base import Reject
 from cnndsl.layers.mend import Field
 from cnndsl.shapes import Shape
+from cnndsl.source import counted
 
 
 def check_groups(groups: int, counts: dict[str, int], written: str, assume: Shape) -> None:
@@ -20,7 +21,7 @@ def check_groups(groups: int, counts: dict[str, int], written: str, assume: Shap
     best, *others = divisors(groups, gcd(*numbers))
     raise Reject(
         "E205",
-        f"{groups} groups do not divide {wrong}",
+        f"{counted(groups, 'group')} do not divide {wrong}",
         arg="groups",
         help=f"write `{written.format(best)}`{_others(numbers, others)}",
         assume=assume,

@@ -10,6 +10,7 @@ from cnndsl.layers.base import Layer, Reject, Window, image, sample, squarish
 from cnndsl.layers.groups import check_groups, divisors
 from cnndsl.layers.mend import Field
 from cnndsl.shapes import Pair, Shape, show
+from cnndsl.source import counted
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,11 @@ class Reshape(Layer, word="reshape"):
             return self.target
         raise Reject(
             "E206",
-            f"{show(self.target)} holds {prod(self.target)} values, the input {show(x)} {prod(x)}",
+            f"{show(self.target)} holds {counted(prod(self.target), 'value')}, the input {show(x)} "
+            f"{prod(x):,}",
             arg="target",
-            help=f"choose a shape of {prod(x)} values, such as `{show(self._near(prod(x)))}`",
+            help=f"choose a shape of {counted(prod(x), 'value')}, such as "
+            f"`{show(self._near(prod(x)))}`",
             assume=self.target,
             mend=Field("target", show(self._near(prod(x)))),
         )

@@ -9,7 +9,7 @@ from cnndsl.layers.conv import Conv, Convolution
 from cnndsl.layers.pool import Pooling
 from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.shapes import Pads, Shape, reach, show
-from cnndsl.source import Fix, Span
+from cnndsl.source import Fix, Span, counted
 from cnndsl.syntax import ast
 
 _SHARE = 0.25  # of the picture's height or width, lost at borders
@@ -54,8 +54,8 @@ def border_lost(s: Subject) -> Iterator[Found]:
         return
     first = s.nodes[cuts[0]]
     yield Found(
-        f"{len(cuts)} convolutions without padding cut {total:.0f} of the picture's {height} rows "
-        "off at the borders", first.span,
+        f"{counted(len(cuts), 'convolution')} without padding cut {total:.0f} of the picture's "
+        f"{counted(height, 'row')} off at the borders", first.span,
         "write `same` to keep the size, or `valid` where that is meant",
         tuple(f"line {s.nodes[i].line}: `{s.nodes[i].text}`" for i in cuts[1:6]),
         _all_same([s.nodes[i] for i in cuts]),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cnndsl.lints.base import Found, Subject, lint, place_of
 from cnndsl.lints.training import CLASSES, last_node
 from cnndsl.shapes import show
-from cnndsl.source import Fix
+from cnndsl.source import Fix, counted
 
 SIZES = {
     "cifar10": (3, 32, 32), "mnist": (1, 28, 28), "shapes": (3, 32, 32),
@@ -52,6 +52,7 @@ def _weights(s: Subject, data: str) -> Iterator[Found]:
     count, wanted = len(weights.replace(",", " ").split()), CLASSES.get(data, last_node(s).shape[0])
     if count != wanted:
         yield Found(
-            f"{count} weights for {wanted} classes", place_of(s, "loss.weights"),
+            f"{counted(count, 'weight')} for {counted(wanted, 'class')}",
+            place_of(s, "loss.weights"),
             "give one for each class, or `weights=balanced`",
         )  # fmt: skip

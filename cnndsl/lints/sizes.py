@@ -10,6 +10,7 @@ from cnndsl.layers.dropout import Dropout
 from cnndsl.layers.pool import GlobalPooling
 from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.shapes import show
+from cnndsl.source import counted
 
 _VALUES = 8_000_000  # of one activation a sample: 32 MB in float32, 1 GB in a batch of 32
 _WEIGHTS = 1_000_000
@@ -44,8 +45,8 @@ def large_dense(s: Subject) -> Iterator[Found]:
         yield Found(
             f"this `dense` holds {node.size / s.model.params:.0%} of all parameters: "
             f"{node.size:,} of {s.model.params:,}", node.span,
-            f"`gap` in place of `flatten` gives it {image[0]} features instead of {prod(image):,} "
-            f"and saves {saved:,.0f} parameters",
+            f"`gap` in place of `flatten` gives it {counted(image[0], 'feature')} instead of "
+            f"{prod(image):,} and saves {saved:,.0f} parameters",
         )  # fmt: skip
 
 

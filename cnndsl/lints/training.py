@@ -14,7 +14,7 @@ from cnndsl.lints.base import Found, Subject, lint, place_of
 from cnndsl.losses import Loss, MeanSquaredError
 from cnndsl.recipe import Recipe
 from cnndsl.shapes import show
-from cnndsl.source import Fix
+from cnndsl.source import Fix, counted
 
 CLASSES = {
     "cifar10": 10, "mnist": 10, "shapes": 10, "shapes_multilabel": 6, "shapes_regression": 3,
@@ -98,7 +98,7 @@ def other_classes(s: Subject) -> Iterator[Found]:
     literal = at.text == str(last.shape[0])
     yield Found(
         f"{s.recipe.data} has {wanted} {task.nouns}, but the model gives "
-        f"{last.shape[0]} outputs", at,
+        f"{counted(last.shape[0], 'output')}", at,
         f"end in `{task.ending(wanted)}`", _said(s, "data"),
         Fix(at, str(wanted), f"write `{wanted}`") if literal and s.is_alone(node) else None,
     )  # fmt: skip
@@ -161,7 +161,7 @@ def augment_too_large(s: Subject) -> Iterator[Found]:
     size = s.model.input[1:]
     if warmup >= epochs:
         yield Found(
-            f"the warm-up takes {warmup:g} epochs, the whole training {epochs}",
+            f"the warm-up takes {counted(warmup, 'epoch')}, the whole training {epochs}",
             place_of(s, "schedule.warmup"), "the learning rate never gets to its full height: "
             "warm up for a tenth of the epochs or less", _said(s, "epochs"),
         )  # fmt: skip
@@ -169,7 +169,7 @@ def augment_too_large(s: Subject) -> Iterator[Found]:
         pixels: int = getattr(s.recipe.augment, name)
         if size and pixels >= min(size):
             yield Found(
-                f"`{name}` takes {pixels} pixels of a picture of {show(size)}",
+                f"`{name}` takes {counted(pixels, 'pixel')} of a picture of {show(size)}",
                 place_of(s, f"augment.{name}"), f"a quarter is much already: `{max(size) // 4}`"
                 if min(size) > 3 else f"leave `{name}` out",
             )  # fmt: skip

@@ -13,6 +13,7 @@ from cnndsl.passes.control import WORDS
 from cnndsl.passes.reporter import line_of
 from cnndsl.passes.search_setting import VARIED
 from cnndsl.recipe import CHOSEN, PLAIN
+from cnndsl.source import counted
 from cnndsl.space import MEASURES
 from cnndsl.syntax import ast
 
@@ -158,7 +159,7 @@ def _settings(words: list[str]) -> Iterator[Proposal]:
         yield from (Proposal(w, "word", _first_line(cls)) for w, cls in chosen.items())
         return
     if words[0] == "data":
-        yield from (Proposal(name, "word", f"{n} outputs") for name, n in CLASSES.items())
+        yield from (Proposal(name, "word", counted(n, "output")) for name, n in CLASSES.items())
     cls = chosen.get(words[1]) if chosen else PLAIN.get(words[0])
     if cls is not None:
         yield from _items(cls)

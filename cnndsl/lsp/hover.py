@@ -13,6 +13,7 @@ from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.report.manual import layer_page
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
+from cnndsl.source import counted
 from cnndsl.syntax import ast
 
 _MOST = 6  # calls of a block that are listed
@@ -38,7 +39,7 @@ def _table(document: Document, nodes: list[Node]) -> str:
     for node in nodes[:_MOST]:
         before = [show(document.model.nodes[i].shape) for i in node.inputs]
         way = f"{' + '.join(before)} → " if before else ""
-        costs = [f"{node.size:,} parameters"] if node.size else []
+        costs = [f"{counted(node.size, 'parameter')}"] if node.size else []
         costs += [in_macs(node.macs)] if node.macs else []
         lines.append(f"`{node.path}`  **{way}{show(node.shape)}**  {' · '.join(costs)}".rstrip())
     if len(nodes) > _MOST:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnndsl import learned, limits
-from cnndsl.frameworks.regions import Region, regions
+from cnndsl.frameworks.region import Region
+from cnndsl.frameworks.regions import regions
 from cnndsl.ir import Model
 from cnndsl.passes import foreign_code, foreign_shapes
 from cnndsl.passes.expand import expand

@@ -26,7 +26,7 @@ from cnndsl.passes.reporter import Reporter, SpecError, Unknown
 from cnndsl.passes.scope import UNKNOWN, Scope, Tensor
 from cnndsl.passes.unknown_words import as_meant, unknown, with_items
 from cnndsl.passes.values import evaluate, truth
-from cnndsl.source import Span
+from cnndsl.source import Span, counted
 from cnndsl.syntax import ast
 
 
@@ -139,7 +139,8 @@ class Expander:
     def _foresee(self, times: int, each: int, span: Span) -> None:
         """Count the layers of a repeat before expanding them."""
         if times * max(1, each) > limits.LAYERS:
-            message = f"{times:,} repeats of {each:,} layers; the limit is {limits.LAYERS:,} layers"
+            message = f"{times:,} repeats of {counted(each, 'layer')}"
+            message += f"; the limit is {limits.LAYERS:,} layers"
             raise LimitExceeded("E903", message, span, "use fewer repeats")
 
     def _once(

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import isqrt, prod
 
-from cnndsl.frameworks.regions import Region
+from cnndsl.frameworks.region import Region
 from cnndsl.ir import Model, Node
 from cnndsl.passes.foreign_code import Cut, Mended
 from cnndsl.shapes import show
-from cnndsl.source import Diagnostic, Source, Span
+from cnndsl.source import Diagnostic, Source, Span, counted
 
 Try = Callable[[str], Model | None]
 """The model of a text; None where it does not check."""
@@ -21,7 +21,7 @@ Try = Callable[[str], Model | None]
 _LARGEST = 512  # pixels a side
 _CHANGES = ("conv", "dwconv", "upconv", "dense", "concat", "pixelshuffle", "slice", "reshape")
 _CHANNELS = ("1", "3", "4")
-_NAMES = {"dense": "features"}
+_NAMES = {"dense": "feature"}
 _DATA = {"data cifar10": "3x32x32", "data mnist": "1x28x28"}
 _SAID = re.compile(
     r"(?:(?:randn|rand|zeros|ones|empty)\s*\(\s*[\[(]?\s*\w+\s*,|"
@@ -38,8 +38,8 @@ def unexpected(text: Mended, model: Model, trial: Try) -> Iterator[Diagnostic]:
             origin = cut.origin(node.span.start)
             if origin is None or arrived == count:
                 continue
-            kind = _NAMES.get(node.layer.word, "channels")
-            message = f"this is written for {count:,} {kind}, and {arrived:,} arrive"
+            kind = _NAMES.get(node.layer.word, "channel")
+            message = f"this is written for {counted(count, kind)}, and {arrived:,} arrive"
             span = Span(text.source, origin.start, origin.end)
             hint = f"write {arrived} in its place, or give the network the input that it is for"
             meant = _worked_out(cut.region, text.source, trial)
@@ -125,7 +125,7 @@ def _of_vector(region: Region) -> Input | None:
         count = origin.arriving
         shapes = [f"{c}x{side}x{side}" for c in (1, 3) if (side := isqrt(count // c))
                   and side > 1 and c * side * side == count]  # fmt: skip
-        note = f"square images of the {count} values that its first `Linear` takes"
+        note = f"square images of the {counted(count, 'value')} that its first `Linear` takes"
         return Input(shapes[0], note) if len(shapes) == 1 else None
     return None
 
@@ -151,8 +151,9 @@ def _of_features(region: Region, channels: int, trial: Try) -> Input | None:
         return None
     last = _first(lambda side: features(side) > wanted) - 1
     sides = f"sides of {first}" if first == last else f"sides of {first} to {last}"
-    note = f"its first layer takes {channels} channels, and {sides} give the {wanted:,} features "
-    return Input(f"{channels}x{first}x{first}", f"{note}of its first `Linear`")
+    takes = f"its first layer takes {counted(channels, 'channel')}"
+    note = f"{takes}, and {sides} give the {wanted:,} features of its first `Linear`"
+    return Input(f"{channels}x{first}x{first}", note)
 
 
 def _first(holds: Callable[[int], bool]) -> int:
@@ -167,7 +168,7 @@ def _first(holds: Callable[[int], bool]) -> int:
 def without_input(d: Diagnostic, source: Source, region: Region) -> Diagnostic:
     """The error for a missing input, at code that does not say all of it."""
     channels = channels_of(region)
-    takes = f"; its first layer takes {channels} channels" if channels else ""
+    takes = f"; its first layer takes {counted(channels, 'channel')}" if channels else ""
     example = f"input {channels or 3}x224x224"
     hint = f"write `{example}` above it, with the height and width of your images{takes}"
     span = Span(source, region.start, source.text.find("\n", region.start) % (len(source.text) + 1))

@@ -13,6 +13,7 @@ from cnndsl.layers.pool import Pooling
 from cnndsl.passes.binding import Binding
 from cnndsl.passes.mending_base import Spot, of_field, rewritten
 from cnndsl.shapes import Pair, Shape
+from cnndsl.source import counted
 
 _NAMED = 2  # layers that a help shows
 
@@ -46,7 +47,7 @@ class Change:
         if whole is not None:
             return f"`{whole}`"
         if len(self.layers) > _NAMED:
-            return f"it in each of {len(self.layers)} layers on the way"
+            return f"it in each of {counted(len(self.layers), 'layer')} on the way"
         pairs = zip(self.layers, self.edits, strict=True)
         return " and ".join(f"`{_layer(node, edit)}` at line {node.line}" for node, edit in pairs)
 

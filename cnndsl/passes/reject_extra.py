@@ -19,7 +19,7 @@ def reject_extra(node: ast.Statement) -> None:
     if word not in _SECTIONS:
         _refuse_group(node, "layers are statements of their own")
     if word in ("train", "search") and node.items:
-        hint, fix = "all of it stands inside of the braces", _section(node)
+        hint, fix = "settings stand inside of the braces", _section(node)
         raise SpecError("E104", f"`{word}` takes only its section", node.items[0].span, hint, fix)
     if node.tail:
         hint = "it belongs inside of the braces, or into a statement of its own"

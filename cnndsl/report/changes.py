@@ -11,6 +11,7 @@ from cnndsl.report.costs import Row
 from cnndsl.report.summary import summarise
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
+from cnndsl.source import counted
 from cnndsl.style import Style
 
 
@@ -164,4 +165,4 @@ def _lines(change: Change, style: Style) -> list[str]:
 
 def _costs(row: Row) -> str:
     macs = f", {in_macs(row.macs)}" if row.macs else ""
-    return show(row.output) + (f", {row.params:,} parameters" if row.params else "") + macs
+    return show(row.output) + (f", {counted(row.params, 'parameter')}" if row.params else "") + macs

@@ -10,7 +10,7 @@ from cnndsl.report.costs import Costs, Row
 from cnndsl.report.diagnostics import full
 from cnndsl.report.units import mib, short
 from cnndsl.shapes import show
-from cnndsl.source import Diagnostic
+from cnndsl.source import Diagnostic, counted
 from cnndsl.style import PLAIN
 
 _CELL = "padding:2px 10px;text-align:right;white-space:nowrap"
@@ -77,7 +77,7 @@ def summary_html(summary: Costs) -> str:
     rows = "".join(_row(row, most) for row in summary.rows)
     model = summary.model
     totals = (
-        f"{model.params:,} parameters · {short(model.macs)} MACs · "
+        f"{counted(model.params, 'parameter')} · {short(model.macs)} MACs · "
         f"{mib(summary.weight_bytes)} of weights · "
         f"{mib(summary.activation_bytes)} of activations a sample"
     )

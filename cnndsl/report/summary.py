@@ -16,6 +16,7 @@ from cnndsl.report.html import summary_html
 from cnndsl.report.table import table
 from cnndsl.report.units import in_macs
 from cnndsl.shapes import show
+from cnndsl.source import counted
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,6 @@ def one_line(model: Model, file: str) -> str:
     """What `check` prints on success."""
     outputs = " · ".join(show(s) for s in model.output_shapes().values())
     return (
-        f"{file}: ok · {model.params:,} parameters · {in_macs(model.macs)} · "
+        f"{file}: ok · {counted(model.params, 'parameter')} · {in_macs(model.macs)} · "
         f"{show(model.input)} → {outputs}"
     )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.report.units import short
+from cnndsl.source import counted
 from cnndsl.weights.align import shown
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.match import Match
@@ -46,8 +47,8 @@ def contents_table(found: dict[str, Any]) -> str:
         numbers = ("-" if tensor[key] is None else f"{tensor[key]:.4g}" for key in _NUMBERS)
         rows.append((str(i + 1), tensor["name"], shown(tensor["shape"]), tensor["type"], *numbers))
     order = "that of the layers" if found["ordered"] else "that of no layers: names decide"
-    total = f"{len(found['tensors'])} tensors, {short(found['numbers'])} numbers; order: {order}"
-    return "\n".join([*_aligned(rows, "rllrrrrr"), total])
+    total = f"{counted(len(found['tensors']), 'tensor')}, {short(found['numbers'])} numbers"
+    return "\n".join([*_aligned(rows, "rllrrrrr"), f"{total}; order: {order}"])
 
 
 def pairs(raw: RawWeights, found: Match, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:

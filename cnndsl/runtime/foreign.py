@@ -4,7 +4,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -127,7 +127,8 @@ def _input_problem(graph: "GraphProto") -> str | None:
     """One batch of pictures or vectors of a fixed size is all that `run` can give."""
     given = inputs(graph)
     if len(given) != 1 or not graph.output:
-        return f"it has {len(given)} inputs and {len(graph.output)} outputs, not one and some"
+        many = f"{counted(len(given), 'input')} and {counted(len(graph.output), 'output')}"
+        return f"it has {many}, not one and some"
     kind = given[0].type.tensor_type
     sizes = [d.dim_value for d in kind.shape.dim]
     is_open = kind.elem_type in _TYPES and len(sizes) == 4 and sizes[1:].count(0) <= 2

@@ -14,7 +14,7 @@ from cnndsl.runtime.images import read_array, read_cropped, read_picture
 from cnndsl.runtime.outputs import Output, Scale, main_output
 from cnndsl.runtime.pixel_modes import WHITE, Ground
 from cnndsl.runtime.session import Session, open_session
-from cnndsl.source import UserError, either
+from cnndsl.source import UserError, counted, either
 from cnndsl.tasks import Task, usual
 from cnndsl.tasks import registry as tasks
 from cnndsl.weights.model_info import GROUNDS, RESAMPLE, ModelInfo, info_from_onnx
@@ -65,7 +65,9 @@ class Predictor:
         if path.suffix == ".npy":
             return self.array(read_array(path), path)
         if len(self.shape) != 3:
-            raise UserError(f"the model takes {self.shape[0]} features, not pictures: give .npy")
+            raise UserError(
+                f"the model takes {counted(self.shape[0], 'feature')}, not pictures: give .npy"
+            )
         channels, height, width = self.shape
         if channels not in (1, 3):
             raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
@@ -113,7 +115,7 @@ class Predictor:
         outputs = self.main(self.run(batch))
         task = self.task or self._told_by(outputs.shape)
         if task.width() not in (None, outputs.shape[1]):
-            have = f"{task.width()} {task.nouns}, but gives {outputs.shape[1]} outputs"
+            have = f"{task.width()} {task.nouns}, but gives {counted(outputs.shape[1], 'output')}"
             raise UserError(f"the model's metadata tell of {have}")
         return task.answers(self.logits(outputs), self.classes, k)
 

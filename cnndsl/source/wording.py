@@ -1,9 +1,10 @@
-"""Whom a message speaks to: somebody at the command line, or a caller in Python."""
+"""Words of messages: for the command line or for Python, and of one thing or several."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+_HISSING = ("s", "x", "sh", "tch", "nch")
 _at_command_line = ContextVar("_at_command_line", default=False)
 
 
@@ -28,3 +29,13 @@ def option(name: str, value: object = None) -> str:
     if value is None or value is True:
         return either(f"--{name}", f"{argument}={'' if value is None else True}")
     return either(f"--{name} {value}", f"{argument}={value!r}")
+
+
+def counted(count: float, noun: str) -> str:
+    """`1 channel`, `3 channels`, `1,024 classes`, `2 entries`."""
+    number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    if count == 1:
+        return f"{number} {noun}"
+    if noun.endswith("y") and noun[-2:-1] not in "aeou":
+        return f"{number} {noun[:-1]}ies"
+    return f"{number} {noun}es" if noun.endswith(_HISSING) else f"{number} {noun}s"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.results import Answer, Drawing, Matrix, Scores, Table
-from cnndsl.source import printable
+from cnndsl.source import counted, printable
 from cnndsl.tasks.base import Meter, Shape, Task, as_vector, vector_problem
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class ClassificationScores(Scores):
         heads = ("class", "pictures", "accuracy", "taken most often for")
         present = self.confusion.sum(1).nonzero()[0].tolist()
         if len(present) < len(self.classes):
-            title += f" of {len(present)} of {len(self.classes)} classes"
+            title += f" of {len(present)} of {counted(len(self.classes), 'class')}"
         return Table(title, heads, tuple(self._row(i) for i in present))
 
     def _row(self, i: int) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.losses import VOID, Loss, Masks
 from cnndsl.results import Answer
-from cnndsl.source import printable
+from cnndsl.source import counted, printable
 from cnndsl.tasks.base import Meter, Shape, Task
 from cnndsl.tasks.mask_scores import MaskMeter
 
@@ -118,7 +118,7 @@ class Segmentation(Task, word="segmentation"):
         """Masks that are ignored as a whole, classes that no mask has; of converted targets."""
         empty = sum(bool((mask == VOID).all()) for mask in y)
         if empty:
-            yield f"{empty} of {len(y)} masks are ignored as a whole"
+            yield f"{empty} of {counted(len(y), 'mask')} are ignored as a whole"
         counts = enumerate(zip(names, self.counts(y, names), strict=True))
         missing = [printable(name) for i, (name, n) in counts if not n and i != self.ignore]
         if missing:

@@ -12,7 +12,7 @@ from cnndsl.data.registry import open_dataset
 from cnndsl.data.splits import for_measuring
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.runtime.timing import run_times
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 from cnndsl.tasks import usual
 from cnndsl.training.targets import read_as
 
@@ -105,8 +105,8 @@ def _share(path: Path, predictor: Predictor, data: Dataset) -> float:
         part = slice(start, start + _IMAGES)
         outputs = predictor.main(predictor.run(predictor.stored(data.test.x[part])))
         if outputs.shape[1] != len(data.names):
-            raise UserError(f"{path}: gives {outputs.shape[1]} outputs; "
-                            f"{data.name} has {len(data.names)} classes")  # fmt: skip
+            raise UserError(f"{path}: gives {counted(outputs.shape[1], 'output')}; "
+                            f"{data.name} has {counted(len(data.names), 'class')}")  # fmt: skip
         answers = outputs.reshape(len(outputs), -1).argmax(1)
         right += int((answers == data.test.y[part]).sum())
     return right / len(data.test)

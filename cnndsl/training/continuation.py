@@ -2,7 +2,7 @@
 
 from cnndsl.lr_schedules import Schedule
 from cnndsl.recipe import Recipe
-from cnndsl.source import option
+from cnndsl.source import counted, option
 from cnndsl.training.progress import Progress, learning_rate, why_stopped
 
 
@@ -16,14 +16,14 @@ def note(recipe: Recipe, progress: Progress, steps: int, planned: int) -> str | 
     if progress.is_over(recipe):
         more = 2 * recipe.epochs
         return (
-            f"nothing is left to do: all {recipe.epochs} epochs are done\n"
+            f"nothing is left to do: all {counted(recipe.epochs, 'epoch')} are done\n"
             f"  {option('epochs', more)} goes on"
         )
     if recipe.epochs <= planned:
         return None
     rate = learning_rate(recipe, progress, progress.step, steps)
     return (
-        f"{planned} epochs become {recipe.epochs}: {_effect(recipe.schedule)}\n"
+        f"{counted(planned, 'epoch')} become {recipe.epochs}: {_effect(recipe.schedule)}\n"
         f"  epoch {progress.epoch + 1} goes on with a learning rate of {rate:.4g}"
     )
 

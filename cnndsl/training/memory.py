@@ -9,7 +9,7 @@ from cnndsl.backend.step import Step, StepOptions, sees_whole_batch
 from cnndsl.ir import Model
 from cnndsl.learned import constant_nodes
 from cnndsl.runtime.arena import arena_bytes
-from cnndsl.source import UserError, option
+from cnndsl.source import UserError, counted, option
 from cnndsl.weights.base import Weights
 
 _RUNTIME = 4 << 20  # what a session takes before its first node
@@ -64,7 +64,7 @@ def check_weights(model: Model) -> None:
     tensors = sum(prod(p.shape) for p in model.tensors().values())
     needed, free = 5 * _FLOAT * tensors, free_bytes()
     if needed > free:
-        raise TooLarge(f"{tensors:,} weights with the optimizer's state need more than "
+        raise TooLarge(f"{counted(tensors, 'weight')} with the optimizer's state need more than "
                        f"{_size(needed)} of memory; {_size(free)} are free\n"
                        "  try a smaller net")  # fmt: skip
 
@@ -155,7 +155,7 @@ def _cached(folder: Path) -> int:
 def _told(options: StepOptions) -> str:
     each = options.batch // options.micro_batches
     cut = f" in micro-batches of {each:,}" if options.micro_batches > 1 else ""
-    return f"a step of {options.batch:,} pictures{cut}"
+    return f"a step of {counted(options.batch, 'picture')}{cut}"
 
 
 def _size(count: float) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnndsl.data.dataset import Targets
 from cnndsl.results import Answer
 from cnndsl.runtime.masks import overlaid
+from cnndsl.source import counted
 from cnndsl.tasks import Task
 from cnndsl.training.callbacks import Callback
 from cnndsl.weights.fit import read_weights
@@ -37,7 +38,7 @@ class Mosaics(Callback):
         count = len(first["x"])
         is_blended = bool(run.recipe.augment.mixup)
         texts = [""] * count if is_blended else task.truths(first["y"], run.data.names)
-        title = f"the first batch, as the network sees it ({count} images)"
+        title = f"the first batch, as the network sees it ({counted(count, 'image')})"
         shown = overlaid(first["x"], first["y"]) if task.moves else first["x"]
         save_mosaic(shown, texts, title, run.folder.path / FILES[0])
 

@@ -9,6 +9,7 @@ from cnndsl.ir import Model
 from cnndsl.learned import frozen, learned_count, phases
 from cnndsl.recipe import Recipe
 from cnndsl.shapes import show
+from cnndsl.source import counted
 from cnndsl.training.progress import Row, best_row
 
 _LABEL = 8
@@ -52,7 +53,7 @@ def _lines(label: str, parts: list[str], width: int) -> str:
 
 def _model(model: Model, recipe: Recipe) -> list[str]:
     shapes = f"{show(model.input)} → {show(model.output_shapes()[model.main_output])}"
-    return [model.name, shapes, f"{model.params:,} parameters", *_learned(model, recipe)]
+    return [model.name, shapes, f"{counted(model.params, 'parameter')}", *_learned(model, recipe)]
 
 
 def _learned(model: Model, recipe: Recipe) -> Iterator[str]:
@@ -64,7 +65,7 @@ def _learned(model: Model, recipe: Recipe) -> Iterator[str]:
 
 
 def _data(recipe: Recipe, data: Dataset) -> list[str]:
-    images = f"{len(data.train):,} images to train, {len(data.test):,} held out"
+    images = f"{counted(len(data.train), 'image')} to train, {len(data.test):,} held out"
     task, count = recipe.known_task(), len(data.names)
     each = ", ".join(task.overview(data.train.y, data.names)[:_NAMES])
     each += ", …" if count > _NAMES else ""
@@ -74,6 +75,6 @@ def _data(recipe: Recipe, data: Dataset) -> list[str]:
 
 def _recipe(recipe: Recipe, steps: int) -> list[str]:
     return [
-        f"{recipe.epochs} epochs of {steps:,} steps of {recipe.batch}",
+        f"{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')} of {recipe.batch}",
         *(recipe.setting(name).partition(" ")[2] for name in ("optimizer", "schedule", "loss")),
     ]

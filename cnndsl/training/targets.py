@@ -10,7 +10,7 @@ from cnndsl.ir import Model
 from cnndsl.losses import Loss
 from cnndsl.losses import registry as losses
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError, listed
+from cnndsl.source import UserError, counted, listed
 from cnndsl.tasks import Task, registry
 
 
@@ -110,11 +110,11 @@ def _described(data: Dataset) -> str:
     if y.ndim == 3:
         return f"masks of {y.shape[1]}x{y.shape[2]}"
     if y.ndim == 2 and y.dtype.kind != "f":
-        return f"{y.shape[1]} labels of 0 and 1 an image"
+        return f"{counted(y.shape[1], 'label')} of 0 and 1 an image"
     if y.dtype.kind == "f":
         whole = "whole numbers" if (y == y.round()).all() else "numbers"
         return f"{whole}, {y.shape[1] if y.ndim == 2 else 1} an image"
-    return f"class numbers of {len(data.names)} classes"
+    return f"class numbers of {counted(len(data.names), 'class')}"
 
 
 def _way_out(data: Dataset) -> str:

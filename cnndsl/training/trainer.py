@@ -21,7 +21,7 @@ from cnndsl.learned import phase
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.runtime.ranks import Alone, Ranks
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 from cnndsl.training import checkpoint, nan
 from cnndsl.training.batches import Batches, Feed, rows_of
 from cnndsl.training.callbacks import Callback
@@ -119,7 +119,7 @@ class Trainer:
         self.compiled = compile_step(
             self.model, self.recipe, options, weights, self.settings, self.ranks
         )
-        self.folder.log(f"from now on {len(self.compiled.step.slots)} tensors learn")
+        self.folder.log(f"from now on {counted(len(self.compiled.step.slots), 'tensor')} learn")
 
     def fit(self) -> list[dict[str, Any]]:
         """Train to the end; Interrupted where a signal came, UserError where the loss broke."""

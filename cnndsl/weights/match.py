@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnndsl.fields import nearest
 from cnndsl.ir import Model
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 from cnndsl.weights.align import beside_fresh, by_shape, in_order, shown
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.families import restored
@@ -41,7 +41,11 @@ class Match:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth saying of it: nothing where all names are ours."""
-        found = () if self.how == BY_NAME else (f"{len(self.names)} tensors found {self.how}",)
+        found = (
+            ()
+            if self.how == BY_NAME
+            else (f"{counted(len(self.names), 'tensor')} found {self.how}",)
+        )
         left = ", ".join(f"`{name}`" for name in self.left_out)
         return (*found, f"left out: {left}") if left else found
 

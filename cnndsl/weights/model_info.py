@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 from cnndsl.tasks import Task, task_from
 
 GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "gray": (128, 128, 128)}
@@ -70,7 +70,7 @@ class ModelInfo:
             raise UserError("std: it is divided by, and so more than zero")
         wanted = self.task.outputs(self.classes) if self.task else len(self.classes)
         if self.classes and wanted != outputs:
-            have = f"{len(self.classes)} names for {outputs} outputs"
+            have = f"{counted(len(self.classes), 'name')} for {counted(outputs, 'output')}"
             raise UserError(f"classes: {have}; give one name for each")
         if self.task is not None and self.task.width() not in (None, outputs):
             have = f"{self.task.width()} {self.task.nouns}"
