@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnndsl.api import Model, check, formatted, from_onnx, load, parse
-    from cnndsl.runs import evaluate, predict, resume, train
+    from cnndsl.runs import evaluate, predict, resume, search, train
     from cnndsl.source import Diagnostic, Failed, UserError
     from cnndsl.training.callbacks import Callback
     from cnndsl.training.signals import Interrupted
@@ -33,6 +33,7 @@ __all__ = [  # noqa: RUF022  (by subject)
     "evaluate",
     "predict",
     "resume",
+    "search",
     "train",
     # what can go wrong
     "Diagnostic",
@@ -43,7 +44,7 @@ __all__ = [  # noqa: RUF022  (by subject)
 
 _HOMES = {
     **dict.fromkeys(("Model", "check", "formatted", "from_onnx", "load", "parse"), "cnndsl.api"),
-    **dict.fromkeys(("evaluate", "predict", "resume", "train"), "cnndsl.runs"),
+    **dict.fromkeys(("evaluate", "predict", "resume", "search", "train"), "cnndsl.runs"),
     "Callback": "cnndsl.training.callbacks",
     "Interrupted": "cnndsl.training.signals",
     "load_ipython_extension": "cnndsl.notebook",

@@ -1,6 +1,7 @@
-"""Runs in Python: `train`, `resume`, `evaluate`, `predict`."""
+"""Runs in Python: `train`, `resume`, `search`, `evaluate`, `predict`."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from cnndsl.results import Scores
+    from cnndsl.study.results import Study
     from cnndsl.training.callbacks import Callback
 
     Array = NDArray[Any]
@@ -110,6 +112,61 @@ def resume(
     settings = config.settings(folder, chosen, progress=progress, strict=strict, arrays=arrays)
     trainer = runs.resume(model, chosen, settings, config, force, callbacks)
     return History(trainer.fit(), folder)
+
+
+def search(
+    model: Model | None = None,
+    data: "Data | None" = None,
+    *,
+    resume: str | Path | None = None,
+    vary: "str | Sequence[str]" = (),
+    trials: int | None = None,
+    timeout: float = inf,
+    workers: int = 1,
+    sampler: str | None = None,
+    pruner: str | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    **recipe: Any,
+) -> "Study":
+    """Look for the best of what a model's `search { … }` and `vary` vary; the study so far.
+
+    `vary` are lines of such a section: `"width 8 to 64"`, `"keep params < 100k"`, `"goal macs"`.
+    Lets that the model was loaded with stay as they are. A candidate that is invalid or beyond a
+    bound is rejected and never trained. `trials` counts candidates, 50 by default; `timeout` is in
+    seconds. `sampler` is `tpe`, `random`, `grid` or `nsga2`, `pruner` is `median`, `hyperband` or
+    `none`; `seed` is the sampler's. Data, `recipe` and the rest are as of `train`.
+
+    `resume` is the folder of a study to go on with, in the place of a model; of the rest, only
+    `trials`, `timeout`, `workers` and arrays as `data` say something to it.
+
+    The study's `best.folder` is a run folder like any other, its `optuna` is Optuna's own study.
+    Source: Akiba et al. 2019, Optuna, arXiv:1907.10902.
+
+    Raises Failed for a spec with errors, UserError where nothing is varied or nothing can be
+    trained, and Interrupted where the search was stopped.
+    """
+    from cnndsl.study.search import Effort, begin, go_on, resumed
+
+    name, arrays = _named(data)
+    effort = Effort(timeout, workers)
+    if resume is not None:
+        return go_on(*resumed(Path(resume), trials), effort, arrays)
+    if not isinstance(model, Model):
+        raise TypeError("cnndsl.search takes a model of cnndsl.load, or resume=")
+    from cnndsl.study.plan import Plan
+    from cnndsl.training.run_config import RunConfig
+
+    given = settings_of({"data": name} | recipe if name else recipe, "cnndsl.search")
+    run = RunConfig(f"{model.name}.cnn", model.ir.settings).changed(
+        given, data_dir=data_dir, device=device, threads=threads
+    )
+    lines = (vary,) if isinstance(vary, str) else tuple(vary)
+    plan = Plan(model.ir.source, run, lines, trials, sampler, pruner, seed)
+    return go_on(*begin(_path(out), plan, effort, arrays), effort, arrays)
 
 
 def evaluate(

@@ -203,7 +203,7 @@ def test_the_public_names() -> None:
     """A change here is a decision: it needs a line in the changelog."""
     assert cnndsl.__all__ == [
         "Model", "check", "formatted", "from_onnx", "load", "parse",
-        "Callback", "evaluate", "predict", "resume", "train",
+        "Callback", "evaluate", "predict", "resume", "search", "train",
         "Diagnostic", "Failed", "Interrupted", "UserError",
     ]  # fmt: skip
     assert all(getattr(cnndsl, name).__doc__ for name in cnndsl.__all__)

@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from cnndsl.cli import main
 from cnndsl.passes.includes import read
 from cnndsl.study.candidate import Rejected, candidate
 from cnndsl.study.costs import activation_bytes, estimated_step
+from cnndsl.study.figures import importance
 from cnndsl.study.folder import StudyFolder
 from cnndsl.study.journal import Journal
 from cnndsl.study.plan import Plan
@@ -270,6 +272,65 @@ def test_more_trials_go_on_with_a_study():
     assert out.startswith("3 trials: ")
     shown, _ = cli("search", "s", "--show", "--json")
     assert len(json.loads(shown)["trials"]) == 3
+
+
+# Results
+
+
+def test_a_search_ends_with_a_table_and_pictures():
+    plan("search { width 2 to 5; k 1 3  if width > 3 }")
+    out, said = cli("search", "n.cnn", "--trials", "5", "--sampler", "random", "--out", "s")
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert "cnndsl compile s/trials/" in out
+    assert said.startswith("study  s\ntrial 0")
+    for name in ("pareto", "importance", "parallel"):
+        assert Path(f"s/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert ElementTree.parse(f"s/{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_tensorboard_has_a_table_of_what_was_chosen():
+    found = searched("search { width 3 4 }", trials=1)
+    assert found.best is not None
+    (events,) = found.best.folder.glob("events.*.hparams")
+    assert all(word in events.read_bytes() for word in (b"width", b"val_accuracy", b"hparams"))
+
+
+def test_importance_is_of_what_decides():
+    found = searched('search { optimizer "adam lr=0.03" "sgd lr=1e-9"; seed 0 1 2 }',
+                     sampler="grid", pruner="none")  # fmt: skip
+    shares = importance(found)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert next(iter(shares)) == "optimizer"
+
+
+def test_a_search_in_python():
+    plan("")
+    model = cnndsl.load("n.cnn", k=3)
+    found = cnndsl.search(model, vary=["width 2 3", "k 1 3"], trials=2, out="s", epochs=1)
+    assert all(t.params.keys() == {"width"} for t in found.trials)  # `k` is set
+    assert found.best is not None
+    assert cnndsl.evaluate(found.best.folder).loss > 0
+    assert len(found.optuna.trials) == 2
+    assert "2 trials" in repr(found)
+    more = cnndsl.search(resume="s", trials=4)
+    assert len(more.trials) == 4
+
+
+def test_a_search_of_arrays_in_python():
+    data = dict(np.load("d.npz"))
+    model = cnndsl.parse("let width = 2\ninput 3x8x8; conv width 3 relu; gap; dense 2")
+    found = cnndsl.search(model, data, vary="width 2 3", trials=1, out="s", epochs=1)
+    assert found.counts == {"trained": 1}
+    with pytest.raises(cnndsl.UserError, match="workers: processes read their data from files"):
+        cnndsl.search(model, data, vary="width 2 3", workers=2, out="t")
+
+
+def test_python_tells_what_it_takes():
+    with pytest.raises(TypeError, match="takes a model"):
+        cnndsl.search("n.cnn")  # pyright: ignore[reportArgumentType]
+    plan()
+    with pytest.raises(cnndsl.UserError, match="sampler: 'cma' is none of tpe"):
+        cnndsl.search(cnndsl.load("n.cnn"), sampler="cma")
 
 
 # What is refused

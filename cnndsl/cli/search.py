@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,12 @@ from cnndsl.cli.common import on_line, set_option, style, to_json
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    from cnndsl.study.folder import StudyFolder
+    from cnndsl.study.plan import Plan
+    from cnndsl.study.results import Study
+    from cnndsl.study.search import Effort
 
 _RECIPE = ("data", "epochs", "batch")
 _OF_THE_STUDY = ("settings", "vary", "sampler", "pruner", "seed", "out", "data_dir", *_RECIPE)
@@ -67,9 +73,8 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
 @click.pass_context
 def command(ctx: click.Context, file: Path | None, **options: Any) -> int:
     """Look for the best of what `search { … }` varies; only what keeps its bounds is trained."""
-    from cnndsl.study.folder import StudyFolder, is_study
-    from cnndsl.study.search import Effort, begin, go_on
-    from cnndsl.training.signals import terminable
+    from cnndsl.study.folder import is_study
+    from cnndsl.study.search import Effort, begin
 
     path = _study_path(file, options["resume"], is_study)
     if path is None and options["show"]:
@@ -78,20 +83,14 @@ def command(ctx: click.Context, file: Path | None, **options: Any) -> int:
         if file is None:
             raise click.UsageError("give a spec to search, or a study with --resume or --show")
         folder, plan = begin(options["out"], _plan(file, options))
-        _say(f"study  {folder.path}")
+        click.echo(f"study  {folder.path}", err=True)
     else:
         _refuse_beside_study(ctx)
-        folder, plan = StudyFolder.opened(path)
-        if file is not None and file != path:
-            folder.check_same(_plan(file, options))
+        folder, plan = _there(ctx, path, file, options)
         if options["show"]:
             return _show(folder, plan, options["as_json"])
-        if options["resume"] is None:
-            raise click.UsageError(f"{path} is a study: give --resume or --show")
-        plan = _extended(folder, plan, ctx, options)
     effort = Effort(options["timeout"] or inf, options["workers"])
-    with terminable():
-        return _work(folder, plan, effort, options["as_json"], go_on)
+    return _work(folder, plan, effort, options["as_json"])
 
 
 def _study_path(file: Path | None, resume: Any, is_study: Any) -> Path | None:
@@ -103,7 +102,22 @@ def _study_path(file: Path | None, resume: Any, is_study: Any) -> Path | None:
     return None
 
 
-def _plan(file: Path, options: dict[str, Any]) -> Any:
+def _there(
+    ctx: click.Context, path: Path, file: Path | None, options: dict[str, Any]
+) -> "tuple[StudyFolder, Plan]":
+    """A study that was begun, under what may change: its trials, this process's device, threads."""
+    from cnndsl.study.search import resumed
+
+    folder, plan = resumed(path, None if options["show"] else options["trials"])
+    if file is not None and file != path:
+        folder.check_same(_plan(file, options))
+    if options["resume"] is None and not options["show"]:
+        raise click.UsageError(f"{path} is a study: give --resume or --show")
+    given = {name: options[name] for name in ("device", "threads") if name in on_line(ctx)}
+    return folder, replace(plan, run=replace(plan.run, **given))
+
+
+def _plan(file: Path, options: dict[str, Any]) -> "Plan":
     from cnndsl.passes.includes import read
     from cnndsl.passes.settings import parse_settings
     from cnndsl.study.plan import Plan
@@ -123,45 +137,41 @@ def _refuse_beside_study(ctx: click.Context) -> None:
             raise click.UsageError(f"--{option} begins a study; one that is there keeps its own")
 
 
-def _extended(folder: Any, plan: Any, ctx: click.Context, options: dict[str, Any]) -> Any:
-    """The plan with what may change: more trials for all, device and threads of this process."""
-    if options["trials"]:
-        plan = replace(plan, trials=options["trials"])
-        folder.remember(plan)
-    given = {name: options[name] for name in ("device", "threads") if name in on_line(ctx)}
-    return replace(plan, run=replace(plan.run, **given))
-
-
-def _work(folder: Any, plan: Any, effort: Any, as_json: bool, go_on: Any) -> int:
+def _work(folder: "StudyFolder", plan: "Plan", effort: "Effort", as_json: bool) -> int:
     from cnndsl.study.folder import resume_call
-    from cnndsl.training.signals import Interrupted
+    from cnndsl.study.search import go_on
+    from cnndsl.training.signals import Interrupted, terminable
 
     try:
-        found = go_on(folder, plan, effort)
+        with terminable():
+            found = go_on(folder, plan, effort)
     except Interrupted as interrupted:
-        _say(f"stopped; go on with `{resume_call(folder.path)}`")
+        click.echo(f"stopped; go on with `{resume_call(folder.path)}`", err=True)
         return interrupted.code
-    _close(found, as_json)
+    _close(found, plan, as_json)
     return 0
 
 
-def _show(folder: Any, plan: Any, as_json: bool) -> int:
+def _show(folder: "StudyFolder", plan: "Plan", as_json: bool) -> int:
     from cnndsl.study.results import study
 
     if not folder.journal.exists():
         raise UserError(f"{folder.path}: the study has no trials yet")
-    _close(study(folder, plan), as_json)
+    _close(study(folder, plan), plan, as_json)
     return 0
 
 
-def _close(found: Any, as_json: bool) -> None:
+def _close(found: "Study", plan: "Plan", as_json: bool) -> None:
     """Pictures and tables of a study, and what to type next."""
     from rich.console import Console
+
+    from cnndsl.study.figures import save_figures
 
     if as_json:
         click.echo(to_json(found.as_dict(), 2))
         return
     click.echo(found.summary())
+    files = save_figures(found, plan)
     best = found.best
     if best is None:
         return
@@ -172,7 +182,6 @@ def _close(found: Any, as_json: bool) -> None:
         f"  cnndsl eval {best.folder}\n"
         f"  cnndsl compile {best.folder}"
     )
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+    if files:
+        names = ", ".join(dict.fromkeys(file.stem for file in files))
+        click.echo(f"pictures in {found.folder}: {names} (.png, .svg)")

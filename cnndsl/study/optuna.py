@@ -27,7 +27,7 @@ def optuna() -> Any:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
+def quiet() -> Generator[None]:
     """Without the warnings of what Optuna calls experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna().exceptions.ExperimentalWarning)
@@ -55,7 +55,7 @@ def direction(plan: Plan, goal: str) -> str:
 def sampler(plan: Plan, number: int) -> Any:
     """The sampler for the trial of this number: what it draws does not depend on who asks."""
     samplers, seed = optuna().samplers, (plan.seed * 1_000_003 + number) % 2**32
-    with _quiet():
+    with quiet():
         match plan.chosen_sampler:
             case "random":
                 return samplers.RandomSampler(seed=seed)
@@ -88,7 +88,7 @@ def pruner(plan: Plan) -> Any:
 def suggested(trial: Any, plan: Plan) -> dict[str, Value]:
     """The values of a trial, chosen from top to bottom."""
     values = dict[str, Value]()
-    with _quiet():
+    with quiet():
         for parameter in plan.space.parameters:
             if plan.is_active(parameter, values):
                 values[parameter.name] = _suggest(trial, parameter)

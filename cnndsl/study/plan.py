@@ -109,6 +109,13 @@ class Plan:
 
     def check(self) -> None:
         """UserError for a sampler or pruner that does not fit what is varied or looked for."""
+        for name, given, known in (
+            ("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS),
+        ):  # fmt: skip
+            if given is not None and given not in known:
+                raise UserError(f"{name}: {given!r} is none of {', '.join(known)}")
+        if self.trials is not None and self.trials < 1:
+            raise UserError(f"trials: at least 1, not {self.trials}")
         if len(self.goals) > 1 and self.pruner not in (None, "none"):
             raise UserError(
                 f"--pruner {self.pruner}: with two goals ({' and '.join(self.goals)}) no candidate "

@@ -53,6 +53,10 @@ class Study:
     optuna: Any = field(repr=False)
     """Optuna's own study, for its importances and plots."""
 
+    def __repr__(self) -> str:
+        best = f"; best: {told(self.best, self.goals)}" if self.best else ""
+        return f"<cnndsl.Study {self.folder}: {self.summary()}{best}>"
+
     @property
     def trained(self) -> list[Trial]:
         """The trials that were trained to their end, the best first."""
@@ -154,10 +158,11 @@ def shown(name: str, value: float | None) -> str:
 
 def written(values: Mapping[str, Value]) -> str:
     """`width=16 optimizer.lr=0.01`."""
-    return " ".join(f"{name}={_text(value)}" for name, value in values.items())
+    return " ".join(f"{name}={text(value)}" for name, value in values.items())
 
 
-def _text(value: Value) -> str:
+def text(value: Value) -> str:
+    """A value as a spec has it."""
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) and " " in value else f"{value}"

@@ -31,9 +31,12 @@ class Effort:
         return max(1, (os.cpu_count() or 1) // self.workers)
 
 
-def begin(path: Path | None, plan: Plan, arrays: Any = None) -> tuple[StudyFolder, Plan]:
+def begin(
+    path: Path | None, plan: Plan, effort: Effort | None = None, arrays: Any = None
+) -> tuple[StudyFolder, Plan]:
     """A new study, checked: spec, space, sampler, pruner, data. UserError or Failed."""
     optuna()
+    _check_arrays(effort, arrays)
     plan.space  # noqa: B018  (an error of the space comes before one of the data)
     recipe, _ = open_data(plan.model, plan.recipe, plan.run.data_dir, _reading(arrays))
     task = recipe.known_task()
@@ -43,6 +46,20 @@ def begin(path: Path | None, plan: Plan, arrays: Any = None) -> tuple[StudyFolde
             task.rises(goal)
     plan.check()
     return StudyFolder.begun(path, plan), plan
+
+
+def resumed(path: Path, trials: int | None = None) -> tuple[StudyFolder, Plan]:
+    """A study that is there; more or fewer `trials` are kept for all that work on it."""
+    folder, plan = StudyFolder.opened(path)
+    if trials is not None:
+        plan = replace(plan, trials=trials)
+        folder.remember(plan)
+    return folder, plan
+
+
+def _check_arrays(effort: Effort | None, arrays: Any) -> None:
+    if arrays is not None and effort is not None and effort.workers > 1:
+        raise UserError("workers: processes read their data from files; save the arrays as .npz")
 
 
 def _reading(arrays: Any) -> Any:
@@ -57,6 +74,7 @@ def go_on(folder: StudyFolder, plan: Plan, effort: Effort, arrays: Any = None) -
     Trials of workers that died are taken up. Each trial is told on stderr. UserError where nothing
     that is allowed can be trained.
     """
+    _check_arrays(effort, arrays)
     until = monotonic() + effort.timeout
     if effort.workers > 1:
         _start_others(folder, plan, effort)

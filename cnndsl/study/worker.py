@@ -14,6 +14,7 @@ from cnndsl.study.locks import FileLock
 from cnndsl.study.optuna import open_journal, optuna, sampler, suggested
 from cnndsl.study.plan import Plan
 from cnndsl.study.quiet_room import QuietRoom
+from cnndsl.study.tensorboard import HParams
 from cnndsl.study.watching import OutOfTime, Pruned, Watcher
 from cnndsl.training import run
 
@@ -164,8 +165,9 @@ class Worker:
     def _trainer(self, path: Path, found: Candidate, watcher: Watcher) -> Any:
         shown: dict[str, Any] = {"progress": "none", "arrays": self._data, "draws": False}
         settings = found.run.settings(path, found.recipe, **shown)
+        hparams = HParams(found.values, self._plan.goals)
         begin = run.resume if (path / "args.yaml").exists() else run.start
-        return begin(found.model, found.recipe, settings, found.run, callbacks=[watcher])
+        return begin(found.model, found.recipe, settings, found.run, callbacks=[hparams, watcher])
 
 
 def _same(values: Mapping[str, Any], trial: Any, trials: list[Any]) -> Any:

@@ -37,7 +37,14 @@ class TensorBoard(Callback):
     the run waits for it without end.
     """
 
+    suffix = ""
+    """Of the file's name."""
     _writer: Any = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file to write to."""
+        return self._writer is not None
 
     def on_start(self, run: Any) -> None:
         """Open the event file."""
@@ -48,18 +55,21 @@ class TensorBoard(Callback):
         except ImportError:
             return
         with writing(self._path):
-            self._writer = writer(str(self._path / "events"))
+            self._writer = writer(str(self._path / "events"), self.suffix)
 
     def on_epoch(self, run: Any, row: dict[str, Any]) -> None:
         """Losses, metrics and learning rate."""
         if self._writer is None:
             return
         scalar: Any = import_module("tensorboardX.summary").scalar
+        for name in (n for n in row if n not in ("epoch", "seconds", "images_per_s")):
+            self.write(scalar(name, row[name]), row["epoch"])
+
+    def write(self, summary: Any, step: int = 0) -> None:
+        """Add what tensorboardX has made to the file."""
         event: Any = import_module("tensorboardX.proto.event_pb2").Event
         with writing(self._path):
-            for name in (n for n in row if n not in ("epoch", "seconds", "images_per_s")):
-                said = scalar(name, row[name])
-                self._writer.write_event(event(wall_time=time(), step=row["epoch"], summary=said))
+            self._writer.write_event(event(wall_time=time(), step=step, summary=summary))
             self._writer.flush()
 
     def close(self) -> None:
