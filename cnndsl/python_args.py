@@ -15,6 +15,7 @@ from cnndsl.source import Failed, Source, Span, UserError
 
 _OPTIONAL = (
     "data", "task", "loss", "clip", "ema", "stop", "watch", "weights", "holdout", "ground",
+    "export",
 )  # fmt: skip
 
 

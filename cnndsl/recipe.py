@@ -140,6 +140,17 @@ class Watch(Word, word="watch"):
 
 
 @dataclass(frozen=True)
+class Export(Word, word="export"):
+    """Another file of the best weights: `export int8` writes `best.int8.onnx` beside `best.onnx`.
+
+    It is not written where it loses more than `max_drop` points of the task's metric.
+    """
+
+    format: str = arg("choice", choices=("int8",), doc="int8: eight bits a number")
+    max_drop: float = key("float", default=1.0, low=0, doc="points that may be lost")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How to train; the defaults are the tutorial's recipe.
 
@@ -165,6 +176,7 @@ class Recipe:
     rate: tuple[Rate, ...] = ()
     holdout: Holdout | None = None
     ground: str | None = None
+    export: Export | None = None
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
@@ -195,7 +207,7 @@ class Recipe:
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
         Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Stop, Watch, Augment,
-        Weights, Freeze, Rate,
+        Weights, Freeze, Rate, Export,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")
@@ -208,7 +220,7 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 }
 
 
-_WHOLE = (Augment, Freeze, Holdout, Loss, Optimizer, Rate, Schedule, Task, Watch, Weights)
+_WHOLE = (Augment, Export, Freeze, Holdout, Loss, Optimizer, Rate, Schedule, Task, Watch, Weights)
 
 
 def value_of(setting: Word) -> Any:

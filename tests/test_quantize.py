@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from safetensors.numpy import load_file
 
 import cnndsl
 from cnndsl.cli import main
+from cnndsl.quantize.judge import Judge
 from cnndsl.quantize.qdq import Scheme
 from cnndsl.runtime.instructions import has_vnni, instructions
 from tests.running import error, run
@@ -84,19 +86,41 @@ def test_int8_proves_itself(small_run, compile_to):
 
 
 def test_too_large_a_loss_names_the_layers_and_the_way_out(small_run, compile_to):
-    best, drawn = small_run / "weights" / "best.onnx", small_run.parent / "drawn.npz"
-    given = (best, "--int8", "--data", drawn, "-o", "m.onnx", "--calibrate", "16")  # fmt: skip
-    code, out, err = compile_to(*given, "--max-drop", "0")
-    if code == 0:  # it lost nothing at all
-        return
-    assert code == 1
-    assert "accuracy" in out
+    """A channel far larger than the others, which nothing reads, takes all 256 steps."""
+    model = cnndsl.load(small_run / "model.cnn")
+    weights = dict(load_file(small_run / "weights" / "best.safetensors"))
+    weights["bn_5.bias"][0], weights["dense_1.weight"][:, 0] = 1e4, 0
+    mean, std = json.loads(
+        metadata(small_run / "weights" / "best.onnx")["cnndsl_normalisation"]
+    ).values()
+    model.save("net.onnx", weights=weights, uint8=True, mean=mean, std=std)
+    given = ("net.onnx", "--int8", "--data", small_run.parent / "drawn.npz", "-o", "m.onnx")
+    code, out, err = compile_to(*given)
+    assert (code, "accuracy" in out, "nothing is written" in err) == (1, True, True)
     assert not Path("m.onnx").exists()
-    assert "nothing is written" in err
-    help_line = next((line for line in err.splitlines() if "--float" in line), None)
-    if help_line:
-        options = help_line.partition(": ")[2].replace('"', "").split()
-        assert compile_to(*given, "--max-drop", "0", *options)[0] == 0
+    (helping,) = (line for line in err.splitlines() if "--float" in line)
+    options = helping.partition(": ")[2].replace('"', "").split()
+    code, _, err = compile_to(*given, *options)
+    assert (code, Path("m.onnx").exists()) == (0, True), err
+
+
+@pytest.mark.parametrize("lost", [0.0, 50.0])
+def test_a_run_may_write_int8_too(lost, small_run, tmp_path, monkeypatch, capsys):
+    """`export int8` in the recipe: the file beside `best.onnx`, or why it is not there."""
+    monkeypatch.setattr(Judge, "lost", lambda self, before, after: lost)
+    monkeypatch.chdir(tmp_path)
+    Path("net.cnn").write_text(
+        "input 3x8x8; conv 4 3x3 same bn relu; gap; dense 3\n"
+        'train { data "data.npz"; epochs 1; batch 8; export int8 max_drop=2 }\n'
+    )
+    drawn()
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "net.cnn", "--out", "run", "--device", "cpu"])
+    err = capsys.readouterr().err
+    written = Path("run/weights/best.int8.onnx")
+    assert "int8 over 40 test images of data.npz" in err
+    assert (ended.value.code, written.exists()) == ((1, False) if lost else (0, True))
+    assert ("best.int8.onnx is not written: it loses 50.00 points" in err) == bool(lost)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def _refused(made: "Int8", allowed: float) -> int:
     proof = made.proof
     click.echo(f"error: int8 loses {proof.lost:.2f} {proof.unit} of {proof.metric}, more than "
                f"--max-drop {allowed:g}: nothing is written", err=True)  # fmt: skip
-    for line in made.advice.lines:
+    for line in made.advice.told("", "a larger --max-drop"):
         click.echo(f"  {line}", err=True)
     return 1
 

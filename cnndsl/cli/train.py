@@ -233,7 +233,7 @@ def _fit(trainer: "Trainer") -> int:
     assert trainer.scores is not None
     summary = trainer.scores.summary("val_")
     click.echo(closing(trainer.recipe, trainer.progress.rows, summary, trainer.folder.path))
-    return 0
+    return 1 if trainer.missed else 0
 
 
 def _warn(model: Model, recipe: Recipe) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.quantize.graph import input_name
+from cnndsl.quantize.graph import input_name, operators
 from cnndsl.runtime.predict import Predictor
 from cnndsl.source import UserError
 
@@ -54,12 +54,6 @@ class _Batch:
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         """The feed, then None."""
         return self._feeds.pop() if self._feeds else None
-
-
-def operators() -> list[str]:
-    """The operators that onnxruntime can quantise."""
-    registry: Any = import_module("onnxruntime.quantization.registry")
-    return sorted({*registry.QDQRegistry, *registry.QLinearOpsRegistry})
 
 
 def batches(

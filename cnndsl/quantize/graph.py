@@ -55,25 +55,26 @@ def outside(model: "ModelProto") -> list[str]:
     return [node.name for node in model.graph.node if node.name.startswith(_OUTSIDE)]
 
 
-def weighted_layers(model: "ModelProto") -> dict[str, list[str]]:
-    """The nodes of each layer that has weights, by its path."""
-    stems, found = _stems(model), dict[str, list[str]]()
+def operators() -> list[str]:
+    """The operators that onnxruntime can quantise."""
+    registry: Any = import_module("onnxruntime.quantization.registry")
+    return sorted({*registry.QDQRegistry, *registry.QLinearOpsRegistry})
+
+
+def layers(model: "ModelProto") -> dict[str, list[str]]:
+    """The nodes of each layer that can be quantised, by its path."""
+    stems, able, left = _stems(model), {*operators()}, {*outside(model)}
+    found = dict[str, list[str]]()
     for node in model.graph.node:
-        if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul") and any(
-            name in stems for name in node.input
-        ):
-            path = next(stems[name] for name in node.input if name in stems)
-            found.setdefault(path or _path(node), []).append(node.name)
+        if node.op_type in able and node.name not in left:
+            found.setdefault(_layer(node, stems), []).append(node.name)
     return found
 
 
 def layer_of(model: "ModelProto", tensor: str) -> str:
     """The path of the layer that makes a tensor; its own name where no node does."""
-    stems = _stems(model)
-    for node in model.graph.node:
-        if tensor in node.output:
-            return next((stems[name] for name in node.input if stems.get(name)), _path(node))
-    return tensor
+    makers = (node for node in model.graph.node if tensor in node.output)
+    return next((_layer(node, _stems(model)) for node in makers), tensor)
 
 
 def named_nodes(model: "ModelProto", patterns: Iterable[str]) -> list[str]:
@@ -94,13 +95,17 @@ def named_nodes(model: "ModelProto", patterns: Iterable[str]) -> list[str]:
 
 def _hint(model: "ModelProto", text: str, paths: dict[str, set[str]]) -> str:
     close = nearest(text, set[str]().union(*paths.values()))
-    layers = listed(list(weighted_layers(model)))
-    return f"did you mean `{close}`?" if close else f"those with weights are {layers}"
+    return f"did you mean `{close}`?" if close else f"there are {listed(list(layers(model)))}"
 
 
 def _stems(model: "ModelProto") -> dict[str, str]:
     """Of each constant the path before the last dot of its name, '' where there is none."""
     return {tensor.name: tensor.name.rpartition(".")[0] for tensor in model.graph.initializer}
+
+
+def _layer(node: "NodeProto", stems: dict[str, str]) -> str:
+    """That of its weights: of a folded batch norm, the convolution's; else the node's own."""
+    return next((stems[name] for name in node.input if stems.get(name)), _path(node))
 
 
 def _path(node: "NodeProto") -> str:

@@ -10,6 +10,8 @@ from cnndsl.data.splits import held_out
 from cnndsl.source import UserError
 from cnndsl.tasks import Task
 
+COUNT = 512
+"""Images to calibrate by, where nothing else is said."""
 FEWEST = 16
 """Images of which ranges of activations can be told."""
 _VALIDATION = 512

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.quantize.graph import weighted_layers
+from cnndsl.quantize.graph import layers
 from cnndsl.quantize.images import Images
 from cnndsl.quantize.judge import Judge, distance, first_outputs
 from cnndsl.quantize.qdq import Scheme, quantised
-from cnndsl.source import option
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,18 +27,14 @@ class Advice:
     helping: tuple[str, ...]
     already: tuple[str, ...] = ()
 
-    @property
-    def lines(self) -> list[str]:
-        """The advice as the lines of a message."""
+    def told(self, command: str, allow: str) -> list[str]:
+        """As the lines of a message: `command` takes --float, `allow` is how more is allowed."""
         shown = ", ".join(f"{path} ({error:.2%})" for path, error in self.worst[:_SHOWN])
-        told = [f"layers that lose most, each alone: {shown}"]
+        lines = [f"layers that lose most, each alone: {shown}"]
         if not self.helping:
-            return [
-                *told,
-                f"no choice of layers in float32 mends it; {option('max-drop')} allows more",
-            ]
+            return [*lines, f"no choice of layers in float32 mends it; {allow} allows more"]
         given = " ".join(f'--float "{path}"' for path in (*self.already, *self.helping))
-        return [*told, f"this leaves enough of them in float32: {given}"]
+        return [*lines, f"this leaves enough of them in float32: {command}{given}"]
 
 
 def advice(
@@ -48,17 +43,17 @@ def advice(
 ) -> Advice:  # fmt: skip
     """The worst layers, and the fewest of them, by doubling, that must stay float32."""
     exact, split = first_outputs(source, images.validation), images.validation
-    layers = {p: nodes for p, nodes in weighted_layers(source).items() if not {*nodes} & {*kept}}
+    rest = {path: nodes for path, nodes in layers(source).items() if not {*nodes} & {*kept}}
     errors = {
         path: distance(first_outputs(quantised(source, ranges, scheme, only=n), split), exact)
-        for path, n in layers.items()
+        for path, n in rest.items()
     }
     worst = sorted(errors.items(), key=lambda item: -item[1])
     before = [judge.metric(source, part) for part in (split, images.test)]
     count = 1
     while count < len(worst):
         chosen = [path for path, _ in worst[:count]]
-        nodes = [*kept, *(name for path in chosen for name in layers[path])]
+        nodes = [*kept, *(name for path in chosen for name in rest[path])]
         made = quantised(source, ranges, scheme, nodes)
         after = [judge.metric(made, part) for part in (split, images.test)]
         if max(map(judge.lost, before, after)) <= max_drop:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.quantize.calibrate import operators
-from cnndsl.quantize.graph import finished, outside
+from cnndsl.quantize.graph import finished, operators, outside
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:

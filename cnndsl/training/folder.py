@@ -18,7 +18,7 @@ from cnndsl.tasks import registry
 from cnndsl.training import checkpoint
 from cnndsl.training.mosaics import FILES as MOSAICS
 
-_WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx")
+_WEIGHTS = ("best.safetensors", "last.safetensors", "best.onnx", "best.int8.onnx")
 _MADE = (
     "results.csv",
     "env.json",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cnndsl.data.registry import located, open_dataset
 from cnndsl.data.splits import with_validation
 from cnndsl.ir import Model
-from cnndsl.quantize.images import Images, images_of
+from cnndsl.quantize.images import COUNT, Images, images_of
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError, either
@@ -19,9 +19,6 @@ from cnndsl.weights.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-COUNT = 512
-"""Images to calibrate by, where nothing else is said."""
 
 
 def spec_images(

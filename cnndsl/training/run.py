@@ -23,6 +23,7 @@ from cnndsl.training.batches import part_size
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
 from cnndsl.training.continuation import note
 from cnndsl.training.distributed import check_same_on_all, facts_of, threads_of
+from cnndsl.training.exporter import Exporter
 from cnndsl.training.fingerprint import Fingerprint, check_same
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
@@ -77,7 +78,7 @@ def _trainer(
     callbacks: Sequence[Callback], ranks: Ranks,
 ) -> Trainer:  # fmt: skip
     drawing: list[Callback] = [Plots(), Mosaics()] if settings.draws else []
-    hooks = [*drawing, TensorBoard(), *callbacks] if ranks.rank == 0 else []
+    hooks = [*drawing, TensorBoard(), Exporter(), *callbacks] if ranks.rank == 0 else []
     return Trainer(model, recipe, data, settings, folder, hooks, ranks=ranks)
 
 
