@@ -77,8 +77,8 @@ def _trainer(
     model: Model, recipe: Recipe, data: Dataset, settings: Settings, folder: RunFolder,
     callbacks: Sequence[Callback], ranks: Ranks,
 ) -> Trainer:  # fmt: skip
-    drawing: list[Callback] = [Plots(), Mosaics()] if settings.draws else []
-    hooks = [*drawing, TensorBoard(), Exporter(), *callbacks] if ranks.rank == 0 else []
+    extras: list[Callback] = [Plots(), Mosaics(), Exporter()] if settings.draws else []
+    hooks = [*extras, TensorBoard(), *callbacks] if ranks.rank == 0 else []
     return Trainer(model, recipe, data, settings, folder, hooks, ranks=ranks)
 
 

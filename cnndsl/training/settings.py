@@ -32,7 +32,7 @@ class Settings:
     progress: str = "auto"
     strict: bool = False  # whether a picture that cannot be read ends the run
     arrays: Arrays | None = None  # the data, where they are arrays in Python
-    draws: bool = True  # pictures of curves, images and mistakes, which take longer than small nets
+    draws: bool = True  # pictures of curves, images and mistakes, and what the recipe exports
 
     @property
     def reading(self) -> Reading:
