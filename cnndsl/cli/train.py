@@ -217,6 +217,7 @@ def _trainer(model: Model, config: "RunConfig", options: TrainOptions, ranks: Ra
 
 
 def _fit(trainer: "Trainer") -> int:
+    from cnndsl.training.exporter import is_missing
     from cnndsl.training.screen import closing
     from cnndsl.training.signals import Interrupted
 
@@ -233,7 +234,7 @@ def _fit(trainer: "Trainer") -> int:
     assert trainer.scores is not None
     summary = trainer.scores.summary("val_")
     click.echo(closing(trainer.recipe, trainer.progress.rows, summary, trainer.folder.path))
-    return 1 if trainer.missed else 0
+    return 1 if is_missing(trainer) else 0
 
 
 def _warn(model: Model, recipe: Recipe) -> None:

@@ -34,11 +34,15 @@ class Exporter(Callback):
         if made.advice is None:
             run.folder.keep(NAME, checked_bytes(made.model))
         else:
-            run.missed = _missed(made, run.recipe.export, run.folder.path)
-            told.append(run.missed)
+            told.append(_missed(made, run.recipe.export, run.folder.path))
         run.folder.log("\n".join(told))
         if run.settings.progress != "none":
             print("\n".join(told), file=sys.stderr)
+
+
+def is_missing(run: Any) -> bool:
+    """Whether a finished run was to write a file and has not, because it loses too much."""
+    return bool(run.recipe.export) and not (run.folder.path / "weights" / NAME).exists()
 
 
 def _missed(made: "Int8", export: "Export", run: Path) -> str:

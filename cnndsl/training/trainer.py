@@ -55,7 +55,6 @@ class Trainer:
     preprocessing: ModelInfo | None = None  # of the first weights; else that of the data
     phase: int = 0  # the epoch since which the same layers are frozen
     ranks: Ranks = field(default_factory=Alone)
-    missed: str | None = None  # a threshold of the recipe, by a callback
     compiled: Compiled = field(init=False)
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)
