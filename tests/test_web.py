@@ -2,16 +2,29 @@
 
 import json
 from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+import running
 from browser import Launch, chromium, node_package, served
 from PIL import Image
+from running import random_array, session
+from safetensors.numpy import load_file
 
+import cnndsl
+from cnndsl.backend.artifact import step_model
+from cnndsl.backend.step import StepOptions
 from cnndsl.cli import main
+from cnndsl.losses import CrossEntropy
+from cnndsl.recipe import Recipe
 from cnndsl.runtime.predict import open_predictor
+from cnndsl.weights.initial import initial_weights
+from cnndsl.weights.safetensors import pack_weights
 
 SPEC = "input 3x24x32\nconv 8 3x3 same relu; pool 2\nconv 8 3x3 relu; gap; dense 4\n"
 LOOK = ("--mean", "0.5,0.4,0.3", "--std", "0.2,0.3,0.25", "--classes", "oak,elm,ash,<yew>")
@@ -80,6 +93,110 @@ def test_a_page_shows_images_to_a_task_that_it_knows(spec: str) -> None:
     assert Path("page").exists() == is_known
 
 
+# Training in the page: what Python writes
+
+
+NETS = {
+    "whole": "input 1x16x16\nconv 8 3x3 same bn relu; pool 2\nconv 8 3x3 relu; gap; dropout 0.1\n"
+    "dense 4\ntrain { optimizer adam lr=0.01 }\n",
+    "head": "input 1x16x16\nconv 4 3x3 relu; gap; dense 4\n",
+}
+EDGES = np.array([[1, 2, 1], [0, 0, 0], [-1, -2, -1]], np.float32)
+
+
+def page_that_learns(kind: str, folder: Path, *options: object) -> dict[str, Any]:
+    """The settings of a page that trains; of a head, the body has weights."""
+    spec = folder / f"{kind}.cnn"
+    spec.write_text(NETS[kind])
+    weights = folder / "body.safetensors"
+    drawn = initial_weights(cnndsl.load(spec).ir)
+    if kind == "head":
+        drawn["conv_1.weight"] = np.stack([EDGES, -EDGES, EDGES.T, -EDGES.T])[:, None]
+    weights.write_bytes(pack_weights(drawn))
+    given = ("--weights", weights) if kind == "head" else ()
+    assert run("compile", spec, *given, "--web", "--train", "-o", folder / "page", *options) == 0
+    return json.loads((folder / "page" / "model.json").read_text())
+
+
+def graphs(folder: Path) -> dict[str, Any]:
+    return {path.stem: onnx.load(path) for path in (folder / "page").glob("*.onnx")}
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_a_page_that_learns_has_a_step_for_each_number_of_classes(
+    kind: str, tmp_path: Path
+) -> None:
+    told = page_that_learns(kind, tmp_path)
+    found, learn = graphs(tmp_path), told["learn"]
+    assert set(learn["lessons"]) == {str(n) for n in range(2, 11)}
+    for count, lesson in learn["lessons"].items():
+        assert cnndsl.parse(lesson["spec"]).ir.output_shapes() == {"output": (int(count),)}
+        fed = {i.name for i in found[f"step-{count}"].graph.input}
+        state = {
+            name
+            for tensor, kept in lesson["state"].items()
+            for name in (tensor, *(f"{tensor}.{slot}" for slot in kept["slots"]))
+        }
+        assert fed == {"x", "y", "lr", "step", *lesson["randoms"], *state}
+    assert ("body" in found) == ("model" in found) == ("model" in told) == (kind == "head")
+    first = found["step-2"].graph.input[0]
+    assert (first.name, first.type.tensor_type.elem_type) == ("x", onnx.TensorProto.FLOAT)
+
+
+def test_a_head_on_the_features_of_its_body_is_the_net(tmp_path: Path) -> None:
+    page_that_learns("head", tmp_path)
+    found, x = graphs(tmp_path), random_array(3, 1, 16, 16)
+    features = running.run(found["body"], x)["features"]
+    tensors = load_file(tmp_path / "body.safetensors")
+    ready = session(found["answer"])
+    ten = {"dense_1.weight": np.zeros((10, 4), "f4"), "dense_1.bias": np.zeros(10, "f4")}
+    for name, whole in ten.items():
+        whole[:4] = tensors[name]
+    (out,) = ready.run(None, {"input": features, **ten})
+    assert out[:, :4] == pytest.approx(running.run(found["model"], x)["output"], abs=1e-5)
+
+
+def test_a_step_of_floats_is_the_step_of_their_pixels() -> None:
+    model, recipe = cnndsl.parse(NETS["whole"]).ir, Recipe(loss=CrossEntropy())
+    weights = initial_weights(model)
+    pixels = np.random.default_rng(3).integers(0, 256, (5, 1, 16, 16), np.uint8)
+    rest = {"y": np.arange(5) % 4, "lr": np.array(0.1, "f4")}
+    options = StepOptions(5, mean=(0.4,), std=(0.3,))
+    bytes_, floats = (step_model(model, recipe, o, weights)
+                      for o in (options, replace(options, floats=True)))  # fmt: skip
+    random = {i.name: tuple(d.dim_value for d in i.type.tensor_type.shape.dim)
+              for i in floats.graph.input if i.name.startswith("random")}  # fmt: skip
+    rest |= {name: random_array(*shape) % 1 for name, shape in random.items()}
+    x = ((pixels / 255 - 0.4) / 0.3).astype(np.float32)
+    told = [session(m).run(["loss"], {"x": given, **rest})
+            for m, given in ((bytes_, pixels), (floats, x))]  # fmt: skip
+    assert told[0][0] == pytest.approx(told[1][0], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "told"),
+    [
+        ("input 3x8x8; conv 4 3x3 same", (), "not `task segmentation`"),
+        ("input 3x8x8; gap; dense 2\ntrain { task multilabel }", (), "not `task multilabel`"),
+        ("input 12; dense 4", (), "a page shows images of 1 or 3 channels"),
+        (
+            "input 3x8x8; conv 4 3x3 groups=1; gap",
+            ("--train=split",),
+            "a page trains by whole steps",
+        ),
+        ("input 3x8x8; gap", (), "the last layer does not take"),
+        (SPEC, ("--batch", "0"), "--batch"),
+    ],
+)
+def test_what_a_page_cannot_learn(
+    spec: str, options: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("other.cnn").write_text(spec)
+    assert run("compile", "other.cnn", "--web", "--train", *options, "-o", "page") == 2
+    assert told in capsys.readouterr().err
+    assert not Path("page").exists()
+
+
 # In a browser
 
 
@@ -107,17 +224,24 @@ def browser(launch: Launch) -> Generator[Any]:
     found.close()
 
 
-@pytest.fixture
-def opened(browser: Any, site: tuple[Path, str]) -> Generator[Any]:
-    """The page at the width of a phone; what it says to the console is no error."""
+@contextmanager
+def watched(browser: Any) -> Generator[Any]:
+    """A tab of a phone's width; what it says to the console is no error."""
     page, errors = browser.new_page(viewport={"width": 390, "height": 800}), list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    page.goto(site[1])
-    page.wait_for_selector("main:not([hidden])")
     yield page
     page.close()
     assert errors == []
+
+
+@pytest.fixture
+def opened(browser: Any, site: tuple[Path, str]) -> Generator[Any]:
+    """The page that answers."""
+    with watched(browser) as page:
+        page.goto(site[1])
+        page.wait_for_selector("main:not([hidden])")
+        yield page
 
 
 def files() -> list[Path]:
@@ -199,3 +323,86 @@ def test_what_a_browser_lacks_is_told(
         page.click(click)
     page.wait_for_selector(f"text={told}", timeout=10_000)
     browser.close()
+
+
+# Training in a browser
+
+
+def drawings(kind: int, count: int) -> list[Path]:
+    """Gray drawings of a kind: lines across, lines down, dots; none is like another."""
+    rng, made = np.random.default_rng(kind), list[Path]()
+    for i in range(count):
+        phase, gap = rng.integers(0, 5), 4
+        lines = (np.arange(40) + phase) % gap < 2
+        across, down = np.tile(lines[:, None], (1, 40)), np.tile(lines, (40, 1))
+        shape = (across, down, across & down)[kind]
+        pixels = np.where(shape, rng.integers(150, 255), rng.integers(0, 90)) + rng.integers(
+            0, 20, (40, 40)
+        )
+        made.append(Path(f"drawing-{kind}-{i}.png"))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(made[-1])
+    return made
+
+
+@pytest.fixture(params=[("whole", 3, 17), ("head", 2, 12)], ids=lambda param: param[0])
+def taught(
+    request: pytest.FixtureRequest, browser: Any, tmp_path: Path
+) -> Generator[tuple[Any, int]]:
+    """A page after its training, and the number of its classes."""
+    kind, classes, pictures = request.param
+    page_that_learns(kind, tmp_path, "--runtime", node_package("onnxruntime-web"))
+    with served(tmp_path / "page") as address, watched(browser) as page:
+        page.goto(address)
+        page.wait_for_selector("#learn:not([hidden])")
+        for i in range(classes):
+            if i > 1:
+                page.click("text=Add a class")
+            box = page.locator(".box").nth(i)
+            box.locator("input[type=text]").fill(f"kind {i}")
+            box.locator("input[type=file]").set_input_files(drawings(i, pictures))
+            page.wait_for_function(
+                "n => document.querySelectorAll('.thumbs canvas').length == n",
+                arg=(i + 1) * pictures,
+            )
+        page.click("#learn .train")
+        page.wait_for_selector(".downloads:not([hidden])", timeout=60_000)
+        yield page, classes
+
+
+def test_a_page_learns_drawings_and_its_weights_are_a_net_for_python(
+    taught: tuple[Any, int], tmp_path: Path
+) -> None:
+    page, classes = taught
+    curve = page.locator("#learn .curve")
+    assert float(curve.get_attribute("data-last")) < float(curve.get_attribute("data-first")) / 2
+    assert float(curve.get_attribute("data-right")) > 0.9
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in ("weights", "spec"):
+        with page.expect_download() as download:
+            page.click(f".downloads .{name}")
+        download.value.save_as(download.value.suggested_filename)
+    assert run(*page.inner_text(".downloads code").split()[1:]) == 0
+    predictor = open_predictor(Path("trained.onnx"))
+    assert predictor.classes == tuple(f"kind {i}" for i in range(classes))
+    (picture,) = drawings(1, 1)
+    (expected,) = predictor.answers(predictor.picture(picture), classes)
+    page.set_input_files("#classify input", picture)
+    page.wait_for_selector("#classify .answers li")
+    wanted = {row["name"]: row["probability"] for row in expected.record["top"]}
+    assert answers(page) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_what_is_too_little_to_learn_from_is_told(browser: Any, tmp_path: Path) -> None:
+    page_that_learns("head", tmp_path, "--runtime", node_package("onnxruntime-web"))
+    Path("notes.png").write_text("no picture")
+    with served(tmp_path / "page") as address, watched(browser) as page:
+        page.goto(address)
+        page.wait_for_selector("#learn:not([hidden])")
+        page.click("#learn .train")
+        page.wait_for_selector("text=“Class 1” has too few pictures: give it at least 3.")
+        page.set_input_files(".box >> nth=0 >> input[type=file]", [*drawings(0, 2), "notes.png"])
+        page.wait_for_selector("text=notes.png is no picture")
+        page.wait_for_selector("text=2 pictures")
+        page.locator(".box input[type=text]").nth(1).fill("Class 1")
+        page.click("#learn .train")
+        page.wait_for_selector("text=Two classes have the same name")

@@ -1,9 +1,10 @@
 """Graphs as files that need nothing of ours: inference, and the training step."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from cnndsl.backend.inference import Options
+from cnndsl.backend.inference import Options, open_tape
 from cnndsl.backend.pipelines import inference_state, split_step, training_step
 from cnndsl.backend.step import OPSET, Step, StepOptions
 from cnndsl.graph.export import export
@@ -13,6 +14,7 @@ from cnndsl.version import LANGUAGE, version
 from cnndsl.weights.base import Weights
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from onnx import ModelProto
 
 _ALGORITHMS = "cnndsl_algorithms"
@@ -44,8 +46,22 @@ def step_model(
     first run needs only `x`, `y` and `lr`; later ones get each `NAME.new` back as `NAME`.
     """
     step = training_step(model, recipe, options)
-    state = step.initial_state(weights)
+    return step_file(model, step, step.initial_state(weights))
+
+
+def step_file(
+    model: Model, step: Step, state: "Mapping[str, NDArray[Any]] | None" = None
+) -> "ModelProto":
+    """A step as a model; without `state` its inputs have no defaults, and all must be fed."""
     return export(step.tape, model.name, OPSET, _step_metadata(model, step), lines(model), state)
+
+
+def open_model(model: Model, opset: int = OPSET) -> "ModelProto":
+    """The inference graph whose weights are inputs by their names, in ONNX's layout.
+
+    It answers with weights as they are after any step.
+    """
+    return export(open_tape(model), model.name, opset, _origin(model), lines(model))
 
 
 def split_models(

@@ -31,8 +31,8 @@ def emit(state: StepState) -> StepState:
 
 
 def _images(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
-    """The micro-batches: N×C×H×W uint8, normalised in the graph; float for vectors."""
-    image = len(model.input) == 3
+    """The micro-batches: N×C×H×W uint8, normalised in the graph; float for vectors, or if asked."""
+    image = len(model.input) == 3 and not options.floats
     x = tape.input("x", (options.batch, *model.input), "uint8" if image else options.dtype)
     each = options.batch // options.micro_batches
     parts = [x]

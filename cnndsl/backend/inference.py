@@ -74,6 +74,30 @@ class InferenceEmitter(Emitter):
         return self._known[full]
 
 
+class OpenEmitter(Emitter):
+    """Gives layers their weights as inputs of the graph, in ONNX's layout."""
+
+    def __init__(self, tape: Tape, model: Model) -> None:
+        super().__init__(tape)
+        self._shapes = {name: p.shape for name, p in model.tensors().items()}
+        self._known: dict[str, Value] = {}
+
+    def param(self, name: str) -> Value:
+        """The weight as an input that bears its name."""
+        full = f"{self.tape.path}.{name}"
+        if full not in self._known:
+            self._known[full] = self.tape.input(full, self._shapes[full])
+        return self._known[full]
+
+
+def open_tape(model: Model) -> Tape:
+    """The inference graph of normalised images, with every weight as an input."""
+    tape = Tape()
+    values = write_layers(model, OpenEmitter(tape, model), tape.input("input", ("N", *model.input)))
+    tape.outputs = {name: values[i] for name, i in model.outputs.items()}
+    return tape
+
+
 def write_layers(model: Model, emitter: Emitter, x: Value) -> list[Value]:
     """Write every layer of a model on the emitter's tape; returns the outputs of all nodes."""
     values = list[Value]()

@@ -31,7 +31,8 @@ OPSET = 18
 class StepOptions:
     """How the step is made: images a step, in how many micro-batches, and how it is computed.
 
-    `soft` takes blended targets (mixup) instead of those that the data have.
+    `soft` takes blended targets (mixup) instead of those that the data have; `floats` takes images
+    as float32 that are normalised already, instead of uint8.
     """
 
     batch: int
@@ -44,6 +45,7 @@ class StepOptions:
     dtype: str = "float32"
     frozen: Weights = field(default_factory=dict[str, "NDArray[Any]"], repr=False, compare=False)
     """Tensors that do not learn, by name: constants of the step."""
+    floats: bool = False
 
 
 @dataclass(frozen=True)

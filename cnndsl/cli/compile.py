@@ -97,7 +97,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
               help="With --train: what the step is for.")  # fmt: skip
 @click.option("--web", is_flag=True,
-              help="Write a page that runs the model in a browser.")  # fmt: skip
+              help="Write a page that runs, or with --train learns, the model.")  # fmt: skip
 @click.option("--runtime", metavar="FOLDER",
               help="With --web: onnxruntime-web to copy; by default a CDN's.")  # fmt: skip
 @quantise_options
@@ -134,11 +134,12 @@ def command(
     info = prepared(loaded.info, preprocess).updated(mean, std, classes)
     for doubt in info.doubts():
         click.echo(f"warning: {doubt}", err=True)
-    origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     loaded = replace(loaded, info=info)
     if web:
-        options = Options(opset, fold=fold, info=info)
-        return write_page(model, loaded, output, runtime, options, origin)
+        return write_page(
+            model, loaded, output, Options(opset, fold=fold, info=info), runtime,
+            pretrained=bool(weights), train=bool(train), batch=batch,
+        )  # fmt: skip
     if train:
         plan = Plan(conv, device=device)
         return _write_training(model, loaded, output, train, batch, plan)
@@ -152,6 +153,7 @@ def command(
         return write_int8(graph, file, images, output, smaller)
     data = checked_bytes(graph)
     write_whole(output, data)
+    origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
     if optimize:
         _tell_optimized(model, loaded, options, graph)
@@ -219,7 +221,7 @@ def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     """UsageError for an option of this call that says nothing to what is written."""
     given = on_line(ctx)
     refuse_for_page(ctx, given)
-    for name in _FOR_INFERENCE if "train" in given else ():
+    for name in _FOR_INFERENCE if "train" in given and "web" not in given else ():
         if name in given:
             raise click.UsageError(
                 f"{_written(ctx, name)} is for the inference graph, not for --train"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cnndsl.backend.inference import Options
     from cnndsl.weights.fit import ModelWeights
 
-_NOT_OF_PAGES = ("uint8", "batch", "optimize", "conv", "device", "train", "int8", "fp16")
+_NOT_OF_PAGES = ("uint8", "optimize", "conv", "device", "int8", "fp16")
 
 
 def refuse_for_page(ctx: click.Context, given: set[str]) -> None:
@@ -23,19 +23,30 @@ def refuse_for_page(ctx: click.Context, given: set[str]) -> None:
     for option in ctx.command.params:
         if option.name in given and option.name in _NOT_OF_PAGES:
             raise click.UsageError(f"{option.opts[0]} says nothing to a page (--web)")
+    if "batch" in given and "train" not in given:
+        raise click.UsageError("--batch: a page that does not train takes one picture at a time")
+    if ctx.params["train"] == "split":
+        raise click.UsageError("--train=split: a page trains by whole steps: give --train alone")
 
 
 def write_page(
-    model: Model, weights: "ModelWeights", folder: Path, runtime: str | None, options: "Options",
-    origin: str,
+    model: Model, weights: "ModelWeights", folder: Path, options: "Options", runtime: str | None,
+    *, pretrained: bool, train: bool, batch: int | None,
 ) -> None:  # fmt: skip
-    """Write the page and say how it is opened."""
+    """Write the page, which answers at once unless it only learns, and say how it is opened."""
     from cnndsl.web.classify import classifier
+    from cnndsl.web.learn import learner
+    from cnndsl.web.page import Page
 
-    page = classifier(model, weights, options).with_runtime(runtime)
+    answers, learns = pretrained or not train, train
+    page = Page({}).with_runtime(runtime)
+    page = page.joined(classifier(model, weights, options)) if answers else page
+    page = page.joined(learner(model, weights, pretrained, batch)) if learns else page
     page.write(folder)
+    does = "learns from pictures" if learns else "shows what the net says of pictures"
+    origin = "" if pretrained else ", whose weights are fresh"
     click.echo(
-        f"{folder}: a page that shows what the net says of pictures, {origin}\n"
+        f"{folder}: a page that {does}{origin}\n"
         f"  python -m http.server -d {folder} 8000, then open http://localhost:8000",
         err=True,
     )

@@ -11,6 +11,7 @@ from cnndsl.edits import apply
 from cnndsl.fields import nearest
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
+from cnndsl.passes.outputs import output_fixes
 from cnndsl.source import Failed, Fix, Source, UserError
 
 _COUNT = re.compile(r"^# parameters: [\d,]+$", re.MULTILINE)
@@ -62,7 +63,7 @@ def _adapted(text: str, name: str, classes: int | None, shape: str | None) -> st
     if classes is None and shape is None:
         return text
     model = _model(Source(text, name))
-    edits = [*_inputs(model, shape), *_outputs(model, classes)]
+    edits = [*_inputs(model, shape), *(output_fixes(model, classes) if classes else ())]
     changed, _ = apply(model.source, edits)
     count = f"# parameters: {_model(Source(changed, name)).params:,}"
     return _COUNT.sub(count, changed, count=1)
@@ -78,21 +79,6 @@ def _model(source: Source) -> Model:
 def _inputs(model: Model, shape: str | None) -> Iterator[Fix]:
     if shape is not None:
         yield from (Fix(s, shape, "another input") for s in model.nodes[0].places.values())
-
-
-def _outputs(model: Model, classes: int | None) -> Iterator[Fix]:
-    """The number of units, or of channels, in each layer that gives an output."""
-    if classes is None:
-        return
-    spans = {
-        span
-        for node in model.nodes
-        if node.path in model.heads
-        for name, span in node.places.items()
-        if name in ("units", "filters")
-    }
-    for span in spans:
-        yield Fix(span, str(classes), "another number of classes")
 
 
 def _list(known: dict[str, Path]) -> None:

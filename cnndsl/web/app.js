@@ -57,14 +57,20 @@ class Runtime {
     return Object.assign(new Runtime(), { ort, provider, queue: Promise.resolve() });
   }
 
-  /** A session of a file beside the page; on WebAssembly where WebGPU cannot take it. */
-  async session(name) {
+  /** A session of a file beside the page; on WebAssembly where WebGPU cannot take it.
+   * On WebGPU, outputs that `stay` are left there for the next run. */
+  async session(name, { provider = this.provider, stay = [] } = {}) {
     const bytes = new Uint8Array(await (await fetched(name)).arrayBuffer());
-    const create = (provider) => this.ort.InferenceSession.create(bytes, { executionProviders: [provider] });
+    const gpu = Object.fromEntries(stay.map((output) => [output, "gpu-buffer"]));
+    const create = (where) => this.ort.InferenceSession.create(bytes, {
+      executionProviders: [where],
+      logSeverityLevel: 3,
+      ...(where === "webgpu" && stay.length ? { preferredOutputLocation: gpu } : {}),
+    });
     try {
-      return await create(this.provider);
+      return await create(provider);
     } catch (error) {
-      if (this.provider === "wasm") throw new Problem(`${name} cannot be opened: ${error.message}`);
+      if (provider === "wasm") throw new Problem(`${name} cannot be opened: ${error.message}`);
       this.provider = "wasm";
       return create("wasm");
     }
@@ -378,15 +384,23 @@ async function guarded(place, work) {
 
 // The section that answers
 
-/** `answer(image)` gives rows and, of a segmentation, a mask. */
+/** `answer(image)` gives rows and, of a segmentation, a mask; null as long as nothing is known. */
 class Classify {
   constructor(settings, answer) {
     Object.assign(this, { settings, answer, root: $("#classify"), canvas: make("canvas"), camera: null });
+    this.root.hidden = !answer;
     this.problem = $(".problem", this.root);
     $(".stage", this.root).prepend(this.canvas);
     onFiles($(".drop", this.root), (files) => this.files(files));
-    addEventListener("paste", (event) => event.clipboardData.files.length && this.files([...event.clipboardData.files]));
+    addEventListener("paste", ({ clipboardData: { files } }) => this.answer && files.length && this.files([...files]));
     $(".camera", this.root).addEventListener("click", () => guarded(this.problem, () => this.toggleCamera()));
+  }
+
+  /** Answers anew, of the same picture if there is one. */
+  learned(answer) {
+    this.answer = answer;
+    this.root.hidden = false;
+    if (this.pixels) guarded(this.problem, () => this.show(this.pixels));
   }
 
   files([file]) {
@@ -395,6 +409,7 @@ class Classify {
   }
 
   async show(pixels) {
+    this.pixels = pixels;
     const image = framed(pixels, this.settings);
     const { rows, mask } = await this.answer(image);
     drawn(this.canvas, image, mask);
@@ -431,20 +446,430 @@ async function compiled(runtime, settings) {
   };
 }
 
-function tellAbout({ name, model }) {
+// Weights: safetensors, and the layouts in which a step keeps them
+
+const size = (shape) => shape.reduce((a, b) => a * b, 1);
+
+/** Tensors of a safetensors file: {name: {shape, data}}, float32. */
+function unpackedFile(buffer) {
+  const length = Number(new DataView(buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
+  delete header.__metadata__;
+  return Object.fromEntries(Object.entries(header).map(([name, { shape, data_offsets: [start, end] }]) =>
+    [name, { shape, data: new Float32Array(buffer.slice(8 + length + start, 8 + length + end)) }]));
+}
+
+/** A safetensors file of tensors, with what cnndsl keeps of a model: preprocessing and classes. */
+async function packedFile(tensors, info) {
+  const names = Object.keys(tensors).sort();
+  const header = { __metadata__: await signature(tensors, names, JSON.stringify(info)) };
+  let at = 0;
+  for (const name of names) {
+    const { shape, data } = tensors[name];
+    header[name] = { dtype: "F32", shape, data_offsets: [at, (at += data.byteLength)] };
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const length = new DataView(new ArrayBuffer(8));
+  length.setBigUint64(0, BigInt(text.length), true);
+  return new Blob([length, text, ...names.map((name) => tensors[name].data)]);
+}
+
+/** The entry by which `cnndsl` knows a file of its own: a hash of all, and the info. */
+async function signature(tensors, names, info) {
+  if (!crypto.subtle) return {}; // of a page that is not https:// or localhost
+  const parts = [info];
+  for (const name of names) {
+    const { shape, data } = tensors[name];
+    parts.push(`${name} <f4 (${shape.join(", ")}${shape.length === 1 ? "," : ""})\n`, data);
+  }
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer()));
+  const digits = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { cnndsl: `cnndsl sha256 ${digits} normalisation ${info}` };
+}
+
+/** An array of these dimensions with its axes in another order. */
+function transposed(data, dims, order) {
+  const strides = dims.map((_, i) => size(dims.slice(i + 1)));
+  const out = new data.constructor(data.length);
+  const [ends, steps] = [order.map((i) => dims[i]), order.map((i) => strides[i])];
+  const at = order.map(() => 0);
+  for (let o = 0, from = 0; o < out.length; o++) {
+    out[o] = data[from];
+    for (let axis = at.length - 1; axis >= 0; axis--) {
+      from += steps[axis];
+      if (++at[axis] < ends[axis]) break;
+      from -= steps[axis] * ends[axis];
+      at[axis] = 0;
+    }
+  }
+  return out;
+}
+
+const toPacked = (data, { split, perm }) => transposed(data, split, perm);
+const fromPacked = (data, { split, perm }) =>
+  transposed(data, perm.map((i) => split[i]), split.map((_, i) => perm.indexOf(i)));
+
+// Learning
+
+/** Numbers 0…count−1 in random order, again and again: batches go on over the end of a pass. */
+function* shuffled(count) {
+  for (;;) {
+    const order = Array.from({ length: count }, (_, i) => i);
+    for (let i = count - 1; i > 0; i--) {
+      const j = Math.floor(Math.random() * (i + 1));
+      [order[i], order[j]] = [order[j], order[i]];
+    }
+    yield* order;
+  }
+}
+
+/** Lets the page answer its person, at most every 30 ms. */
+async function breathe() {
+  if (performance.now() - breathe.last < 30) return;
+  await new Promise((resolve) => setTimeout(resolve));
+  breathe.last = performance.now();
+}
+breathe.last = 0;
+
+/** A net, or its head, that learns by running a step's graph: state goes in and comes out. */
+class Learner {
+  /** For images of some classes, at its start. */
+  static async open(runtime, settings, classes) {
+    const { learn } = settings;
+    const lesson = learn.lessons[classes.length];
+    const provider = learn.body ? "wasm" : runtime.provider; // a head is too small for WebGPU
+    const stay = ["step", ...stateOf(lesson).map(({ name }) => name)].map((name) => `${name}.new`);
+    const fresh = unpackedFile(await (await fetched("fresh.safetensors")).arrayBuffer());
+    const step = await runtime.session(`step-${classes.length}.onnx`, { provider, stay });
+    const answer = await runtime.session("answer.onnx", { provider });
+    const learner = Object.assign(new Learner(), { runtime, settings, learn, lesson, classes, fresh, step, answer });
+    learner.state = learner.start();
+    return learner;
+  }
+
+  /** Every state tensor of the step: fresh weights, zeros beside them. */
+  start() {
+    const { runtime, lesson, fresh } = this;
+    const state = { step: runtime.tensor("float32", [0], []) };
+    for (const { name, of, layout } of stateOf(lesson)) {
+      const count = size(layout.shape); // of a head for more classes, the first rows
+      const data = name === of ? toPacked(fresh[of].data.subarray(0, count), layout) : new Float32Array(count);
+      state[name] = runtime.tensor("float32", data, layout.packed);
+    }
+    return state;
+  }
+
+  /** A step on examples {x, y}; the loss and the number of right answers before it. */
+  async learnFrom(examples, rate) {
+    const { runtime, learn, lesson } = this;
+    const x = new Float32Array(examples.length * size(learn.input));
+    examples.forEach((example, i) => x.set(example.x, i * size(learn.input)));
+    const feeds = {
+      x: runtime.tensor("float32", x, [examples.length, ...learn.input]),
+      y: runtime.tensor("int64", BigInt64Array.from(examples, ({ y }) => BigInt(y)), [examples.length]),
+      lr: runtime.tensor("float32", [rate], []),
+      ...this.state,
+    };
+    for (const [name, shape] of Object.entries(lesson.randoms)) {
+      feeds[name] = runtime.tensor("float32", Float32Array.from({ length: size(shape) }, Math.random), shape);
+    }
+    const { loss, correct, ...news } = await runtime.run(this.step, feeds);
+    Object.values(this.state).forEach((tensor) => tensor.dispose());
+    this.state = Object.fromEntries(Object.entries(news).map(([name, tensor]) => [name.replace(/\.new$/, ""), tensor]));
+    return { loss: loss.data[0], correct: correct.data[0] };
+  }
+
+  /** The weights as files have them: {name: {shape, data}}. */
+  async weights() {
+    const tensors = {};
+    for (const [name, layout] of Object.entries(this.lesson.state)) {
+      tensors[name] = { shape: layout.shape, data: fromPacked(await this.state[name].getData(), layout) };
+    }
+    return tensors;
+  }
+
+  /** Keeps the weights as they are now for `probabilities`. */
+  async settle() {
+    this.settled = {};
+    for (const [name, { shape, data }] of Object.entries(await this.weights())) {
+      const whole = new Float32Array(size(this.fresh[name].shape)); // the graph's, for the most classes
+      whole.set(data);
+      this.settled[name] = this.runtime.tensor("float32", whole, this.fresh[name].shape);
+    }
+    return this;
+  }
+
+  /** Of an example's input, one a class. */
+  async probabilities(x) {
+    const input = this.runtime.tensor("float32", x, [1, ...this.learn.input]);
+    const outputs = await this.runtime.run(this.answer, { input, ...this.settled });
+    return softmax(outputs[this.learn.output].data.subarray(0, this.classes.length));
+  }
+}
+
+/** The state tensors of a lesson: weights, and what the optimizer keeps beside them. */
+function stateOf({ state }) {
+  return Object.entries(state).flatMap(([of, layout]) =>
+    [of, ...layout.slots.map((slot) => `${of}.${slot}`)].map((name) => ({ name, of, layout })));
+}
+
+/** A class of the person's: a name and pictures, each prepared for the net. */
+class Box {
+  constructor(section, title) {
+    Object.assign(this, { section, pictures: [], camera: null, root: make("fieldset", { className: "box" }) });
+    this.title = make("input", { type: "text", value: title, ariaLabel: "Name of the class", maxLength: 60 });
+    this.label = make("label", { className: "drop" }, make("span", {}, "Drop pictures, or ", make("b", { textContent: "choose" })),
+      make("input", { type: "file", accept: "image/*", multiple: true }));
+    this.record = make("button", { type: "button", textContent: "Camera" });
+    this.remove = make("button", { type: "button", className: "quiet", textContent: "Remove class" });
+    this.thumbs = make("div", { className: "thumbs" });
+    this.count = make("span", { className: "hint" });
+    this.root.append(this.title, this.label, make("p", { className: "row" }, this.record, this.count, this.remove), this.thumbs);
+    onFiles(this.label, (files) => section.guard(() => this.take(files)));
+    this.record.addEventListener("click", () => section.guard(() => this.toggleCamera()));
+    this.remove.addEventListener("click", () => section.drop(this));
+    this.tell();
+  }
+
+  get name() {
+    return this.title.value.trim();
+  }
+
+  async take(files) {
+    const bad = [];
+    for (const file of files) {
+      await pixelsOfFile(file).then((pixels) => this.add(pixels), (error) => bad.push(error.message));
+    }
+    if (bad.length) throw new Problem(bad.join("\n"));
+  }
+
+  add(pixels) {
+    const image = framed(pixels, this.section.settings);
+    const canvas = make("canvas");
+    drawn(canvas, image);
+    const thumb = make("button", { type: "button", title: "Remove this picture", ariaLabel: "Remove this picture" }, canvas);
+    const picture = { image };
+    thumb.addEventListener("click", () => {
+      this.pictures.splice(this.pictures.indexOf(picture), 1);
+      thumb.remove();
+      this.tell();
+    });
+    this.pictures.push(picture);
+    this.thumbs.append(thumb);
+    this.tell();
+  }
+
+  tell() {
+    this.count.textContent = this.pictures.length === 1 ? "1 picture" : `${this.pictures.length} pictures`;
+  }
+
+  /** Takes four pictures a second until it is stopped. */
+  async toggleCamera() {
+    if (this.camera) return this.stopCamera();
+    const camera = (this.camera = await Camera.open());
+    this.record.textContent = "Stop";
+    while (this.camera === camera) {
+      this.add(camera.frame());
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+
+  stopCamera() {
+    this.camera?.stop();
+    this.camera = null;
+    this.record.textContent = "Camera";
+  }
+}
+
+const LEAST_PICTURES = 3;
+const HELD_BACK = 5; // every fifth picture is not learned from, but asked about at the end
+
+/** The section in which a person teaches. `onLearned` gets an `answer` and its classes. */
+class Teach {
+  constructor(runtime, settings, onLearned) {
+    Object.assign(this, { runtime, settings, onLearned, root: $("#learn"), boxes: [], isTraining: false });
+    this.most = Math.max(...Object.keys(settings.learn.lessons));
+    this.addBox();
+    this.addBox();
+    $(".epochs", this.root).value = settings.learn.epochs;
+    $(".rate", this.root).value = settings.learn.rate;
+    $(".add", this.root).addEventListener("click", () => this.addBox());
+    $(".train", this.root).addEventListener("click", () => this.guard(() => this.toggle()));
+    $(".weights", this.root).addEventListener("click", () => this.guard(() => this.saveWeights()));
+    $(".spec", this.root).addEventListener("click", () => save(new Blob([this.learner.lesson.spec]), "trained.cnn"));
+    this.root.hidden = false;
+  }
+
+  guard(work) {
+    return guarded($(".problem", this.root), work);
+  }
+
+  addBox() {
+    const box = new Box(this, `Class ${this.boxes.length + 1}`);
+    this.boxes.push(box);
+    $(".boxes", this.root).append(box.root);
+    this.tellBoxes();
+  }
+
+  drop(box) {
+    box.stopCamera();
+    box.root.remove();
+    this.boxes = this.boxes.filter((other) => other !== box);
+    this.tellBoxes();
+  }
+
+  tellBoxes() {
+    $(".add", this.root).hidden = this.boxes.length >= this.most;
+    this.boxes.forEach((box) => { box.remove.hidden = this.boxes.length <= 2; });
+  }
+
+  /** The names of the classes; a Problem where there is too little to learn from. */
+  checked() {
+    const names = this.boxes.map((box) => box.name);
+    const poor = this.boxes.find((box) => box.pictures.length < LEAST_PICTURES);
+    if (names.includes("")) throw new Problem("Give each class a name.");
+    if (new Set(names).size < names.length) throw new Problem("Two classes have the same name: give each its own.");
+    if (poor) throw new Problem(`“${poor.name}” has too few pictures: give it at least ${LEAST_PICTURES}.`);
+    return names;
+  }
+
+  async toggle() {
+    if (this.isTraining) {
+      this.isTraining = false;
+      return;
+    }
+    const classes = this.checked();
+    this.boxes.forEach((box) => box.stopCamera());
+    this.isTraining = true;
+    $(".train", this.root).textContent = "Stop";
+    $(".curve", this.root).hidden = false;
+    $(".downloads", this.root).hidden = true;
+    try {
+      await this.train(classes);
+    } finally {
+      this.isTraining = false;
+      $(".train", this.root).textContent = "Train";
+    }
+  }
+
+  async train(classes) {
+    this.tell("Getting ready…");
+    this.learner = await Learner.open(this.runtime, this.settings, classes);
+    const examples = await this.examples();
+    const [held, learned] = [true, false].map((wanted) => examples.filter(({ isHeld }) => isHeld === wanted));
+    await this.steps(learned);
+    await this.learner.settle();
+    const asked = held.length ? held : learned;
+    const right = (await Promise.all(asked.map(async ({ x, y }) => largest(await this.learner.probabilities(x)) === y))).filter(Boolean);
+    this.tell(`${$(".told", this.root).textContent} Of ${asked.length} ${held.length ? "pictures that were held back" : "pictures"}, ${right.length} are told right.`);
+    $(".curve", this.root).dataset.right = right.length / asked.length;
+    this.finish(classes);
+  }
+
+  /** All pictures as {x, y, isHeld}; with a body x are its features, computed once a picture. */
+  async examples() {
+    const examples = [];
+    for (const [y, { pictures }] of this.boxes.entries()) {
+      for (const [i, picture] of pictures.entries()) {
+        picture.x ??= await this.input(picture.image);
+        examples.push({ x: picture.x, y, isHeld: i % HELD_BACK === HELD_BACK - 1 });
+      }
+    }
+    return examples;
+  }
+
+  /** What learns sees of an image: its pixels, or what the frozen body makes of them. */
+  async input(image) {
+    const { settings, runtime } = this;
+    const x = normalised([image], settings);
+    if (!settings.learn.body) return x;
+    this.body ??= await runtime.session(settings.learn.body);
+    const { features } = await runtime.run(this.body, { input: runtime.tensor("float32", x, [1, ...settings.input]) });
+    return features.data;
+  }
+
+  async steps(examples) {
+    const { batch } = this.settings.learn;
+    const [epochs, rate] = [".epochs", ".rate"].map((name) => Number($(name, this.root).value));
+    if (!(epochs >= 1 && rate > 0)) throw new Problem("Passes and learning rate are numbers above zero.");
+    const order = shuffled(examples.length);
+    const perEpoch = Math.ceil(examples.length / batch);
+    const losses = [];
+    for (let epoch = 1; epoch <= epochs && this.isTraining; epoch++) {
+      let correct = 0;
+      for (let i = 0; i < perEpoch; i++) {
+        const chosen = Array.from({ length: batch }, () => examples[order.next().value]);
+        const done = await this.learner.learnFrom(chosen, rate);
+        if (!Number.isFinite(done.loss)) throw new Problem("The loss is no number any more: lower the learning rate, and train again.");
+        losses.push(done.loss);
+        correct += done.correct / (perEpoch * batch);
+        await breathe();
+      }
+      this.draw(losses);
+      this.tell(`Pass ${epoch} of ${epochs}: loss ${losses.at(-1).toPrecision(3)}, ${Math.round(100 * correct)} % right.`);
+    }
+  }
+
+  draw(losses) {
+    const most = Math.max(...losses);
+    const points = losses.map((loss, i) => `${(600 * (i + 1)) / losses.length},${155 - (150 * loss) / most}`);
+    $(".curve polyline", this.root).setAttribute("points", points.join(" "));
+    Object.assign($(".curve", this.root).dataset, { first: losses[0], last: losses.at(-1) });
+  }
+
+  tell(text) {
+    $(".told", this.root).textContent = text;
+  }
+
+  finish(classes) {
+    const { settings, learner } = this;
+    const given = settings.learn.set.map((pair) => ` --set ${pair}`).join("");
+    const told = crypto.subtle ? "" : ` --classes "${classes.join(",")}" --mean ${settings.mean} --std ${settings.std}`;
+    $(".downloads code", this.root).textContent = `cnndsl compile trained.cnn --weights trained.safetensors${given}${told} -o trained.onnx`;
+    $(".downloads", this.root).hidden = false;
+    this.onLearned(async (image) => {
+      const shares = await learner.probabilities(await this.input(image));
+      return { rows: named(classes, shares, "class").sort(byValue) };
+    }, classes);
+  }
+
+  async saveWeights() {
+    const { settings, learner } = this;
+    const frozen = settings.learn.body ? unpackedFile(await (await fetched("frozen.safetensors")).arrayBuffer()) : {};
+    const crop = settings.crop ? { crop: settings.crop, resample: settings.resample } : {};
+    const info = { mean: settings.mean, std: settings.std, classes: learner.classes, ...crop };
+    save(await packedFile({ ...frozen, ...(await learner.weights()) }, info), "trained.safetensors");
+  }
+}
+
+const largest = (values) => values.indexOf(Math.max(...values));
+
+function save(blob, name) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+function tellAbout(name, classes) {
   document.title = name;
   $("h1").textContent = name;
-  const classes = model?.classes ?? [];
   const some = classes.slice(0, 12).join(" · ");
   $("#about").textContent = some && `It knows ${some}${classes.length > 12 ? ` and ${classes.length - 12} more` : ""}.`;
 }
 
 async function start() {
   const settings = await (await fetched("model.json")).json();
-  tellAbout(settings);
+  const { name, model, learn } = settings;
+  tellAbout(name, model?.classes ?? []);
   const runtime = await Runtime.open(settings.runtime);
-  new Classify(settings, await compiled(runtime, settings));
-  $("#runs").textContent = runtime.told(settings.model.operators);
+  const classify = new Classify(settings, model && (await compiled(runtime, settings)));
+  if (learn) {
+    new Teach(runtime, settings, (answer, classes) => {
+      tellAbout(name, classes);
+      classify.learned(answer);
+    });
+  }
+  $("#runs").textContent = runtime.told([...(model?.operators ?? []), ...(learn?.operators ?? [])]);
   $("main").hidden = false;
 }
 

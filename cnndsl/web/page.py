@@ -39,6 +39,10 @@ class Page:
         copies = {f"runtime/{path.name}": path.read_bytes() for path in _runtime_files(Path(given))}
         return Page({**self.settings, "runtime": "runtime/"}, {**self.files, **copies})
 
+    def joined(self, other: "Page") -> "Page":
+        """One page of both."""
+        return Page({**self.settings, **other.settings}, {**self.files, **other.files})
+
     def write(self, folder: Path) -> None:
         """Write the page, `model.json` last; files of an older page are replaced."""
         check_folder(folder)
