@@ -127,6 +127,20 @@ class Model:
                 left += self.nodes[i].inputs
         return frozenset(found)
 
+    @cached_property
+    def is_in_line(self) -> bool:
+        """Whether the layers with tensors have one order alone: each needs the one before it."""
+        needed, before = list[int](), 0  # bits of the nodes before each, with itself
+        for i, node in enumerate(self.nodes):
+            above = 0
+            for x in node.inputs:
+                above |= needed[x]
+            if node.params and before & ~above:
+                return False
+            before = 1 << i if node.params else before
+            needed.append(above | 1 << i)
+        return True
+
     def output_shapes(self) -> dict[str, Shape]:
         """Shape of each output, by name."""
         return {name: self.nodes[i].shape for name, i in self.outputs.items()}

@@ -58,6 +58,7 @@ ONNX = {
     "report.stages": "onnx.printer",
     "quantize.graph": "onnx.shape_inference",
     "runtime.foreign": "reads models of others",
+    "weights.onnx": "reads their constants",
     "decompile.graph": "reads their operators; onnx.reference, to fold constants",
 }
 

@@ -13,6 +13,7 @@ from test_weights_match import NAMES, NET, raw
 import cnndsl
 from cnndsl.cli import group, main
 from cnndsl.source import UserError
+from cnndsl.weights.base import Order
 from cnndsl.weights.match import BY_MAP, BY_ORDER, drafted_map, match
 from cnndsl.weights.name_map import NameMap, read_map
 
@@ -37,7 +38,7 @@ def test_what_a_map_does_not_name_is_found_as_without_one() -> None:
 
 
 def test_a_map_settles_what_shapes_leave_open() -> None:
-    model, file = cnndsl.parse(SPEC).ir, raw(TWINS, ordered=False)
+    model, file = cnndsl.parse(SPEC).ir, raw(TWINS, Order.NAMES)
     found = match(file, model, "file", named(pear="conv_1", fig="conv_2")).names
     assert (found["conv_1.weight"], found["conv_2.bias"]) == ("pear.weight", "fig.bias")
 
@@ -97,7 +98,7 @@ def test_a_draft_is_what_was_found() -> None:
 
 
 def test_a_draft_lists_what_is_open() -> None:
-    entries = drafted_map(raw(TWINS, ordered=False), cnndsl.parse(SPEC).ir, "file")
+    entries = drafted_map(raw(TWINS, Order.NAMES), cnndsl.parse(SPEC).ir, "file")
     assert entries == {
         "fig": ["conv_1", "conv_2"], "head": "dense_1", "pear": ["conv_1", "conv_2"],
     }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 import cnndsl
 from cnndsl.source import UserError
-from cnndsl.weights.base import RawWeights
+from cnndsl.weights.base import Order, RawWeights
 from cnndsl.weights.match import arranged, match
 
 NET = cnndsl.parse(
@@ -25,10 +25,10 @@ NAMES = {
 }
 
 
-def raw(shapes: Mapping[str, tuple[int, ...]], ordered: bool = True) -> RawWeights:
+def raw(shapes: Mapping[str, tuple[int, ...]], order: Order = Order.MODULES) -> RawWeights:
     random = np.random.default_rng(0)
     tensors = {name: random.normal(size=shape) for name, shape in shapes.items()}
-    return RawWeights(tensors, ordered=ordered)
+    return RawWeights(tensors, order=order)
 
 
 def test_by_our_own_names() -> None:
@@ -142,13 +142,13 @@ def test_without_order_and_family_a_shape_must_be_the_only_one() -> None:
         "pear.weight": (8, 8, 3, 3), "pear.bias": (8,), "fig.weight": (8, 4, 3, 3),
         "fig.bias": (8,), "plum.weight": (4, 3, 3, 3), "plum.bias": (4,),
     }  # fmt: skip
-    found = match(raw(shapes, ordered=False), model, "file")
+    found = match(raw(shapes, Order.NAMES), model, "file")
     assert found.names["conv_1.weight"] == "plum.weight"
     model = cnndsl.parse("input 4x8x8; conv 4 3x3 pad; conv 4 3x3 pad").ir
     shapes = {f"{n}.{p}": s for n in ("pear", "fig")
               for p, s in (("weight", (4, 4, 3, 3)), ("bias", (4,)))}  # fmt: skip
     with pytest.raises(UserError, match="`conv_1` may be pear, fig"):
-        match(raw(shapes, ordered=False), model, "file")
+        match(raw(shapes, Order.NAMES), model, "file")
 
 
 def test_a_checkpoint_of_pytorch_computes_the_same(

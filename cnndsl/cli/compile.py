@@ -56,7 +56,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="A file of weights: .safetensors, or of PyTorch.",
+    help="A file of weights: ours, or of PyTorch, Keras, ONNX, NumPy.",
 )
 @map_option
 @click.option(

@@ -1,13 +1,20 @@
-"""`cnndsl decompile MODEL.onnx`."""
+"""`cnndsl decompile MODEL`."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnndsl.cli.common import refuse_overwriting
 from cnndsl.passes.includes import normal, says
 from cnndsl.source import UserError, printable
+
+if TYPE_CHECKING:
+    from cnndsl.decompile.embedded_source import Tensors
+    from cnndsl.weights.model_info import ModelInfo
 
 _SIZE = re.compile(r"0*([1-9][0-9]{0,8})x0*([1-9][0-9]{0,8})")
 
@@ -35,48 +42,74 @@ def command(
     model: Path, output: Path | None, weights: Path | None, graph: bool,
     size: tuple[int, int] | None, force: bool,
 ) -> None:  # fmt: skip
-    """An ONNX classifier back to a spec that means the same.
+    """An ONNX classifier, or a model of Keras, back to a spec that means the same.
 
     A file that `compile` or `train` wrote carries its source, which is printed.
     """
-    from cnndsl.decompile import embedded_source, from_graph
+    from cnndsl.decompile.keras import from_keras
     from cnndsl.files import write_whole
-    from cnndsl.runtime.foreign import checked, fix_size, load_model
+    from cnndsl.weights.keras import is_keras
     from cnndsl.weights.safetensors import pack_weights
 
     refuse_overwriting(output, model, weights)
     refuse_overwriting(weights, model)
-    proto = load_model(model)
-    if size is not None:
-        fix_size(proto, *size)
-    text, used = None if graph else embedded_source.source(proto), dict[str, str]()
-    if text is None or weights or not embedded_source.is_step(proto):
-        checked(proto, str(model))
-    if text is not None:
-        used = embedded_source.used(proto)
-        tensors = embedded_source.tensors(proto, embedded_source.spec(proto)) if weights else {}
-        info = embedded_source.model_info(proto)
+    if is_keras(model):
+        keras = from_keras(model, size)
+        found = _Found(keras.text, keras.tensors, keras.info, keras.notes)
     else:
-        found = from_graph(proto)
-        text, tensors, info = found.text, found.tensors, found.info
-        for note in found.notes:
-            click.echo(f"note: {note}", err=True)
+        found = _of_onnx(model, graph, size, weights is not None)
+    for note in found.notes:
+        click.echo(printable(f"note: {note}"), err=True)
     if output is not None:
-        _refuse_others(output.parent, {output.name: text} if not force else {}, used)
+        given = {output.name: found.text} if not force else {}
+        _refuse_others(output.parent, given, found.used)
     if weights:
-        write_whole(weights, pack_weights(tensors, info))
-        click.echo(f"{weights}: {len(tensors)} tensors", err=True)
+        write_whole(weights, pack_weights(found.tensors, found.info))
+        click.echo(f"{weights}: {len(found.tensors)} tensors", err=True)
     if output is None:
-        for name in used:
+        for name in found.used:
             click.echo(f"it uses {name}, which -o writes beside it", err=True)
-        click.echo(printable(normal(text), "\t"), nl=not text.endswith("\n"))
+        click.echo(printable(normal(found.text), "\t"), nl=not found.text.endswith("\n"))
     else:
-        _write_used(output.parent, used)
-        write_whole(output, text.encode())
+        _write_used(output.parent, found.used)
+        write_whole(output, found.text.encode())
         click.echo(f"{output}\n  cnndsl check {output}", err=True)
 
 
-def _refuse_others(folder: Path, spec: dict[str, str], used: dict[str, str]) -> None:
+@dataclass(frozen=True)
+class _Found:
+    """A spec and what is written beside it."""
+
+    text: str
+    tensors: "Tensors"
+    info: "ModelInfo"
+    notes: tuple[str, ...] = ()
+    used: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def _of_onnx(
+    path: Path, graph: bool, size: tuple[int, int] | None, with_tensors: bool
+) -> _Found:  # fmt: skip
+    """The source that a file carries, or its graph as a spec."""
+    from cnndsl.decompile import embedded_source, from_graph
+    from cnndsl.runtime.foreign import checked, fix_size, load_model
+
+    proto = load_model(path)
+    if size is not None:
+        fix_size(proto, *size)
+    text = None if graph else embedded_source.source(proto)
+    if text is None or with_tensors or not embedded_source.is_step(proto):
+        checked(proto, str(path))
+    if text is None:
+        found = from_graph(proto)
+        return _Found(found.text, found.tensors, found.info, found.notes)
+    spec = embedded_source.spec(proto) if with_tensors else None
+    tensors = embedded_source.tensors(proto, spec) if spec else {}
+    used = embedded_source.used(proto)
+    return _Found(text, tensors, embedded_source.model_info(proto), used=used)
+
+
+def _refuse_others(folder: Path, spec: dict[str, str], used: Mapping[str, str]) -> None:
     """UserError where a file is there with another text."""
     for name, text in {**spec, **used}.items():
         path = folder / name
@@ -85,7 +118,7 @@ def _refuse_others(folder: Path, spec: dict[str, str], used: dict[str, str]) -> 
             raise UserError(f"{path}: is there with another text; {hint}")
 
 
-def _write_used(folder: Path, used: dict[str, str]) -> None:
+def _write_used(folder: Path, used: Mapping[str, str]) -> None:
     """The files that the spec uses; those that are there say the same already."""
     from cnndsl.files import write_below
 

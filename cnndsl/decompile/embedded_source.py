@@ -4,18 +4,18 @@ import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.decompile.graph import initializers
-from cnndsl.ir import Model, Node
-from cnndsl.layers.norm import BatchNorm
+from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
 from cnndsl.passes.settings import written_settings
 from cnndsl.source import UserError
+from cnndsl.weights.folded import unfolded
 from cnndsl.weights.model_info import ModelInfo, info_from_onnx
 
 if TYPE_CHECKING:
@@ -80,28 +80,12 @@ def tensors(model: "ModelProto", net: Model) -> Tensors:
     A batch norm that was folded comes back as one that only adds. UserError where something else
     of the spec is missing.
     """
-    there: dict[str, NDArray[Any]] = dict(initializers(model))
-    for node in net.nodes:
-        if isinstance(node.layer, BatchNorm) and f"{node.path}.running_var" not in there:
-            _unfold(net, node, node.layer.eps, there)
+    there = unfolded(initializers(model), net)
     wanted = net.tensors()
     for name, param in wanted.items():
         if name not in there or there[name].shape != param.shape:
             raise UserError(f"`{name}` of the source is not among the constants\n{_INSTEAD}")
     return {name: np.asarray(there[name], np.float32) for name in wanted}
-
-
-def _unfold(spec: Model, norm: Node, eps: float, there: "dict[str, NDArray[Any]]") -> None:
-    """The norm's mean keeps the bias where the layer before has none of its own."""
-    before = spec.nodes[norm.inputs[0]].path
-    shift = there.get(f"{before}.bias")
-    if shift is None:
-        return
-    if f"{before}.bias" in spec.tensors():
-        shift = np.zeros_like(shift)
-    ones = np.ones_like(shift)
-    made = {"weight": ones, "bias": ones * 0, "running_mean": -shift, "running_var": ones - eps}
-    there.update({f"{norm.path}.{name}": array for name, array in made.items()})
 
 
 def _entries(model: "ModelProto") -> dict[str, str]:

@@ -5,9 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cnndsl.decompile.graph import Graph, Op
-from cnndsl.weights.model_info import ModelInfo
-
-_WHITE = 255
+from cnndsl.weights.model_info import ModelInfo, of_pixels
 
 
 def take_preprocessing(graph: Graph, told: ModelInfo) -> ModelInfo:
@@ -26,16 +24,10 @@ def take_preprocessing(graph: Graph, told: ModelInfo) -> ModelInfo:
         weight, bias = readers[0].attrs["weight"], readers[0].attrs["bias"]
         at = graph.ops.index(readers[0])
         graph.ops[at] = replace(readers[0], kind="Identity", attrs={})
-    std = 1 / (_WHITE * weight)
+    found = of_pixels(weight, bias)
     graph.notes.append("the scaling of uint8 images is preprocessing: --weights keeps it")
-    return told.updated(_plain(-bias * std), _plain(std))
+    return told.updated(found.mean, found.std)
 
 
 def _readers(graph: Graph, name: str) -> list[Op]:
     return [op for op in graph.ops if name in op.inputs]
-
-
-def _plain(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[float]:
-    """One number where all are the same, as short as float32 needs it."""
-    short = [float(str(np.float32(v))) + 0.0 for v in values]
-    return short[:1] if len(set(short)) == 1 else short

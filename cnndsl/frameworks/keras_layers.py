@@ -14,7 +14,7 @@ from cnndsl.frameworks.arguments import (
     stride,
 )
 from cnndsl.frameworks.registry import Table
-from cnndsl.frameworks.values import Call
+from cnndsl.frameworks.values import Call, parts_of
 from cnndsl.init import INITIALISERS
 from cnndsl.layers import vocabulary
 
@@ -177,9 +177,12 @@ def dense(a: Arguments) -> str:
 
 @LAYERS.call("Dropout", "rate noise_shape seed")
 def dropout(a: Arguments) -> str:
-    """`dropout 0.5`."""
+    """`dropout 0.5`; `droppath 0.5` where whole samples are dropped."""
     a.skip("seed")
-    return f"dropout {number(a.number('rate'))}"
+    sizes = parts_of(a.get("noise_shape"))
+    is_path = sizes is not None and len(sizes) > 1 and set(sizes[1:]) == {1}
+    a.only("noise_shape", None, sizes if is_path else None)
+    return f"{'droppath' if is_path else 'dropout'} {number(a.number('rate'))}"
 
 
 def _norm(a: Arguments, written: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnndsl.report.units import short
 from cnndsl.source import counted
 from cnndsl.weights.align import shown
-from cnndsl.weights.base import RawWeights
+from cnndsl.weights.base import Order, RawWeights
 from cnndsl.weights.match import Match
 
 SCHEMA = 1
@@ -21,7 +21,8 @@ def contents(raw: RawWeights) -> dict[str, Any]:
     tensors = [_tensor(name, array) for name, array in raw.tensors.items()]
     return {
         "schema_version": SCHEMA,
-        "ordered": raw.ordered,
+        "order": raw.order.name.lower(),
+        "ordered": raw.order is not Order.NAMES,
         "numbers": sum(array.size for array in raw.tensors.values()),
         "tensors": tensors,
         "info": raw.info.facts(),

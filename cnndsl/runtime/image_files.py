@@ -52,7 +52,7 @@ def refuse_other_kinds(model: Path) -> None:
             f"{model}: is a spec, no compiled model\n"
             f"  cnndsl compile {model} -o {compiled}    (--weights FILE for trained ones)"
         )
-    if model.suffix in (".safetensors", ".pth", ".pt"):
+    if model.suffix in (".safetensors", ".pth", ".pt", ".keras", ".h5", ".npz"):
         raise UserError(
             f"{model}: holds weights, no compiled model\n"
             f"  cnndsl compile SPEC.cnn --weights {model} -o model.onnx"

@@ -1,12 +1,22 @@
 """Modules of a file beside those of a model: all of them in order, or each by its shape alone."""
 
+import re
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Any
 
 from cnndsl.source import UserError
+from cnndsl.weights.base import Order
 from cnndsl.weights.modules import Module, Shape, groups
 
+_SAVE = "torch.save(model.state_dict(), FILE)"
+_SAVE_KERAS = 'model.save("model.keras"), which has the graph'
+_ORDERS = {
+    Order.NAMES: ("that of the alphabet", _SAVE),
+    Order.MODULES: ("that of the alphabet", _SAVE),
+    Order.CHAIN: ("not that of branches", _SAVE_KERAS),
+    Order.COUNTERS: ("that of classes", _SAVE_KERAS),
+}
 _SHOWN = 3  # pairs around the first that does not fit
 
 
@@ -47,6 +57,33 @@ def beside_fresh(
         return _paired(kept, theirs[: len(kept)]), tuple(m.path for m in theirs[len(kept) :])
 
 
+def interleaved(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> dict[str, str]:
+    """Modules of each class in order, `conv2d`, `conv2d_1`, of which nothing tells how classes
+    follow each other: as shapes do. UserError where they leave it open.
+    """
+    queues = [[*found] for _, found in groupby(theirs, lambda m: re.sub(r"_\d+$", "", m.path))]
+    states: dict[tuple[int, ...], list[tuple[Module, ...]]] = {(0,) * len(queues): [()]}
+    for mine in own:
+        after = dict[tuple[int, ...], list[tuple[Module, ...]]]()
+        for state, ways in states.items():
+            for i, at in enumerate(state):
+                if at < len(queues[i]) and mine.pairs(queues[i][at]) is not None:
+                    later = (*state[:i], at + 1, *state[i + 1 :])
+                    after.setdefault(later, []).extend((*w, queues[i][at]) for w in ways)
+        states = {state: ways[:2] for state, ways in after.items()}
+    ways = states.get(tuple(map(len, queues)), [])
+    if len(ways) == 1:
+        return _paired(own, ways[0])
+    if not ways:
+        raise UserError(_misfit(own, theirs, origin))
+    mine, *others = next(r for r in zip(own, *ways, strict=True) if r[1] is not r[2])
+    both = " or ".join(other.path for other in others)
+    raise UserError(
+        f"{origin}: its order is that of classes, and shapes leave it open\n"
+        f"  `{mine.path}` may be {both}\n  store it by {_SAVE_KERAS}"
+    )
+
+
 def _paired(own: Sequence[Module], theirs: Sequence[Module]) -> dict[str, str]:
     names = dict[str, str]()
     for mine, other in zip(own, theirs, strict=True):
@@ -55,8 +92,8 @@ def _paired(own: Sequence[Module], theirs: Sequence[Module]) -> dict[str, str]:
 
 
 def by_shape(
-    own: Sequence[Module], theirs: Sequence[Module], origin: str, more: bool = False
-) -> dict[str, str]:
+    own: Sequence[Module], theirs: Sequence[Module], origin: str, order: Order, more: bool = False
+) -> dict[str, str]:  # fmt: skip
     """Without any order: each module must be the only one that fits; `more` may be in the file."""
     names = dict[str, str]()
     for mine in own:
@@ -65,9 +102,9 @@ def by_shape(
         if len(fitting) != 1 or len(rivals) != 1:
             candidates = ", ".join(m.path for m in fitting) or "none"
             raise UserError(
-                f"{origin}: its names are not the model's, its order is that of the alphabet, and "
+                f"{origin}: its names are not the model's, its order is {_ORDERS[order][0]}, and "
                 f"shapes leave it open\n  `{mine.path}` may be {candidates}\n"
-                "  store it in its own order by torch.save(model.state_dict(), FILE),\n"
+                f"  store it in its own order by {_ORDERS[order][1]},\n"
                 "  or say it in --map FILE, which `cnndsl weights match --write-map` drafts"
             )
         names |= mine.pairs(fitting[0]) or {}

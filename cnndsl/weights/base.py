@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,19 +15,36 @@ from cnndsl.weights.model_info import ModelInfo
 Weights = Mapping[str, NDArray[np.float32]]
 
 
+class Order(Enum):
+    """What the order of a file's tensors says of the layers."""
+
+    MODULES = auto()
+    """As modules are defined, which is the order in which they compute."""
+    GRAPH = auto()
+    """Of a walk through the graph (`graph_order`), whatever the file's own."""
+    CHAIN = auto()
+    """As layers compute, but for branches that both have tensors, which may lie otherwise."""
+    COUNTERS = auto()
+    """The same, but each class by itself: `conv2d`, `conv2d_1`, then `dense`."""
+    NAMES = auto()
+    """None but that of names."""
+
+
 @dataclass(frozen=True)
 class RawWeights:
-    """Tensors in the order of the file, under the names and in the layouts that they have there.
+    """Tensors in the order of the file, under the names that they have there.
 
-    `info` is what the file says of preprocessing and classes, `metadata` its other entries.
-    `ordered` is whether the order of the tensors is that of the layers, and not one of names;
-    `notes` says what else the file holds, which is left.
+    `info` is what the file says of preprocessing and classes, `metadata` its other entries, `notes`
+    what else it holds, which is left. With `channels_last` a flattened image is H·W·C there; of
+    a `simplified` file batch norms may be folded into the layers before, and zero biases left out.
     """
 
     tensors: Mapping[str, NDArray[Any]]
     info: ModelInfo = field(default_factory=ModelInfo)
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
-    ordered: bool = True
+    order: Order = Order.MODULES
+    channels_last: bool = False
+    simplified: bool = False
     notes: tuple[str, ...] = ()
 
 

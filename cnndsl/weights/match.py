@@ -4,7 +4,7 @@ Nothing is guessed: modules pair one by one in the order of computation, all of 
 ways of doing so fit, that is an error.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from cnndsl.fields import nearest
 from cnndsl.ir import Model
 from cnndsl.source import UserError, counted
-from cnndsl.weights.align import beside_fresh, by_shape, in_order, shown
-from cnndsl.weights.base import RawWeights
+from cnndsl.weights.align import beside_fresh, by_shape, in_order, interleaved, shown
+from cnndsl.weights.base import Order, RawWeights
+from cnndsl.weights.channels_first import channels_first
 from cnndsl.weights.families import restored
-from cnndsl.weights.modules import Module, Shape, fits, is_counter, modules
+from cnndsl.weights.folded import folded_shapes, unfolded, with_neutral
+from cnndsl.weights.graph_order import walked
+from cnndsl.weights.modules import Module, Shape, fits, is_counter, modules, modules_as_listed
 from cnndsl.weights.name_map import NameMap, draft
 
 BY_NAME, BY_ORDER = "by name", "by order"
 BY_FAMILY, BY_SHAPE, BY_MAP = "by the family's names", "by shape", "by the map"
+
+_COMMUTING = ("add", "residual", "mul")
 
 Shapes = Mapping[str, Shape]
 
@@ -59,15 +64,17 @@ def match(
     What a map does not name is found as without one. Nothing is taken for the `fresh` tensors.
     """
     theirs, own = _shapes(raw), {name: p.shape for name, p in model.tensors().items()}
+    if name_map is None and raw.simplified:
+        return _perhaps_folded(theirs, own, model, raw, origin, fresh)
     if name_map is None:
-        return _without_map(theirs, own, model, raw.ordered, origin, fresh)
+        return _without_map(theirs, own, model, raw, origin, fresh)
     names, left_out = _mapped(name_map, modules(theirs), modules(own))
     theirs = _without(theirs, {*names.values(), *left_out})
     own = _without(own, names)
     found = Match({}, {})
     if own or theirs:
         beside = f"{origin}, beside the map,"
-        found = _without_map(theirs, own, model, raw.ordered, beside, fresh)
+        found = _without_map(theirs, own, model, raw, beside, fresh)
     ways = dict.fromkeys(names, BY_MAP) | dict(found.ways)
     return Match(names | dict(found.names), ways, found.left_out)
 
@@ -76,6 +83,10 @@ def arranged(raw: RawWeights, found: Match, model: Model) -> dict[str, NDArray[A
     """The file's tensors under the model's names, in its shapes where the values are the same."""
     wanted = model.tensors()
     tensors = {own: raw.tensors[other] for own, other in found.names.items()}
+    if raw.channels_last:
+        tensors = channels_first(tensors, model)
+    if raw.simplified:
+        tensors = with_neutral(unfolded(tensors, model), model)
     return {
         own: t.reshape(wanted[own].shape)
         if own in wanted and fits(wanted[own].shape, t.shape)
@@ -112,22 +123,64 @@ def _without(shapes: Shapes, names: Iterable[str]) -> Shapes:
 
 
 def _without_map(
-    theirs: Shapes, own: Shapes, model: Model, ordered: bool, origin: str,
+    theirs: Shapes, own: Shapes, model: Model, raw: RawWeights, origin: str,
     fresh: Collection[str] = (),
 ) -> Match:  # fmt: skip
     if 2 * sum(name in own for name in theirs) >= len(own):  # ours, if not all of them
         return _by_our_names(theirs, own, fresh)
-    wanted = [replace(m, fresh=m.name(next(iter(m.shapes))) in fresh) for m in modules(own)]
-    how, sequence = BY_ORDER, theirs
-    if not ordered or _is_sorted(list(theirs)):
-        how, sequence = BY_FAMILY, restored(theirs)
+    wanted = [
+        replace(m, fresh=m.name(next(iter(m.shapes))) in fresh, may_lack_some=raw.simplified)
+        for m in modules(own)
+    ]
+    if raw.order is Order.COUNTERS and model.is_in_line and not fresh:
+        return _match(interleaved(wanted, modules(theirs), origin), BY_ORDER)
+    if raw.order is Order.GRAPH:
+        wanted = _walked(wanted, model)
+    how, sequence = _sequence(theirs, raw.order, model.is_in_line)
     if sequence is None:
         wanted = [m for m in wanted if not m.fresh]
-        return _match(by_shape(wanted, modules(theirs), origin, bool(fresh)), BY_SHAPE)
+        return _match(by_shape(wanted, modules(theirs), origin, raw.order, bool(fresh)), BY_SHAPE)
     align = beside_fresh if fresh else in_order
     outputs = {shape[0] for shape in model.output_shapes().values()}
-    names, left_out = align(wanted, modules(sequence), outputs, origin)
+    grouped = modules_as_listed if raw.order is Order.GRAPH else modules
+    names, left_out = align(wanted, grouped(sequence), outputs, origin)
     return _match(names, how, left_out)
+
+
+def _perhaps_folded(
+    theirs: Shapes, own: Shapes, model: Model, raw: RawWeights, origin: str, fresh: Collection[str]
+) -> Match:
+    """Where the tensors do not fit as they are, they may where norms are folded."""
+    try:
+        return _without_map(theirs, own, model, raw, origin, fresh)
+    except UserError as error:
+        folded = folded_shapes(model)
+        if folded == own:
+            raise
+        try:
+            return _without_map(theirs, folded, model, raw, origin, fresh)
+        except UserError:
+            raise error from None
+
+
+def _sequence(theirs: Shapes, order: Order, is_in_line: bool) -> tuple[str, Shapes | None]:
+    """Tensors in the order of computation, and how it is known; None where nothing tells it."""
+    if order is Order.GRAPH or (order is Order.CHAIN and is_in_line):
+        return BY_ORDER, theirs
+    if order is Order.MODULES and not _is_sorted(list(theirs)):
+        return BY_ORDER, theirs
+    return BY_FAMILY, restored(theirs) if order in (Order.MODULES, Order.NAMES) else None
+
+
+def _walked(own: Sequence[Module], model: Model) -> list[Module]:
+    """The model's modules in the order of a walk from its outputs."""
+    nodes = model.nodes
+    kernels = {i: sum(p.decay for p in node.params) for i, node in enumerate(nodes)}
+    commuting = {i for i, node in enumerate(nodes) if node.layer.word in _COMMUTING}
+    inputs = [node.inputs for node in nodes]
+    at = walked(inputs, tuple(model.outputs.values()), kernels, commuting)
+    places = {nodes[i].path: place for place, i in enumerate(at)}
+    return sorted(own, key=lambda module: places.get(module.path, len(at)))
 
 
 def _by_our_names(theirs: Shapes, own: Shapes, fresh: Collection[str]) -> Match:

@@ -20,6 +20,7 @@ GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "gray": (128, 128, 128)
 RESAMPLE = {"bilinear": 2, "bicubic": 3}
 """Filters by which images are scaled, antialiased, with pillow's numbers for them."""
 Numbers = float | Sequence[float]
+_WHITE = 255
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,18 @@ class ModelInfo:
         others |= {"crop": self.crop, "resample": self.resample} if self.crop else {}
         others |= {"ground": self.ground} if self.ground != "white" else {}
         return {"mean": self.mean, "std": self.std, **others}
+
+
+def of_pixels(weight: Any, bias: Any) -> ModelInfo:
+    """The normalisation that weight · x + bias is of pixels in 0…255: here they are in 0…1."""
+    std = 1 / (_WHITE * np.asarray(weight, np.float64))
+    return ModelInfo(_shortest(-bias * std), _shortest(std))
+
+
+def _shortest(values: Any) -> tuple[float, ...]:
+    """One number where all are the same, as short as float32 needs it."""
+    short = [float(str(np.float32(v))) + 0.0 for v in np.ravel(values)]
+    return tuple(short[:1] if len(set(short)) == 1 else short)
 
 
 def info_from_json(text: str, origin: str) -> ModelInfo:

@@ -21,10 +21,18 @@ class Module:
     path: str
     shapes: Mapping[str, Shape]
     fresh: bool = False
+    may_lack_some: bool = False
+    """Whether theirs may lack what changes nothing: a bias of zero, a norm's factor of one."""
 
     def name(self, part: str) -> str:
         """The full name of a tensor."""
         return f"{self.path}.{part}" if self.path else part
+
+    def _is_whole(self, theirs: "Module") -> bool:
+        """Whether theirs lacks nothing but what changes nothing."""
+        lacked = self.shapes.keys() - theirs.shapes.keys()
+        spare = {part for part in ("weight", "bias") if len(self.shapes.get(part, ())) == 1}
+        return self.may_lack_some and theirs.shapes.keys() < self.shapes.keys() and lacked <= spare
 
     def pairs(self, theirs: "Module") -> dict[str, str] | None:
         """Each of this module's tensors with theirs of the same role; None where they do not fit.
@@ -34,8 +42,8 @@ class Module:
         """
         if self.fresh:
             return {} if self.shapes.keys() == theirs.shapes.keys() else None
-        if self.shapes.keys() == theirs.shapes.keys():
-            parts = {part: part for part in self.shapes}
+        if self.shapes.keys() == theirs.shapes.keys() or self._is_whole(theirs):
+            parts = {part: part for part in theirs.shapes}
         elif len(self.shapes) == len(theirs.shapes) == 1:
             parts = {next(iter(self.shapes)): next(iter(theirs.shapes))}
         else:
@@ -74,6 +82,15 @@ def modules(shapes: Mapping[str, Shape]) -> list[Module]:
             tree = tree.children.setdefault(step, _Tree())
         tree.own[part] = shape
     return _flat(root)
+
+
+def modules_as_listed(shapes: Mapping[str, Shape]) -> list[Module]:
+    """The modules in the order of their first tensors, whatever containers their names have."""
+    found = dict[str, dict[str, Shape]]()
+    for name, shape in shapes.items():
+        path, _, part = name.rpartition(".")
+        found.setdefault(path, {})[part] = shape
+    return [Module(path, parts) for path, parts in found.items()]
 
 
 def _flat(root: _Tree) -> list[Module]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.source import UserError
-from cnndsl.weights.base import RawWeights, Weights, WeightsFormat, first_bytes
+from cnndsl.weights.base import Order, RawWeights, Weights, WeightsFormat, first_bytes
 from cnndsl.weights.model_info import ModelInfo, info_from_json
 
 _KEY = "cnndsl"  # of the hash in the metadata
@@ -47,7 +47,7 @@ class Safetensors(WeightsFormat):
         others = {key: value for key, value in metadata.items() if key != _KEY}
         return RawWeights(
             {name: tensors[name] for name in ordered}, info_from_json(info, str(path)), others,
-            ordered=False,
+            order=Order.NAMES,
         )  # fmt: skip
 
 
