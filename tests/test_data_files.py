@@ -149,7 +149,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a test of another kind": ({"x": X, "y": Y, "x_test": X, "y_test": Y / 2}, "different kinds"),
     "a name twice": ({"x": X, "y": Y, "classes": np.array(["a", "b", "a"])}, "are called `a`"),
     "another size": ({"x": X[..., :3], "y": Y}, "the model takes 3x6x4"),
-    "not a number": ({"x": X, "y": np.where(Y > 1, np.nan, Y / 2)}, "is not a finite number"),
+    "not a number": ({"x": X, "y": np.where(Y > 1, np.nan, Y / 2)}, "are not finite numbers"),
 }  # fmt: skip
 
 

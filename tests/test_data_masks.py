@@ -73,6 +73,35 @@ def test_a_mask_of_colours_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "0.png: a mask is a PNG of class numbers" in capsys.readouterr().err
 
 
+def test_masks_of_another_size_than_their_images_are_named(tmp_path: Path) -> None:
+    with Image.fromarray(fill(tmp_path) and MASK[:4]) as mask:
+        mask.save(tmp_path / "masks/3.png")
+    told = r"1 of 10 masks have another size\n  .*3\.png is 8x4, its image 8x8"
+    with pytest.raises(UserError, match=told):
+        open_dataset(str(tmp_path), SIZE)
+
+
+def test_the_file_of_a_value_beyond_the_classes_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path)
+    (tmp_path / "classes.txt").write_text("road\ncar\n")
+    net = cnndsl.parse("input 3x8x8\nconv 2 3x3 same")
+    with pytest.raises(UserError, match="training mask 0 has the value 2"):
+        cnndsl.train(net, tmp_path, batch=2, out=tmp_path / "run")
+    assert f"{tmp_path / 'masks/7.png'}: has 2; classes are 0…1\n" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_black_and_white_masks_are_told(tmp_path: Path) -> None:
+    net = cnndsl.parse("input 3x8x8\nconv 2 3x3 same")
+    fill(tmp_path, mask=(MASK > 0).astype(np.uint8) * 255)
+    (tmp_path / "classes.txt").write_text("road\ncar\n")
+    told = "training masks are of one class, road\n  255 is no class: write 1 for the second"
+    with pytest.raises(UserError, match=told):
+        cnndsl.train(net, tmp_path, batch=2, out=tmp_path / "run")
+
+
 def test_an_image_without_its_mask_is_an_error(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "masks" / "3.png").unlink()

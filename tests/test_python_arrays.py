@@ -52,6 +52,10 @@ BAD = [
     ((IMAGES[:5], LABELS), "5 pictures, but 30 labels"),
     ((IMAGES / 255, LABELS), r"not float64 .*\n.*\(x \* 255\)"),
     (([np.zeros((2, 2)), np.zeros(3)], LABELS), "x: is no array"),
+    (
+        (IMAGES, np.where(np.arange(30) == 7, np.nan, 0.5)),
+        "1 of 30 targets are not finite numbers, the first is that of image 7",
+    ),
     ({"pixels": IMAGES}, "holds pixels; it needs x and y"),
 ]
 

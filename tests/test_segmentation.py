@@ -55,12 +55,13 @@ def test_masks_for_a_map_are_a_segmentation() -> None:
     [
         (with_value(7), MAP, r"training mask 1 has the value 7: classes are 0…2, and 255 is ig"
          r"nored\n  `ignore=7`"),
-        (with_value(-1), MAP, "training mask 1 has the value -1"),
+        (with_value(-1), MAP, "training mask 1 has the value -1.*\n  write 255 for pixels of no"),
         (with_value(256), MAP, "training mask 1 has the value 256"),
         (np.full((2, 8, 8), VOID), MAP, "training masks have no pixel that is not ignored"),
         (GOOD, "input 3x8x8\nconv 3 3x3 /2 pad\n",
          r"gives maps of 4x4, the masks are 8x8\n  end the spec with `upsample 2 bilinear`\n"
          r"  .*:2: conv 3 3x3 /2 pad"),
+        (GOOD[:, :4], MAP, "maps of 8x8, the masks are 4x8\n  take masks as large as the images"),
         (GOOD, "input 3x8x8\nconv 3 3x3\n", "maps of 6x6, the masks are 8x8\n  pad the conv"),
         (GOOD, "input 3x8x8\ngap; dense 3\n",
          r"a segmentation needs a map of C×H×W, but the model gives \(3,\)\n"

@@ -159,6 +159,7 @@ def test_losses_on_class_numbers_keep_their_meaning() -> None:
         (LABELS, 3, Recipe(task=Regression()), "a regression needs numbers; its targets are 3"),
         (PARTS, 1, Recipe(task=registry["classification"]()), "needs one class number"),
         (LABELS, 4, Recipe(), "some has 3 labels, the model 4 outputs\n  end the spec with"),
+        (LABELS * 0, 3, Recipe(), "no training image has a label: there is nothing to learn"),
         (LABELS, 3, Recipe(loss=CrossEntropy()), "`cross_entropy` does not learn 3 labels"),
         (LABELS, 3, Recipe(task=Multilabel(), loss=CrossEntropy()), "is no loss of `task multi"),
         (PARTS, 1, Recipe(loss=Focal()), "`focal` does not learn numbers"),
@@ -170,6 +171,13 @@ def test_what_does_not_fit_is_told_with_the_way_out(
 ) -> None:
     with pytest.raises(UserError, match=told):
         learned(y, outputs, recipe, names=41 if y.dtype.kind == "i" and y.max() == 40 else None)
+
+
+def test_a_slip_among_labels_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    y = np.zeros((10, 3), np.float32)
+    y[4, 1] = 2
+    learned(y, 3, Recipe(task=Regression()))
+    assert "0 or 1, but 1 of training image 4 is 2: they are not" in capsys.readouterr().err
 
 
 def test_an_output_of_another_rank_is_told_at_its_place() -> None:

@@ -149,6 +149,10 @@ def _targets(y: Array, origin: str) -> Array:
             f"numbers, or masks N×H×W, not {y.dtype} {y.shape}"
         )
     if kind == "f":
+        wrong = np.flatnonzero(~np.isfinite(y.reshape(len(y), -1)).all(1))
+        if len(wrong):
+            few = f"{len(wrong):,} of {len(y):,} targets are not finite numbers"
+            raise UserError(f"{origin}: {few}, the first is that of image {wrong[0]}")
         return y.astype(np.float32)
     if y.size == len(y):
         return y.reshape(-1) if kind == "b" else y.reshape(-1).astype(np.int64)

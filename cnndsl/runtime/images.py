@@ -22,6 +22,7 @@ _UPRIGHT = {  # what EXIF's orientations ask for
     2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
     6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
 }  # fmt: skip
+_SIDEWAYS = 5  # from this orientation on width and height change places
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,17 @@ def decode_mask(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     if values.max(initial=0) > 255 or values.min(initial=0) < 0:
         raise UserError(f"{path}: has the value {values.max()}; masks hold class numbers to 254")
     return _nearest(values.astype(np.uint8), image, height, width)
+
+
+def upright_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image file as its head and EXIF tag tell; None where it has none."""
+    image_module, tags = pillow()
+    try:
+        with image_module.open(path, formats=_FORMATS) as image:
+            turned = image.getexif().get(tags.Base.Orientation, 1) >= _SIDEWAYS
+            return image.size[::-1] if turned else image.size
+    except Exception:  # what is damaged raises a dozen unrelated types, and is told when it is read
+        return None
 
 
 def _nearest(

@@ -171,6 +171,10 @@ class Task(Word):
         """What of targets that are not refused cannot be learned, and how to mend it."""
         return None
 
+    def lack(self, y: "Array", names: Sequence[str]) -> str | None:
+        """What `converted` training targets lack, so that there is nothing to learn."""
+        return None
+
     def remarks(self, y: "Array", names: Sequence[str]) -> Iterable[str]:
         """What is worth a look in `converted` targets."""
         return ()

@@ -76,6 +76,10 @@ class Multilabel(Task, word="multilabel"):
         """A single column of 0 and 1 with a fraction may be classes or amounts."""
         return y.dtype.kind != "f" or y.shape[1] > 1
 
+    def lack(self, y: "Array", names: Sequence[str]) -> str | None:
+        """A label that an image has."""
+        return None if y.any() else "no training image has a label: there is nothing to learn"
+
     def converted(self, y: "Array", names: Sequence[str]) -> "Array":
         """N×C uint8."""
         return y.astype("uint8", copy=False)

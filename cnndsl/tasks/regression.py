@@ -1,6 +1,6 @@
 """Regression: numbers of an image, in their own units."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Floats = NDArray[np.float64]
+
+_FEW = 0.1
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,16 @@ class Regression(Task, word="regression"):
         out = y.copy()
         out[:, list(places)] = y
         return out
+
+    def remarks(self, y: "Array", names: Sequence[str]) -> Iterator[str]:
+        """A few numbers that are neither 0 nor 1 among many that are: labels may be meant."""
+        import numpy as np
+
+        others = np.argwhere((y != 0) & (y != 1))
+        if y.shape[1] > 1 and 0 < len(others) < _FEW * y.size:
+            row, column = others[0].tolist()
+            told = f"{names[column]} of training image {row} is {y[row, column]:g}"
+            yield f"nearly all numbers are 0 or 1, but {told}: they are not taken for labels"
 
     def fitted(self, y: "Array", names: Sequence[str], units: Sequence[str]) -> Self:
         """With mean and standard deviation of the training targets; 1 for a constant."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.losses import VOID, Loss, Masks
 from cnndsl.results import Answer
-from cnndsl.source import counted, printable
+from cnndsl.source import counted, listed, printable
 from cnndsl.tasks.base import Meter, Shape, Task
 from cnndsl.tasks.mask_scores import MaskMeter
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _SHOWN = 3  # classes of a mask that are told below an image
+_TOLD = 12  # classes that no mask has
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,18 @@ class Segmentation(Task, word="segmentation"):
             wrong = next((v for v in _values(mask) if v not in known), None)
             if wrong is not None:
                 told = f"mask {i} has the value {wrong}: classes are 0…{len(names) - 1}, and 255 is"
-                return f"{told} ignored\n  `ignore={wrong}` in the loss leaves its pixels out"
+                return f"{told} ignored\n  {_way_to_ignore(wrong)}"
         if all(v in (VOID, self.ignore) for mask in y for v in _values(mask)):
             return "masks have no pixel that is not ignored"
         return None
+
+    def lack(self, y: "Array", names: Sequence[str]) -> str | None:
+        """Pixels of a second class."""
+        there = [name for name, n in zip(names, self.counts(y, names), strict=True) if n]
+        if len(there) > 1:
+            return None
+        told = f"all pixels of the training masks are of one class, {printable(*there)}"
+        return f"{told}\n  255 is no class: write 1 for the second" if (y == VOID).any() else told
 
     def remarks(self, y: "Array", names: Sequence[str]) -> Iterator[str]:
         """Masks that are ignored as a whole, classes that no mask has; of converted targets."""
@@ -122,7 +131,7 @@ class Segmentation(Task, word="segmentation"):
         counts = enumerate(zip(names, self.counts(y, names), strict=True))
         missing = [printable(name) for i, (name, n) in counts if not n and i != self.ignore]
         if missing:
-            yield f"no mask has {', '.join(missing)}"
+            yield f"no mask has {listed(missing, _TOLD)}"
 
     def converted(self, y: "Array", names: Sequence[str]) -> "Array":
         """N×H×W uint8; ignored pixels are 255."""
@@ -171,6 +180,13 @@ class Segmentation(Task, word="segmentation"):
         return [_answer(logits.argmax(0).astype("uint8"), named, k) for logits in outputs]
 
 
+def _way_to_ignore(value: int) -> str:
+    """How pixels of a value that is no class are left out."""
+    if 0 <= value <= VOID:
+        return f"`ignore={value}` in the loss leaves its pixels out"
+    return f"write {VOID} for pixels of no class"
+
+
 def _values(mask: "Array") -> list[int]:
     """The values that occur in a mask."""
     import numpy as np
@@ -183,6 +199,8 @@ def _size_problem(output: Shape, masks: Shape) -> str | None:
     if output == masks:
         return None
     told = f"the model gives maps of {_size(output)}, the masks are {_size(masks)}"
+    if all(m <= o for m, o in zip(masks, output, strict=True)):
+        return f"{told}\n  take masks as large as the images, or end the spec at {_size(masks)}"
     if all(m % o == 0 for m, o in zip(masks, output, strict=True)):
         factors = [m // o for m, o in zip(masks, output, strict=True)]
         factor = f"{factors[0]}" if len(set(factors)) == 1 else _size(tuple(factors))

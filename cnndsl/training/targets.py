@@ -21,6 +21,9 @@ def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Datas
     """
     task = (recipe.task or _told_by(model, recipe, data)).for_loss(recipe.loss)
     data = read_as(task, data)
+    lack = task.lack(data.train.y, data.names)
+    if lack is not None:
+        raise UserError(f"{data.name}: {lack}")
     _check_model(model, task, data)
     check_outputs(model, data, task, f"end the spec with `{task.ending(len(data.names))}`")
     task = task.fitted(data.train.y, data.names, data.units)

@@ -1,5 +1,6 @@
 """Data of the user: `images/` with `masks/` of the same names, for segmentation."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,8 @@ from cnndsl.data.dataset import Parts, Split
 from cnndsl.data.decoding import Pixels, decoded
 from cnndsl.data.folders import ENDINGS, Folder, files_below
 from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
-from cnndsl.runtime.images import Decoded, decode_mask
+from cnndsl.losses import VOID
+from cnndsl.runtime.images import Decoded, bombs_refused, decode_mask, upright_size
 from cnndsl.source import UserError, listed
 
 _IMAGES = ("images", "image", "imgs")
@@ -59,6 +61,8 @@ class MaskFolders(Format):
         pairs = {part: _pairs(folder) for part, folder in _splits(path).items()}
         masks = {part: _masks(part, each, request) for part, each in pairs.items()}
         names = _names(path / _NAMES) or numbered([y for y, _ in masks.values()])
+        for part, (pixels, places) in masks.items():
+            _tell_strange([pairs[part][1][place] for place in places], pixels, len(names))
         read = {part: partial(_read, part, pairs[part], *masks[part], request) for part in pairs}
         return Parts(path.name, names, read, "segmentation")
 
@@ -87,7 +91,30 @@ def _pairs(folder: Folder) -> Pairs:
             raise UserError(f"{told}\n  image and mask have the same name, but for the ending")
     if not images:
         raise UserError(f"{folder.path}: holds no images with masks ({', '.join(sorted(ENDINGS))})")
+    _check_sizes(folder.path, images, masks)
     return [*images.values()], [masks[stem] for stem in images]
+
+
+def _check_sizes(top: Path, images: Mapping[str, Path], masks: Mapping[str, Path]) -> None:
+    """UserError that names masks of another size than their images."""
+    with bombs_refused():
+        sizes = [(masks[s], upright_size(masks[s]), upright_size(images[s])) for s in images]
+    wrong = [
+        f"{mask} is {_size(own)}, its image {_size(image)}"
+        for mask, own, image in sizes
+        if own and image and own != image
+    ]
+    if wrong:
+        told = "".join(f"\n  {each}" for each in [*wrong[:_TOLD], *_more(wrong)])
+        raise UserError(f"{top}: {len(wrong):,} of {len(sizes):,} masks have another size{told}")
+
+
+def _more(wrong: list[str]) -> list[str]:
+    return [f"and {len(wrong) - _TOLD:,} more"] if len(wrong) > _TOLD else []
+
+
+def _size(sides: tuple[int, int]) -> str:
+    return "x".join(map(str, sides))
 
 
 def _by_stem(top: Path | None) -> dict[str, Path]:
@@ -107,6 +134,15 @@ def _masks(part: str, pairs: Pairs, request: Request) -> "tuple[Pixels, list[int
     decoder = MaskDecoder(request.size[1:])
     masks = decoded(pairs[1], decoder, f"masks of {part}", request.reading)
     return masks.pixels, masks.kept.tolist()
+
+
+def _tell_strange(files: list[Path], masks: Pixels, classes: int) -> None:
+    """Name files with values beyond the classes: a loss may ignore them, or they are an error."""
+    for file, mask in zip(files, masks, strict=True):
+        strange = np.unique(mask[(mask >= classes) & (mask != VOID)]).tolist()
+        if strange:
+            values = listed(list(map(str, strange)), _TOLD)
+            print(f"{file}: has {values}; classes are 0…{classes - 1}", file=sys.stderr)
 
 
 def _read(part: str, pairs: Pairs, masks: Pixels, places: list[int], request: Request) -> Split:
