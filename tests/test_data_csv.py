@@ -93,7 +93,11 @@ BAD = [
     (table("age", "1.5", "nan"), "5 of 10 rows are wrong\n  line 3: `age` is `nan`"),
     (table("label", "1", "1", "one"), "line 4: `label` is `one`"),
     (table("class,split", "a,train", "b,later"), "`later` is neither train, val nor test"),
-    ('file,class\nimages/0.png,"cat\n', "is no table"),
+    (
+        'file,class\nimages/0.png,cat\nimages/1.png,"dog\n',
+        "line 3: is no row .*\n  is a quote left",
+    ),
+    ('file,class\nimages/0.png,"dog' + "g" * 200_000, "line 2: is no row .*\n  is a quote left"),
 ]
 
 
@@ -101,6 +105,17 @@ BAD = [
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         opened(tmp_path, text)
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    rows = ["none.png,1,train", "images/0.png", "images/1.png,nan,train", "images/2.png,2,later"]
+    good = ["images/3.png,2.5,train"] * 9
+    told = (
+        r"4 of 13 rows are wrong\n  line 2: there is no file .*\n  line 3: 1 cells for 3 columns"
+        r"\n  line 4: `age` is `nan`, .*\n  line 5: `later` is neither"
+    )
+    with pytest.raises(UserError, match=told):
+        opened(tmp_path, "\n".join(["file,age,split", *rows, *good]))
 
 
 def test_text_of_another_encoding_is_told(tmp_path: Path) -> None:

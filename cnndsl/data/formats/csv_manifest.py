@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -25,11 +25,30 @@ _TOLD = 10  # rows that are named
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of text, and the line of the file that each row starts at."""
+    """Columns of text, and the line of the file that each row starts at.
+
+    `wrong` gathers the first fault of each row, from all checks, so that they are told at once.
+    """
 
     path: Path
     columns: Mapping[str, Sequence[str]]
     lines: Sequence[int]
+    wrong: dict[int, str] = field(default_factory=dict[int, str])
+
+    def note(self, faults: Mapping[int, str]) -> None:
+        """Rows that are wrong, by their numbers."""
+        for row, what in faults.items():
+            self.wrong.setdefault(row, what)
+
+    def refuse_wrong(self) -> None:
+        """UserError that names wrong rows by their lines, the first of many."""
+        if not self.wrong:
+            return
+        count, bad = len(self.wrong), sorted(self.wrong.items())
+        told = [f"  line {self.lines[row]}: {what}" for row, what in bad[:_TOLD]]
+        more = [f"  and {count - _TOLD:,} more"] if count > _TOLD else []
+        rows = f"{count:,} of {len(self.lines):,} rows are wrong" if count > 1 else "a row is wrong"
+        raise UserError("\n".join([f"{self.path}: {rows}", *told, *more]))
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,7 @@ class CsvManifest(Format):
         paths = _paths(table, files, request)
         targets = _targets(table, others)
         rows = _rows(table, split)
+        table.refuse_wrong()
         read = {part: partial(_images, part, paths, targets.y, at, request)
                 for part, at in rows.items()}  # fmt: skip
         return Parts(request.path.name, targets.names, read, targets.task, targets.units)
@@ -86,6 +106,7 @@ def _images(
 
 def _read(path: Path) -> Table:
     """UserError where it is no UTF-8 table with a row of heads, or rows are longer or shorter."""
+    start = 1
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()
@@ -102,7 +123,8 @@ def _read(path: Path) -> Table:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no UTF-8 text: save it as UTF-8 ({error.reason})") from None
     except csv.Error as error:
-        raise UserError(f"{path}: is no table: {error}") from None
+        told = f"line {start}: is no row of a table: {error}"
+        raise UserError(f"{path}: {told}\n  is a quote left open?") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     return _checked(path, heads, lines, cells)
@@ -116,21 +138,12 @@ def _checked(path: Path, heads: list[str], lines: list[int], cells: list[list[st
         raise UserError(f"{path}: has no rows below its heads")
     bad = {i: f"{len(row)} cells for {len(heads)} columns"
            for i, row in enumerate(cells) if len(row) != len(heads)}  # fmt: skip
-    _refuse(path, lines, bad)
+    for row in bad:
+        cells[row] = [*cells[row], *[""] * len(heads)][: len(heads)]
     columns = zip(*cells, strict=True)
     stripped = {name: [cell.strip() for cell in column]
                 for name, column in zip(heads, columns, strict=True)}  # fmt: skip
-    return Table(path, stripped, lines)
-
-
-def _refuse(path: Path, lines: Sequence[int], bad: Mapping[int, str]) -> None:
-    """UserError that names bad rows by their lines, the first of many."""
-    if not bad:
-        return
-    told = [f"  line {lines[row]}: {what}" for row, what in list(bad.items())[:_TOLD]]
-    more = [f"  and {len(bad) - _TOLD:,} more"] if len(bad) > _TOLD else []
-    rows = f"{len(bad):,} of {len(lines):,} rows are wrong" if len(bad) > 1 else "a row is wrong"
-    raise UserError("\n".join([f"{path}: {rows}", *told, *more]))
+    return Table(path, stripped, lines, bad)
 
 
 def _column(table: Table, words: Sequence[str]) -> str | None:
@@ -139,13 +152,13 @@ def _column(table: Table, words: Sequence[str]) -> str | None:
 
 
 def _paths(table: Table, column: str, request: Request) -> list[Path]:
-    """The files, relative to the table, or to `--data-dir`; UserError names those that are none."""
+    """The files, relative to the table, or to `--data-dir`; those that are none are noted."""
     top = request.folder or table.path.parent
     paths = [top / cell for cell in table.columns[column]]
     known = {path: path.is_file() for path in dict.fromkeys(paths)}
     bad = {i: f"there is no file `{printable(str(path))}`" if table.columns[column][i] else
            "names no file" for i, path in enumerate(paths) if not known[path]}  # fmt: skip
-    _refuse(table.path, table.lines, bad)
+    table.note(bad)
     return paths
 
 
@@ -156,7 +169,7 @@ def _rows(table: Table, split: str | None) -> dict[str, NDArray[np.intp]]:
     parts = [part_of(cell) for cell in table.columns[split]]
     bad = {i: f"`{table.columns[split][i]}` is neither train, val nor test"
            for i, part in enumerate(parts) if not part}  # fmt: skip
-    _refuse(table.path, table.lines, bad)
+    table.note(bad)
     found = np.array(parts)
     return {
         part: np.flatnonzero(found == part) for part in ("train", "val", "test") if part in parts
@@ -167,7 +180,7 @@ def _rows(table: Table, split: str | None) -> dict[str, NDArray[np.intp]]:
 
 
 def _targets(table: Table, columns: Sequence[str]) -> Column:
-    """Those of all columns but the file's; UserError names rows that are unlike the others."""
+    """Those of all columns but the file's; rows that are unlike the others are noted."""
     if not columns:
         raise UserError(f"{table.path}: has no column of targets beside the files")
     empty = {i: f"`{name}` is empty" for name in columns
@@ -178,7 +191,7 @@ def _targets(table: Table, columns: Sequence[str]) -> Column:
         return Column(_amounts(table, columns), names, "regression", units)
     if len(columns) == 1:
         return _single(table, columns[0], empty)
-    _refuse(table.path, table.lines, dict(sorted(empty.items())))
+    table.note(empty)
     y = np.stack([_numbers(table, name) for name in columns], 1)
     flags = bool(((y == 0) | (y == 1)).all())
     return Column(y.astype(np.uint8 if flags else np.float32), tuple(columns))
@@ -201,16 +214,16 @@ def _single(table: Table, name: str, empty: Mapping[int, str]) -> Column:
     numbers = [_number(cell) for cell in cells]
     are_numbers = sum(n is not None for n in numbers) > len(cells) // 2
     if are_numbers and any(n is not None and n != round(n) for n in numbers if n == n):
-        _refuse(table.path, table.lines, empty)
+        table.note(empty)
         return Column(_numbers(table, name).astype(np.float32), (name,))
     separator = next((sign for sign in "|;," if any(sign in cell for cell in cells)), " ")
     plural = name.lower() in ("labels", "tags", "classes")
     if plural or (not are_numbers and separator != " "):
         return _several([[w.strip() for w in c.split(separator) if w.strip()] for c in cells])
-    _refuse(table.path, table.lines, empty)
+    table.note(empty)
     if are_numbers:
         _numbers(table, name)  # a word among class numbers is a slip
-    key: Callable[[str], float | str] = (lambda w: float(w)) if are_numbers else (lambda w: w)
+    key: Callable[[str], float | str] = (lambda w: _number(w) or 0.0) if are_numbers else str
     names = sorted(set(cells), key=key)
     places = {word: i for i, word in enumerate(names)}
     return Column(np.array([places[cell] for cell in cells], np.int64), tuple(names))
@@ -226,13 +239,13 @@ def _several(rows: Sequence[Sequence[str]]) -> Column:
 
 
 def _numbers(table: Table, name: str) -> NDArray[np.float64]:
-    """A column of numbers; UserError names cells that are none."""
+    """A column of numbers; cells that are none are noted."""
     cells = table.columns[name]
     numbers = [_number(cell) for cell in cells]
     bad = {i: f"`{name}` is `{printable(cells[i][:40])}`, and no finite number"
            for i, n in enumerate(numbers) if n is None or not isfinite(n)}  # fmt: skip
-    _refuse(table.path, table.lines, bad)
-    return np.array(numbers, np.float64)
+    table.note(bad)
+    return np.array(numbers, np.float64)  # none is NaN
 
 
 def _number(cell: str) -> float | None:
