@@ -42,6 +42,15 @@ class ConvTranspose(OpRun):
         return (full[:, :, top : h - bottom, left : w_ - last].numpy(),)
 
 
+class MeanOverRanks(OpRun):
+    """Of one rank."""
+
+    op_domain = ""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (x.copy(),)
+
+
 class LRN(OpRun):
     """ONNX's reference goes over as many channels as the batch has samples."""
 
@@ -57,6 +66,8 @@ class LRN(OpRun):
 
 def evaluate(tape: Tape, feed: dict[str, Array]) -> dict[str, Array]:
     """Every output of a tape by its name."""
-    found = ReferenceEvaluator(export(tape, "test", OPSET), new_ops=[Erf, ConvTranspose, LRN])
+    found = ReferenceEvaluator(
+        export(tape, "test", OPSET), new_ops=[Erf, ConvTranspose, LRN, MeanOverRanks]
+    )
     names = list(tape.outputs)
     return dict(zip(names, found.run(names, feed), strict=True))

@@ -179,4 +179,7 @@ def reductions() -> dict[str, Case]:
     return found
 
 
-CASES = {**convs(), **products(), **unary(), **elementwise(), **moves(), **reductions()}
+CASES = {
+    **convs(), **products(), **unary(), **elementwise(), **moves(), **reductions(),
+    "a mean over one rank": Case("MeanOverRanks", (some(3),)),
+}  # fmt: skip

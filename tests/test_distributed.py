@@ -62,6 +62,37 @@ def test_any_number_of_processes_gives_the_same_run_and_goes_on_as_another(tmp_p
     assert rows(tmp_path / "r2")[-1] == pytest.approx(rows(tmp_path / "r1")[-1], rel=1e-3)
 
 
+def test_batch_norm_sees_its_part_or_with_sync_bn_all(tmp_path: Path) -> None:
+    found = dict[str, Any]()
+    for name, words in {
+        "one": (), "part": ("--processes", 2), "all": ("--processes", 2, "--sync-bn")
+    }.items():  # fmt: skip
+        line = command(tmp_path, "net.cnn", "--data", DATA, "--out", name, *words)
+        (tmp_path / "net.cnn").write_text(SPEC.replace("EPOCHS", "3").replace(" elu", " bn elu"))
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT)
+        assert done.returncode == 0, done.stderr
+        found[name] = rows(tmp_path / name), (tmp_path / name / "log.txt").read_text()
+    for one, part, all_ in zip(*(found[name][0] for name in ("one", "part", "all")), strict=True):
+        assert all_ == pytest.approx(one, rel=1e-4)
+        assert part["loss"] != pytest.approx(one["loss"], rel=1e-4)
+    assert "`bn` sees 4 of the 8 images of a batch at a time" in found["part"][1]
+    told = "`bn` sees all 8 images of a batch: a step is cut into 4 graphs, with 3 exchanges of"
+    assert told in found["all"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [(SPEC, "the spec has no `bn`"),
+     (SPEC.replace(" elu", " bn elu").replace("batch 8", "batch 8; accumulate 2"),
+      "`accumulate 2` computes the parts of a batch one after the other")],
+)  # fmt: skip
+def test_sync_bn_that_would_do_nothing_is_told(tmp_path: Path, text: str, told: str) -> None:
+    line = command(tmp_path, "net.cnn", "--data", DATA, "--out", "run", "--sync-bn")
+    (tmp_path / "net.cnn").write_text(text.replace("EPOCHS", "1"))
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT)
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+
+
 def test_what_is_wrong_is_told_once_with_its_code(tmp_path: Path) -> None:
     words = ("net.cnn", "--data", DATA, "--out", "run")
     several = run(tmp_path, *words, "--processes", 3)

@@ -1,5 +1,8 @@
 """Steps in parts are steps of the whole batch: gradient accumulation, and what it may not do."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +11,13 @@ import numpy as np
 import pytest
 
 import cnndsl
+from cnndsl.backend.pipelines import split_step
 from cnndsl.backend.step import StepOptions
+from cnndsl.graph.cut import cut
+from cnndsl.lower.driver import Plan
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
+from cnndsl.runtime.ranks import Alone
 from cnndsl.training.compiled import Compiled, compile_step
 from cnndsl.training.settings import Settings
 from cnndsl.weights.initial import initial_weights
@@ -62,6 +69,59 @@ def test_accumulation_is_one_big_batch(parts: int, micro_batches: int) -> None:
     assert_same(*(c.step.from_packed(c.stepper.state_before()) for c in (cut, whole)))
 
 
+class Team:
+    """Ranks that are threads of this process."""
+
+    def __init__(self, size: int) -> None:
+        self.barrier, self.parts = threading.Barrier(size, timeout=60), [np.zeros(0)] * size
+
+    def run(self, work: Callable[["Member"], Any]) -> list[Any]:
+        """What each rank gives."""
+        members = [Member(rank, len(self.parts), self) for rank in range(len(self.parts))]
+        with ThreadPoolExecutor(len(members)) as pool:
+            return list(pool.map(work, members))
+
+
+class Member:
+    def __init__(self, rank: int, size: int, team: Team) -> None:
+        self.rank, self.size, self.team = rank, size, team
+
+    def add(self, array: Any) -> None:
+        self.team.parts[self.rank] = array.copy()
+        self.team.barrier.wait()
+        total = sum(self.team.parts)
+        self.team.barrier.wait()
+        array[...] = total
+
+
+def losses(text: str, ranks: Any, dtype: str) -> tuple[list[float], dict[str, Any]]:
+    """Of 50 steps on this rank's rows, with the state behind them."""
+    model, size = cnndsl.parse(text).ir, 12 // ranks.size
+    options, settings = StepOptions(size, soft=True, dtype=dtype), Settings(threads=1, sync_bn=True)
+    weights = {name: a.astype(dtype) for name, a in initial_weights(model, 3).items()}
+    each = compile_step(model, RECIPE, options, weights, settings, ranks)
+    rows, found = slice(ranks.rank * size, (ranks.rank + 1) * size), list[float]()
+    for seed in range(50):
+        inputs = feed(seed) | {"y": np.eye(5, dtype=np.float32)[feed(seed)["y"]]}
+        inputs = {n: a.astype(dtype) if a.dtype == np.float32 else a for n, a in inputs.items()}
+        each.stepper.step({n: a if n == "lr" else a[rows] for n, a in inputs.items()})
+        found.append(each.stepper.loss)
+    return found, state(each)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("norm", ["", "bn "])
+def test_ranks_are_one_big_batch(norm: str, dtype: str) -> None:
+    """With `bn`, too: it normalises over all of them."""
+    text, rel = NET.replace("BN ", norm), {"float32": 1e-4, "float64": 1e-9}[dtype]
+    alone, whole = losses(text, Alone(), dtype)
+    for size in (2, 4):
+        for found, ends in Team(size).run(lambda rank: losses(text, rank, dtype)):
+            assert found == pytest.approx(alone, rel=rel)
+            for name, array in whole.items():
+                np.testing.assert_allclose(ends[name], array, rtol=10 * rel, atol=10 * rel)
+
+
 def test_running_statistics_see_every_part() -> None:
     """As of a stepper that takes the parts as batches of its own."""
     text = NET.replace("BN", "bn").replace("dropout 0.3; ", "")
@@ -106,3 +166,13 @@ def test_a_batch_that_has_no_such_parts_is_told(tmp_path: Path) -> None:
     with pytest.raises(cnndsl.UserError, match=told):
         cnndsl.train(model, RUNS / "some.npz", batch=10, accumulate=4, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_step_is_cut_at_its_means_and_nothing_is_kept_that_nobody_reads() -> None:
+    model, options = cnndsl.parse(NET.replace("BN", "bn")).ir, StepOptions(6, plan=Plan(ranks=2))
+    segments = cut(split_step(model, RECIPE, options)[0].tape)
+    assert [len(s.means) for s in segments] == [1, 1, 2, 0]  # mean, variance, their gradients
+    made = {name for s in segments for name in (*s.tape.outputs, *s.means.values())}
+    read = {value.name for s in segments for value in s.tape.inputs}
+    parts = {part for s in segments for part in s.means}
+    assert {name for name in made - read - parts if "/" in name} == set()

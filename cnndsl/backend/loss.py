@@ -31,8 +31,11 @@ def loss(state: StepState) -> StepState:
 
 def report_loss(state: StepState) -> StepState:
     """Write loss and tally, last: what needs all micro-batches would run them as one."""
-    tape = state.tape
+    tape, dtype = state.tape, state.options.dtype
     tape.path, tape.line = "loss", 0
     tape.outputs["loss"] = tape.sum(state.losses)
-    tape.outputs[state.task.tally] = tape.sum(state.tallies)
+    tally = tape.sum(state.tallies)
+    tape.outputs[state.task.tally] = (
+        tally if tally.dtype == dtype else tape.op("Cast", tally, to=dtype)
+    )
     return state

@@ -106,8 +106,9 @@ class Step:
     frozen: Weights = field(default_factory=dict[str, "NDArray[Any]"])
 
     def initial_state(self, weights: Weights) -> "dict[str, NDArray[Any]]":
-        """Every state tensor at its start, in the step's layout."""
-        state: dict[str, NDArray[Any]] = {"step": np.zeros((), np.float32)}
+        """Every state tensor at its start, in the step's layout and the weights' own type."""
+        dtype = next((weights[name].dtype for name in self.layouts), np.float32)
+        state: dict[str, NDArray[Any]] = {"step": np.zeros((), dtype)}
         for name, layout in self.layouts.items():
             state[name] = layout.to_packed(weights[name])
             for slot in self.slots.get(name, ()):

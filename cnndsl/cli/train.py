@@ -33,7 +33,16 @@ if TYPE_CHECKING:
 
 _WORDS = ("optimizer", "schedule", "loss", "augment")  # each in the words of a spec
 _PLAIN = ("epochs", "batch", "seed")
-_ELSEWHERE = ("data_dir", "device", "threads", "conv", "micro_batch", "lr", "checkpoint_every")
+_ELSEWHERE = (
+    "data_dir",
+    "device",
+    "threads",
+    "conv",
+    "micro_batch",
+    "lr",
+    "checkpoint_every",
+    "sync_bn",
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class TrainOptions:
     conv: str
     micro_batch: int | None
     checkpoint_every: str | None
+    sync_bn: bool
     strict: bool
     progress: str
     distributed: bool
@@ -138,6 +148,8 @@ def _in_words(name: str, example: str) -> str:
               show_default=True, help="auto: a bar on a terminal, else lines.")  # fmt: skip
 @click.option("--distributed", is_flag=True,
               help="Share each batch with the processes that mpiexec has started.")  # fmt: skip
+@click.option("--sync-bn", is_flag=True,
+              help="bn sees the whole batch, not a process's part; costs exchanges.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), metavar="N",
               help="Start N processes on this machine that share each batch.")  # fmt: skip
 @click.pass_context

@@ -27,6 +27,8 @@ class Plan:
     conv: str = "auto"
     choices: tuple[tuple[str, str], ...] = ()  # algorithm by path, over `conv`
     device: Device = "cpu"
+    ranks: int = 1
+    """Over how many ranks batch norm normalises a batch that is shared out among them."""
 
 
 def lowers(*ops: str, devices: tuple[Device, ...] = ("cpu",)) -> Callable[[Entry], Entry]:

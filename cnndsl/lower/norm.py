@@ -57,29 +57,31 @@ def _over_batch(
 
     mean, var, offset = old_mean, old_var, old_mean
     if trains:
-        mean = _mean(tape, "ReduceSum", xs, axis)
+        mean = _mean(lowering, "ReduceSum", xs, axis)
         middle = tape.op("StopGradient", mean)
         xs = [tape.op("Sub", x, along(middle)) for x in xs]
-        var = _mean(tape, "ReduceSumSquare", xs, axis)  # no gradient to the mean: Σ (x−m) = 0
+        var = _mean(lowering, "ReduceSumSquare", xs, axis)  # no gradient to the mean: Σ (x−m) = 0
         offset = tape.op("Sub", mean, middle)  # 0, but for its gradient
     scale = tape.op("Mul", _rstd(tape, var, node.attrs["epsilon"]), gamma)
     shift = tape.op("Sub", beta, tape.op("Mul", offset, scale))
     ys = [tape.op("Add", tape.op("Mul", x, along(scale)), along(shift)) for x in xs]
     if len(node.outputs) == len(ys):
         return ys, []
-    count = sum(x.size for x in xs) // int(gamma.shape[0])
+    count = lowering.plan.ranks * sum(x.size for x in xs) // int(gamma.shape[0])
     keep = node.attrs["momentum"]
     unbiased = tape.op("Mul", var, tape.scalar(count / max(1, count - 1), var.dtype))
     mean = tape.op("Add", mean, bias) if bias else mean
     return ys, [_moved(tape, old_mean, mean, keep), _moved(tape, old_var, unbiased, keep)]
 
 
-def _mean(tape: Tape, op: str, xs: list[Value], axis: int) -> Value:
-    """The sum of each channel over all micro-batches, over their count, as (C,)."""
+def _mean(lowering: Lowering, op: str, xs: list[Value], axis: int) -> Value:
+    """The sum of each channel over all micro-batches, over their count, as (C,); of all ranks."""
+    tape = lowering.tape
     others = [i for i in range(len(xs[0].shape)) if i != axis]
     axes, count = tape.ints(others), sum(x.size for x in xs) // int(xs[0].shape[axis])
     sums = [tape.op(op, x, axes, keepdims=0) for x in xs]
-    return tape.op("Mul", tape.sum(sums), tape.scalar(1 / count, xs[0].dtype))
+    mean = tape.op("Mul", tape.sum(sums), tape.scalar(1 / count, xs[0].dtype))
+    return tape.op("MeanOverRanks", mean) if lowering.plan.ranks > 1 else mean
 
 
 def _rstd(tape: Tape, var: Value, eps: float) -> Value:

@@ -16,6 +16,10 @@ Device = Literal["auto", "cpu", "cuda"]
 DEVICES = ("auto", "cpu", "cuda")
 _CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
+_TYPES = {
+    "tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64",
+    "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(uint8)": "uint8",
+}  # fmt: skip
 
 
 class Port(Protocol):
@@ -24,6 +28,13 @@ class Port(Protocol):
     name: str
     type: str
     shape: list[int | str | None]
+
+
+def zeros(port: Port) -> "NDArray[Any]":
+    """An array for an input or output of which every dimension is known."""
+    import numpy as np
+
+    return np.zeros([int(d or 0) for d in port.shape], _TYPES[port.type])
 
 
 class DeviceTensor(Protocol):

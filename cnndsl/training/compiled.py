@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnndsl.backend.pipelines import split_step, training_step
 from cnndsl.backend.step import OPSET, Step, StepOptions
+from cnndsl.graph.cut import cut
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
@@ -19,6 +20,7 @@ from cnndsl.runtime.ranks import Ranks
 from cnndsl.runtime.session import CPU, providers
 from cnndsl.runtime.steppers.base import Stepper
 from cnndsl.runtime.steppers.fused import FusedStepper
+from cnndsl.runtime.steppers.segments import SegmentGraph
 from cnndsl.runtime.steppers.split import SplitStepper
 from cnndsl.source import UserError
 from cnndsl.training.batches import part_size
@@ -104,11 +106,14 @@ def _split(
 ) -> Compiled:  # fmt: skip
     if providers(settings.device) != [CPU]:
         raise UserError("a batch in parts is computed on the CPU: give --device cpu")
+    if settings.sync_bn and ranks is not None:
+        options = _with(options, plan=replace(options.plan, ranks=ranks.size))
     step, apply = split_step(model, recipe, options)
     check_step(model, step, options, weights)
-    graphs = _serialised(step.tape, model), _serialised(apply, model)
+    gradient = [SegmentGraph(_serialised(s.tape, model), s.means) for s in cut(step.tape)]
     state, parts = step.initial_state(weights), recipe.accumulate
-    stepper = SplitStepper(graphs, state, parts, settings.threads, ranks)
+    update = _serialised(apply, model)
+    stepper = SplitStepper(gradient, update, state, parts, settings.threads, ranks)
     return Compiled(step, stepper, options)
 
 

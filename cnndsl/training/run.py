@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from cnndsl.backend.step import StepOptions, sees_whole_batch
+from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.decoding import USUAL, Reading
 from cnndsl.data.registry import located, open_dataset
@@ -29,6 +29,7 @@ from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
 from cnndsl.training.memory import check_weights
 from cnndsl.training.mosaics import Mosaics
+from cnndsl.training.norm_parts import check_sync_bn, told_of_norms
 from cnndsl.training.progress import Progress
 from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
@@ -56,6 +57,8 @@ def start(
     config = config or RunConfig.of(model, recipe)
     recipe, data = open_data(model, recipe, config.data_dir, settings.reading)
     _check_recipe(recipe, data, ranks)
+    if settings.sync_bn:
+        check_sync_bn(model, recipe)
     _check_learning(model, recipe)
     first = _first_weights(model, recipe)
     check_same_on_all(ranks, lambda: facts_of(model, recipe, data, first.tensors))
@@ -64,7 +67,6 @@ def start(
     with _begun(path, _known(config, recipe, data), model, ranks) as folder:
         try:
             trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
-            trainer.note = _parts(model, recipe, ranks)
             _begin(trainer, first)
         except Exception:
             if is_new and ranks.rank == 0:  # a start that is refused leaves nothing
@@ -96,14 +98,6 @@ def _shared(settings: Settings, ranks: Ranks) -> Settings:
     return replace(settings, threads=settings.threads or threads_of(ranks), progress=shown)
 
 
-def _parts(model: Model, recipe: Recipe, ranks: Ranks) -> str | None:
-    """What is said where `bn` sees a part of each batch."""
-    part = part_size(recipe, ranks.size)
-    if part == recipe.batch or not sees_whole_batch(model):
-        return None
-    return f"`bn` sees {part} of the {recipe.batch} images of a batch at a time"
-
-
 def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
     check_weights(model)
     if recipe.weights is None:
@@ -115,6 +109,11 @@ def _begin(trainer: Trainer, first: ModelWeights) -> None:
     """From the first step; images are normalised as those were that the weights come from."""
     trainer.preprocessing = first.info if first.info.normalises else None
     trainer.prepare(first.tensors)
+    trainer.note = _told_of_norms(trainer)
+
+
+def _told_of_norms(t: Trainer) -> str | None:
+    return told_of_norms(t.model, t.recipe, t.compiled.stepper, t.ranks)
 
 
 def _check_learning(model: Model, recipe: Recipe) -> None:
@@ -148,9 +147,10 @@ def resume(
     with RunFolder(path) if ranks.rank == 0 else OthersFolder(path) as folder:
         recipe, data = open_data(model, recipe, config.data_dir, settings.reading)
         _check_recipe(recipe, data, ranks)
+        if settings.sync_bn:
+            check_sync_bn(model, recipe)
         known = _known(config, recipe, data)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
-        trainer.note = _parts(model, recipe, ranks)
         found = ranks.share(_newest(folder) if ranks.rank == 0 else None)
         start = _first_weights(model, recipe if found is None else replace(recipe, weights=None))
         check_same_on_all(ranks, lambda: facts_of(model, recipe, data, start.tensors))
@@ -176,7 +176,7 @@ def resume(
         state |= {name: array for name, array in found.tensors.items() if name in state}
         trainer.compiled.stepper.load(step.to_packed(state))
         notes = (
-            trainer.note,
+            _told_of_norms(trainer),
             differences(found.manifest),
             note(recipe, trainer.progress, trainer.batches.steps, before.recipe.epochs),
         )

@@ -32,7 +32,7 @@ _FILE = ("weights", "fresh", "name_map", "preprocess")
 _KINDS: dict[str, type] = {
     "lets": dict, "data": str, "lr": Real, "data_dir": str, "device": str,
     "threads": int, "conv": str, "micro_batch": int, "checkpoint_every": str, "counts": list,
-    "images": int,
+    "images": int, "sync_bn": bool,
 }  # fmt: skip
 
 
@@ -55,6 +55,7 @@ class RunConfig:
     threads: int | None = None
     conv: str = "auto"
     micro_batch: int | None = None  # images computed at once
+    sync_bn: bool = False  # whether `bn` normalises over all processes
     checkpoint_every: str | None = None  # steps, or minutes as `10m`
     version: str = field(default_factory=version)  # of the cnndsl that began the run
     counts: tuple[int, ...] | None = None
@@ -101,8 +102,9 @@ class RunConfig:
             raise UserError(f"{option('micro-batch')} does not divide the batch of {part}")
         within = interval(self.checkpoint_every)
         return Settings(
-            out, self.device, self.threads, Plan(self.conv), count, within=within, **shown
-        )
+            out, self.device, self.threads, Plan(self.conv), count, self.sync_bn, within=within,
+            **shown,
+        )  # fmt: skip
 
     def written(self) -> dict[str, Any]:
         """As JSON values, for `args.yaml`."""

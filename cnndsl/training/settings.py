@@ -27,6 +27,7 @@ class Settings:
     threads: int | None = None
     plan: Plan = field(default_factory=Plan)
     micro_batches: int | None = None
+    sync_bn: bool = False  # whether `bn` normalises over all ranks
     every: int = 1  # epochs between checkpoints
     within: Interval = field(default_factory=Interval)  # an epoch
     progress: str = "auto"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.runtime.session import DeviceTensor, open_session, runtime
+from cnndsl.runtime.session import DeviceTensor, open_session, runtime, zeros
 from cnndsl.runtime.steppers.base import Arrays
 
 
@@ -23,8 +23,8 @@ class FusedStepper:
         self._cuda = "CUDAExecutionProvider" in self.session.get_providers()
         self._device = "cuda" if self._cuda else "cpu"
         self._value = runtime().OrtValue
-        names = [o.name for o in self.session.get_outputs() if "." not in o.name]  # no state
-        self._results = {n: self._new(np.zeros((), np.float32)) for n in names}
+        results = [o for o in self.session.get_outputs() if "." not in o.name]  # no state
+        self._results = {o.name: self._new(zeros(o)) for o in results}
         self._sets = (self._all(state), self._all(state))
         ways = ((0, 1), (1, 0))
         self._bindings = [self._binding(self._sets[a], self._sets[b]) for a, b in ways]
