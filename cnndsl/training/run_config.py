@@ -64,6 +64,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.lr is not None and not isfinite(self.lr):
             raise UserError(f"lr: {self.lr} is no learning rate")
+        interval(self.checkpoint_every)  # refused here, if it is none
 
     @staticmethod
     def of(model: Model, recipe: Recipe) -> "RunConfig":
