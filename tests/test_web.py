@@ -1,6 +1,7 @@
 """`cnndsl compile --web`: what the page is made of, and what it does in a browser."""
 
 import json
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,9 +21,11 @@ import cnndsl
 from cnndsl.backend.artifact import step_model
 from cnndsl.backend.step import StepOptions
 from cnndsl.cli import main
+from cnndsl.graph.ops import operators
 from cnndsl.losses import CrossEntropy
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.predict import open_predictor
+from cnndsl.web import page as web_page
 from cnndsl.weights.initial import initial_weights
 from cnndsl.weights.safetensors import pack_weights
 
@@ -242,6 +245,14 @@ def opened(browser: Any, site: tuple[Path, str]) -> Generator[Any]:
         page.goto(site[1])
         page.wait_for_selector("main:not([hidden])")
         yield page
+
+
+def test_the_page_knows_what_webgpu_lacks() -> None:
+    table = (node_package("onnxruntime-web") / "docs" / "webgpu-operators.md").read_text()
+    lacking = set(operators()) - set(re.findall(r"^\| (\w+) \|", table, re.MULTILINE))
+    script = (Path(web_page.__file__).parent / "app.js").read_text(encoding="utf-8")
+    (listed,) = re.findall(r'ON_CPU = new Set\(\s*"([^"]*)"', script)
+    assert set(listed.split()) == lacking - {"StopGradient", "SyncBatchNormalization"}  # not ONNX's
 
 
 def files() -> list[Path]:

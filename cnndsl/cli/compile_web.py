@@ -43,6 +43,9 @@ def write_page(
     page = page.joined(classifier(model, weights, options)) if answers else page
     page = page.joined(learner(model, weights, pretrained, batch)) if learns else page
     page.write(folder)
+    if pretrained and not weights.info.normalises:
+        told = "the weights tell of no preprocessing: the page gives the net images in 0…1"
+        click.echo(f"note: {told}; --mean and --std, or --preprocess, change them", err=True)
     does = "learns from pictures" if learns else "shows what the net says of pictures"
     origin = "" if pretrained else ", whose weights are fresh"
     click.echo(

@@ -705,7 +705,8 @@ class Teach {
   }
 
   addBox() {
-    const box = new Box(this, `Class ${this.boxes.length + 1}`);
+    this.made = (this.made ?? 0) + 1;
+    const box = new Box(this, `Class ${this.made}`);
     this.boxes.push(box);
     $(".boxes", this.root).append(box.root);
     this.tellBoxes();
@@ -769,8 +770,11 @@ class Teach {
   /** All pictures as {x, y, isHeld}; with a body x are its features, computed once a picture. */
   async examples() {
     const examples = [];
+    const total = this.boxes.reduce((sum, { pictures }) => sum + pictures.length, 0);
     for (const [y, { pictures }] of this.boxes.entries()) {
       for (const [i, picture] of pictures.entries()) {
+        this.tell(`Looking at picture ${examples.length + 1} of ${total}…`);
+        await breathe();
         picture.x ??= await this.input(picture.image);
         examples.push({ x: picture.x, y, isHeld: i % HELD_BACK === HELD_BACK - 1 });
       }
@@ -806,7 +810,8 @@ class Teach {
         await breathe();
       }
       this.draw(losses);
-      this.tell(`Pass ${epoch} of ${epochs}: loss ${losses.at(-1).toPrecision(3)}, ${Math.round(100 * correct)} % right.`);
+      const [first, last] = [losses[0], losses.at(-1)].map((loss) => loss.toPrecision(3));
+      this.tell(`Pass ${epoch} of ${epochs}: loss ${first} → ${last}, ${Math.round(100 * correct)} % right.`);
     }
   }
 
