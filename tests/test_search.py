@@ -8,7 +8,9 @@ import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from math import inf
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -23,9 +25,13 @@ from cnndsl.study.costs import activation_bytes, estimated_step
 from cnndsl.study.figures import importance
 from cnndsl.study.folder import StudyFolder
 from cnndsl.study.journal import Journal
+from cnndsl.study.locks import FileLock
 from cnndsl.study.plan import Plan
+from cnndsl.study.quiet_room import QuietRoom
 from cnndsl.study.results import Study, study
 from cnndsl.study.search import Effort, begin, go_on
+from cnndsl.study.watching import Pruned, Watcher
+from cnndsl.study.worker import Worker
 from cnndsl.training.run_config import RunConfig
 
 NET = """let width = 4
@@ -207,12 +213,41 @@ def test_a_trial_that_diverges_is_told_and_the_search_goes_on():
     assert found.counts == {"failed": 1, "trained": 1}
 
 
-def test_a_bad_trial_is_pruned():
-    # The median of its first epoch decides; five are trained whole before.
-    space = 'search { optimizer "sgd lr=1e-9" "adam lr=0.03"; seed 0 to 999 }'
-    found = searched(space, trials=14, epochs=3)
-    assert found.counts["pruned"] > 0
-    assert all(t.params["optimizer"] == "sgd lr=1e-9" for t in found.trials if t.state == "pruned")
+def test_a_trial_behind_the_median_of_the_others_is_pruned():
+    folder, found = begin(Path("s"), plan())
+    ours = Worker(folder, found, inf, lambda trial: None).study
+    for _ in range(5):
+        good = ours.ask()
+        good.report(0.9, 2)
+        ours.tell(good, 0.9)
+    watcher = Watcher(ours.ask(), found, inf, QuietRoom(folder.path))
+    run = SimpleNamespace(progress=SimpleNamespace(is_over=lambda recipe: False), recipe=None)
+    watcher.on_epoch(run, {"epoch": 2, "val_accuracy": 0.95})
+    watcher = Watcher(ours.ask(), found, inf, QuietRoom(folder.path))
+    with pytest.raises(Pruned):
+        watcher.on_epoch(run, {"epoch": 2, "val_accuracy": 0.1})
+
+
+def test_the_time_of_a_step_is_measured():
+    found = searched("search { width 2 3; keep step < 9s }", trials=1)
+    assert 0 < found.trials[0].costs["step"] < 9
+
+
+def test_who_measures_is_alone(tmp_path: Path):
+    room, other = QuietRoom(tmp_path), QuietRoom(tmp_path)
+    with room.busy(), other.busy():
+        assert not FileLock(tmp_path / "room").acquire(wait=False)
+    with room.alone():
+        assert not FileLock(tmp_path / "door").acquire(shared=True, wait=False)
+    with FileLock(tmp_path / "room") as free:
+        assert free
+
+
+def test_a_search_ends_when_its_time_is_over_and_goes_on_later():
+    folder, found = begin(Path("s"), plan("search { width 2 3 }", epochs=3, trials=1))
+    first = go_on(folder, found, Effort(timeout=0.01))
+    assert not first.trained
+    assert go_on(folder, found, Effort()).counts == {"trained": 1}
 
 
 # Going on
@@ -238,7 +273,7 @@ def wait_for(ready: object) -> None:
 
 
 def test_four_workers_on_one_journal_lose_no_trial_and_do_none_twice_though_one_is_killed():
-    folder, found = begin(Path("s"), plan("search { width 2 to 400 }", trials=10, sampler="random"))
+    folder, found = begin(Path("s"), plan("search { width 2 to 400 }", trials=6, sampler="random"))
     call = [sys.executable, "-m", "cnndsl", "search", "s", "--resume", "--threads", "1"]
     workers = [subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                for _ in range(4)]  # fmt: skip
@@ -247,7 +282,7 @@ def test_four_workers_on_one_journal_lose_no_trial_and_do_none_twice_though_one_
     codes = [worker.wait(100) for worker in workers]
     assert codes[1:] == [0, 0, 0]
     done = go_on(folder, found, Effort())  # where the last was killed
-    assert [t.number for t in done.trials] == list(range(10))
+    assert [t.number for t in done.trials] == list(range(6))
     assert done.counts.keys() <= {"trained", "repeated", "pruned"}
     for trial in (t for t in done.trials if t.state == "trained"):
         rows = trial.folder.joinpath("results.csv").read_text().splitlines()

@@ -89,6 +89,12 @@ def on_line(ctx: click.Context) -> set[str]:
     return {name for name in ctx.params if ctx.get_parameter_source(name) is line}
 
 
+def from_project(ctx: click.Context) -> set[str]:
+    """Options whose value comes from `[tool.cnndsl]`: the spec's own settings stand above them."""
+    source = click.core.ParameterSource.DEFAULT_MAP
+    return {name for name in ctx.params if ctx.get_parameter_source(name) is source}
+
+
 def spec_source(file: Path) -> Source:
     """The text of a spec; `-` is standard input."""
     if str(file) == "-":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import on_line, set_option, style, to_json
+from cnndsl.cli.common import from_project, load, on_line, set_option, style, to_json
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
@@ -82,7 +82,7 @@ def command(ctx: click.Context, file: Path | None, **options: Any) -> int:
     if path is None:
         if file is None:
             raise click.UsageError("give a spec to search, or a study with --resume or --show")
-        folder, plan = begin(options["out"], _plan(file, options))
+        folder, plan = begin(options["out"], _plan(ctx, file, options))
         click.echo(f"study  {folder.path}", err=True)
     else:
         _refuse_beside_study(ctx)
@@ -110,24 +110,31 @@ def _there(
 
     folder, plan = resumed(path, None if options["show"] else options["trials"])
     if file is not None and file != path:
-        folder.check_same(_plan(file, options))
+        folder.check_same(_plan(ctx, file, options))
     if options["resume"] is None and not options["show"]:
         raise click.UsageError(f"{path} is a study: give --resume or --show")
     given = {name: options[name] for name in ("device", "threads") if name in on_line(ctx)}
     return folder, replace(plan, run=replace(plan.run, **given))
 
 
-def _plan(file: Path, options: dict[str, Any]) -> "Plan":
+def _plan(ctx: click.Context, file: Path, options: dict[str, Any]) -> "Plan":
     from cnndsl.passes.includes import read
     from cnndsl.passes.settings import parse_settings
     from cnndsl.study.plan import Plan
     from cnndsl.training.run_config import RunConfig
 
-    recipe = {key: options[key] for key in _RECIPE if options[key] is not None}
+    weak = from_project(ctx) & _said(file, options)
+    recipe = {key: options[key] for key in {*_RECIPE} - weak if options[key] is not None}
     where = {key: options[key] for key in ("data_dir", "device", "threads")}
     run = RunConfig(str(file), parse_settings(options["settings"])).changed(recipe, **where)
     known = {key: options[key] for key in ("vary", "trials", "sampler", "pruner", "seed")}
     return Plan(read(file), run, **known)
+
+
+def _said(file: Path, options: dict[str, Any]) -> frozenset[str]:
+    """The settings that the spec gives: they stand above those of the project."""
+    recipe = load(file, options["settings"]).recipe
+    return recipe.said if recipe else frozenset()
 
 
 def _refuse_beside_study(ctx: click.Context) -> None:
@@ -145,10 +152,14 @@ def _work(folder: "StudyFolder", plan: "Plan", effort: "Effort", as_json: bool) 
     try:
         with terminable():
             found = go_on(folder, plan, effort)
-    except Interrupted as interrupted:
+    except (KeyboardInterrupt, SystemExit) as stop:  # a signal; the trial at hand is kept
         click.echo(f"stopped; go on with `{resume_call(folder.path)}`", err=True)
-        return interrupted.code
+        if isinstance(stop, Interrupted):
+            return stop.code
+        raise
     _close(found, plan, as_json)
+    if not as_json and len(found.trials) - found.counts["running"] < plan.most_trials:
+        click.echo(f"{plan.most_trials} trials were wanted: `{resume_call(folder.path)}` goes on")
     return 0
 
 

@@ -10,6 +10,7 @@ import click
 
 from cnndsl.cli.common import (
     Listed,
+    from_project,
     listed_algorithms,
     listed_data,
     load,
@@ -201,7 +202,7 @@ def _new(ctx: click.Context, options: TrainOptions, file: Path) -> tuple[Model, 
     said = model.recipe.said if model.recipe else frozenset[str]()
     weak = said | ({"lr"} if "optimizer" in said else set[str]())
     given = {name for name, value in vars(options).items() if value not in (None, ())}
-    given -= _from_project(ctx) & weak
+    given -= from_project(ctx) & weak
     before = model.recipe.weights if model.recipe else None
     return model, options.changed(RunConfig(str(file), model.settings), given, before)
 
@@ -257,12 +258,6 @@ def _warn(model: Model, recipe: Recipe) -> None:
     found = list(training_warnings(model, recipe))
     if found:
         click.echo(full(found, style(sys.stderr)), err=True, color=True)
-
-
-def _from_project(ctx: click.Context) -> set[str]:
-    """Options whose value comes from `[tool.cnndsl]`: the spec's own settings stand above them."""
-    source = click.core.ParameterSource.DEFAULT_MAP
-    return {name for name in ctx.params if ctx.get_parameter_source(name) is source}
 
 
 def _is_said(ctx: click.Context, name: str) -> bool:

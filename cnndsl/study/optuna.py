@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnndsl.source import UserError
 from cnndsl.space import Choices, Parameter, Value
 from cnndsl.study.plan import Plan
@@ -54,7 +56,7 @@ def direction(plan: Plan, goal: str) -> str:
 
 def sampler(plan: Plan, number: int) -> Any:
     """The sampler for the trial of this number: what it draws does not depend on who asks."""
-    samplers, seed = optuna().samplers, (plan.seed * 1_000_003 + number) % 2**32
+    samplers, seed = optuna().samplers, _mixed(plan.seed, number)
     with quiet():
         match plan.chosen_sampler:
             case "random":
@@ -67,6 +69,11 @@ def sampler(plan: Plan, number: int) -> Any:
                 return samplers.NSGAIISampler(population_size=_POPULATION, seed=seed)
             case _:
                 return samplers.TPESampler(seed=seed)
+
+
+def _mixed(seed: int, number: int) -> int:
+    """A seed for each trial; those of neighbours have nothing in common."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 
 def _nothing(*args: Any) -> None:
