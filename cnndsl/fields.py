@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 from warnings import warn
 
 Kind = Literal["int", "float", "floats", "pair", "shape", "choice", "text", "texts", "flag"]
+_QUOTED = ("floats",)
 Role = Literal["arg", "key", "word"]
 
 
@@ -168,7 +169,8 @@ def syntax(cls: type[Word]) -> str:
     """The syntax line of a word's manual page, derived from its fields."""
     parts = [cls.word]
     for spec in specs(cls):
-        shown = f"<{spec.name}>" if spec.role == "arg" else spec.title
+        quoted = f'"<{spec.name}> …"' if spec.kind in _QUOTED else f"<{spec.name}>"
+        shown = quoted if spec.role == "arg" else spec.title
         if spec.role == "key":
             shown = "/N" if spec.key == "stride" else f"{spec.key}=…"
         parts.append(shown if spec.required else f"[{shown}]")

@@ -126,6 +126,27 @@ WORDS: Table = {
         ("relu; train { epochs 5; optimizer adam lr=0.1 }",)),
     ("relu; train { optimizer adam 0.01 }",): (
         "`adam` takes `lr=…`", ("relu; train { optimizer adam lr=0.01 }",)),
+    ("relu; train { lr=0.001 }",): (
+        "it is a key: `optimizer adam lr=0.001`", ("relu; train { optimizer adam lr=0.001 }",)),
+    ("relu; train { batch_size=32 }",): (
+        "a setting has no `=`: `batch 32`", ("relu; train { batch 32 }",)),
+    ("relu; train { schedule multistep 3 6 }",): (
+        'several numbers are one text: `multistep "3 6"`',
+        ('relu; train { schedule multistep "3 6" }',)),
+    ("relu; train { schedule multistep [3, 6] }",): (
+        'several numbers are one text: `multistep "3 6"`',
+        ('relu; train { schedule multistep "3 6" }',)),
+    ("relu; train { weights net.pth }",): (
+        'a folder or file stands in quotes: `weights "net.pth"`',
+        ('relu; train { weights "net.pth" }',)),
+    ("relu; train { augment rotation=10 }",): (
+        "did you mean `rotate`?", ("relu; train { augment rotate=10 }",)),
+    ("relu; train { epoch 5 }",): ("did you mean `epochs`?", ("relu; train { epochs 5 }",)),
+    ("residual { conv 3 3x3 same", "relu"): (
+        "add the `}`: `residual { conv 3 3x3 same }`", ("residual { conv 3 3x3 same }", "relu")),
+    ("for i in range(3): conv 3 3x3 same relu",): (
+        "a repeat stands behind its statement: `conv 3 3x3 same relu *3`",
+        ("conv 3 3x3 same relu *3",)),
     ("relu; train { data ./images }",): (
         'a folder or file stands in quotes: `data "./images"`',
         ('relu; train { data "./images" }',)),

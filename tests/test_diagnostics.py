@@ -202,7 +202,7 @@ HABITS = {
     "InstanceNorm2d": "did you mean `in`?",
     "residual conv 8 3x3 same": "put it in braces: `residual { conv … }`",
     "x = conv 8 3x3": "a name stands before a `:`, as in `x: conv …`",
-    "relu; train { loss = mse }": "a variable is `let loss = …`; a value behind a word has no `=`: "
+    "relu; train { loss = mse }": "a setting has no `=`: `loss mse`",
     "`loss mse`",
     "relu; train { optimizer adam betas=(0.9,0.999) }": "there are no lists: each number has a key "
     "of its own, as in `beta1=0.9`",
@@ -214,7 +214,7 @@ HABITS = {
     "if ch == 3 { relu } elif ch == 4 { relu }": "`else if` stands on the line of the `}`",
     "a + b": "tensors are summed by `add a`, or in `residual { … }`",
     "dropout 50%": "a share is a number: `0.5`",
-    "relu; train { learning_rate 0.1 }": "it is a key: `optimizer … lr=…`",
+    "relu; train { learning_rate 0.1 }": "it is a key: `optimizer adam lr=0.1`",
     "relu; train { optimizer adam learning_rate=1 }": "did you mean `lr`?",
 }
 

@@ -23,6 +23,21 @@ def test_two_mistakes_have_two_helps():
     assert errors(applied(applied(spec, second), first)) == []
 
 
+@pytest.mark.parametrize(
+    ("section", "mended"),
+    [
+        ("optimizer sgd; lr 0.01; momentum: 0.9", "optimizer sgd lr=0.01 momentum=0.9"),
+        ("learning_rate 0.01; epochs 2; momentum=0.9",
+         "optimizer sgd lr=0.01 momentum=0.9; epochs 2"),
+    ],
+)  # fmt: skip
+def test_keys_that_stand_as_settings_are_mended_together(section: str, mended: str):
+    spec = network(f"relu; train {{ {section} }}")
+    first, *others = errors(spec)
+    assert [d.fix for d in others] == [None]
+    assert applied(spec, first) == network(f"relu; train {{ {mended} }}")
+
+
 def test_values_with_their_names_are_written_without_them():
     first, second = errors(network("conv filters=8 kernel=3x3 same"))
     text = applied(applied(network("conv filters=8 kernel=3x3 same"), second), first)

@@ -12,13 +12,14 @@ SECTION = re.compile(
     re.MULTILINE,
 )
 _PAIR = re.compile(r"[\"']?([A-Za-z_][\w-]*)[\"']?[ \t]*:[ \t]*(.*)")
+_SPACED = re.compile(r"([A-Za-z_]\w*)[ \t]+(\S+)")
 _NAMES = ("name", "type", "class", "algorithm", "policy")
 
 
 def section(match: re.Match[str]) -> list[str] | None:
     """`train { … }` of a section in YAML; None where it is something else."""
     rest = match["rest"].strip().strip("{}")
-    pairs = [_pair(part) for part in rest.split(",") if part.strip()]
+    pairs = [_pair(part) or _spaced(part) for part in re.split(r"[,;]", rest) if part.strip()]
     pairs += [_pair(line) for line in match["below"].splitlines() if line.strip()]
     found = [pair for pair in pairs if pair is not None]
     if not found or len(found) < len(pairs):
@@ -28,15 +29,22 @@ def section(match: re.Match[str]) -> list[str] | None:
 
 
 def setting(text: str) -> str | None:
-    """`epochs 10; batch 8` of `epochs: 10, batch: 8`, where these are settings."""
+    """`epochs 10; batch 8` of `epochs: 10, batch: 8`; None of a key by itself and of no settings."""
     found = [pair for pair in map(_pair, text.split(",")) if pair is not None and pair[1]]
-    lines = settings(found) if len(found) == text.count(",") + 1 else None
+    lone_key = len(found) == 1 and _ours(found[0][0]) not in (*PLAIN, *CHOSEN)
+    lines = settings(found) if len(found) == text.count(",") + 1 and not lone_key else None
     return "; ".join(lines) if lines else None
 
 
 def _pair(line: str) -> tuple[str, str] | None:
     match = _PAIR.fullmatch(line.partition("#")[0].strip().rstrip(","))
     return (match[1], match[2].strip().strip("\"'")) if match else None
+
+
+def _spaced(text: str) -> tuple[str, str] | None:
+    """`epochs 5` behind `train:`."""
+    match = _SPACED.fullmatch(text.strip())
+    return (match[1], match[2]) if match else None
 
 
 def settings(pairs: Iterable[tuple[str, str]]) -> list[str] | None:

@@ -71,6 +71,7 @@ def surplus(
 
 
 _NUMBERS = re.compile(r"[0-9]+(?:[ \t]+[0-9]+){1,2}(?![\w.])")
+_LIST = re.compile(r"[0-9.]+(?:[ ,]+[0-9.]+)+(?![\w=])")
 _WIDE = 16  # no kernel is as large as that, where another number may be the kernel
 Advice = tuple[str, Fix | None]
 
@@ -118,6 +119,8 @@ def _joined(binding: Binding, value: ast.Expr, channels: Any) -> Advice | None:
     whole = places[0].to(value.span)
     if kind == "shape" and isinstance(value, ast.Number):
         return _shape(places[0])
+    if kind == "floats":
+        return _list(binding.cls.word, places[-1])
     if kind != "pair" or not isinstance(value, ast.Number | ast.Dims):
         return None
     apart = bool(last.source.text[last.end : value.span.start].strip())
@@ -142,6 +145,14 @@ def _shape(first: Span) -> Advice:
     text = "x".join(numbers[0].split())
     span = Span(first.source, first.start, numbers.end())
     return f"a shape is one word: `{text}`", _write(span, text)
+
+
+def _list(word: str, first: Span) -> Advice:
+    """`multistep 3 6` as one text."""
+    numbers = _LIST.match(first.source.text, first.start)
+    text = f'"{" ".join(re.split(r"[ ,]+", numbers[0]))}"' if numbers else '"3 6"'
+    span = Span(first.source, first.start, numbers.end()) if numbers else first
+    return f"several numbers are one text: `{word} {text}`", _write(span, text)
 
 
 def _is_channels(places: list[Span], text: str, channels: Any) -> bool:

@@ -4,16 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 from cnndsl.edits import without
-from cnndsl.fields import Word, keys
+from cnndsl.fields import Word
 from cnndsl.passes.bind import Binder
 from cnndsl.passes.binding import Binding
+from cnndsl.passes.loose_keys import mend
 from cnndsl.passes.reject_extra import reject_extra_in_setting
 from cnndsl.passes.reporter import Reporter, SpecError, unknown_value
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.synonyms import Suggestion, suggest
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import CHOSEN, PLAIN, REPEATED, Recipe, value_of
-from cnndsl.source import Fix, Span
+from cnndsl.source import Span
 from cnndsl.syntax import ast
 
 
@@ -24,7 +25,7 @@ def read_recipe(suite: ast.Suite, scope: Scope, reporter: Reporter) -> Recipe:
     scope = scope.inner()
     for node in suite:
         try:
-            _setting(node, suite, scope, reporter, found, places)
+            _setting(node, scope, reporter, found, places)
         except SpecError as complaint:
             reporter.add(complaint.diagnostic)
     return replace(Recipe(), **found, said=frozenset(found), places=places)
@@ -32,7 +33,6 @@ def read_recipe(suite: ast.Suite, scope: Scope, reporter: Reporter) -> Recipe:
 
 def _setting(
     node: ast.Node,
-    section: ast.Suite,
     scope: Scope,
     reporter: Reporter,
     found: dict[str, Any],
@@ -51,7 +51,7 @@ def _setting(
     reject_extra_in_setting(node)
     if word in found and word not in REPEATED:
         raise SpecError("E108", f"`{word}` is given twice", node.span, "keep one of them")
-    cls, span, items = _meaning(node, section)
+    cls, span, items = _meaning(node)
     binder = Binder(reporter, scope, {})
     binder.bindings.append(Binding(cls, span))
     binder.take(items)
@@ -65,14 +65,14 @@ def _setting(
 
 
 def _meaning(
-    node: ast.Statement, section: ast.Suite
+    node: ast.Statement,
 ) -> tuple[type[Word], Any, tuple[ast.Item, ...]]:
     """The class that a setting fills, and the items that are left for it."""
     word, items = node.head.id, (*node.items, *node.tail)
     if word in PLAIN:
         return PLAIN[word], node.head.span, items
     if word not in CHOSEN:
-        raise _unknown(node, section)
+        raise _unknown(node)
     match items:
         case (ast.Positional(span, ast.Name(_, name)), *rest) if name in CHOSEN[word]:
             return CHOSEN[word][name], span, tuple(rest)
@@ -85,42 +85,16 @@ def _meaning(
             raise SpecError("E105", f"`{word}` needs its name", node.span, f"one of {listed}")
 
 
-def _unknown(node: ast.Statement, section: ast.Suite) -> SpecError:
+def _unknown(node: ast.Statement) -> SpecError:
     """A setting that is none; perhaps it belongs to an optimizer, a loss or a schedule."""
     name = node.head.id
     message = f"unknown setting `{name}`"
-    known = {*PLAIN, *CHOSEN, *_OWNERS}
-    found = suggest("setting", name, known - {"patience"})
+    if (loose := mend(node.span.source, node.span.start)) is not None:
+        return SpecError("E501", message, node.head.span, *loose)
+    known = {*PLAIN, *CHOSEN}
+    found = suggest("setting", name, known)
     if found is None:
         hint = "one of " + ", ".join(sorted({*PLAIN, *CHOSEN}))
         return SpecError("E501", message, node.head.span, hint)
-    if found.text in _OWNERS:
-        return SpecError("E501", message, node.head.span, *_as_key(node, found.text, section))
     fix = without(node.span) if found.hint.startswith("leave it out") else None
     return SpecError("E501", message, node.head.span, found.hint, fix or found.fix(node.head.span))
-
-
-def _as_key(node: ast.Statement, key: str, section: ast.Suite) -> tuple[str, Fix | None]:
-    """How a key is written that stands as a setting: `lr 0.1`."""
-    owner = _OWNERS[key]
-    value = next(
-        (item.value.span.text for item in node.items if isinstance(item, ast.Positional)), "…"
-    )
-    there = next((s for s in section if isinstance(s, ast.Statement) and s.head.id == owner), None)
-    if there is not None and value != "…":
-        return f"it is a key: `{there.span.text} {key}={value}`", None
-    text = f"optimizer adam {key}={value}"
-    fix = Fix(node.span, text, f"write `{text}`") if owner == "optimizer" and value != "…" else None
-    return f"it is a key: `{owner} … {key}=…`", fix
-
-
-def _key_owners() -> dict[str, str]:
-    """Keys such as `lr`, each with the setting that takes it first."""
-    owners = dict[str, str]()
-    for setting in ("optimizer", "loss", "schedule"):
-        for cls in CHOSEN[setting].values():
-            owners.update((key, setting) for key in keys(cls) if key not in owners)
-    return owners
-
-
-_OWNERS = _key_owners()

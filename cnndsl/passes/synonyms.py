@@ -73,7 +73,8 @@ def _ours() -> dict[str, str]:
 
 def kind_of(word: str) -> str | None:
     """What a word names here, or else in other frameworks; None for no word of the field."""
-    return _ours().get(word.lower()) or next(kinds_of(word), None)
+    found = _ours().get(word.lower()) or next(kinds_of(word), None)
+    return found or ("key" if word.lower() in _keys() else None)
 
 
 def is_word(name: str) -> bool:

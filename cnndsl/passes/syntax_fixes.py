@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cnndsl.edits import without
 from cnndsl.fields import arguments
 from cnndsl.frameworks.words import lookup
 from cnndsl.layers import vocabulary
+from cnndsl.passes.loose_keys import mend, section_at
 from cnndsl.passes.synonyms import reserved_words, suggest
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.source import Diagnostic, Fix, Source, Span
@@ -22,6 +24,10 @@ _NUMBERED = re.compile(r"(from|add|concat|mul)\s+¦-\s*[0-9]")
 _BY_LABEL = (
     "name the layer that is meant, as in `e1: conv 64 3x3`, and write `{} e1`: labels, not numbers"
 )
+_LOOP = re.compile(
+    r"(?:for|while|repeat)\b(?P<range>[ \t]+\w+[ \t]+in[ \t]+range\([ \t]*[0-9]+[ \t]*\)[ \t]*¦?:)?"
+)
+_REPEAT = "a repeat stands behind its statement: `conv 8 3x3 *3`; several make a `block`"
 _MERGE = re.compile(r"\b(?:add|concat|mul)\s*\{[^{}]*$")
 _MERGES = {"add": "add", "sum": "add", "concat": "concat", "cat": "concat", "mul": "mul",
            "concatenate": "concat", "multiply": "mul"}  # fmt: skip
@@ -35,6 +41,8 @@ class Spot:
     labels: frozenset[str]
     merged: bool = False
     """Whether it stands in the braces of a merge."""
+    inside: bool = False
+    """Whether it stands in `train { … }`."""
 
     def __getitem__(self, group: int) -> str:
         return self.match[group] or ""
@@ -53,11 +61,16 @@ def with_fix(d: Diagnostic) -> Diagnostic:
         return replace(d, help=_BY_LABEL.format(label[1]))
     if (joined := _in_same_braces(d)) is not None:
         return replace(d, fix=joined)
+    if (loose := _loose_key(d)) is not None:
+        return loose
+    if (word := _LOOP.match(marked)) is not None and not word["range"]:
+        return replace(d, help=_REPEAT)
     labels = frozenset(_LABEL.findall(source.text))
     merged = _MERGE.search(source.text, 0, start) is not None
+    inside = section_at(source, start) is not None
     for pattern, write, hint in _RULES:
         match = pattern.search(marked)
-        text = write(Spot(match, labels, merged)) if match else None
+        text = write(Spot(match, labels, merged, inside)) if match else None
         if match is None or text is None:
             continue
         first, last = (_place(p, d.span.start - start) + start for p in match.span())
@@ -65,6 +78,30 @@ def with_fix(d: Diagnostic) -> Diagnostic:
                   "remove it")  # fmt: skip
         return replace(d, fix=fix, help=hint.format(text.strip()) if hint else d.help)
     return d
+
+
+def _loose_key(d: Diagnostic) -> Diagnostic | None:
+    """`lr=0.001` as a setting: a key of the optimizer."""
+    source, place = d.span.source, d.span.start
+    if d.span.text not in ("=", ":") or section_at(source, place) is None:
+        return None
+    found = mend(source, place) or _plain_setting(source, place)
+    return None if found is None else replace(d, help=found[0], fix=found[1])
+
+
+def _plain_setting(source: Source, place: int) -> tuple[str, Fix | None] | None:
+    """`epochs = 5`, `batch_size=32`, `num_classes=10`."""
+    start, end = _statement(source, place)
+    name, value = (source.text[a:b].strip() for a, b in ((start, place), (place + 1, end)))
+    span = Span(source, start, start + len(source.text[start:end].rstrip()))
+    known = {*PLAIN, *CHOSEN}
+    found = suggest("setting", name, known)
+    ours = name if name in known else found and found.text
+    if ours in known and value:
+        text = f"{ours} {value}"
+        return f"a setting has no `=`: `{text}`", Fix(span, text, f"write `{text}`")
+    leave = found is not None and found.hint.startswith("leave it out")
+    return (found.hint, without(span) if leave else None) if found else None
 
 
 def _in_same_braces(d: Diagnostic) -> Fix | None:
@@ -207,17 +244,30 @@ def _number_first(spot: Spot) -> str | None:
     return f"{spot[2]} {spot[1]}{spot[3]}" if enough else None
 
 
+def _repeated(spot: Spot) -> str | None:
+    """`for i in range(3): conv 8 3x3`."""
+    return None if re.search(rf"\b{spot[1]}\b", spot[3]) else f"{spot[3]} *{spot[2]}"
+
+
+def _quoted(spot: Spot) -> str | None:
+    """`multistep [3, 6]`, `multistep (3, 6)`."""
+    numbers = " ".join(re.findall(r"[0-9.]+", spot[2]))
+    return f'multistep "{numbers}"' if spot[1] in ("multistep", "milestones") else None
+
+
 def _open(spot: Spot) -> bool:
     """Whether a parenthesis is open where the parser stopped."""
     before = spot.match.string[: spot.match.start()]
     return before.count("(") > before.count(")")
 
 
-def _assigned(spot: Spot) -> str:
+def _assigned(spot: Spot) -> str | None:
     """`x = conv 8 3x3`, `epochs = 10`, `dense = 10`, `k = 32`."""
     name = spot[1]
     if name in PLAIN or name in CHOSEN or name in vocabulary():
         return f"{name} "
+    if spot.inside:
+        return None
     return f"{name}: " if re.match(r"[A-Za-z_]\w*(\s|$)", spot[2]) else f"let {name} = "
 
 
@@ -248,6 +298,21 @@ _RULES: tuple[Rule, ...] = tuple(
             r"^(residual|add|concat|mul|train)\s*¦?[\[(]\s*([^()\[\]¦]*)¦?([^()\[\]]*?)\s*[\])]\s*$",
             _braced,
             None,
+        ),
+        (
+            r"^for\s+(\w+)\s+in\s+range\(\s*([0-9]+)\s*\)\s*¦:\s*([^;{}]*\S)\s*$",
+            _repeated,
+            "a repeat stands behind its statement: `{}`",
+        ),
+        (
+            r"\b(multistep)\s*(?:at\s*=\s*)?(¦?[\[(][0-9.,\s¦]*[\])])",
+            _quoted,
+            "several numbers are one text: `{}`",
+        ),
+        (
+            r"^(data|weights)\s+([\w-]+)¦([./~][^\s\"';,]*)",
+            _as(r'\1 "\2\3"'),
+            "a folder or file stands in quotes: `{}`",
         ),
         (r"\(\s*[0-9]+\s*¦,\s*[0-9]+\s*(?:,\s*[0-9]+\s*)?\)", _size, None),
         (r"¦\[\s*[0-9]+\s*,\s*[0-9]+\s*(?:,\s*[0-9]+\s*)?\]", _size, None),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from lark import Token
 
 from cnndsl import limits
-from cnndsl.source import Diagnostic, Source, Span
+from cnndsl.source import Diagnostic, Fix, Source, Span
 
 OPEN, CLOSE, BAR, SEP = "LBRACE", "RBRACE", "VBAR", "_SEP"
 
@@ -113,7 +113,28 @@ def _unclosed(source: Source, tokens: list[Token]) -> list[Diagnostic]:
     if not opened:
         return []
     at = span_of(source, suspects[0] if suspects else opened[-1])
-    return [Diagnostic("E003", "`{` is never closed", at, help="add the `}`")]
+    hint, fix = _closed(source, at)
+    return [Diagnostic("E003", "`{` is never closed", at, help=hint, fix=fix)]
+
+
+def _closed(source: Source, at: Span) -> tuple[str, Fix]:
+    """Where the `}` probably belongs: by the lines behind the `{` and how they are indented."""
+    lines = source.text.split("\n")
+    first = lines[at.line - 1]
+    section = first.lstrip().startswith("train")
+    indent = len(first) - len(first.lstrip())
+    code = first.partition("#")[0].rstrip()
+    behind = [n for n in range(at.line, len(lines)) if lines[n].strip()]
+    ends = [n for n in behind if len(lines[n]) - len(lines[n].lstrip()) <= indent]
+    if not section and not code.endswith("{") and (not behind or ends[:1] == behind[:1]):
+        place, text = source.line_starts[at.line - 1] + len(code), " }"
+        hint = f"add the `}}`: `{code.strip()} }}`"
+    elif section or not ends:
+        place, text, hint = len(source.text.rstrip()), "\n}", "add the `}` at the end"
+    else:
+        place, text = source.line_starts[ends[0]], f"{first[:indent]}}}\n"
+        hint = f"add the `}}` before line {ends[0] + 1}"
+    return hint, Fix(Span(source, place, place), text, "add the `}`", safe=section)
 
 
 def _indent(source: Source, token: Token) -> int:
