@@ -203,7 +203,6 @@ HABITS = {
     "residual conv 8 3x3 same": "put it in braces: `residual { conv … }`",
     "x = conv 8 3x3": "a name stands before a `:`, as in `x: conv …`",
     "relu; train { loss = mse }": "a setting has no `=`: `loss mse`",
-    "`loss mse`",
     "relu; train { optimizer adam betas=(0.9,0.999) }": "there are no lists: each number has a key "
     "of its own, as in `beta1=0.9`",
     "relu; train { loss cross_entropy weights=1,2 }": "several numbers are one text: "

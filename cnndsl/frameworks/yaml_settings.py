@@ -29,7 +29,7 @@ def section(match: re.Match[str]) -> list[str] | None:
 
 
 def setting(text: str) -> str | None:
-    """`epochs 10; batch 8` of `epochs: 10, batch: 8`; None of a key by itself and of no settings."""
+    """`epochs 10; batch 8` of `epochs: 10, batch: 8`; None of a lone key, and of no settings."""
     found = [pair for pair in map(_pair, text.split(",")) if pair is not None and pair[1]]
     lone_key = len(found) == 1 and _ours(found[0][0]) not in (*PLAIN, *CHOSEN)
     lines = settings(found) if len(found) == text.count(",") + 1 and not lone_key else None
