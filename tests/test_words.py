@@ -92,7 +92,8 @@ def wrong_fixes(kind: str) -> Iterator[str]:
         wanted = meaning.counterpart if meaning else None
         written = said.fix.text if said.fix and said.fix.text else None
         is_key = wanted is not None and first_of(wanted) not in NAMES[kind]
-        if written != (None if is_key else wanted) and "optimizer adam" not in str(written):
+        behind_its_owner = is_key and f"{wanted}=" in str(written)  # `optimizer adam lr=5`
+        if written != (None if is_key else wanted) and not behind_its_owner:
             yield f"{word}: {written} instead of {wanted}"
 
 

@@ -94,7 +94,14 @@ def suggest(kind: str, name: str, known: Collection[str]) -> Suggestion | None:
     if other is not None and other != kind:
         return _elsewhere(name, other)
     close = slip(name, known) if len(name) > 2 and not is_word(name) else None
+    close = None if close and _holds_another(name, close) else close
     return Suggestion(f"did you mean `{close}`?", close) if close else None
+
+
+def _holds_another(name: str, close: str) -> bool:
+    """Whether a name begins with a word of the field that its nearest word does not: `silu6`."""
+    starts = (name[:end].lower() for end in range(4, len(name)))
+    return any(is_word(start) and not close.startswith(start) for start in starts)
 
 
 def _elsewhere(name: str, kind: str) -> Suggestion:

@@ -92,9 +92,14 @@ class Place:
             )
         if any(name in keys(binding.cls) for binding in self.bindings):
             behind = _VALUE.match(unknown.span.source.text, unknown.span.end)
-            value = behind[1] if behind else 2
+            value = behind[1] if behind else self._example(name)
             return Suggestion(f"a key takes its value behind `=`: `{name}={value}`")
         return self._size(name) or self._word(name) or Suggestion(self._options(name))
+
+    def _example(self, key: str) -> str:
+        """A value that a key may have."""
+        found = [keys(binding.cls)[key] for binding in self.bindings if key in keys(binding.cls)]
+        return "0.1" if found[0].kind == "float" else "2"
 
     def _size(self, name: str) -> Suggestion | None:
         """`x3`, `kx3` for a variable k, `k3`."""

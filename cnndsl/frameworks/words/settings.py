@@ -37,23 +37,35 @@ pretrained initweights initcheckpoint = | a file of weights to start from is `we
 finetune = | layers that do not learn are `freeze "body"`; a file of weights to start from is `weights "resnet18.pth"`
 resume = | leave it out: it is an option, `cnndsl train --resume`
 threads numthreads njobs processes distributed worldsize = | leave it out: it is an option of `cnndsl train`
+burnin = | it is a key, in epochs: `schedule cosine warmup=1`
+scales stepvalue milestones = | epochs of drops are a schedule: `schedule multistep "30 60"`
+angle exposure aspect reprob remode = | pictures are changed by `augment rotate=10 jitter=0.2 erase=0.2`
+solvermode testiter testinterval testinitialization snapshot snapshotprefix display debuginfo averageloss = | leave it out: it is no part of the recipe
+droppath droppathrate dropblock drop dropoutrate = | it is a layer of the network: `droppath 0.1`, `dropout 0.1`
+distill distillation teacher teachermodel = | there is no teacher here; leave it out
+power = | it stands behind its schedule: `schedule polynomial 0.9`
 accumulate subdivisions gradaccum accumulategradbatches gradientaccumulationsteps = | leave it out: a batch may be as large as wanted, it is worked through in parts
 """
 
 AUGMENTATION = """
 hflip horizontalflip randomhorizontalflip fliplr randomflip mirror flipleftright randomflipleftright = flip
 randomcrop padcrop shift randomshift cropsize = crop
-erasing randomerasing erase cutoutsize coarsedropout = cutout
+erasing randomerasing reprob coarsedropout = erase
+cutoutsize = cutout
+gridmask gridmasks hideandseek = | the nearest are `cutout=8`, a square, and `erase=0.2`, a rectangle
 mixupalpha = mixup
-cutmix cutmixalpha = | the nearest is `mixup=0.2`, which blends whole pictures
-brightness contrast colorjitter randombrightness randomcontrast hsv colourjitter = jitter
+cutmix cutmixalpha snapmix fmix = | the nearest is `mixup=0.2`, which blends whole pictures
+brightness contrast colorjitter randombrightness randomcontrast colourjitter exposure brightnessrange = jitter
+hsv = | they are keys, one by one: `hue=0.1 saturation=0.2 jitter=0.2`
+centercrop resize letterbox = | leave it out: pictures get the size of `input` when they are read
 vflip verticalflip randomverticalflip flipud = | the nearest is `flip`, left to right
 randaugment autoaugment trivialaugment trivialaugmentwide augmix aa = | the nearest are `flip crop=4 cutout=8 jitter=0.2`, named one by one
-rotate rotation randomrotation rotationrange degrees randomaffine shear = rotate
+rotate rotation randomrotation rotationrange degrees angle = rotate
+shear shearrange affine randomaffine = | the nearest are `rotate=10 zoom=0.1 translate=0.1`, named one by one
 zoom zoomrange randomzoom randomresizedcrop scale = zoom
 translate translation widthshiftrange heightshiftrange randomtranslation = translate
 hue = hue
 saturation = saturation
-mosaic copypaste perspective elastic blur gaussianblur noise grayscale invert solarize posterize equalize sharpness = | the nearest are `flip crop=4 cutout=8 jitter=0.2`
+mosaic copypaste perspective elastic blur gaussianblur noise gamma channelshuffle grayscale invert solarize posterize equalize sharpness = | the nearest are `flip crop=4 cutout=8 jitter=0.2`
 normalize totensor rescale mean std = | leave it out: pictures are 0…1; --mean and --std are options of `cnndsl train`
 """
