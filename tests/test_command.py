@@ -377,9 +377,24 @@ def test_a_template_takes_other_classes_and_images(name: str, inner: str) -> Non
     assert f"# parameters: {model.params:,}\n" in text
 
 
+@pytest.mark.parametrize("option", [("--classes", 4), ("--input", "1x28x28")])
+def test_a_template_for_other_data_names_a_folder(
+    option: tuple[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("init", "cifar10", *option) == 0
+    assert 'data "images" stands for your images' in capsys.readouterr().out
+    before = Path("cifar10.cnn").read_text()
+    assert 'data "images"' in before
+    assert run("check", "--fix", "cifar10.cnn") == 0
+    assert Path("cifar10.cnn").read_text() == before
+
+
 def test_a_template_that_does_not_fit_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("init", "lenet5", "--input", "3x2x2") == 1
-    assert "lenet5.cnn:8:9: error[E201]" in capsys.readouterr().err
+    assert run("init", "lenet5", "--input", "3x2x2") == 2
+    said = capsys.readouterr().err
+    assert "--input 3x2x2: the network does not fit it: kernel 5x5" in said
+    assert "nothing is written" in said
+    assert ".cnn:" not in said
     assert not Path("lenet5.cnn").exists()
     assert run("init", "lenet5", "--input", "3,4") == 2
     assert "channels x height x width: 3x64x64" in capsys.readouterr().err

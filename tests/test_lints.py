@@ -537,3 +537,11 @@ def test_a_merge_of_one_branch() -> None:
         assert "W309" in found(start + merge)
     for merge in ("add { conv 4 3x3 same | id }", "residual { conv 4 3x3 same bn }"):
         assert "W309" not in found(start + merge)
+
+
+def test_a_tensor_that_is_joined_with_itself_is_named_by_its_label():
+    spec = "input 3x8x8\na: conv 4 3x3 same relu\nb: conv 4 3x3 same bn relu\nadd a b\ngap; dense 2"
+    (found,) = inspect(Source(spec))[1]
+    assert (found.code, found.help) == (
+        "W307", "leave `b` out: `add` starts with the tensor above"
+    )  # fmt: skip

@@ -10,11 +10,13 @@ from cnndsl import resources
 from cnndsl.edits import apply
 from cnndsl.fields import nearest
 from cnndsl.ir import Model
-from cnndsl.passes.analyse import analyse
+from cnndsl.lints import inspect
 from cnndsl.passes.outputs import output_fixes
-from cnndsl.source import Failed, Fix, Source, UserError
+from cnndsl.source import Diagnostic, Fix, Source, UserError
 
 _COUNT = re.compile(r"^# parameters: [\d,]+$", re.MULTILINE)
+_OTHER_DATA = ("W203", "W214")
+_FOLDER = "images"
 _SHAPE = re.compile(r"\d+(x\d+)*")
 
 
@@ -51,29 +53,40 @@ def command(
     from cnndsl.files import write_whole
 
     text = known[name].read_text(encoding="utf-8")
-    write_whole(target, _adapted(text, str(target), classes, shape).encode("utf-8"))
+    adapted = _adapted(text, str(target), classes, shape)
+    write_whole(target, adapted.encode("utf-8"))
     click.echo(f"{target}: {_about(known[name])}\n  cnndsl check {target}")
+    if f'data "{_FOLDER}"' in adapted:
+        click.echo(f'  data "{_FOLDER}" stands for your images: a folder, one folder a class')
 
 
 def _adapted(text: str, name: str, classes: int | None, shape: str | None) -> str:
     """A template for other images or classes, with its new count of parameters.
 
-    Failed where the network does not fit the input.
+    Its data become a folder where they are others than the network is for now. UserError where
+    the network does not fit the input.
     """
     if classes is None and shape is None:
         return text
-    model = _model(Source(text, name))
+    model, _ = _inspected(Source(text, name), "")
     edits = [*_inputs(model, shape), *(output_fixes(model, classes) if classes else ())]
     changed, _ = apply(model.source, edits)
-    count = f"# parameters: {_model(Source(changed, name)).params:,}"
-    return _COUNT.sub(count, changed, count=1)
+    model, found = _inspected(Source(changed, name), f"--input {shape}")
+    if model.recipe is not None and any(d.code in _OTHER_DATA for d in found):
+        place = model.recipe.places["data"]
+        changed, _ = apply(model.source, [Fix(place, f'data "{_FOLDER}"', "your own data")])
+    return _COUNT.sub(f"# parameters: {model.params:,}", changed, count=1)
 
 
-def _model(source: Source) -> Model:
-    model, found = analyse(source)
+def _inspected(source: Source, asked: str) -> tuple[Model, list[Diagnostic]]:
+    """The model of a template and its warnings; UserError where it does not fit what is asked."""
+    model, found = inspect(source)
     if model is None:
-        raise Failed(found)
-    return model
+        raise UserError(
+            f"{asked}: the network does not fit it: {found[0].message}\n"
+            "  nothing is written; choose larger images, or change its layers behind a plain `init`"
+        )
+    return model, found
 
 
 def _inputs(model: Model, shape: str | None) -> Iterator[Fix]:

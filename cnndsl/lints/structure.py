@@ -163,7 +163,9 @@ def joined_with_itself(s: Subject) -> Iterator[Found]:
         if not isinstance(node.layer, Add | Concat) or "{" in said.text:
             continue
         if node.inputs[0] in node.inputs[1:]:
-            word, name = node.layer.word, s.nodes[node.inputs[0]].path.rpartition(".")[2]
+            word, at = node.layer.word, node.inputs[1:].index(node.inputs[0])
+            labels = said.text.partition(word)[2].split()
+            name = labels[at] if at < len(labels) else s.nodes[node.inputs[0]].path
             yield Found(
                 f"`{word}` takes the tensor above, `{name}`, and then `{name}` once more", said,
                 f"leave `{name}` out: `{word}` starts with the tensor above",
