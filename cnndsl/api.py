@@ -1,8 +1,8 @@
 """Specs in Python: `load`, `parse`, `check`, `Model`, `from_onnx`, `formatted`."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,14 @@ from cnndsl.lints import inspect
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import normal, read
 from cnndsl.python_args import numbers
+from cnndsl.python_types import WrongType, as_flag, as_path, as_whole, optional, shown
 from cnndsl.report.html import Findings, summary_html
 from cnndsl.report.summary import Summary, summarise
 from cnndsl.shapes import Shape
 from cnndsl.source import Diagnostic, Failed, Source, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -71,7 +72,7 @@ class Model:
         """A picture of the network as SVG; `depth` is how many levels of blocks are opened."""
         from cnndsl.diagram import diagram
 
-        return diagram(self.ir, depth)
+        return diagram(self.ir, optional(as_whole, "depth", depth, 0))
 
     def _repr_html_(self) -> str:
         picture = f"<details><summary>diagram</summary>{self.diagram()}</details>"
@@ -81,9 +82,7 @@ class Model:
         """Fresh tensors by name, as the layers' initialisers draw them."""
         from cnndsl.weights.initial import initial_weights
 
-        if index(seed) < 0:
-            raise UserError(f"seed: at least 0, not {seed}")
-        return initial_weights(self.ir, index(seed))
+        return initial_weights(self.ir, as_whole("seed", seed, 0))
 
     def to_onnx(
         self,
@@ -117,11 +116,16 @@ class Model:
         elif isinstance(weights, str | Path):
             loaded = told(read_weights(Path(weights), self.ir))
             tensors, info = loaded.tensors, loaded.info
-        else:
+        elif isinstance(weights, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             tensors = as_weights(weights, self.ir)
-        fixed = None if batch is None else index(batch)
+        else:
+            raise WrongType(f"weights: a file, or arrays by name, not {shown(weights)}")
+        fixed = optional(as_whole, "batch", batch)
         info = info.updated(mean, std, classes)
-        options = Options(index(opset), fixed, fold, uint8, info, optimize)
+        options = Options(
+            as_whole("opset", opset), fixed, as_flag("fold", fold), as_flag("uint8", uint8), info,
+            optimize,
+        )  # fmt: skip
         options.check(self.ir)
         for doubt in options.info.doubts():
             warnings.warn(doubt, stacklevel=2)
@@ -135,7 +139,7 @@ class Model:
         """
         from cnndsl.files import write_below, write_whole
 
-        target = Path(path)
+        target = as_path("path", path)
         if target.suffix == ".cnn" and not options:
             write_below(target.parent, self.ir.used)
             write_whole(target, self.text.encode())
@@ -153,7 +157,10 @@ def load(path: str | Path, /, **settings: float) -> Model:
     Raises Failed (with all diagnostics) where the spec has errors, UserError where it cannot be
     read.
     """
-    return _whole(*analyse(read(Path(path)), numbers(settings)))
+    file = as_path("cnndsl.load", path)
+    if "\n" in str(path):
+        raise UserError("cnndsl.load takes the path of a file\n  cnndsl.parse takes a spec's text")
+    return _whole(*analyse(read(file), numbers(settings)))
 
 
 def parse(text: str, /, **settings: float) -> Model:
@@ -162,9 +169,10 @@ def parse(text: str, /, **settings: float) -> Model:
 
 
 def check(spec: str | Path, /, **settings: float) -> Findings:
-    """All errors of a spec, or else its warnings; raises nothing for any text.
+    """All errors of a spec, or else its warnings; raises nothing for any text of one.
 
-    A Path is a file, which may use others; UserError where it cannot be read.
+    A Path is a file, which may use others; UserError where it cannot be read, and for the text of a
+    path, which is no spec.
     """
     source = read(spec) if isinstance(spec, Path) else _source(spec)
     return Findings(inspect(source, numbers(settings))[1])
@@ -172,7 +180,10 @@ def check(spec: str | Path, /, **settings: float) -> Findings:
 
 def _source(text: str) -> Source:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"the text of a spec is a str, not {type(text).__name__}")
+        raise WrongType(f"the text of a spec is a str, not {type(text).__name__}")
+    if text.endswith(".cnn") and "\n" not in text:
+        raise UserError(f"{text!r} is a path, and no text of a spec\n"
+                        f"  cnndsl.load({text!r}), or cnndsl.check(Path({text!r}))")  # fmt: skip
     return Source(normal(text.removeprefix("\ufeff")))
 
 

@@ -1,6 +1,6 @@
 """What callers in Python give, as plain numbers and the recipe that a spec would have said."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from math import inf
 from typing import Any, cast
@@ -10,6 +10,8 @@ from cnndsl.finetune import Freeze, Rate
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.passes.convert import convert
 from cnndsl.passes.reporter import SpecError
+from cnndsl.python_names import unknown_argument
+from cnndsl.python_types import WrongType
 from cnndsl.recipe import CHOSEN, PLAIN, REPEATED, Recipe, value_of
 from cnndsl.source import Failed, Source, Span, UserError
 
@@ -38,15 +40,18 @@ def changed(recipe: Recipe, changes: Mapping[str, Any], origin: str = "cnndsl.tr
     return replace(recipe, **settings_of(changes, origin))
 
 
-def settings_of(changes: Mapping[str, Any], origin: str = "cnndsl.train") -> dict[str, Any]:
+def settings_of(
+    changes: Mapping[str, Any], origin: str = "cnndsl.train", arguments: Collection[str] = ()
+) -> dict[str, Any]:
     """Settings as a recipe holds them, from numbers, objects or the words of a spec.
 
-    Failed or UserError where a spec would have an error, too; they name the `origin`.
+    Failed or UserError where a spec would have an error, too; they name the `origin`. `arguments`
+    are others that it takes, for a name that is neither.
     """
     known = [f.name for f in fields(Recipe) if f.compare]
-    strange = sorted(changes.keys() - set(known))
-    if strange:
-        raise UserError(f"a recipe has no {', '.join(strange)}; it has {', '.join(known)}")
+    for name, value in changes.items():
+        if name not in known:
+            raise WrongType(f"{origin}: {unknown_argument(name, value, known, arguments)}")
     return {name: _setting(name, _plain(value), origin) for name, value in changes.items()}
 
 

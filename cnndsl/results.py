@@ -21,7 +21,8 @@ class Table:
     def __str__(self) -> str:
         lines = (self.heads, *self.rows)
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join([self.title, *(_aligned(line, widths) for line in lines)])
+        title = [self.title] if self.title else []
+        return "\n".join([*title, *(_aligned(line, widths) for line in lines)]).rstrip()
 
     def html(self) -> str:
         """The same for a notebook."""
@@ -66,7 +67,7 @@ def number(value: float, digits: int = 3) -> str:
 Drawing = Matrix | Scatter
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """What a model does on a split; each task has its own kind."""
 
@@ -80,7 +81,7 @@ class Scores:
 
     def summary(self, before: str = "") -> str:
         """The metrics and then the loss: `accuracy 0.9312, loss 0.2011`."""
-        loss, *metrics = [f"{before}{name} {value:.4f}" for name, value in self.columns().items()]
+        loss, *metrics = [f"{before}{name} {number(v, 4)}" for name, v in self.columns().items()]
         return ", ".join([*metrics, loss])
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,7 +91,9 @@ class Scores:
     def table(self) -> Table:
         """What `cnndsl eval` prints."""
         columns = self.columns()
-        return Table(", ".join(f"{n} {v:.4f}" for n, v in columns.items()) + self.over(), (), ())
+        return Table(
+            ", ".join(f"{n} {number(v, 4)}" for n, v in columns.items()) + self.over(), (), ()
+        )
 
     def over(self) -> str:
         """The end of a table's title: ` over 50 pictures`."""
@@ -100,7 +103,7 @@ class Scores:
         """What is drawn in the run folder at the end."""
         return ()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return str(self.table())
 
     def _repr_html_(self) -> str:

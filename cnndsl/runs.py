@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.api import Model
 from cnndsl.python_args import settings_of
+from cnndsl.python_types import WrongType, as_flag, as_path, as_whole, shown
 from cnndsl.report.html import History
-from cnndsl.source import UserError
+from cnndsl.run_arguments import (
+    hooks,
+    keywords,
+    named_data,
+    path_or_none,
+    patterns,
+    run_folder,
+    thread_count,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
+    from PIL.Image import Image
 
     from cnndsl.results import Scores
     from cnndsl.study.results import Study
@@ -60,27 +70,32 @@ def train(
     from cnndsl.training.run_config import RunConfig, weights_of
 
     if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"cnndsl.train takes a model of cnndsl.load, not {type(model).__name__}")
-    name, arrays = _named(data)
-    given = settings_of({"data": name} | recipe if name else recipe)
+        hint = f"\n  cnndsl.load({str(model)!r}) gives one" if isinstance(model, str | Path) else ""
+        raise WrongType(f"cnndsl.train takes a model of cnndsl.load, not {shown(model)}{hint}")
+    name, arrays = named_data(data)
+    given = settings_of({"data": name} | recipe if name else recipe, arguments=keywords(train))
     before = given.get("weights") or (model.ir.recipe and model.ir.recipe.weights)
-    file: dict[str, Any] = {"weights": weights, "name_map": name_map, "preprocess": preprocess}
-    file["fresh"] = [fresh] if isinstance(fresh, str) else fresh
+    file: dict[str, Any] = {
+        "weights": path_or_none("weights", weights), "name_map": path_or_none("name_map", name_map),
+        "preprocess": preprocess, "fresh": patterns(fresh),
+    }  # fmt: skip
     given |= weights_of(before, file)
     config = RunConfig(f"{model.name}.cnn", model.ir.settings).changed(
-        given, data_dir=data_dir, device=device, threads=threads,
+        given, data_dir=path_or_none("data_dir", data_dir), device=device,
+        threads=thread_count(threads),
         checkpoint_every=None if checkpoint_every is None else str(checkpoint_every),
     )  # fmt: skip
     chosen = config.recipe_for(model.ir)
     settings = config.settings(
-        _path(out or None), chosen, progress=progress, strict=strict, arrays=arrays
-    )
-    trainer = run.start(model.ir, chosen, settings, config, callbacks)
+        path_or_none("out", out or None), chosen, progress=progress,
+        strict=as_flag("strict", strict), arrays=arrays,
+    )  # fmt: skip
+    trainer = run.start(model.ir, chosen, settings, config, hooks(callbacks))
     return History(trainer.fit(), trainer.folder.path)
 
 
 def resume(
-    run: str | Path,
+    run: str | Path | History,
     data: "Data | None" = None,
     *,
     data_dir: str | Path | None = None,
@@ -101,16 +116,23 @@ def resume(
     from cnndsl.training import run as runs
     from cnndsl.training.run_config import read_config, read_model
 
-    folder, stored = Path(run), read_config(Path(run))
-    name, arrays = _named(data)
+    folder = run_folder(run)
+    stored = read_config(folder)
+    name, arrays = named_data(data)
     recipe |= {"data": name} if name else {}
-    given = {"data_dir": data_dir, "device": device, "threads": threads}
+    given = {"data_dir": path_or_none("data_dir", data_dir), "device": device,
+             "threads": thread_count(threads)}  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
-    config = stored.changed(settings_of(recipe, "cnndsl.resume"), **changes)
+    settings = settings_of(recipe, "cnndsl.resume", keywords(resume))
+    config = stored.changed(settings, **changes)
     model = read_model(folder, config)
     chosen = config.recipe_for(model)
-    settings = config.settings(folder, chosen, progress=progress, strict=strict, arrays=arrays)
-    trainer = runs.resume(model, chosen, settings, config, force, callbacks)
+    settings = config.settings(
+        folder, chosen, progress=progress, strict=as_flag("strict", strict), arrays=arrays
+    )
+    trainer = runs.resume(
+        model, chosen, settings, config, as_flag("force", force), hooks(callbacks)
+    )
     return History(trainer.fit(), folder)
 
 
@@ -151,12 +173,12 @@ def search(
     """
     from cnndsl.study.search import Effort, begin, go_on, resumed
 
-    name, arrays = _named(data)
+    name, arrays = named_data(data)
     effort = Effort(timeout, workers)
     if resume is not None:
-        return go_on(*resumed(Path(resume), trials), effort, arrays)
+        return go_on(*resumed(as_path("resume", resume), trials), effort, arrays)
     if not isinstance(model, Model):
-        raise TypeError("cnndsl.search takes a model of cnndsl.load, or resume=")
+        raise WrongType("cnndsl.search takes a model of cnndsl.load, or resume=")
     from cnndsl.study.plan import Plan
     from cnndsl.training.run_config import RunConfig
 
@@ -166,11 +188,11 @@ def search(
     )
     lines = (vary,) if isinstance(vary, str) else tuple(vary)
     plan = Plan(model.ir.source, run, lines, trials, sampler, pruner, seed)
-    return go_on(*begin(_path(out), plan, effort, arrays), effort, arrays)
+    return go_on(*begin(path_or_none("out", out), plan, effort, arrays), effort, arrays)
 
 
 def evaluate(
-    run: str | Path,
+    run: str | Path | History,
     data: "Data | None" = None,
     *,
     data_dir: str | Path | None = None,
@@ -186,15 +208,16 @@ def evaluate(
     """
     from cnndsl.training.run_scores import scored
 
-    name, arrays = _named(data)
+    name, arrays = named_data(data)
     return scored(
-        Path(run), name if arrays is None else arrays, _path(data_dir), device, threads, mirror
-    )
+        run_folder(run), name if arrays is None else arrays, path_or_none("data_dir", data_dir),
+        device, thread_count(threads), as_flag("mirror", mirror),
+    )  # fmt: skip
 
 
 def predict(
     model: "str | Path | ModelProto",
-    pictures: "str | Path | NDArray[np.generic]",
+    pictures: "str | Path | Image | NDArray[np.generic] | Sequence[Any]",
     k: int = 5,
     *,
     device: str = "auto",
@@ -211,35 +234,20 @@ def predict(
     segmentation, the mask of class numbers, H×W uint8, as large as the model gives it.
 
     `model` is an ONNX file or what `Model.to_onnx` gives; `pictures` is a file, PNG, JPEG or .npy,
-    or an array as the model takes it. For models of others: images in 0…1 are given less `mean`,
-    over `std`; `layout` is `nchw` or `nhwc`; `output` names the output with the scores. UserError
-    where a file cannot be read, and for a model that tells of no task and gives no scores.
+    a folder of such, an image of pillow, an array as the model takes it, or a list of these. For
+    models of others: images in 0…1 are given less `mean`, over `std`; `layout` is `nchw` or `nhwc`;
+    `output` names the output with the scores. UserError where a file cannot be read, and for a
+    model that tells of no task and gives no scores.
     """
-    import numpy as np
-
+    from cnndsl.runtime.image_files import refuse_other_kinds
     from cnndsl.runtime.predict import Reading, open_predictor
 
-    opened = Path(model) if isinstance(model, str | Path) else model
+    opened: Any = model.folder if isinstance(model, History) else model
+    if isinstance(opened, str | Path):
+        opened = Path(opened)
+        refuse_other_kinds(opened)
     reading = Reading(mean, std, layout, output)
-    predictor = open_predictor(opened, device, threads, reading)
-    if k < 1:
-        raise UserError(f"k: at least 1, not {k}")
-    if isinstance(pictures, str | Path):
-        batch = predictor.picture(Path(pictures))
-    else:
-        batch = predictor.array(np.asarray(pictures), "the array")
-    return [answer.value for answer in predictor.answers(batch, k)]
-
-
-def _named(data: "Data | None") -> "tuple[str | None, Mapping[str, Array] | None]":
-    """The name of data, and the arrays where they are such."""
-    if data is None or isinstance(data, str | Path):
-        return str(data) if data else None, None
-    from cnndsl.data.arrays import in_python
-    from cnndsl.data.registry import ARRAYS
-
-    return ARRAYS, in_python(data)
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
+    predictor = open_predictor(opened, device, thread_count(threads), reading)
+    most = as_whole("k", k, 1)
+    batches = predictor.batches(pictures)
+    return [answer.value for batch in batches for answer in predictor.answers(batch, most)]

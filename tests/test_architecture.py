@@ -23,6 +23,7 @@ __main__
 cli notebook
 runs
 study
+run_arguments
 api
 lsp
 diagram highlight report
@@ -34,6 +35,7 @@ backend
 weights
 lower
 lints fmt python_args
+python_names
 passes
 frameworks
 learned
@@ -45,7 +47,7 @@ syntax layers losses optim lr_schedules
 graph
 init fields shapes results metrics
 edits
-files
+files python_types
 source
 limits resources style version
 """

@@ -10,6 +10,8 @@ import pytest
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.source import UserError
+from cnndsl.tasks import registry
+from cnndsl.training.targets import read_as
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -78,6 +80,11 @@ def test_a_column_tells_the_splits(tmp_path: Path) -> None:
     data = opened(tmp_path, table("class,split", "cat,train", "dog,train", "cat,val", "dog,test"))
     assert (len(data.train), len(data.test)) == (6, 2)
     assert data.test.x[:, 0, 0, 0].tolist() == [3, 7]
+
+
+def test_a_single_column_of_whole_numbers_keeps_its_name_as_an_amount(tmp_path: Path) -> None:
+    data = opened(tmp_path, table("age", "31", "42"))
+    assert read_as(registry["regression"](), data).names == ("age",)
 
 
 BAD = [

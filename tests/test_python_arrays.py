@@ -64,3 +64,39 @@ BAD = [
 def test_arrays_that_are_none_are_refused(data: Any, message: str) -> None:
     with pytest.raises(cnndsl.UserError, match=message):
         cnndsl.train(MODEL, data, **HOW)
+
+
+ONE_HOT = np.eye(3, dtype=int)[np.searchsorted([3, 5, 8], LABELS)]
+
+
+@pytest.mark.parametrize("y", [ONE_HOT, ONE_HOT.astype(float), ONE_HOT.astype(bool)])
+def test_a_single_1_a_row_may_be_a_class_or_a_label(y: Any) -> None:
+    """It is asked, and either answer works."""
+    with pytest.raises(cnndsl.UserError, match=r"a single 1 among 3 .*may be classes or labels"):
+        cnndsl.train(MODEL, (IMAGES, y), **HOW)
+    row = cnndsl.train(MODEL, (IMAGES, y), task="classification", **HOW)[0]
+    numbers = cnndsl.train(MODEL, (IMAGES, LABELS), **HOW)[0]
+    assert row["val_loss"] == numbers["val_loss"]
+    assert "val_map" in cnndsl.train(MODEL, (IMAGES, y), task="multilabel", **HOW)[0]
+
+
+def test_two_classes_of_one_picture_are_told() -> None:
+    y = np.vstack([ONE_HOT[:-1], [0, 1, 1]])
+    test = (IMAGES, ONE_HOT, IMAGES, y)
+    with pytest.raises(cnndsl.UserError, match="test picture 29 is of 2 classes"):
+        cnndsl.train(MODEL, test, task="classification", **HOW)
+
+
+def test_scores_and_history_are_shown_as_tables() -> None:
+    history = cnndsl.train(MODEL, (IMAGES, LABELS), out="run", **HOW)
+    assert repr(history).splitlines()[0].split()[:3] == ["epoch", "loss", "accuracy"]
+    assert "over 30 pictures\nclass" in repr(cnndsl.evaluate("run", (IMAGES, LABELS)))
+
+
+def test_a_single_picture_has_no_r_squared(capsys: pytest.CaptureFixture[str]) -> None:
+    model = cnndsl.parse("input 1x8x8; conv 4 3x3 relu; gap; dense 1")
+    y = LABELS + 0.5
+    cnndsl.train(model, (IMAGES, y), out="run", **(HOW | {"progress": "lines"}))
+    said = str(cnndsl.evaluate("run", (IMAGES[:1], y[:1])))
+    assert "R² - (the true numbers are all the same) over 1 picture" in said
+    assert "nan" not in said + capsys.readouterr().err

@@ -37,8 +37,8 @@ class Split:
 class Parts:
     """Data as a format finds them: `train`, and perhaps `val` and `test`, each read on demand.
 
-    `names`, `task` and `units` are those of `Dataset`. `flaw` says why they can be measured on, but
-    not be trained on.
+    `names`, `task`, `units` and `column` are those of `Dataset`. `flaw` says why they can be
+    measured on, but not be trained on.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Parts:
     task: str | None = None
     units: tuple[str, ...] = ()
     flaw: str = ""
+    column: str = "number"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,8 @@ class Dataset:
     `names` are those of the classes, of the labels or of the numbers, one each. `task` is the word
     of the task that the data are for, where their format tells it; `units` those of the numbers.
     `part` is the part of the data that `test` is, where they have parts; `val` is what may be used
-    to choose by besides, where it is asked for.
+    to choose by besides, where it is asked for. `column` is what class numbers are called where
+    they are amounts.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Dataset:
     units: tuple[str, ...] = ()
     part: str = ""
     val: Split | None = None
+    column: str = "number"
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from cnndsl.data.image_cache import ImageCache
 from cnndsl.data.progress import shown
-from cnndsl.runtime.images import Decoded, bombs_refused, decode, decode_cropped
+from cnndsl.runtime.images import Decoded, bombs_refused, decode
 from cnndsl.runtime.pixel_modes import WHITE, Change, Ground
 from cnndsl.source import UserError
-from cnndsl.weights.model_info import RESAMPLE
 
 Pixels = NDArray[np.uint8]
 _CHUNK = 256  # files that are under way at once
@@ -29,16 +28,13 @@ class Reading:
     """How data are read: with `strict` a file that cannot be is an error instead of a warning.
 
     `display` is that of a run: auto, bar, lines or none. `arrays` are the data themselves, of
-    Python, by the names of `parts_of`. `ground` is the colour behind transparent pixels. `crop` and
-    `resample` say how images are cut, as in `ModelInfo`.
+    Python, by the names of `parts_of`. `ground` is the colour behind transparent pixels.
     """
 
     strict: bool = False
     display: str = "auto"
     arrays: "Mapping[str, NDArray[Any]] | None" = None
     ground: Ground = WHITE
-    crop: float | None = None
-    resample: str = "bilinear"
 
 
 USUAL = Reading()
@@ -68,25 +64,16 @@ class ImageDecoder:
 
     shape: tuple[int, ...]
     ground: Ground = WHITE
-    crop: float | None = None
-    resample: str = "bilinear"
 
     @property
     def key(self) -> str:
         """What it does."""
-        cropped = f" {self.resample} {self.crop}" if self.crop else ""
-        return f"image on {self.ground} {'x'.join(map(str, self.shape))}{cropped}"
+        return f"image on {self.ground} {'x'.join(map(str, self.shape))}"
 
     def __call__(self, path: Path) -> Decoded:
-        """Covered and cut in the middle, see `read_picture`; or as `read_cropped`."""
+        """Covered and cut in the middle, see `read_picture`."""
         channels, height, width = self.shape
-        size = path, height, width, channels
-        if self.crop:
-            pixels, change = decode_cropped(
-                *size, self.crop, RESAMPLE[self.resample], self.ground
-            )  # fmt: skip
-        else:
-            pixels, change = decode(*size, self.ground)
+        pixels, change = decode(path, height, width, channels, self.ground)
         return Decoded(pixels.transpose(2, 0, 1), change)
 
 

@@ -35,7 +35,7 @@ def for_training(parts: Parts, share: float | None = None, seed: int | None = No
         test = parts.splits[part]()
     else:
         train, test = held_out(parts.name, train, share or _TEST_SHARE, seed)
-    return checked(Dataset(parts.name, train, test, parts.names, parts.task, parts.units, part))
+    return _whole(parts, train, test, part)
 
 
 def with_validation(parts: Parts, arranged: Callable[[Parts], Dataset] = for_training) -> Dataset:
@@ -58,7 +58,16 @@ def for_measuring(parts: Parts) -> Dataset:
     part = _held_part(parts) or "train"
     split = parts.splits[part]()
     part = part if len(parts.splits) > 1 else ""
-    return checked(Dataset(parts.name, split, split, parts.names, parts.task, parts.units, part))
+    return _whole(parts, split, split, part)
+
+
+def _whole(parts: Parts, train: Split, test: Split, part: str) -> Dataset:
+    return checked(
+        Dataset(
+            parts.name, train, test, parts.names, parts.task, parts.units, part,
+            column=parts.column,
+        )
+    )  # fmt: skip
 
 
 def _held_part(parts: Parts) -> str:

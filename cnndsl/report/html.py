@@ -9,6 +9,7 @@ from typing import Any
 from cnndsl.report.costs import Costs, Row
 from cnndsl.report.diagnostics import full
 from cnndsl.report.units import mib, short
+from cnndsl.results import Table
 from cnndsl.shapes import show
 from cnndsl.source import Diagnostic, counted
 from cnndsl.style import PLAIN
@@ -28,11 +29,15 @@ class Findings(list[Diagnostic]):
 
 
 class History(list[dict[str, Any]]):
-    """A row an epoch, that a notebook shows as a table with its curves; `folder` is the run's."""
+    """A row an epoch, shown as a table, in a notebook with its curves; `folder` is the run's."""
 
     def __init__(self, rows: Iterable[dict[str, Any]] = (), folder: Path = Path()) -> None:
         super().__init__(rows)
         self.folder = folder
+
+    def __repr__(self) -> str:
+        heads = tuple(self[0]) if self else ()
+        return str(Table("", heads, tuple(tuple(f"{v:.6g}" for v in row.values()) for row in self)))
 
     def _repr_html_(self) -> str:
         return _curves(self) + _epochs(self)

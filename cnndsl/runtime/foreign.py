@@ -4,6 +4,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from cnndsl.python_types import WrongType, shown
 from cnndsl.source import UserError, counted
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def load_checked(path: Path) -> "ModelProto":
 
 def checked(model: "ModelProto", name: str = "the model") -> "ModelProto":
     """The model itself; UserError as `load_checked`."""
+    if type(model).__name__ != "ModelProto":
+        raise WrongType(f"a compiled model is an .onnx file or a ModelProto, not {shown(model)}")
     problem = _problem(model) or _inferred_problem(name, model)
     if problem:
         raise UserError(f"{name}: refused, {problem}")

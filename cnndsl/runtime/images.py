@@ -1,11 +1,12 @@
 """Pictures and arrays as the input of a model."""
 
+import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,9 @@ class Decoded(NamedTuple):
 
 
 def read_picture(
-    path: Path, height: int, width: int, channels: int = 3, ground: Ground = WHITE
+    path: "Path | Image", height: int, width: int, channels: int = 3, ground: Ground = WHITE
 ) -> NDArray[np.uint8]:
-    """A PNG or JPEG as height x width x channels, uint8.
+    """A PNG or JPEG, or an image of pillow, as height x width x channels, uint8.
 
     The picture is turned upright by its EXIF tag, scaled so that it covers the size, and its middle
     is cut out. `ground` is the colour behind transparent pixels. UserError where it cannot be read.
@@ -53,7 +54,7 @@ def read_picture(
 
 
 def decode(
-    path: Path, height: int, width: int, channels: int = 3, ground: Ground = WHITE
+    path: "Path | Image", height: int, width: int, channels: int = 3, ground: Ground = WHITE
 ) -> Decoded:
     """As `read_picture`, for threads: their caller is in `bombs_refused`."""
     image, change = _image(path, channels, ground)
@@ -117,7 +118,7 @@ def bombs_refused() -> Generator[None]:
 
 
 def read_cropped(
-    path: Path, height: int, width: int, channels: int, crop: float, resample: int,
+    path: "Path | Image", height: int, width: int, channels: int, crop: float, resample: int,
     ground: Ground = WHITE,
 ) -> NDArray[np.uint8]:  # fmt: skip
     """As `read_picture`, with the shorter side scaled first to the model's over `crop`.
@@ -125,15 +126,7 @@ def read_cropped(
     The roundings are those of torchvision's Resize and CenterCrop, `resample` is pillow's number.
     """
     with bombs_refused():
-        return decode_cropped(path, height, width, channels, crop, resample, ground).pixels
-
-
-def decode_cropped(
-    path: Path, height: int, width: int, channels: int, crop: float, resample: int,
-    ground: Ground = WHITE,
-) -> Decoded:  # fmt: skip
-    """As `read_cropped`, for threads: their caller is in `bombs_refused`."""
-    image, change = _image(path, channels, ground)
+        image, _ = _image(path, channels, ground)
     short = round(min(height, width) / crop)
     if image.width <= image.height:
         size = (short, int(short * image.height / image.width))
@@ -142,7 +135,7 @@ def decode_cropped(
     scaled = image.resize(size, resample)
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
     cut = scaled.crop((left, top, left + width, top + height))
-    return Decoded(np.asarray(cut, np.uint8).reshape(height, width, channels), change)
+    return np.asarray(cut, np.uint8).reshape(height, width, channels)
 
 
 def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], Framing]:
@@ -153,7 +146,7 @@ def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8],
     return np.asarray(image, np.uint8), framing
 
 
-def _image(path: Path, channels: int, ground: Ground) -> "tuple[Image, Change]":
+def _image(path: "Path | Image", channels: int, ground: Ground) -> "tuple[Image, Change]":
     """A file's image in its own size, gray or RGB of eight bits."""
     return converted(*_open(path), channels, ground)
 
@@ -178,24 +171,38 @@ def pillow() -> "tuple[Any, Any]":
     return Image, ExifTags
 
 
-def _open(path: Path) -> "tuple[Image, bool]":
-    """A file's image, upright, and whether its values have 16 bits."""
-    image_module, tags = pillow()
+def _open(source: "Path | Image") -> "tuple[Image, bool]":
+    """An image, upright, and whether its values have 16 bits."""
+    if not isinstance(source, Path):
+        return _upright(source), is_deep(source)
+    image_module, _ = pillow()
     bombs = (image_module.DecompressionBombError, image_module.DecompressionBombWarning)
     try:
-        if path.exists() and not path.is_file():
+        if source.exists() and not source.is_file():
             raise ValueError("it is no file")
-        with image_module.open(path, formats=_FORMATS) as image:
+        with image_module.open(source, formats=_FORMATS) as image:
             deep = is_deep(image)
             image.load()
-            way = _UPRIGHT.get(image.getexif().get(tags.Base.Orientation))
-            upright = image.transpose(image_module.Transpose[way]) if way else image.copy()
-            return upright, deep
+            return _upright(image), deep
     except bombs:
-        raise UserError(f"{path}: has more than {_MAX_PIXELS:,} pixels") from None
+        raise UserError(f"{source}: has more than {_MAX_PIXELS:,} pixels") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types
         text = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: cannot be read as a picture: {text}") from None
+        raise UserError(f"{source}: cannot be read as a picture: {text}") from None
+
+
+def _upright(image: "Image") -> "Image":
+    """A copy, turned as its EXIF tag asks."""
+    image_module, tags = pillow()
+    orientation: Any = image.getexif().get(tags.Base.Orientation)
+    way = _UPRIGHT.get(orientation)
+    return image.transpose(image_module.Transpose[way]) if way else image.copy()
+
+
+def is_pillow_image(value: object) -> "TypeGuard[Image]":
+    """Whether a value is an image of pillow, which is imported then."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
 
 
 def read_array(path: Path) -> NDArray[np.generic]:

@@ -1,16 +1,18 @@
 """A compiled model on images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.python_types import WrongType, shown
 from cnndsl.results import Answer
 from cnndsl.runtime.foreign import checked, is_channels_last, load_checked
-from cnndsl.runtime.images import read_array, read_cropped, read_picture
+from cnndsl.runtime.image_files import image_files
+from cnndsl.runtime.images import is_pillow_image, read_array, read_cropped, read_picture
 from cnndsl.runtime.outputs import Output, Scale, main_output
 from cnndsl.runtime.pixel_modes import WHITE, Ground
 from cnndsl.runtime.session import Session, open_session
@@ -21,6 +23,7 @@ from cnndsl.weights.model_info import GROUNDS, RESAMPLE, ModelInfo, info_from_on
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from PIL.Image import Image
 
 
 LAYOUTS = ("nchw", "nhwc")
@@ -60,9 +63,9 @@ class Predictor:
     resample: int = RESAMPLE["bilinear"]
     ground: Ground = WHITE
 
-    def picture(self, path: Path) -> NDArray[Any]:
-        """A picture or `.npy` file as one batch of the model's input."""
-        if path.suffix == ".npy":
+    def picture(self, path: "Path | Image") -> NDArray[Any]:
+        """A picture, a file or an image of pillow, or an `.npy` file as a batch of the input."""
+        if isinstance(path, Path) and path.suffix == ".npy":
             return self.array(read_array(path), path)
         if len(self.shape) != 3:
             raise UserError(
@@ -78,6 +81,24 @@ class Predictor:
         else:
             pixels = read_picture(path, height, width, channels, self.ground)
         return self.fed(pixels[None])
+
+    def batches(self, images: Any) -> Iterator[NDArray[Any]]:
+        """Batches of the input: of a file, a folder, a pattern, an image of pillow, an array, or a
+        list of such.
+
+        WrongType for anything else.
+        """
+        if isinstance(images, str | Path):
+            yield from map(self.picture, image_files([Path(images)]))
+        elif is_pillow_image(images):
+            yield self.picture(images)
+        elif isinstance(images, list | tuple) and not _is_array(cast("Sequence[Any]", images)):
+            if not images:
+                raise UserError("pictures: none are given")
+            for each in cast("Sequence[Any]", images):
+                yield from self.batches(each)
+        else:
+            yield self.array(_array(images), "the array")
 
     def fed(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """Pixels N×H×W×C as a batch of the model's input."""
@@ -97,7 +118,8 @@ class Predictor:
         if array.shape == wanted:
             array = array[None]
         if array.shape[1:] != wanted:
-            raise UserError(f"{origin}: is {array.shape}, the model takes N x {wanted}")
+            told = f"{origin}: is {array.shape}, the model takes N x {wanted}"
+            raise UserError(f"{told}{_way_to(wanted, array.shape[1:])}")
         if not len(array):
             raise UserError(f"{origin}: holds no picture")
         if self.uint8 and array.dtype != np.uint8:
@@ -208,6 +230,35 @@ def open_predictor(
         session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note,
         info.crop, RESAMPLE[info.resample], GROUNDS[info.ground],
     )  # fmt: skip
+
+
+def _is_array(values: Sequence[Any]) -> bool:
+    """Whether a list is one of numbers, or of lists of numbers."""
+    first = values[0] if values else None
+    return (
+        _is_array(cast("Any", first)) if isinstance(first, list) else isinstance(first, int | float)
+    )
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """An array of numbers; WrongType for what is none."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):
+        array = np.array(None)
+    if array.dtype.kind not in "fiub" or not array.ndim:
+        raise WrongType(f"pictures: a file, an array or a list of such, not {shown(value)}")
+    return array
+
+
+def _way_to(wanted: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """How an array of images with its axes in another order is given."""
+    if len(shape) == 3 and len(wanted) == 3:
+        for order in ((1, 2, 0), (2, 0, 1)):
+            if tuple(shape[i] for i in order) == wanted:
+                axes = ", ".join(str(i + 1) for i in order)
+                return f"\n  array.transpose(0, {axes}) has that shape"
+    return ""
 
 
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:

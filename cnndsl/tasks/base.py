@@ -187,8 +187,8 @@ class Task(Word):
         """Targets as the step's input `y` takes them."""
         return y
 
-    def names(self, y: "Array", names: tuple[str, ...]) -> tuple[str, ...]:
-        """What the outputs are called, from what data call their targets."""
+    def names(self, y: "Array", names: tuple[str, ...], column: str = "number") -> tuple[str, ...]:
+        """What the outputs are called, from what data call their targets and the column of them."""
         return names
 
     def soft(self, y: "Array", shape: Shape) -> "NDArray[np.float32]":

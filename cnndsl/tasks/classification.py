@@ -65,21 +65,31 @@ class Classification(Task, word="classification"):
     def refusal(self, y: "Array", names: Sequence[str]) -> str | None:
         """It needs a whole number an image, from 0."""
         flat = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind == "f")
-        if flat and (y.dtype.kind != "f" or bool(((y >= 0) & (y == y.round())).all())):
+        is_whole = y.dtype.kind != "f" or bool(((y >= 0) & (y == y.round())).all())
+        if (flat and is_whole) or is_one_hot(y):
             return None
         return "a classification needs one class number an image"
 
     def is_sure(self, y: "Array") -> bool:
         """Whole numbers that are stored with a fraction may be amounts."""
-        return y.dtype.kind != "f"
+        return y.dtype.kind != "f" and y.ndim == 1
+
+    def flaw(self, y: "Array", names: Sequence[str]) -> str | None:
+        """An image of no class, or of two."""
+        if y.ndim == 1 or y.shape[1] == 1 or is_one_hot(y):
+            return None
+        wrong = int((y.sum(1) != 1).argmax())
+        return f"picture {wrong} is of {int(y[wrong].sum())} classes; a classification needs one"
 
     def converted(self, y: "Array", names: Sequence[str]) -> "Array":
-        """Class numbers (N,) int64."""
-        return y.reshape(-1).astype("int64", copy=False)
+        """Class numbers (N,) int64, also of one-hot rows."""
+        return y.argmax(1) if is_one_hot(y) else y.reshape(-1).astype("int64", copy=False)
 
-    def names(self, y: "Array", names: tuple[str, ...]) -> tuple[str, ...]:
+    def names(self, y: "Array", names: tuple[str, ...], column: str = "number") -> tuple[str, ...]:
         """Those of the classes; of numbers, the numbers themselves."""
-        return names if y.dtype.kind != "f" else tuple(map(str, range(int(y.max()) + 1)))
+        if y.dtype.kind != "f" or is_one_hot(y):
+            return names
+        return tuple(map(str, range(int(y.max()) + 1)))
 
     def soft(self, y: "Array", shape: Shape) -> "NDArray[np.float32]":
         """One-hot."""
@@ -135,7 +145,7 @@ class ClassMeter:
         return ClassificationScores(loss, accuracy(self.confusion), self.confusion, self.names)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClassificationScores(Scores):
     """`confusion[i, j]` counts images of class i taken for j."""
 
@@ -181,6 +191,13 @@ class ClassificationScores(Scores):
     def drawings(self) -> tuple[Drawing, ...]:
         """The confusion matrix."""
         return (Matrix("confusion_matrix.png", self.confusion, self.classes),)
+
+
+def is_one_hot(y: "Array") -> bool:
+    """Whether targets are N×C with a single 1 in each row, and 0 elsewhere."""
+    if y.ndim != 2 or y.shape[1] < 2:
+        return False
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
 
 
 def top(logits: "Array", k: int) -> list[tuple[int, float]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.losses import VOID
-from cnndsl.results import Drawing, Matrix, Scores, Table
+from cnndsl.results import Drawing, Matrix, Scores, Table, number
 from cnndsl.source import printable
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class MaskMeter:
         return SegmentationScores(loss, self.confusion, self.names)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SegmentationScores(Scores):
     """`confusion[i, j]` counts pixels of class i taken for j; arrays are by class."""
 
@@ -101,7 +101,7 @@ class SegmentationScores(Scores):
     def table(self) -> Table:
         """A row a class."""
         found = self.columns()
-        told = ", ".join(f"{_TITLES[name]} {value:.4f}" for name, value in found.items())
+        told = ", ".join(f"{_TITLES[name]} {number(value, 4)}" for name, value in found.items())
         heads = ("class", "pixels", "IoU", "Dice", "precision", "recall")
         rows = tuple(
             (printable(name), f"{pixels:,}", *(f"{v:.3f}" for v in metrics.values()))

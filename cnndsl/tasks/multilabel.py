@@ -8,6 +8,7 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.results import Answer, Scores, Table, number
 from cnndsl.source import printable
 from cnndsl.tasks.base import Meter, Shape, Task, as_vector, mean_per_image, vector_problem
+from cnndsl.tasks.classification import is_one_hot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,10 @@ class Multilabel(Task, word="multilabel"):
         return "multi-label classification needs a 0 or 1 for each label of an image"
 
     def is_sure(self, y: "Array") -> bool:
-        """A single column of 0 and 1 with a fraction may be classes or amounts."""
-        return y.dtype.kind != "f" or y.shape[1] > 1
+        """A single column of 0 and 1 with a fraction may be classes or amounts; a single 1 in each
+        row a class.
+        """
+        return (y.dtype.kind != "f" or y.shape[1] > 1) and not is_one_hot(y)
 
     def lack(self, y: "Array", names: Sequence[str]) -> str | None:
         """A label that an image has."""
@@ -158,7 +161,7 @@ class _Meter:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MultilabelScores(Scores):
     """What is told of each label; arrays are by label. `images` counts those that have it."""
 
@@ -222,8 +225,8 @@ class MultilabelScores(Scores):
             (printable(name), f"{n:,}", *(number(values[i]) for values in columns.values()))
             for i, (name, n) in enumerate(zip(self.names, self.images, strict=True))
         )
-        means = f"F1 {self.f1_micro:.4f} micro, {self.f1_macro:.4f} macro"
-        title = f"loss {self.loss:.4f}, mAP {self.map:.4f}, {means}{self.over()}"
+        means = f"F1 {number(self.f1_micro, 4)} micro, {number(self.f1_macro, 4)} macro"
+        title = f"loss {self.loss:.4f}, mAP {number(self.map, 4)}, {means}{self.over()}"
         return Table(title, heads, rows)
 
 

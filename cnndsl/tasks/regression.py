@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import TYPE_CHECKING, Any, Self
 
 from cnndsl.graph.tape import Tape, Value
@@ -93,9 +94,9 @@ class Regression(Task, word="regression"):
             y = np.asarray(_values(names))[y]
         return y.reshape(len(y), -1).astype(np.float32, copy=False)
 
-    def names(self, y: "Array", names: tuple[str, ...]) -> tuple[str, ...]:
-        """As data call them; of class numbers, `number`."""
-        return names if y.dtype.kind == "f" else ("number",)
+    def names(self, y: "Array", names: tuple[str, ...], column: str = "number") -> tuple[str, ...]:
+        """As data call them; of class numbers, the column that they stand in."""
+        return names if y.dtype.kind == "f" else (column,)
 
     def soft(self, y: "Array", shape: Shape) -> "NDArray[np.float32]":
         """The same."""
@@ -189,7 +190,7 @@ class _Meter:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RegressionScores(Scores):
     """What is told of each number: arrays are by number, `truth` and `predicted` N×K."""
 
@@ -225,8 +226,9 @@ class RegressionScores(Scores):
 
     def table(self) -> Table:
         """A row a number."""
-        found = self.columns()
-        title = f"loss {self.loss:.4f}, R² {found['r2']:.4f}{self.over()}"
+        r2 = self.columns()["r2"]
+        why = " (the true numbers are all the same)" if isnan(r2) else ""
+        title = f"loss {self.loss:.4f}, R² {number(r2, 4)}{why}{self.over()}"
         rows = tuple(
             (printable(name), printable(unit), f"{mae:.4g}", f"{rmse:.4g}", number(r2, 4))
             for name, unit, mae, rmse, r2 in self._rows()

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cnndsl.data.progress import is_bar
+from cnndsl.results import number
 
 Row = dict[str, Any]
 _OF_THE_RUN = ("epoch", "lr", "seconds", "images_per_s")
@@ -52,7 +53,7 @@ class EpochTable:
         """The epoch's line, below the heads if it is the first one."""
         count = str(self._epochs)
         cells = {"epoch": f"{row['epoch']:>{len(count)}}/{count}"}
-        cells |= {name: f"{v:.4f}" for name, v in row.items() if name not in _OF_THE_RUN}
+        cells |= {name: number(v, 4) for name, v in row.items() if name not in _OF_THE_RUN}
         cells["time"] = f"{row['seconds']:.1f} s"
         heads = [] if self._has_heads else [_table_line(cells, cells)]
         self._has_heads = True
@@ -66,7 +67,7 @@ def _table_line(columns: Row, cells: Iterable[str]) -> str:
 
 def measured(row: Row) -> str:
     """Losses and metrics of a row: `loss 1.0214  accuracy 0.641`."""
-    return "  ".join(f"{name} {v:.4f}" for name, v in row.items() if name not in _OF_THE_RUN)
+    return "  ".join(f"{name} {number(v, 4)}" for name, v in row.items() if name not in _OF_THE_RUN)
 
 
 class Lines:

@@ -5,6 +5,7 @@ checkpoints it is all that a run needs to go on.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
@@ -19,7 +20,7 @@ from cnndsl.lower.driver import Plan
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
 from cnndsl.recipe import Recipe
-from cnndsl.source import Failed, UserError, option
+from cnndsl.source import Failed, UserError, either, listed, option
 from cnndsl.training.batches import part_size
 from cnndsl.training.formats import FORMAT, check_format, from_format_1
 from cnndsl.training.interval import interval
@@ -136,7 +137,22 @@ def _stored(run: Path) -> dict[str, Any]:
         parts = [line.partition(": ") for line in lines if line]
         return {key: json.loads(value) for key, _, value in parts}
     except (OSError, ValueError):
-        raise UserError(f"{run}: is no run folder ({NAME} cannot be read)") from None
+        raise UserError(
+            f"{run}: is no run folder ({NAME} cannot be read)\n  {_way_on(run)}"
+        ) from None
+
+
+def _way_on(path: Path) -> str:
+    """What to name in place of a path that is no run folder."""
+    around = next((p for p in path.absolute().parents if (p / NAME).is_file()), None)
+    if around is not None:
+        return f"the run is {os.path.relpath(around)}"
+    inside = sorted(found.parent for found in path.glob(f"*/{NAME}"))
+    if inside:
+        return f"runs are in it: {listed([str(each) for each in inside], 3)}"
+    if path.suffix == ".cnn":
+        return either(f"`cnndsl train {path}` makes one", "`cnndsl.train` makes one")
+    return either("`cnndsl train` makes one", "`cnndsl.train` makes one") + ", such as runs/train"
 
 
 def _config(stored: Mapping[str, Any], origin: str) -> RunConfig:

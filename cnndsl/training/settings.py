@@ -6,6 +6,7 @@ from pathlib import Path
 from cnndsl.data.arrays import Arrays
 from cnndsl.data.decoding import Reading
 from cnndsl.lower.driver import Plan
+from cnndsl.python_types import as_whole, optional
 from cnndsl.runtime.session import check_device
 from cnndsl.source import UserError
 from cnndsl.training.interval import Interval
@@ -44,5 +45,4 @@ class Settings:
         check_device(self.device)
         if self.progress not in DISPLAYS:
             raise UserError(f"progress: {self.progress!r} is none of {', '.join(DISPLAYS)}")
-        if self.threads is not None and self.threads < 1:
-            raise UserError(f"threads: at least 1, not {self.threads}")
+        optional(as_whole, "threads", self.threads, 1)

@@ -10,8 +10,9 @@ from cnndsl.ir import Model
 from cnndsl.losses import Loss
 from cnndsl.losses import registry as losses
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError, counted, listed
+from cnndsl.source import UserError, counted, listed, option
 from cnndsl.tasks import Task, registry
+from cnndsl.tasks.classification import is_one_hot
 
 
 def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Dataset]:
@@ -57,8 +58,9 @@ def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
         raise UserError(f"{data.name}: {_no_task(data, loss)}")
     words = " or ".join(f"`task {task.word}`" for task in fitting)
     nouns = " or ".join(task.nouns for task in fitting)
+    options = " or ".join(option("task", task.word) for task in fitting)
     raise UserError(f"{data.name}: its targets, {_described(data)}, may be {nouns}\n"
-                    f"  write {words} in `train`")  # fmt: skip
+                    f"  write {words} in `train`, or give {options}")  # fmt: skip
 
 
 def _by_outputs(model: Model, able: list[Task], data: Dataset) -> list[Task]:
@@ -92,7 +94,7 @@ def read_as(task: Task, data: Dataset) -> Dataset:
         raise UserError(f"{data.name}: {refusal}; its targets are {_described(data)}\n"
                         f"  {_way_out(data)}")  # fmt: skip
     _check_values(task, data)
-    names = task.names(data.train.y, data.names)
+    names = task.names(data.train.y, data.names, data.column)
     data = data.with_targets(lambda y: task.converted(y, data.names), names)
     for remark in task.remarks(data.train.y, names):
         print(f"{data.name}: {remark}", file=sys.stderr)
@@ -112,6 +114,8 @@ def _described(data: Dataset) -> str:
     y = data.train.y
     if y.ndim == 3:
         return f"masks of {y.shape[1]}x{y.shape[2]}"
+    if is_one_hot(y):
+        return f"a single 1 among {y.shape[1]} numbers an image"
     if y.ndim == 2 and y.dtype.kind != "f":
         return f"{counted(y.shape[1], 'label')} of 0 and 1 an image"
     if y.dtype.kind == "f":

@@ -20,7 +20,6 @@ from cnndsl.weights.match import arranged, match
 from cnndsl.weights.model_info import ModelInfo
 from cnndsl.weights.name_map import NameMap, read_map
 from cnndsl.weights.preprocess import prepared
-from cnndsl.weights.unsaid import differences
 
 Tensors = dict[str, NDArray[np.float32]]
 _SHOWN = 5
@@ -59,8 +58,7 @@ def read_weights(
         tensors = fit_weights(arranged(raw, found, model) | drawn, model, str(path))
     except UserError as error:
         raise UserError(f"{error}{_head_hint(raw, model, known, fresh)}") from None
-    unsaid = differences(raw, found.names, model)
-    notes = (*raw.notes, *found.notes, *_started_anew(anew), *unsaid)
+    notes = (*raw.notes, *found.notes, *_started_anew(anew))
     return ModelWeights(tensors, raw.info, tuple(f"{path}: {note}" for note in notes))
 
 
@@ -144,4 +142,5 @@ def _refuse(origin: str, problems: Mapping[str, list[str]]) -> None:
             lines.append(f"  {len(names)} {what}: {listed(names, _SHOWN)}")
     if lines:
         hint = "tensor names are the paths of `cnndsl summary`, such as conv_1.weight"
-        raise UserError("\n".join([f"{origin} does not fit the model", *lines, f"  {hint}"]))
+        fits = "do not fit" if origin.endswith("weights") else "does not fit"
+        raise UserError("\n".join([f"{origin} {fits} the model", *lines, f"  {hint}"]))

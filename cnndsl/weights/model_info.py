@@ -5,13 +5,14 @@ It stands in the metadata: of weights as one text, of ONNX files as an entry eac
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from cnndsl.python_types import WrongType, shown
 from cnndsl.source import UserError, counted
 from cnndsl.tasks import Task, task_from
 
@@ -49,9 +50,9 @@ class ModelInfo:
         task: Task | None = None,
     ) -> "ModelInfo":
         """With other values where some are given."""
-        changes: dict[str, Any] = {} if mean is None else {"mean": _numbers(mean)}
-        changes |= {} if std is None else {"std": _numbers(std)}
-        changes |= {} if classes is None else {"classes": tuple(map(str, classes))}
+        changes: dict[str, Any] = {} if mean is None else {"mean": _numbers("mean", mean)}
+        changes |= {} if std is None else {"std": _numbers("std", std)}
+        changes |= {} if classes is None else {"classes": _names(classes)}
         changes |= {} if task is None or task.usual else {"task": task}
         return replace(self, **changes)
 
@@ -175,6 +176,17 @@ def _ground(values: Mapping[str, Any]) -> str:
     return name
 
 
-def _numbers(values: Any) -> tuple[float, ...]:
-    """One number or several, also those of NumPy."""
-    return tuple(np.ravel(np.asarray(values, np.float64)).tolist())
+def _numbers(name: str, values: Any) -> tuple[float, ...]:
+    """One number or several, also those of NumPy; WrongType for anything else."""
+    try:
+        return tuple(np.ravel(np.asarray(values, np.float64)).tolist())
+    except (ValueError, TypeError):
+        told = f"{name}: a number, or one a channel, not {shown(values)}"
+        raise WrongType(told) from None
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    """Names; WrongType for one text or number."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise WrongType(f"classes: a list of names, not {shown(values)}")
+    return tuple(map(str, cast("Iterable[Any]", values)))

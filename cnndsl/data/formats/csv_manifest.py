@@ -89,7 +89,10 @@ class CsvManifest(Format):
         table.refuse_wrong()
         read = {part: partial(_images, part, paths, targets.y, at, request)
                 for part, at in rows.items()}  # fmt: skip
-        return Parts(request.path.name, targets.names, read, targets.task, targets.units)
+        column = others[0] if len(others) == 1 else "number"
+        return Parts(
+            request.path.name, targets.names, read, targets.task, targets.units, column=column
+        )
 
 
 def _images(

@@ -1,0 +1,69 @@
+"""Arguments of the functions that train and measure, checked: runs, data, callbacks."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from cnndsl.python_types import WrongType, as_path, as_text, as_whole, optional, shown
+from cnndsl.report.html import History
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cnndsl.training.callbacks import Callback
+
+    Array = NDArray[Any]
+
+
+def keywords(function: Any) -> Collection[str]:
+    """The keyword arguments of a function that takes settings besides."""
+    return function.__kwdefaults__
+
+
+def run_folder(run: object) -> Path:
+    """The folder of a run, also of its history."""
+    return run.folder if isinstance(run, History) else as_path("run", run)
+
+
+def thread_count(given: object) -> int | None:
+    """How many threads; None for as many as there are cores."""
+    return optional(as_whole, "threads", given, 1)
+
+
+def patterns(fresh: Any) -> list[str]:
+    """Patterns of paths, one or several."""
+    if isinstance(fresh, str):
+        return [fresh]
+    if isinstance(fresh, list | tuple):
+        return [as_text("fresh", each) for each in cast("Sequence[Any]", fresh)]
+    raise WrongType(f"fresh: patterns of paths, not {shown(fresh)}")
+
+
+def hooks(callbacks: Any) -> "Sequence[Callback]":
+    """Callbacks, one or several; WrongType for what is none."""
+    from cnndsl.training.callbacks import Callback
+
+    several = isinstance(callbacks, list | tuple)
+    found = list(cast("Sequence[Any]", callbacks)) if several else [callbacks]
+    for hook in found:
+        if not isinstance(hook, Callback):
+            hint = "; write an object, Name()" if isinstance(hook, type) else ""
+            raise WrongType(f"callbacks: objects of cnndsl.Callback, not {shown(hook)}{hint}")
+    return found
+
+
+def named_data(data: Any) -> "tuple[str | None, Mapping[str, Array] | None]":
+    """The name of data, and the arrays where they are such."""
+    if data is None or isinstance(data, str | Path):
+        return str(data) if data else None, None
+    from cnndsl.data.arrays import in_python
+    from cnndsl.data.registry import ARRAYS
+
+    if not isinstance(data, list | tuple | Mapping):
+        raise WrongType(f"data: a name, a path, or arrays (x, y), not {shown(data)}")
+    return ARRAYS, in_python(data)
+
+
+def path_or_none(name: str, given: object) -> Path | None:
+    """A path, or None."""
+    return optional(as_path, name, given)
