@@ -317,6 +317,7 @@ def test_a_search_ends_with_a_table_and_pictures():
     out, said = cli("search", "n.cnn", "--trials", "5", "--sampler", "random", "--out", "s")
     assert all(len(line) <= 80 for line in out.splitlines())
     assert "cnndsl compile s/trials/" in out
+    assert re.search(r"cnndsl train n.cnn --set width=\d", out)
     assert said.startswith("study  s\ntrial 0")
     for name in ("pareto", "importance", "parallel"):
         assert Path(f"s/{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -99,6 +99,14 @@ def test_what_is_varied_on_the_command_line_stands_above_the_section():
     assert [limit.text for limit in found.limits] == ["params < 1M", "step < 9ms"]
 
 
+def test_settings_are_chosen_before_their_keys_wherever_these_stand():
+    found = space(
+        "optimizer momentum 0 to 0.9; lr 0.1 to 1; optimizer adam sgd", "optimizer sgd muon"
+    )
+    names = [p.name for p in found.parameters]
+    assert names == ["optimizer", "optimizer.momentum", "optimizer.lr"]
+
+
 def test_errors_of_the_command_line_are_at_their_place():
     _, found = read("width 8 16", "batch 64 to 8")
     assert [(d.code, d.span.source.name, d.span.column) for d in found] == [("E602", "--vary", 7)]
@@ -110,8 +118,6 @@ def test_errors_of_the_command_line_are_at_their_place():
         ("wdith 8 to 64", "E601", "wdith"),
         ("optimizer momentm 0 to 1", "E601", "momentm"),
         ("data shapes cifar10", "E601", "data"),
-        ("schedule warmup 0 to 3; schedule cosine plateau", "E604",
-         "schedule cosine plateau"),
         ("width 64 to 8", "E602", "64 to 8"),
         ("width 8 to 8", "E602", "8 to 8"),
         ("width 8 to 60 step=8", "E602", "8"),

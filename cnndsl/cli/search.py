@@ -177,6 +177,7 @@ def _close(found: "Study", plan: "Plan", as_json: bool) -> None:
     from rich.console import Console
 
     from cnndsl.study.figures import save_figures
+    from cnndsl.study.results import retraining
 
     if as_json:
         click.echo(to_json(found.as_dict(), 2))
@@ -187,12 +188,15 @@ def _close(found: "Study", plan: "Plan", as_json: bool) -> None:
     if best is None:
         return
     Console(width=style(sys.stdout).width, highlight=False).print(found.table())
-    many = "*: no other is better in both" if len(found.goals) > 1 else f"best: trial {best.number}"
-    click.echo(
-        f"{many}; its run is {best.folder}\n"
-        f"  cnndsl eval {best.folder}\n"
-        f"  cnndsl compile {best.folder}"
+    many = len(found.goals) > 1
+    what = (
+        f"*: no other is better in both; trial {best.number}"
+        if many
+        else f"best: trial {best.number}"
     )
+    commands = [f"eval {best.folder}", f"compile {best.folder}", *retraining(best, plan)]
+    click.echo(f"{what}, {best.folder}")
+    click.echo("\n".join(f"  cnndsl {command}" for command in commands))
     if files:
         names = ", ".join(dict.fromkeys(file.stem for file in files))
         click.echo(f"pictures in {found.folder}: {names} (.png, .svg)")

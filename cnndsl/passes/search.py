@@ -11,7 +11,7 @@ from cnndsl.passes.reject_extra import reject_extra_in_setting
 from cnndsl.passes.reporter import Reporter, SpecError
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.search_domain import let_domain
-from cnndsl.passes.search_setting import FIXED, VARIED, setting_target
+from cnndsl.passes.search_setting import FIXED, VARIED, names_key, setting_target
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import Recipe
 from cnndsl.source import Fix, Span
@@ -37,7 +37,7 @@ def read_search(
     whole = Space()
     for suite, file in suites:
         reader = _Reader(scope.inner(), recipe, lets, whole)
-        for node in suite:
+        for node in sorted(suite, key=names_key):  # their settings first, which say what keys are
             try:
                 if node.span.start not in file.broken:
                     reader.read(node)
@@ -78,9 +78,10 @@ class _Reader:
         """What this section says, above what was said before."""
         mine = self.parameters
         kept = [p for p in before.parameters if p.name not in mine]
+        parameters = sorted((*kept, *mine.values()), key=lambda p: bool(p.key))
         limits = [*before.limits, *self.limits.values()]
         return Space(
-            (*kept, *mine.values()), tuple(limits), tuple(self.goals) or before.goals,
+            tuple(parameters), tuple(limits), tuple(self.goals) or before.goals,
             {**before.places, **self.goals},
         )  # fmt: skip
 

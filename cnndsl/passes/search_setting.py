@@ -44,7 +44,18 @@ def setting_target(
             if setting not in CHOSEN and (spec := _only(PLAIN[setting])) is not None:
                 read = _reader([(PLAIN[setting], spec)], scope)
                 return setting, domain(node, items, read)
-            return setting, _alternatives(node, setting, items, above)
+            return setting, _alternatives(node, setting, items)
+
+
+def names_key(node: ast.Node) -> bool:
+    """Whether a statement varies a key of a setting: `optimizer lr …`, and not the whole of it."""
+    match node:
+        case ast.Statement(head=ast.Name(_, word)) if word in _LONE:
+            return True
+        case ast.Statement(head=ast.Name(_, word), items=(ast.Positional(_, ast.Name(_, key)), *_)):
+            return word in PLAIN or (word in CHOSEN and key not in CHOSEN[word])
+        case _:
+            return False
 
 
 def field_of(cls: type[Word], key: str) -> Spec | None:
@@ -114,9 +125,7 @@ def _reader(found: Sequence[tuple[type[Word], Spec]], scope: Scope) -> Any:
     return read
 
 
-def _alternatives(
-    node: ast.Statement, setting: str, items: Sequence[ast.Item], above: Mapping[str, Parameter]
-) -> Choices:
+def _alternatives(node: ast.Statement, setting: str, items: Sequence[ast.Item]) -> Choices:
     """Whole settings, a word each or several in quotes: `sgd "adam lr=0.01"`."""
 
     def read(expr: ast.Expr) -> str:
@@ -129,9 +138,6 @@ def _alternatives(
                 message = f"`{expr.span.text}` is no {setting}"
                 raise SpecError("E602", message, expr.span, f"one of {known}")
 
-    if key := next((name for name in above if name.startswith(f"{setting}.")), None):
-        message = f"`{setting}` is chosen behind its key `{key.partition('.')[2]}`"
-        raise SpecError("E604", message, node.span, f"put `{setting}` above its keys")
     found = domain(node, items, read)
     assert isinstance(found, Choices)
     return found

@@ -1,21 +1,26 @@
 """A study as people look at it: its trials, the best, the front of two numbers, counts, a table."""
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnndsl.passes.settings import written_settings
+from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib, short
 from cnndsl.space import Value
 from cnndsl.study.folder import StudyFolder
 from cnndsl.study.optuna import direction, open_journal
 from cnndsl.study.plan import Plan
+from cnndsl.training.run_config import RunConfig, read_config
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+_OPTIONS = ("optimizer", "schedule", "loss", "augment", "epochs", "batch", "seed")
 _SHOWN = 10  # trials in the table
 _STATES = {"RUNNING": "running", "COMPLETE": "trained", "PRUNED": "pruned", "FAIL": "failed"}
 
@@ -71,6 +76,8 @@ class Study:
     @property
     def front(self) -> list[Trial]:
         """Of two goals, the trials that no other beats in both; of one, the best alone."""
+        if len(self.goals) == 1:
+            return self.trained[:1]
         return front(self.trained, self._costs)
 
     @property
@@ -133,6 +140,24 @@ class Study:
             cells = (shown(head, t.value(head)) for head in heads)
             out.add_row(f"{mark}{t.number}", *cells, written(t.params))
         return out
+
+
+def retraining(best: Trial, plan: Plan) -> list[str]:
+    """The command that trains a candidate anew; none where there is no option for a setting."""
+    run = read_config(best.folder)
+    varied = {p.setting for p in plan.space.parameters if p.name in best.params and not p.is_let}
+    if not varied <= {*_OPTIONS}:
+        return []
+    recipe = replace(Recipe(), **{name: run.recipe[name] for name in varied})
+    words = [*("--set " + pair for pair in written_settings(run.lets)), *_data(run)]
+    for name in sorted(varied):
+        said = recipe.setting(name).partition(" ")[2]
+        words.append(f"--{name} {shlex.quote(said)}")
+    return [f"train {shlex.quote(run.file)} {' '.join(words)}"]
+
+
+def _data(run: RunConfig) -> list[str]:
+    return [f"--data {shlex.quote(run.data)}"] if run.data else []
 
 
 def front(trials: Iterable[Trial], costs: Callable[[Trial], list[float]]) -> list[Trial]:
