@@ -171,7 +171,29 @@ net = Net()
 """
 
 
-@pytest.mark.parametrize("text", [RESNET, VGG, MOBILE, DENSE])
+GROWN = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential()
+        self.features.add_module("conv", nn.Conv2d(3, 4, 3, padding=1))
+        self.steps = nn.ModuleList()
+        for i in range(2):
+            self.steps.append(nn.Conv2d(4 + 4 * i, 4, 3, padding=1))
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, x):
+        found = [self.features(x)]
+        for step in self.steps:
+            found.append(step(torch.cat(found, 1)))
+        return self.head(torch.cat(found, 1).mean([2, 3]))
+
+
+net = Net()
+"""
+
+
+@pytest.mark.parametrize("text", [RESNET, VGG, MOBILE, DENSE, GROWN])
 def test_a_program_has_the_parameters_and_the_shape_that_pytorch_gives_it(text: str):
     torch = pytest.importorskip("torch")
     names = {"nn": torch.nn, "F": torch.nn.functional, "torch": torch}
@@ -220,6 +242,11 @@ PROGRAMS = {
     "a model in a model": (
         "body = Sequential([Dense(3)])\nmodel = Sequential([Input((4,)), body, Dense(2)])",
         ["input 4", "dense 3", "dense 2"],
+    ),
+    "changes of pictures as layers": (
+        "change = Sequential([RandomFlip('horizontal'), RandomRotation(0.1), RandomZoom(0.2)])\n"
+        "model = Sequential([Input((8, 8, 3)), change, Flatten(), Dense(2)])",
+        ["input 3x8x8", "flatten", "dense 2", "train {", "  augment flip rotate=36 zoom=0.2", "}"],
     ),
     "a main guard": (
         "if __name__ == '__main__':\n    model = Sequential([Input((4,)), Dense(2)])",

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cnndsl.frameworks import keras_training
 from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
 from cnndsl.frameworks.arriving import arriving
 from cnndsl.frameworks.expressions import Expressions, items_of
@@ -88,6 +89,8 @@ class Applying(Expressions):
     def merged(self, node: ast.AST, word: str, pair: list[Value]) -> Tensor:
         """The sum, product or concatenation of tensors."""
         tensors = [self.tensor(each, node) for each in pair]
+        if len(tensors) == 1:
+            return Tensor(tensors[0])
         if len({*tensors}) < len(tensors):
             twice = "tensors are merged by `add e1` or `concat e1`, with a label; a tensor with "
             raise Lost(node, twice + "itself is nearest to `scale 2`")
@@ -133,6 +136,9 @@ class Applying(Expressions):
                 raise NoCounterpart(_MERGED)
             if (given := input_of(call)) and flow.here == START:
                 flow.apply(given, call.node)
+            if call.name in keras_training.AUGMENTATIONS:
+                program.augment(keras_training.AUGMENTATIONS.written(call))
+                return flow.here
             text = self._known(layer(call, self.context), call)
             self._once(call, text, node)
         except NotTheirs:

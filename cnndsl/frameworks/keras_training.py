@@ -207,3 +207,40 @@ def _plain(text: str) -> str:
     if "<" in text:
         raise NoCounterpart("settings are numbers: `epochs 10`, `batch 32`")
     return text
+
+
+AUGMENTATIONS = Table()
+_DRAWN = " fill_mode interpolation seed fill_value data_format"
+
+
+@AUGMENTATIONS.call("RandomFlip", "mode seed data_format")
+def random_flip(a: Arguments) -> str:
+    """`flip`, left to right."""
+    a.skip("seed")
+    if a.get("mode", "horizontal_and_vertical") != "horizontal":
+        raise NoCounterpart("pictures are mirrored left to right only: `train { augment flip }`")
+    return "flip"
+
+
+@AUGMENTATIONS.call("RandomRotation", "factor" + _DRAWN)
+def random_rotation(a: Arguments) -> str:
+    """`rotate=36` of a tenth of a full turn."""
+    a.skip(*_DRAWN.split())
+    return f"rotate={number(round(360.0 * float(a.number('factor')), 6))}"
+
+
+@AUGMENTATIONS.call("RandomZoom", "height_factor width_factor" + _DRAWN)
+def random_zoom(a: Arguments) -> str:
+    """`zoom=0.1`."""
+    a.skip(*_DRAWN.split())
+    a.only("width_factor", None)
+    return f"zoom={number(a.number('height_factor'))}"
+
+
+@AUGMENTATIONS.call("RandomTranslation", "height_factor width_factor" + _DRAWN)
+def random_translation(a: Arguments) -> str:
+    """`translate=0.1` of both sides."""
+    a.skip(*_DRAWN.split())
+    share = a.number("height_factor")
+    a.only("width_factor", share)
+    return f"translate={number(share)}"

@@ -39,6 +39,10 @@ class Program:
         self.settings |= {text.split()[0]: text for text in texts}
         self.found, self.only_layers = True, False
 
+    def augment(self, change: str) -> None:
+        """Take a change of pictures, `flip`."""
+        self.set(f"{self.settings.get('augment', 'augment')} {change}")
+
     def refuse(self, node: ast.AST, message: str) -> None:
         """Note what cannot be said here, once a place."""
         self.found = True
