@@ -44,7 +44,7 @@ class Augment(Word, word="augment"):
 
 @dataclass(frozen=True)
 class Data(Word, word="data"):
-    """The data set: `data cifar10`, `data mnist`, `data shapes`, `data "folder"`."""
+    """The data set by its name or place: `data cifar10`, `data "folder"`, `data "table.csv"`."""
 
     name: str = arg("text", doc="a data set by its name, a folder or a file")
 
