@@ -4,6 +4,7 @@ Every run of processes has a time limit of its own.
 """
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnndsl.source import UserError
 from cnndsl.training import distributed
@@ -93,6 +95,25 @@ def test_sync_bn_that_would_do_nothing_is_told(tmp_path: Path, text: str, told: 
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr
 
 
+def test_each_process_decodes_its_share_and_all_is_told_once(tmp_path: Path) -> None:
+    """Of files, of which one is broken; the run is that of one process."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
+    (tmp_path / "data" / "c" / "11.png").write_bytes(b"no image")
+    for count in (1, 2):
+        done = run(
+            tmp_path, "net.cnn", "--data", "data", "--out", f"r{count}", "--processes", count
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("left out: ") == 1
+    for one, two in zip(rows(tmp_path / "r1"), rows(tmp_path / "r2"), strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+
+
 def test_what_is_wrong_is_told_once_with_its_code(tmp_path: Path) -> None:
     words = ("net.cnn", "--data", DATA, "--out", "run")
     several = run(tmp_path, *words, "--processes", 3)
@@ -161,6 +182,19 @@ class Two:
 
     def gather(self, value: Any) -> list[Any]:
         return [value, self.other]
+
+
+def test_bench_tells_step_and_exchange(tmp_path: Path) -> None:
+    (tmp_path / "net.cnn").write_text(SPEC.replace("EPOCHS", "1"))
+    line = [sys.executable, "-m", "cnndsl", "bench", "net.cnn", "--processes", "2", "--batch", "8"]
+    done = subprocess.run(
+        [*line, "--threads", "1", "--steps", "3", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    train = json.loads(done.stdout)["train"]
+    assert (train["processes"], train["bytes"] > 4 * 200) == (2, True)
+    assert 0 < train["ms_of_exchange"] < train["ms_per_step"] * 100
 
 
 def test_ranks_that_differ_are_told_by_name() -> None:

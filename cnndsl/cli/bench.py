@@ -1,5 +1,6 @@
 """`cnndsl bench FILE …`."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -8,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import Listed, listed_algorithms, load, on_line, set_option, to_json
+from cnndsl.cli.common import (
+    Listed,
+    each_process,
+    listed_algorithms,
+    load,
+    on_line,
+    set_option,
+    to_json,
+)
+from cnndsl.ir import Model
 from cnndsl.python_args import settings_of
 from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from cnndsl.training.bench_models import Timing
 
 # What says nothing to compiled models, and to a spec.
-_OF_SPECS = ("settings", "conv", "weights", "freeze")
+_OF_SPECS = ("settings", "conv", "weights", "freeze", "processes", "distributed")
 _OF_MODELS = ("data", "data_dir")
 
 
@@ -41,6 +51,10 @@ _OF_MODELS = ("data", "data_dir")
               help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
 @click.option("--data", help="Data on which the accuracy of models is measured.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@click.option("--processes", type=click.IntRange(min=1), metavar="N",
+              help="Time a step that N processes on this machine share.")  # fmt: skip
+@click.option("--distributed", is_flag=True,
+              help="Time a step that the processes of mpiexec share.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @click.pass_context
 def command(
@@ -56,6 +70,10 @@ def command(
         return _bench_models(models, options, as_json)
     if max(len(files), len(options["batch"]), len(options["threads"])) > 1:
         raise click.UsageError("one spec, with one --batch and one --threads")
+    if (options["processes"] or 1) > 1 and not options["distributed"]:
+        from cnndsl.training.distributed import launch
+
+        launch(options["processes"], each_process(sys.argv[1:]))
     return _bench_spec(files[0], settings, options, as_json)
 
 
@@ -111,6 +129,8 @@ def _bench_spec(
     check_patterns(model, recipe)
     batch, threads = (next(iter(options[name]), None) for name in ("batch", "threads"))
     batch = batch or recipe.batch
+    if options["distributed"]:
+        return _bench_shared(model, recipe, batch, threads, options, as_json)
     result = bench(
         model, recipe, batch, options["device"], threads, options["conv"], options["steps"]
     )
@@ -126,3 +146,29 @@ def _bench_spec(
                f"{inference['images_per_s']:,.0f} images/s")  # fmt: skip
     for path, name in train["algorithms"].items():
         click.echo(f"  {path:<30} {name}")
+
+
+def _bench_shared(
+    model: Model, recipe: Recipe, batch: int, threads: int | None, options: dict[str, Any],
+    as_json: bool,
+) -> None:  # fmt: skip
+    from cnndsl.training.bench import bench_shared
+    from cnndsl.training.distributed import ending_all, world
+
+    ranks = world()
+    with ending_all(ranks):
+        result = bench_shared(
+            model, recipe, batch, threads, options["conv"], options["steps"], ranks
+        )
+    if ranks.rank:
+        return
+    if as_json:
+        click.echo(to_json(result, 2))
+        return
+    train = result["train"]
+    click.echo(
+        f"training step of {batch} by {train['processes']} processes of "
+        f"{batch // train['processes']}: {train['ms_per_step']:.2f} ms, "
+        f"{train['images_per_s']:,.0f} images/s, micro-batches of {train['micro_batch']}\n"
+        f"exchange of {mib(train['bytes'])} within: {train['ms_of_exchange']:.2f} ms"
+    )

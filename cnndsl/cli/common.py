@@ -83,6 +83,18 @@ preprocess_option = click.option(
 )  # fmt: skip
 
 
+def each_process(arguments: list[str]) -> list[str]:
+    """The command as each of the processes gets it."""
+    kept = list[str]()
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--processes":
+            next(rest, None)
+        elif not argument.startswith("--processes="):
+            kept.append(argument)
+    return [*kept, "--distributed"]
+
+
 def on_line(ctx: click.Context) -> set[str]:
     """The options and arguments that stand on this command line, by name."""
     line = click.core.ParameterSource.COMMANDLINE

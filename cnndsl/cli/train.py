@@ -10,6 +10,7 @@ import click
 
 from cnndsl.cli.common import (
     Listed,
+    each_process,
     from_project,
     listed_algorithms,
     listed_data,
@@ -164,7 +165,7 @@ def command(ctx: click.Context, **given: Any) -> int:
         one = "either a spec to train or" if options.file else "a spec to train, or"
         raise click.UsageError(f"give {one} --resume RUN")
     if (options.processes or 1) > 1 and not options.distributed:
-        launch(options.processes or 1, _without_processes(sys.argv[1:]))
+        launch(options.processes or 1, each_process(sys.argv[1:]))
     if not options.distributed:
         refuse_many()
     ranks = world() if options.distributed else Alone()
@@ -180,18 +181,6 @@ def _train(ctx: click.Context, options: TrainOptions, ranks: Ranks) -> int:
     if ranks.rank == 0:
         _warn(model, config.recipe_for(model))
     return _fit(_trainer(model, config, options, ranks))
-
-
-def _without_processes(arguments: list[str]) -> list[str]:
-    """The command as each of the processes gets it."""
-    kept = list[str]()
-    rest = iter(arguments)
-    for argument in rest:
-        if argument == "--processes":
-            next(rest, None)
-        elif not argument.startswith("--processes="):
-            kept.append(argument)
-    return [*kept, "--distributed"]
 
 
 def _new(ctx: click.Context, options: TrainOptions, file: Path) -> tuple[Model, "RunConfig"]:

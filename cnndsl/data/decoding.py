@@ -17,6 +17,7 @@ from cnndsl.data.image_cache import ImageCache
 from cnndsl.data.progress import shown
 from cnndsl.runtime.images import Decoded, bombs_refused, decode
 from cnndsl.runtime.pixel_modes import WHITE, Change, Ground
+from cnndsl.runtime.ranks import Alone, Ranks, share_of
 from cnndsl.source import UserError
 
 Pixels = NDArray[np.uint8]
@@ -28,13 +29,15 @@ class Reading:
     """How data are read: with `strict` a file that cannot be is an error instead of a warning.
 
     `display` is that of a run: auto, bar, lines or none. `arrays` are the data themselves, of
-    Python, by the names of `parts_of`. `ground` is the colour behind transparent pixels.
+    Python, by the names of `parts_of`. `ground` is the colour behind transparent pixels. Of files
+    that several `ranks` read each decodes its share.
     """
 
     strict: bool = False
     display: str = "auto"
     arrays: "Mapping[str, NDArray[Any]] | None" = None
     ground: Ground = WHITE
+    ranks: Ranks = field(default_factory=Alone)
 
 
 USUAL = Reading()
@@ -79,11 +82,15 @@ class ImageDecoder:
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """The arrays of files, N×…, the places of those that could be read, and how many changed."""
+    """The arrays of files, N×…, the places of those that could be read, and how many changed.
+
+    `refused` says why others could not.
+    """
 
     pixels: Pixels
     kept: NDArray[np.intp]
     changes: Counter[Change] = field(default_factory=Counter[Change])
+    refused: tuple[str, ...] = ()
 
 
 def decoded(files: Sequence[Path], decoder: Decoder, what: str, reading: Reading) -> Files:
@@ -91,19 +98,43 @@ def decoded(files: Sequence[Path], decoder: Decoder, what: str, reading: Reading
 
     What cannot be read is named on stderr and left out; UserError with `strict`.
     """
+    ranks = reading.ranks
+    own = share_of(ranks, len(files))
+    part = _decoded(files[own], decoder, what, reading)
+    whole = part if ranks.size == 1 else _joined(ranks.gather((own.start, part)))
+    for refused in whole.refused:
+        print(f"left out: {refused}", file=sys.stderr)
+    return whole
+
+
+def _joined(parts: Sequence[tuple[int, Files]]) -> Files:
+    """The files of all ranks, in their order."""
+    return Files(
+        np.concatenate([part.pixels for _, part in parts]),
+        np.concatenate([first + part.kept for first, part in parts]),
+        sum((part.changes for _, part in parts), Counter[Change]()),
+        tuple(text for _, part in parts for text in part.refused),
+    )
+
+
+def _decoded(files: Sequence[Path], decoder: Decoder, what: str, reading: Reading) -> Files:
+    """The files of this process."""
     arrays = _allocated(len(files), decoder.shape, what)
-    good, changes = np.zeros(len(files), bool), Counter[Change]()
+    good, changes, refused = np.zeros(len(files), bool), Counter[Change](), list[str]()
     with bombs_refused(), ImageCache(decoder.key, decoder.shape) as cache:
         results = shown(_results(files, decoder, cache), len(files), f"reading {what}",
                         reading.display)  # fmt: skip
         for i, result in enumerate(results):
             if isinstance(result, UserError):
-                _leave_out(result, reading)
+                if reading.strict:
+                    raise result
+                refused.append(str(result))
             else:
                 arrays[i], good[i] = result.pixels, True
                 changes.update(result.change)
     kept = np.flatnonzero(good)
-    return Files(arrays if len(kept) == len(files) else arrays[kept], kept, changes)
+    pixels = arrays if len(kept) == len(files) else arrays[kept]
+    return Files(pixels, kept, changes, tuple(refused))
 
 
 def _allocated(count: int, shape: tuple[int, ...], what: str) -> Pixels:
@@ -139,9 +170,3 @@ def _caught(decoder: Decoder) -> Callable[[Path], Decoded | UserError]:
             return error
 
     return attempt
-
-
-def _leave_out(error: UserError, reading: Reading) -> None:
-    if reading.strict:
-        raise error
-    print(f"left out: {error}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """From `--data NAME` to a data set."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cnndsl.data.arrays import parts_of
@@ -10,6 +11,7 @@ from cnndsl.data.formats import formats, listed, names
 from cnndsl.data.formats.base import Format, Request
 from cnndsl.data.splits import for_training
 from cnndsl.fields import nearest
+from cnndsl.runtime.ranks import Alone
 from cnndsl.source import UserError
 
 ARRAYS = "arrays"
@@ -37,8 +39,22 @@ def open_dataset(
     elif name == ARRAYS and not Path(name).exists():
         raise UserError("the run is of arrays in Python: give them again, `data=(x, y)`")
     else:
-        parts = _format(Path(name)).load(Request(Path(name), size, folder, reading))
+        request, opened = Request(Path(name), size, folder, reading), _format(Path(name))
+        if opened.name and reading.ranks.size > 1:
+            return _sized(_in_turn(opened, request, arranged), size)
+        parts = opened.load(request)
     return _sized(arranged(parts), size)
+
+
+def _in_turn(opened: Format, request: Request, arranged: Callable[[Parts], Dataset]) -> Dataset:
+    """A known data set, by the first rank before all others: what it downloads is there then."""
+    ranks, alone = request.reading.ranks, replace(request.reading, ranks=Alone())
+    if ranks.rank:
+        ranks.share(None)
+    found = arranged(opened.load(replace(request, reading=alone)))
+    if not ranks.rank:
+        ranks.share(None)
+    return found
 
 
 def _format(path: Path) -> Format:

@@ -57,3 +57,9 @@ class Alone:
     def share(self, value: Any) -> Any:
         """The value."""
         return value
+
+
+def share_of(ranks: Ranks, count: int) -> slice:
+    """Which of so many things in a row are this rank's own: as many as any other's, or one less."""
+    first, end = (count * (ranks.rank + i) // ranks.size for i in (0, 1))
+    return slice(first, end)

@@ -38,12 +38,6 @@ def part_size(recipe: Recipe, ranks: int = 1) -> int:
     raise UserError(f"{shared} cannot divide a batch of {batch}\n  take {fitting}")
 
 
-def rows_of(recipe: Recipe, rank: int, ranks: int) -> slice:
-    """A rank's part of each batch."""
-    size = recipe.batch // ranks
-    return slice(rank * size, (rank + 1) * size)
-
-
 @dataclass(frozen=True)
 class Batches:
     """The batches of a run. `randoms` are the step's random inputs, by name and shape.

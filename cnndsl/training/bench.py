@@ -14,8 +14,12 @@ from cnndsl.backend.step import StepOptions, freezing
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
+from cnndsl.runtime.ranks import Ranks
 from cnndsl.runtime.session import open_session
-from cnndsl.training.compiled import calibrate, sample_feed
+from cnndsl.runtime.steppers.split import SplitStepper
+from cnndsl.training.batches import part_size
+from cnndsl.training.compiled import calibrate, compile_shared, sample_feed
+from cnndsl.training.distributed import threads_of
 from cnndsl.training.settings import Settings
 from cnndsl.weights.fit import weights_named
 from cnndsl.weights.initial import initial_weights
@@ -53,6 +57,39 @@ def bench(
             "algorithms": compiled.step.algorithms,
         },
         "inference": {"ms_per_batch": inference, "images_per_s": batch / inference * 1e3},
+    }
+
+
+def bench_shared(
+    model: Model, recipe: Recipe, batch: int, threads: int | None, conv: str, steps: int,
+    ranks: Ranks,
+) -> dict[str, Any]:  # fmt: skip
+    """The training step of a batch that all `ranks` share, and the exchange within it alone."""
+    recipe = replace(recipe, accumulate=1, batch=batch)
+    named = weights_named(model, recipe.weights, 0).tensors if recipe.weights else None
+    weights = named or initial_weights(model)
+    settings = Settings(Path(), "cpu", threads or threads_of(ranks))
+    part = part_size(recipe, ranks.size)
+    options = StepOptions(part, plan=Plan(conv), soft=bool(recipe.augment.mixup))
+    options = freezing(options, model, recipe, weights)
+    compiled = compile_shared(
+        model, recipe, None, lambda: options, weights, settings, ranks, lambda line: None
+    )
+    assert isinstance(compiled.stepper, SplitStepper)
+    feed, message = sample_feed(compiled), compiled.stepper.message
+    step = _median(lambda: compiled.stepper.step(feed), steps)
+    exchange = _median(lambda: ranks.add(message), steps)
+    return {
+        "train": {
+            "processes": ranks.size,
+            "threads": settings.threads,
+            "ms_per_step": step,
+            "images_per_s": batch / step * 1e3,
+            "ms_of_exchange": exchange,
+            "bytes": message.nbytes,
+            "micro_batch": part // compiled.options.micro_batches,
+            "algorithms": compiled.step.algorithms,
+        }
     }
 
 

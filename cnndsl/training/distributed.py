@@ -10,9 +10,10 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -123,6 +124,13 @@ def threads_of(ranks: Ranks) -> int:
     """Threads for a rank, so that those on one machine share its cores."""
     here = ranks.gather(os.uname().nodename)
     return max(1, len(os.sched_getaffinity(0)) // here.count(here[ranks.rank]))
+
+
+@contextmanager
+def told_by_first(ranks: Ranks) -> Generator[None]:
+    """What all ranks say on stderr meanwhile is heard of the first one."""
+    with redirect_stderr(StringIO()) if ranks.rank else nullcontext():
+        yield
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
-from cnndsl.runtime.ranks import Alone, Ranks
+from cnndsl.runtime.ranks import Alone, Ranks, share_of
 from cnndsl.runtime.session import Session, open_session
 from cnndsl.tasks.base import merged
 from cnndsl.weights.base import Weights
@@ -62,10 +62,10 @@ class Evaluator:
         session = open_session(graph, self.device, self.threads)
         meter = self.recipe.known_task().meter(self._shape, self.options.info.classes)
         total, batch = 0.0, self._batch()
-        first, end = (len(split) * (self.ranks.rank + i) // self.ranks.size for i in (0, 1))
-        for start in range(first, end, batch):
+        own = share_of(self.ranks, len(split))
+        for start in range(own.start, own.stop, batch):
             between()
-            rows = slice(start, min(start + batch, end))
+            rows = slice(start, min(start + batch, own.stop))
             x, y = split.x[rows], split.y[rows]
             outputs = self._outputs(session, x)
             total += self._loss(outputs, y) * len(y)

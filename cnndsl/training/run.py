@@ -22,7 +22,12 @@ from cnndsl.training import checkpoint
 from cnndsl.training.batches import part_size
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
 from cnndsl.training.continuation import note
-from cnndsl.training.distributed import check_same_on_all, facts_of, threads_of
+from cnndsl.training.distributed import (
+    check_same_on_all,
+    facts_of,
+    threads_of,
+    told_by_first,
+)
 from cnndsl.training.exporter import Exporter
 from cnndsl.training.fingerprint import Fingerprint, check_same
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
@@ -55,7 +60,7 @@ def start(
     ranks = ranks or Alone()
     settings = _shared(settings, ranks)
     config = config or RunConfig.of(model, recipe)
-    recipe, data = open_data(model, recipe, config.data_dir, settings.reading)
+    recipe, data = _opened(model, recipe, config.data_dir, settings, ranks)
     _check_recipe(recipe, data, ranks)
     if settings.sync_bn:
         check_sync_bn(model, recipe)
@@ -96,6 +101,14 @@ def _shared(settings: Settings, ranks: Ranks) -> Settings:
         return settings
     shown = settings.progress if ranks.rank == 0 else "none"
     return replace(settings, threads=settings.threads or threads_of(ranks), progress=shown)
+
+
+def _opened(
+    model: Model, recipe: Recipe, folder: Path | None, settings: Settings, ranks: Ranks
+) -> tuple[Recipe, Dataset]:
+    """See `open_data`; what is said of the data is said once."""
+    with told_by_first(ranks):
+        return open_data(model, recipe, folder, replace(settings.reading, ranks=ranks))
 
 
 def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
@@ -145,7 +158,7 @@ def resume(
     settings = _shared(settings, ranks)
     config = config or RunConfig.of(model, recipe)
     with RunFolder(path) if ranks.rank == 0 else OthersFolder(path) as folder:
-        recipe, data = open_data(model, recipe, config.data_dir, settings.reading)
+        recipe, data = _opened(model, recipe, config.data_dir, settings, ranks)
         _check_recipe(recipe, data, ranks)
         if settings.sync_bn:
             check_sync_bn(model, recipe)

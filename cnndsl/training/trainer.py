@@ -20,10 +20,10 @@ from cnndsl.ir import Model
 from cnndsl.learned import phase
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
-from cnndsl.runtime.ranks import Alone, Ranks
+from cnndsl.runtime.ranks import Alone, Ranks, share_of
 from cnndsl.source import UserError, counted
 from cnndsl.training import checkpoint, nan
-from cnndsl.training.batches import Batches, Feed, rows_of
+from cnndsl.training.batches import Batches, Feed
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.compiled import Compiled, compile_shared, compile_step, usual_options
 from cnndsl.training.display import Display, display, epoch_line
@@ -74,7 +74,7 @@ class Trainer:
         self.folder.log(f"convolutions: {algorithms}; micro-batches of {each}")
         randoms = self.compiled.random_shapes(self.recipe.batch)
         shape = self.model.output_shapes()[self.model.main_output]
-        rows = rows_of(self.recipe, self.ranks.rank, self.ranks.size)
+        rows = share_of(self.ranks, self.recipe.batch)
         self.batches = Batches(self.data.train, self.recipe, shape, randoms, rows)
         image = len(self.model.input) == 3
         ground = self.recipe.ground or "white"

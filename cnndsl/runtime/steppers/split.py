@@ -123,6 +123,11 @@ class SplitStepper:
         total.buffer[total.summed :] /= size
 
     @property
+    def message(self) -> NDArray[Any]:
+        """The buffer that all ranks sum in each step."""
+        return self._total.buffer
+
+    @property
     def loss(self) -> float:
         """Mean loss of the last batch, before its update."""
         return float(self._total.views["loss"])
