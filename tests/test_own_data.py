@@ -1,5 +1,6 @@
 """The page "Your own data": its files are drawn, its commands and programs run, in its order."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,10 @@ def started(command: str) -> int:
     return int(end.value.code or 0)
 
 
-TASKS = {"pets": "top", "photos": "labels", "fish": "numbers", "cells": "classes"}
+TASKS = {
+    "pets": ("top", "accuracy"), "photos": ("labels", "map"), "fish": ("numbers", "r2"),
+    "cells": ("classes", "miou"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -90,8 +94,12 @@ def test_a_task_is_followed_from_its_folder_to_the_deployed_file(
     for command, shown in sessions(block.text):
         assert started(command) == 0, command
         assert bool(shown) <= capsys.readouterr().out.startswith("new.jpg: ")
-    assert started(f"cnndsl run runs/{name}/weights/best.onnx new.jpg --json") == 0
-    assert f'"{TASKS[name]}"' in capsys.readouterr().out
+    best, (key, metric) = f"runs/{name}/weights/best.onnx", TASKS[name]
+    assert started(f"cnndsl run {best} new.jpg --json") == 0
+    assert f'"{key}"' in capsys.readouterr().out
+    data = next(word for word in block.text.split() if word in (name, f"{name}.csv"))
+    assert started(f"cnndsl bench {best} --data {data} --steps 3 --json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["metric"] == metric
     assert Path("masks/new.mask.png").exists() == (name == "cells")
 
 

@@ -49,7 +49,7 @@ _OF_MODELS = ("data", "data_dir")
 @click.option("--weights", type=click.Path(path_type=Path), help="Time these; fresh by default.")
 @click.option("--freeze", multiple=True, metavar="PATHS",
               help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
-@click.option("--data", help="Data on which the accuracy of models is measured.")
+@click.option("--data", help="Data on which models are measured: accuracy, mAP, R², mIoU.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--processes", type=click.IntRange(min=1), metavar="N",
               help="Time a step that N processes on this machine share.")  # fmt: skip
@@ -101,17 +101,18 @@ def _bench_models(models: Sequence[Path], options: dict[str, Any], as_json: bool
 
 def _table(timings: "Sequence[Timing]") -> Table:
     heads = ("model", "size", "batch", "threads", "median ms", "p95 ms", "images/s")
-    measured = any(timing.accuracy is not None for timing in timings)
-    heads = (*heads, "accuracy") if measured else heads
-    return Table("times of a batch of random images", heads, tuple(map(_row, timings)))
+    metrics = tuple(dict.fromkeys(timing.metric for timing in timings if timing.metric))
+    rows = tuple(_row(timing, metrics) for timing in timings)
+    return Table("times of a batch of random images", (*heads, *metrics), rows)
 
 
-def _row(timing: "Timing") -> tuple[str, ...]:
-    row = (
+def _row(timing: "Timing", metrics: Sequence[str]) -> tuple[str, ...]:
+    scores = (f"{timing.score:.4f}" if metric == timing.metric else "-" for metric in metrics)
+    return (
         timing.model, mib(timing.bytes), str(timing.batch), str(timing.threads or "all"),
         f"{timing.median_ms:.2f}", f"{timing.p95_ms:.2f}", f"{timing.images_per_s:,.0f}",
+        *scores,
     )  # fmt: skip
-    return row if timing.accuracy is None else (*row, f"{timing.accuracy:.4f}")
 
 
 def _bench_spec(

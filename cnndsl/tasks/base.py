@@ -234,6 +234,10 @@ class Task(Word):
         """A main output as a compiled model gives it."""
         return x
 
+    def of_answers(self) -> Self:
+        """The task that meets `deployed` outputs, in which nothing is left to undo."""
+        return self
+
     def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
         """An empty meter for outputs of this shape; `names` are those of the targets."""
         raise NotImplementedError(self.word)

@@ -141,6 +141,10 @@ class Regression(Task, word="regression"):
         """As many as it has looked at."""
         return len(self.std) or None
 
+    def of_answers(self) -> Self:
+        """Answers are in the numbers' own units."""
+        return replace(self, mean=(), std=())
+
     def meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
         """Keeps the numbers, for the scatter."""
         return _Meter(self, names)

@@ -1,4 +1,4 @@
-"""Times of compiled models side by side, and their accuracy where data are given."""
+"""Times of compiled models side by side, and how good they are where data are given."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,10 +10,11 @@ import numpy as np
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.data.splits import for_measuring
+from cnndsl.results import Scores
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.runtime.timing import run_times
 from cnndsl.source import UserError, counted
-from cnndsl.tasks import usual
+from cnndsl.tasks import Meter, Task, usual
 from cnndsl.training.targets import read_as
 
 _ROUNDS = 2  # in which the models take turns, so that a drift of the machine meets all
@@ -22,7 +23,10 @@ _IMAGES = 256  # measured at once
 
 @dataclass(frozen=True)
 class Timing:
-    """A model at one batch size and number of threads: milliseconds a batch, bytes of its file."""
+    """A model at one batch size and number of threads: milliseconds a batch, bytes of its file.
+
+    `score` is the first metric of its task, by the name of `metric`, where data are given.
+    """
 
     model: str
     bytes: int
@@ -31,11 +35,12 @@ class Timing:
     median_ms: float
     p95_ms: float
     images_per_s: float
-    accuracy: float | None = None
+    metric: str | None = None
+    score: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """All that can be written as JSON."""
-        return asdict(self)
+        """All that can be written as JSON; `accuracy` is that of a classifier."""
+        return asdict(self) | {"accuracy": self.score if self.metric == "accuracy" else None}
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def bench_models(
 
     UserError for a model that cannot be run, a batch that it does not take, data of other classes.
     """
-    accuracies = {path: _accuracy(path, device, data, data_dir) for path in {c.path for c in cases}}
+    scores = {path: _score(path, device, data, data_dir) for path in {c.path for c in cases}}
     times: list[list[float]] = [[] for _ in cases]
     batches = [0 for _ in cases]
     for _ in range(_ROUNDS):
@@ -63,17 +68,17 @@ def bench_models(
             batches[i] = _batch_of(predictor, case)
             times[i] += run_times(predictor, batches[i], steps)
     return [
-        _timing(case, batch, ms, accuracies[case.path])
+        _timing(case, batch, ms, *scores[case.path])
         for case, batch, ms in zip(cases, batches, times, strict=True)
     ]
 
 
-def _timing(case: Case, batch: int, ms: list[float], accuracy: float | None) -> Timing:
+def _timing(
+    case: Case, batch: int, ms: list[float], metric: str | None, score: float | None
+) -> Timing:
     median, p95 = float(np.median(ms)), float(np.percentile(ms, 95))
-    size = case.path.stat().st_size
-    return Timing(
-        str(case.path), size, batch, case.threads, median, p95, batch / median * 1e3, accuracy
-    )
+    size, rate = case.path.stat().st_size, batch / median * 1e3
+    return Timing(str(case.path), size, batch, case.threads, median, p95, rate, metric, score)
 
 
 def _batch_of(predictor: Predictor, case: Case) -> int:
@@ -85,28 +90,42 @@ def _batch_of(predictor: Predictor, case: Case) -> int:
     return own
 
 
-def _accuracy(path: Path, device: str, data: str | None, data_dir: Path | None) -> float | None:
-    """The share of images whose largest output is that of their class; None without data."""
+def _score(
+    path: Path, device: str, data: str | None, data_dir: Path | None
+) -> tuple[str | None, float | None]:
+    """The first metric of the model's task, by its name; None without data."""
     if data is None:
-        return None
+        return None, None
     predictor = open_predictor(path, device)
-    if predictor.task is not None and predictor.task != usual():
-        raise UserError(f"{path}: is no classifier, whose accuracy could be measured")
-    found = read_as(usual(), open_dataset(data, predictor.shape, data_dir, arranged=for_measuring))
+    task = predictor.task or usual()
+    found = read_as(task, open_dataset(data, predictor.shape, data_dir, arranged=for_measuring))
     if predictor.classes and predictor.classes != found.names:
-        raise UserError(f"{path}: has the classes {', '.join(predictor.classes)}; "
+        raise UserError(f"{path}: has the {task.nouns} {', '.join(predictor.classes)}; "
                         f"{found.name} has {', '.join(found.names)}")  # fmt: skip
-    return _share(path, predictor, found)
+    metric = task.rising[0]
+    return metric, _measured(path, predictor, task, found).columns()[metric]
 
 
-def _share(path: Path, predictor: Predictor, data: Dataset) -> float:
-    right = 0
+def _measured(path: Path, predictor: Predictor, task: Task, data: Dataset) -> Scores:
+    """The scores of what the model answers, as it is deployed."""
+    meter: Meter | None = None
     for start in range(0, len(data.test), _IMAGES):
         part = slice(start, start + _IMAGES)
         outputs = predictor.main(predictor.run(predictor.stored(data.test.x[part])))
-        if outputs.shape[1] != len(data.names):
-            raise UserError(f"{path}: gives {counted(outputs.shape[1], 'output')}; "
-                            f"{data.name} has {counted(len(data.names), 'class')}")  # fmt: skip
-        answers = outputs.reshape(len(outputs), -1).argmax(1)
-        right += int((answers == data.test.y[part]).sum())
-    return right / len(data.test)
+        if meter is None:
+            shape = outputs.shape[1:]
+            _check(path, task, shape, data)
+            meter = task.of_answers().meter(shape, data.names)
+        meter.add(outputs, data.test.y[part])
+    assert meter is not None  # no data are empty
+    return meter.scores(0.0)
+
+
+def _check(path: Path, task: Task, shape: tuple[int, ...], data: Dataset) -> None:
+    """UserError for outputs that do not fit the data."""
+    if shape[0] != task.outputs(data.names):
+        raise UserError(f"{path}: gives {counted(shape[0], 'output')}; "
+                        f"{data.name} has {len(data.names)} {task.nouns}")  # fmt: skip
+    problem = task.size_problem(shape, data.test.y.shape[1:])
+    if problem is not None:
+        raise UserError(f"{path}: {problem}")
