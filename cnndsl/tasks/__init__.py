@@ -5,7 +5,8 @@ from pkgutil import iter_modules
 
 from cnndsl.losses import Loss
 from cnndsl.source import UserError
-from cnndsl.tasks.base import Meter, Task, registry, task_from
+from cnndsl.tasks.base import Task, registry, task_from
+from cnndsl.tasks.meter import Meter
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

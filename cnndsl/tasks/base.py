@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import isfinite
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
 
 from cnndsl.fields import Word
 from cnndsl.graph.tape import Tape, Value
@@ -16,6 +16,7 @@ from cnndsl.losses import Loss
 from cnndsl.losses import registry as losses
 from cnndsl.results import Answer, Scores
 from cnndsl.source import UserError, printable
+from cnndsl.tasks.meter import Meter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,33 +27,6 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 registry: dict[str, type["Task"]] = {}
-
-
-class Meter(Protocol):
-    """Gathers what metrics need, batch by batch, in bounded memory.
-
-    A dataclass: its arrays are sums over images, its lists are in the order of images. So those of
-    parts of the images can be `merged`.
-    """
-
-    def add(self, outputs: "Floats", targets: "Array") -> None:
-        """Count a batch: the model's outputs and the targets of its images."""
-        ...
-
-    def scores(self, loss: float) -> Scores:
-        """The metrics of all that was counted, beside the mean loss."""
-        ...
-
-
-def merged(meters: "Sequence[Meter]") -> Meter:
-    """One meter for the images of all, which are in the order of the meters."""
-    first, *others = meters
-    for other in others:
-        for field in fields(cast(Any, first)):
-            value, more = getattr(first, field.name), getattr(other, field.name)
-            if isinstance(value, list) or hasattr(value, "dtype"):
-                value += more
-    return first
 
 
 class Task(Word):

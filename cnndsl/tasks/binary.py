@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.results import Answer, Scores
-from cnndsl.tasks.base import Meter, Shape, mean_per_image, vector_problem
+from cnndsl.tasks.base import Shape, mean_per_image, vector_problem
 from cnndsl.tasks.classification import Classification, ClassificationScores, class_answer
+from cnndsl.tasks.meter import Meter
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.results import Answer, Drawing, Matrix, Scores, Table
 from cnndsl.source import counted, printable
-from cnndsl.tasks.base import Meter, Shape, Task, as_vector, vector_problem
+from cnndsl.tasks.base import Shape, Task, as_vector, vector_problem
+from cnndsl.tasks.meter import Meter
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.results import Answer, Drawing, Scatter, Scores, Table, number
 from cnndsl.source import printable
-from cnndsl.tasks.base import Meter, Shape, Task, as_vector, mean_per_image, vector_problem
+from cnndsl.tasks.base import Shape, Task, as_vector, mean_per_image, vector_problem
+from cnndsl.tasks.meter import Meter
 
 if TYPE_CHECKING:
     import numpy as np

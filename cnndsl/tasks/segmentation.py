@@ -9,8 +9,9 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.losses import VOID, Loss, Masks
 from cnndsl.results import Answer
 from cnndsl.source import counted, listed, printable
-from cnndsl.tasks.base import Meter, Shape, Task
+from cnndsl.tasks.base import Shape, Task
 from cnndsl.tasks.mask_scores import MaskMeter
+from cnndsl.tasks.meter import Meter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.runtime.ranks import Alone, Ranks, share_of
 from cnndsl.runtime.session import Session, open_session
-from cnndsl.tasks.base import merged
+from cnndsl.tasks.meter import merged
 from cnndsl.weights.base import Weights
 
 _BATCH = 250

@@ -266,7 +266,7 @@ const ANSWERS = {
   binary([logit], { classes, task }) {
     const p = sigmoid(logit);
     const rows = named(classes, [1 - p, p], "class");
-    return p >= task.threshold ? rows.reverse() : rows;
+    return p >= (task.threshold ?? 0.5) ? rows.reverse() : rows;
   },
   multilabel(logits, { classes, task }) {
     const rows = named(classes, Array.from(logits, sigmoid), "label");
