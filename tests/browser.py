@@ -35,7 +35,8 @@ def chromium() -> Generator[Launch]:
     where it is missing.
     """
     api = pytest.importorskip("playwright.sync_api", reason="playwright is missing (make browser)")
-    found = shutil.which("chromium") or shutil.which("google-chrome")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         pytest.skip("Chromium is not installed")
     with api.sync_playwright() as playwright:

@@ -21,6 +21,7 @@ import cnndsl
 from cnndsl.backend.artifact import step_model
 from cnndsl.backend.step import StepOptions
 from cnndsl.cli import main
+from cnndsl.files import CannotWrite
 from cnndsl.graph.ops import operators
 from cnndsl.losses import CrossEntropy
 from cnndsl.recipe import Recipe
@@ -89,6 +90,15 @@ def test_what_makes_no_page(
     assert run("compile", "net.cnn", *given) == 2
     assert told in capsys.readouterr().err
     assert sorted(p.name for p in Path().rglob("*")) == ["full", "net.cnn", "notes.txt"]
+
+
+def test_a_folder_is_whole_or_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise CannotWrite(path, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(web_page, "write_whole", full)
+    assert run("compile", "net.cnn", "--web", "-o", "deep/page") == 2
+    assert [path.name for path in Path("deep").iterdir()] == []
 
 
 @pytest.mark.parametrize(

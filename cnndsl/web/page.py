@@ -1,12 +1,14 @@
 """A page as a folder: HTML, script and style of this package, models, and `model.json` for them."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from cnndsl.files import write_whole, writing
+from cnndsl.files import PART, write_whole, writing
 from cnndsl.source import UserError
 
 SETTINGS = "model.json"
@@ -44,8 +46,20 @@ class Page:
         return Page({**self.settings, **other.settings}, {**self.files, **other.files})
 
     def write(self, folder: Path) -> None:
-        """Write the page, `model.json` last; files of an older page are replaced."""
+        """Write the page; files of an older one are replaced. A new folder is whole or not there.
+
+        UserError where the folder holds other things, or cannot be written.
+        """
         check_folder(folder)
+        if folder.exists():
+            return self._fill(folder)
+        with writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(PART, ".", folder.parent) as unfinished:
+                self._fill(Path(unfinished) / "page")
+                os.replace(Path(unfinished) / "page", folder)
+
+    def _fill(self, folder: Path) -> None:
         own = Path(__file__).parent
         files = {name: (own / name).read_bytes() for name in STATIC} | dict(self.files)
         files[SETTINGS] = json.dumps(self.settings, indent=1).encode() + b"\n"
