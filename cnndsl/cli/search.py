@@ -188,14 +188,9 @@ def _close(found: "Study", plan: "Plan", as_json: bool) -> None:
     if best is None:
         return
     Console(width=style(sys.stdout).width, highlight=False).print(found.table())
-    many = len(found.goals) > 1
-    what = (
-        f"*: no other is better in both; trial {best.number}"
-        if many
-        else f"best: trial {best.number}"
-    )
+    star = "*: no other is better in both; the first" if len(found.goals) > 1 else "best"
     commands = [f"eval {best.folder}", f"compile {best.folder}", *retraining(best, plan)]
-    click.echo(f"{what}, {best.folder}")
+    click.echo(f"{star}: trial {best.number}, {best.folder}")
     click.echo("\n".join(f"  cnndsl {command}" for command in commands))
     if files:
         names = ", ".join(dict.fromkeys(file.stem for file in files))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnndsl.data.registry import located
 from cnndsl.passes.settings import written_settings
 from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib, short
@@ -149,15 +150,18 @@ def retraining(best: Trial, plan: Plan) -> list[str]:
     if not varied <= {*_OPTIONS}:
         return []
     recipe = replace(Recipe(), **{name: run.recipe[name] for name in varied})
-    words = [*("--set " + pair for pair in written_settings(run.lets)), *_data(run)]
+    words = [*("--set " + pair for pair in written_settings(run.lets)), *_data(run, plan)]
     for name in sorted(varied):
         said = recipe.setting(name).partition(" ")[2]
         words.append(f"--{name} {shlex.quote(said)}")
     return [f"train {shlex.quote(run.file)} {' '.join(words)}"]
 
 
-def _data(run: RunConfig) -> list[str]:
-    return [f"--data {shlex.quote(run.data)}"] if run.data else []
+def _data(run: RunConfig, plan: Plan) -> list[str]:
+    """The data, where the spec has others or none."""
+    spec = plan.model.recipe and plan.model.recipe.data
+    is_own = run.data is None or (spec is not None and located(spec) == run.data)
+    return [] if is_own else [f"--data {shlex.quote(run.data or '')}"]
 
 
 def front(trials: Iterable[Trial], costs: Callable[[Trial], list[float]]) -> list[Trial]:
