@@ -831,6 +831,7 @@ class Teach {
     const given = settings.learn.set.map((pair) => ` --set ${pair}`).join("");
     const told = crypto.subtle ? "" : ` --classes "${classes.join(",")}" --mean ${settings.mean} --std ${settings.std}`;
     $(".downloads code", this.root).textContent = `cnndsl compile trained.cnn --weights trained.safetensors${given}${told} -o trained.onnx`;
+    $(".downloads .used", this.root).textContent = settings.learn.used.map((file) => ` and ${file}`).join("");
     $(".downloads", this.root).hidden = false;
     this.onLearned(async (image) => {
       const shares = await learner.probabilities(await this.input(image));

@@ -78,6 +78,7 @@ def learner(model: Model, weights: ModelWeights, pretrained: bool, batch: int | 
         "rate": recipe.optimizer.lr,
         "epochs": recipe.epochs,
         "set": written_settings(model.settings),
+        "used": list(model.used),
         "operators": sorted({name for graph in graphs.values() for name in operators(graph)}),
     }
     if pretrained:
