@@ -128,6 +128,25 @@ WORDS: Table = {
         "`adam` takes `lr=…`", ("relu; train { optimizer adam lr=0.01 }",)),
     ("relu; train { lr=0.001 }",): (
         "it is a key: `optimizer adam lr=0.001`", ("relu; train { optimizer adam lr=0.001 }",)),
+    ("conv2d(3, 8, 5)",): ("write `conv 8 5`: no parentheses, no commas", ("conv 8 5",)),
+    ("conv(8, 5, 5)",): ("write `conv 8 5x5`: no parentheses, no commas", ("conv 8 5x5",)),
+    ("conv 8 3x3 padding 1",): (
+        "a key takes its value behind `=`: `pad=1`", ("conv 8 3x3 pad=1",)),
+    ("conv8 3x3",): ("a space parts a word from its number: `conv 8`", ("conv 8 3x3",)),
+    ("3x conv 3 3x3 same relu",): (
+        "a repeat stands behind its statement: `conv 3 3x3 same relu *3`",
+        ("conv 3 3x3 same relu *3",)),
+    ("a: conv 8 3x3 same", "b: relu", "c = a + b"): (
+        "tensors are merged by a statement: `from a; c: add b`",
+        ("a: conv 8 3x3 same", "b: relu", "from a; c: add b")),
+    ("gap; dense num_classes=10",): (
+        "`num_classes` is written without its name: `dense 10`", ("gap; dense 10",)),
+    ("relu", "train(epochs=10, lr=0.01)"): (
+        "write `train { epochs 10; optimizer adam lr=0.01 }`: no parentheses, no commas",
+        ("relu", "train { epochs 10; optimizer adam lr=0.01 }")),
+    ("relu", "training { epochs 5 }"): ("did you mean `train`?", ("relu", "train { epochs 5 }")),
+    ("relu", "epochs 5", ""): (
+        "`epochs` is a setting: `train { epochs … }`", ("relu", "train {\n  epochs 5\n}", "")),
     ("relu; train { batch_size=32 }",): (
         "a setting has no `=`: `batch 32`", ("relu; train { batch 32 }",)),
     ("relu; train { schedule multistep 3 6 }",): (

@@ -20,7 +20,7 @@ def section(match: re.Match[str]) -> list[str] | None:
     """`train { … }` of a section in YAML; None where it is something else."""
     rest = match["rest"].strip().strip("{}")
     pairs = [_pair(part) or _spaced(part) for part in re.split(r"[,;]", rest) if part.strip()]
-    pairs += [_pair(line) for line in match["below"].splitlines() if line.strip()]
+    pairs += [_pair(line) or _spaced(line) for line in match["below"].splitlines() if line.strip()]
     found = [pair for pair in pairs if pair is not None]
     if not found or len(found) < len(pairs):
         return None

@@ -13,7 +13,7 @@ from cnndsl.frameworks.words import lookup
 from cnndsl.recipe import CHOSEN, PLAIN
 from cnndsl.source import Fix, Source, Span
 
-_PAIR = re.compile(r"([A-Za-z_]\w*)[ \t]*[=:]?[ \t]*(\"[^\"\n]*\"|[\w.+-]+)?,?")
+_PAIR = re.compile(r"([A-Za-z_][\w-]*)[ \t]*[=:]?[ \t]*(\"[^\"\n]*\"|[\w.+-]+)?,?")
 _STATEMENT = re.compile(r"[^\n;{}#]+|#[^\n]*")
 _SECTION = re.compile(r"\btrain[ \t]*\{")
 _FIRST = {"optimizer": ("adam", "sgd"), "loss": ("cross_entropy",), "schedule": ("cosine", "step")}
@@ -88,6 +88,36 @@ def _owner(key: str, statements: list[Span]) -> str | None:
     owners = OWNERS[key]
     there = [o for o in owners if any(re.match(rf"{o}\b", s.text) for s in statements)]
     return owners[0] if len(owners) == 1 else there[0] if len(there) == 1 else None
+
+
+def in_section(source: Source, place: int) -> Fix | None:
+    """Settings that stand outside of `train`, with all lines of them in a row, as a section."""
+    if _SECTION.search(source.text) is not None:
+        return None
+    start = source.text.rfind("\n", 0, place) + 1
+    before = source.text[:start].rstrip().rpartition("\n")[2]
+    if source.text[start:place].strip() or _is_setting(before):
+        return None
+    lines = list[str]()
+    for line in source.text[start:].split("\n"):
+        if not _is_setting(line):
+            break
+        lines.append(line)
+    if not lines:
+        return None
+    text = "\n".join(["train {", *(f"  {line.strip()}" for line in lines), "}"])
+    span = Span(source, start, start + len("\n".join(lines)))
+    return Fix(span, text, "write `train { … }`")
+
+
+def _is_setting(line: str) -> bool:
+    """Whether a line is one setting, or a key of one."""
+    word = re.match(r"[ \t]*([A-Za-z_][\w-]*)[ \t]+[^ \t{;]", line)
+    if word is None:
+        return False
+    meaning = lookup("setting", word[1])
+    ours = meaning.counterpart if meaning else word[1]
+    return ours in PLAIN or ours in CHOSEN or key_of(word[1]) is not None
 
 
 def _statements(source: Source, start: int, end: int) -> Iterator[Span]:

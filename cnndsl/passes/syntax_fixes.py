@@ -13,6 +13,7 @@ from cnndsl.source import Diagnostic, Fix, Source, Span
 _MARK = "¦"
 _ENDS = "\n;{}|"
 _LABEL = re.compile(r"(?:^|[;{|])[ \t]*([A-Za-z_]\w*)[ \t]*:", re.MULTILINE)
+_ASSIGNED = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=[ \t]*[a-z]", re.MULTILINE)
 _NUMBERED = re.compile(r"(from|add|concat|mul)\s+¦-\s*[0-9]")
 _BY_LABEL = (
     "name the layer that is meant, as in `e1: conv 64 3x3`, and write `{} e1`: labels, not numbers"
@@ -20,6 +21,7 @@ _BY_LABEL = (
 _LOOP = re.compile(
     r"(?:for|while|repeat)\b(?P<range>[ \t]+\w+[ \t]+in[ \t]+range\([ \t]*[0-9]+[ \t]*\)[ \t]*¦?:)?"
 )
+_COMMA = re.compile(r",(?![^()]*\))")  # none in parentheses
 _REPEAT = "a repeat stands behind its statement: `conv 8 3x3 *3`; several make a `block`"
 _MERGE = re.compile(r"\b(?:add|concat|mul)\s*\{[^{}]*$")
 
@@ -37,7 +39,7 @@ def with_fix(d: Diagnostic) -> Diagnostic:
         return loose
     if (word := _LOOP.match(marked)) is not None and not word["range"]:
         return replace(d, help=_REPEAT)
-    labels = frozenset(_LABEL.findall(source.text))
+    labels = frozenset((*_LABEL.findall(source.text), *_ASSIGNED.findall(source.text)))
     merged = _MERGE.search(source.text, 0, start) is not None
     inside = section_at(source, start) is not None
     for pattern, write, hint in RULES:
@@ -55,15 +57,17 @@ def with_fix(d: Diagnostic) -> Diagnostic:
 def _loose_key(d: Diagnostic) -> Diagnostic | None:
     """`lr=0.001` as a setting: a key of the optimizer."""
     source, place = d.span.source, d.span.start
-    if d.span.text not in ("=", ":") or section_at(source, place) is None:
+    if d.span.text not in ("=", ":", "-") or section_at(source, place) is None:
         return None
-    found = mend(source, place) or _plain_setting(source, place)
+    found = mend(source, place) or (d.span.text != "-" and _plain_setting(source, place)) or None
     return None if found is None else replace(d, help=found[0], fix=found[1])
 
 
 def _plain_setting(source: Source, place: int) -> tuple[str, Fix | None] | None:
     """`epochs = 5`, `batch_size=32`, `num_classes=10`."""
     start, end = _statement(source, place)
+    if (comma := _COMMA.search(source.text, place, end)) is not None:
+        end = comma.start()
     name, value = (source.text[a:b].strip() for a, b in ((start, place), (place + 1, end)))
     span = Span(source, start, start + len(source.text[start:end].rstrip()))
     known = {*PLAIN, *CHOSEN}

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from cnndsl.fields import arguments
 from cnndsl.frameworks.words import lookup
+from cnndsl.frameworks.yaml_settings import settings
 from cnndsl.layers import vocabulary
 from cnndsl.passes.synonyms import reserved_words, suggest
 from cnndsl.recipe import CHOSEN, PLAIN
 
+OPTIONS = frozenset(name for choices in CHOSEN.values() for name in choices)
 _MERGES = {"add": "add", "sum": "add", "concat": "concat", "cat": "concat", "mul": "mul",
            "concatenate": "concat", "multiply": "mul"}  # fmt: skip
 
@@ -44,8 +46,20 @@ def _call(spot: Spot) -> str | None:
         return _merged(_MERGES[word], inside, spot.labels)
     if word == "input":
         return f"input {'x'.join(inside)}"
+    if word == "train":
+        found = settings(re.findall(r"(\w+)\s*=\s*([^,\s]+)", spot[2]))
+        return f"train {{ {'; '.join(found)} }}" if found else None
+    if spot.inside and word in OPTIONS:
+        return " ".join([word, *inside])
+    if _ours(word) == "conv" and len(inside) == 3 and all(part.isdigit() for part in inside):
+        inside = _of_three(*inside)
     named = any("=" in part for part in inside)
     return None if named and word not in vocabulary() else " ".join([_ours(word), *inside])
+
+
+def _of_three(first: str, second: str, third: str) -> list[str]:
+    """`conv(64, 3, 3)`, and `conv2d(3, 64, 3)`, whose first are PyTorch's channels that arrive."""
+    return [first, f"{second}x{third}"] if second == third else [second, third]
 
 
 def _bare_word(part: str) -> str:
@@ -154,6 +168,13 @@ def _number_first(spot: Spot) -> str | None:
     return f"{spot[2]} {spot[1]}{spot[3]}" if enough else None
 
 
+def _named_sum(spot: Spot) -> str | None:
+    """`z = x + y` of labels."""
+    word = "add" if spot[3] == "+" else "mul"
+    known = spot.labels.issuperset((spot[2], spot[4]))
+    return f"from {spot[2]}; {spot[1]}: {word} {spot[4]}" if known else None
+
+
 def _repeated(spot: Spot) -> str | None:
     """`for i in range(3): conv 8 3x3`."""
     return None if re.search(rf"\b{spot[1]}\b", spot[3]) else f"{spot[3]} *{spot[2]}"
@@ -233,6 +254,11 @@ RULES: tuple[Rule, ...] = tuple(
         (r"\s*¦,\s*(?=([A-Za-z_]\w*)(\s*=)?)", _next_statement, _ENDED),
         (r"\s*¦,[ \t]*(.*)$", _next_item, None),
         (r"[ \t]*(?:¦[-=]+>|[-=]+¦>)[ \t]*(.*)$", _arrows, _ENDED),
+        (
+            r"^(\w+)\s*¦=\s*(\w+)\s*([+*])\s*(\w+)\s*$",
+            _named_sum,
+            "tensors are merged by a statement: `{}`",
+        ),
         (r"^(\w+)\s*¦=\s*(?=(\S*\s*))", _assigned, None),
         (r"^(.*\bif\b.*\S\s*)¦=(?!=)", _as(r"\1=="), None),
         (r"^(?:reshape|view)\s*¦-\s*1\s*$", _as("flatten"), "all values as a vector are `{}`"),
@@ -246,6 +272,11 @@ RULES: tuple[Rule, ...] = tuple(
         (r"/¦?\*\s*([^*]*?)\s*\*/\s*$", _as(r"# \1"), None),
         (r"¦×", _as("x"), None),
         (r"¦([0-9]+)X([0-9]+)\b", _as(r"\1x\2"), "write sizes with a small x: `{}`"),
+        (
+            r"^¦([0-9]+)[xX]\s+([a-z]\w*[^;{}¦]*\S)\s*$",
+            _as(r"\2 *\1"),
+            "a repeat stands behind its statement: `{}`",
+        ),
         (r"¦([0-9]+)[xX](?=\s|$)", _as(r"\1x\1"), None),
         (r"¦[\u00a0\u2007\u202f\ufeff]", _as(" "), None),
         (r"¦[−–]", _as("-"), None),

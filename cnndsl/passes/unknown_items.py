@@ -21,7 +21,9 @@ _ENDS_IN_NUMBER = re.compile(r"([0-9]+)[ \t]+$")
 _STARTS = re.compile(r"[ \t]+([0-9]+)")
 _ANNOUNCED = ("activation", "act", "padding", "norm", "normalization", "with")
 _SHAPES = ("shape", "input_shape", "size", "dims", "target_shape")
-_FILTERS = ("filters", "out_channels", "units", "out_features", "num_output", "features")
+_PADDED = {"padding": "pad", "pads": "pad"}
+_FILTERS = ("filters", "out_channels", "units", "out_features", "num_output", "features",
+            "num_classes", "classes", "n_classes")  # fmt: skip
 
 
 def own_words(bindings: Sequence[Binding]) -> set[str]:
@@ -56,6 +58,8 @@ class Place:
             return SpecError("E102", message, name.span, hint, announced)
         found = self._meant(name)
         fix = found.fix(name.span) or self._as_key(name) or _spaced_size(name.span)
+        if fix is not None and "=" in fix.text and found.text is None:
+            found = Suggestion(f"a key takes its value behind `=`: `{fix.text}`")
         return SpecError("E102", message, name.span, found.hint, fix)
 
     def _announced(self, name: ast.Name) -> Fix | None:
@@ -79,9 +83,11 @@ class Place:
     def _as_key(self, name: ast.Name) -> Fix | None:
         """`stride 2` as `stride=2`."""
         behind = _VALUE.match(name.span.source.text, name.span.end)
-        if behind is None or not any(name.id in keys(binding.cls) for binding in self.bindings):
+        meaning = lookup("key", name.id)
+        key = _PADDED.get(name.id, (meaning and meaning.counterpart) or name.id)
+        if behind is None or not any(key in keys(binding.cls) for binding in self.bindings):
             return None
-        text = f"{name.id}={behind[1]}"
+        text = f"{key}={behind[1]}"
         return Fix(Span(name.span.source, name.span.start, behind.end()), text, f"write `{text}`")
 
     def _meant(self, unknown: ast.Name) -> Suggestion:

@@ -116,7 +116,9 @@ sequential model net network layers modulelist moduledict functional graph backb
 activation activationlayer nonlinearity act = | an activation is a word of its own: `relu`
 return yield = | name an output with `output logits`; the last statement is one anyway
 print summary show = | `cnndsl summary FILE` shows the layers, their shapes and parameters
-compile fit evaluate predict trainer training = | how a network is trained stands in a section: `train { optimizer adam; epochs 10 }`
+training trainer = train
+up upscale = | it is `upsample 2`, or `upconv 32 2x2 /2` with learned kernels
+compile fit evaluate predict = | how a network is trained stands in a section: `train { optimizer adam; epochs 10 }`
 l2norm l2normalize = | vectors are not brought to length 1; the nearest is `ln`, which norms the channels of each position
 unfold fold im2col = | windows are not taken apart; the nearest is `conv`, which sums over each of them
 argmax topk accuracy silence = | leave it out: a network ends in scores of classes, from which `cnndsl run` and `eval` choose
