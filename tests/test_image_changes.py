@@ -116,3 +116,24 @@ def test_a_share_for_data_that_have_a_test_is_refused(tmp_path: Path) -> None:
         numbered(tmp_path / part, {"cat": 2, "dog": 2})
     with pytest.raises(UserError, match="leave it out: these have `test`"):
         split_of(0.3, None, tmp_path)
+
+
+OTHERS = {
+    "a PDF": (b"%PDF-1.7\n", "is a PDF.*\n  save it as .png"),
+    "a TIFF": (b"II*\0rest", "is a TIFF"),
+    "HEIC": (b"\0\0\0\x18ftypheic", "is a HEIC"),
+    "AVIF": (b"\0\0\0\x18ftypavif", "is an AVIF"),
+    "a web page": (b"\n<!DOCTYPE html>", "is a web page.*\n  download it again"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1", "`git lfs pull`"),
+    "an archive": (b"PK\x03\x04", "is a zip archive"),
+    "nothing": (b"", "is empty"),
+    "text": (b"some words", "it is none of PNG, JPEG"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_file_that_is_no_image_is_named_for_what_it_is(kind: str, tmp_path: Path) -> None:
+    data, message = OTHERS[kind]
+    (tmp_path / "1.png").write_bytes(data)
+    with pytest.raises(UserError, match=message):
+        read_picture(tmp_path / "1.png", 8, 8)

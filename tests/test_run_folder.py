@@ -537,3 +537,29 @@ def test_a_normalisation_that_is_none_is_told(
     Path("w.safetensors").write_bytes(save(dict(tensors), metadata=_signature(tensors, text)))
     assert command("compile", "m.cnn", "--weights", "w.safetensors", "-o", "m.onnx") == 2
     assert "w.safetensors: its normalisation cannot be read" in capsys.readouterr().err
+
+
+def test_fewer_epochs_than_a_run_has_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--threads", 1, "--progress", "none")
+    assert command("train", "net.cnn", "--data", "some.npz", "--out", "run", *options) == 0
+    assert command("train", "--resume", "run", "--epochs", 1, *options) == 2
+    said = capsys.readouterr().err
+    assert "the run is one of 2 epochs, and 1 would be fewer\n  leave --epochs out" in said
+    assert command("train", "--resume", "run", "--epochs", 1, "--force", *options) == 0
+    assert (
+        "the run has had 2 epochs, and fewer are not taken back" in Path("run/log.txt").read_text()
+    )
+
+
+def test_images_that_fill_no_batch_and_uneven_classes_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rng, y = np.random.default_rng(0), np.repeat([0, 1], [64, 5])
+    np.savez("uneven.npz", x=rng.integers(0, 255, (69, 8, 8, 1), np.uint8), y=y)
+    Path("two.cnn").write_text("input 1x8x8; flatten; dense 2; train { epochs 1; batch 10 }")
+    assert (
+        command("train", "two.cnn", "--data", "uneven.npz", "--holdout", "0.2", "--out", "u") == 0
+    )
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 epoch of 5 steps of 10 (6 images left over, others each time)" in said
+    assert "0 has 13 times as many images as 1; `loss cross_entropy weights=balanced`" in said

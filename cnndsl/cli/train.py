@@ -20,10 +20,11 @@ from cnndsl.cli.common import (
     set_option,
     style,
 )
+from cnndsl.fields import flags
 from cnndsl.ir import Model
 from cnndsl.passes.settings import parse_settings
 from cnndsl.python_args import settings_of
-from cnndsl.recipe import CHOSEN, LARGEST_SEED, Recipe
+from cnndsl.recipe import CHOSEN, LARGEST_SEED, Ground, Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import DEVICES
 from cnndsl.tasks import registry
@@ -33,7 +34,14 @@ if TYPE_CHECKING:
     from cnndsl.training.run_config import RunConfig
     from cnndsl.training.trainer import Trainer
 
-_WORDS = ("optimizer", "schedule", "loss", "augment")  # each in the words of a spec
+_WORDS = (
+    "optimizer",
+    "schedule",
+    "loss",
+    "augment",
+    "holdout",
+    "ground",
+)  # each in the words of a spec
 _PLAIN = ("epochs", "batch", "seed")
 _ELSEWHERE = (
     "data_dir",
@@ -62,6 +70,8 @@ class TrainOptions:
     schedule: str | None
     loss: str | None
     augment: str | None
+    holdout: str | None
+    ground: str | None
     lr: float | None
     seed: int | None
     device: str
@@ -121,6 +131,8 @@ def _in_words(name: str, example: str) -> str:
 @click.option("--schedule", metavar="WORDS", help=_in_words("schedule", "cosine warmup=1"))
 @click.option("--loss", metavar="WORDS", help=_in_words("loss", "cross_entropy smooth=0.1"))
 @click.option("--augment", metavar="WORDS", help='As in a spec: "flip crop=4"; "" for none.')
+@click.option("--holdout", metavar="WORDS", help='Share held out for the test: "0.1 seed=3".')
+@click.option("--ground", type=click.Choice([*flags(Ground)]), help="Behind transparent pixels.")
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
               help="Start of all random numbers.")  # fmt: skip

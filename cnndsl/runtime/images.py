@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.runtime.file_kinds import other_kind
 from cnndsl.runtime.pixel_modes import WHITE, Change, Ground, converted, is_deep
 from cnndsl.source import UserError
 
@@ -187,7 +188,11 @@ def _open(source: "Path | Image") -> "tuple[Image, bool]":
     except bombs:
         raise UserError(f"{source}: has more than {_MAX_PIXELS:,} pixels") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types
+        if kind := other_kind(source):
+            raise UserError(f"{source}: cannot be read as a picture: it {kind}") from None
         text = getattr(error, "strerror", None) or error
+        if isinstance(error, image_module.UnidentifiedImageError):  # its text repeats the path
+            text = f"it is none of {', '.join(_FORMATS)}"
         raise UserError(f"{source}: cannot be read as a picture: {text}") from None
 
 

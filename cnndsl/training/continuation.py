@@ -14,11 +14,7 @@ def note(recipe: Recipe, progress: Progress, steps: int, planned: int) -> str | 
     if progress.should_stop(recipe):
         return f"nothing is left to do: {why_stopped(recipe)}"
     if progress.is_over(recipe):
-        more = 2 * recipe.epochs
-        return (
-            f"nothing is left to do: all {counted(recipe.epochs, 'epoch')} are done\n"
-            f"  {option('epochs', more)} goes on"
-        )
+        return f"nothing is left to do: {_done(progress.epoch, recipe.epochs)}"
     if recipe.epochs <= planned:
         return None
     rate = learning_rate(recipe, progress, progress.step, steps)
@@ -26,6 +22,14 @@ def note(recipe: Recipe, progress: Progress, steps: int, planned: int) -> str | 
         f"{counted(planned, 'epoch')} become {recipe.epochs}: {_effect(recipe.schedule)}\n"
         f"  epoch {progress.epoch + 1} goes on with a learning rate of {rate:.4g}"
     )
+
+
+def _done(done: int, wanted: int) -> str:
+    """That a run is over; of fewer epochs than it has had, that these stay."""
+    if done > wanted:
+        return f"the run has had {counted(done, 'epoch')}, and fewer are not taken back"
+    epochs = "its epoch is" if wanted == 1 else f"all {wanted:,} epochs are"
+    return f"{epochs} done\n  {option('epochs', 2 * wanted)} goes on"
 
 
 def _effect(schedule: Schedule) -> str:

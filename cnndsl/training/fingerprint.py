@@ -8,7 +8,7 @@ from typing import Any
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError, option
+from cnndsl.source import UserError, counted, option
 from cnndsl.training.formats import FORMAT, check_format, recipe_of_format_1
 from cnndsl.training.recipe_json import from_json, to_json, whole
 from cnndsl.version import version
@@ -79,10 +79,21 @@ def check_same(before: Fingerprint, now: Fingerprint) -> None:
     changed = [key for key in is_ if was[key] != is_[key]]
     if now.recipe.epochs > before.recipe.epochs:
         changed.remove("epochs")
+    if changed == ["epochs"]:
+        raise UserError(_fewer(before.recipe.epochs, now.recipe.epochs))
     if changed:
         shown = "\n".join(_difference(key, was[key], is_[key]) for key in changed)
         raise UserError(f"the run was made with another {', '.join(changed)}\n{shown}\n"
                         f"  {option('force', True)} resumes all the same")  # fmt: skip
+
+
+def _fewer(planned: int, wanted: int) -> str:
+    """That a run cannot be made shorter without a word, and how it goes on."""
+    return (
+        f"the run is one of {counted(planned, 'epoch')}, and {wanted} would be fewer\n"
+        f"  leave {option('epochs')} out to go on to the last one, or give more to extend it\n"
+        f"  {option('force', True)} ends it after epoch {wanted}, its schedule laid over these anew"
+    )
 
 
 def _difference(key: str, before: str, now: str) -> str:

@@ -38,7 +38,7 @@ from cnndsl.training.norm_parts import check_sync_bn, told_of_norms
 from cnndsl.training.progress import Progress
 from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
-from cnndsl.training.targets import resolved, tell_changes, tell_unmeasured
+from cnndsl.training.targets import resolved, tell_changes, tell_imbalance, tell_unmeasured
 from cnndsl.training.trainer import Trainer
 from cnndsl.weights.fit import ModelWeights, fit_weights, weights_named
 from cnndsl.weights.initial import initial_weights
@@ -248,6 +248,7 @@ def open_data(
     recipe, data = resolved(model, recipe, open_any_data(model, recipe, data_dir, reading))
     tell_unmeasured(recipe.known_task(), data)
     tell_changes(data, recipe)
+    tell_imbalance(recipe, data)
     return recipe, data
 
 

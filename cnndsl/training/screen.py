@@ -25,7 +25,7 @@ def opening(
         [
             _lines("model", _model(model, recipe), width),
             _lines("data", _data(recipe, data), width),
-            _lines("recipe", _recipe(recipe, steps), width),
+            _lines("recipe", _recipe(recipe, steps, len(data.train)), width),
             _lines("run", [str(folder)], width),
         ]
     )
@@ -73,8 +73,11 @@ def _data(recipe: Recipe, data: Dataset) -> list[str]:
     return [data.name, images, f"{count} {nouns}: {each}"]
 
 
-def _recipe(recipe: Recipe, steps: int) -> list[str]:
+def _recipe(recipe: Recipe, steps: int, images: int) -> list[str]:
+    waiting = images - steps * recipe.batch
+    rest = f" ({counted(waiting, 'image')} left over, others each time)"
     return [
-        f"{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')} of {recipe.batch}",
+        f"{counted(recipe.epochs, 'epoch')} of {counted(steps, 'step')} of {recipe.batch}"
+        f"{rest if waiting > 0 else ''}",
         *(recipe.setting(name).partition(" ")[2] for name in ("optimizer", "schedule", "loss")),
     ]

@@ -10,9 +10,11 @@ from cnndsl.ir import Model
 from cnndsl.losses import Loss
 from cnndsl.losses import registry as losses
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError, counted, listed, option
+from cnndsl.source import UserError, counted, listed, option, printable
 from cnndsl.tasks import Task, registry
 from cnndsl.tasks.classification import is_one_hot
+
+_UNEVEN = 10
 
 
 def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Dataset]:
@@ -186,6 +188,22 @@ def tell_unmeasured(task: Task, data: Dataset) -> None:
     absent = [name for name, count in zip(data.names, counts, strict=False) if not count]
     if absent:
         print(f"not measured, without a picture to test on: {listed(absent)}", file=sys.stderr)
+
+
+def tell_imbalance(recipe: Recipe, data: Dataset) -> None:
+    """Say of classes that one has ten times the images of another, where the loss weighs none."""
+    task, loss = recipe.known_task(), recipe.loss
+    counts = task.counts(data.train.y, data.names) if task.kind == "classes" else []
+    if len(counts) < 2 or max(counts) < _UNEVEN * max(min(counts), 1) or loss is None:
+        return
+    if not min(counts) or getattr(loss, "weights", "") is not None:
+        return
+    most, least = (data.names[counts.index(pick(counts))] for pick in (max, min))
+    print(
+        f"{data.name}: {printable(most)} has {max(counts) // min(counts)} times as many images as "
+        f"{printable(least)}; `loss {loss.word} weights=balanced` makes them count alike",
+        file=sys.stderr,
+    )
 
 
 def tell_changes(data: Dataset, recipe: Recipe) -> None:
