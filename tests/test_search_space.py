@@ -184,5 +184,24 @@ def test_conditions(condition: str, values: dict[str, int | str], expected: bool
     assert holds(last.condition, values, {p.name: p for p in above}) is expected
 
 
+@pytest.mark.parametrize(
+    ("section", "hint"),
+    [
+        ("learning_rate 1e-4 to 1", "write `optimizer lr …`"),
+        ("weight_decay 0 to 1", "write `optimizer decay …`"),
+        ("crop 0 to 4", "write `augment crop …`"),
+        ("params < 100k", "a bound of a search is `keep params < …`"),
+        ("width 16..64", "in `search`, a range is written `16 to 64`"),
+        (
+            "width relu gelu",
+            "words are chosen by a number: `let kind = 0` and `if kind == 1 { … }`",
+        ),
+        ("optimizer adma sgd", "did you mean `adam`?"),
+    ],
+)
+def test_what_others_write_is_told_in_our_words(section: str, hint: str):
+    assert hint in [d.help for d in read(section)[1]]
+
+
 def test_keep_is_a_name_like_others_where_nothing_is_kept():
     assert cnndsl.parse("let keep = 4\ninput 3\ndense keep").outputs == {"output": (4,)}

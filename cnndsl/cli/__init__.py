@@ -40,7 +40,8 @@ OF_OTHER_TOOLS = {
     "infer": "run", "classify": "run", "detect": "run", "plot": "graph", "draw": "graph",
     "show": "summary", "info": "summary", "stats": "summary", "new": "init", "create": "init",
     "benchmark": "bench", "profile": "bench", "docs": "layers", "manual": "layers", "man": "layers",
-    "env": "doctor", "version": "--version",
+    "env": "doctor", "version": "--version", "sweep": "search", "tune": "search",
+    "optimize": "search", "hpo": "search",
 }  # fmt: skip
 
 

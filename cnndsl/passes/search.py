@@ -11,7 +11,7 @@ from cnndsl.passes.reject_extra import reject_extra_in_setting
 from cnndsl.passes.reporter import Reporter, SpecError
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.search_domain import let_domain
-from cnndsl.passes.search_setting import FIXED, VARIED, names_key, setting_target
+from cnndsl.passes.search_setting import FIXED, VARIED, names_key, owned_key, setting_target
 from cnndsl.passes.values import evaluate, truth
 from cnndsl.recipe import Recipe
 from cnndsl.source import Fix, Span
@@ -110,6 +110,9 @@ class _Reader:
         if name.id in FIXED:
             message = f"`{name.id}` is the same for all candidates"
             return SpecError("E601", message, name.span, "say it in `train`")
+        if (full := owned_key(name.id)) is not None:
+            message = f"`{name.id}` is a key of a setting"
+            return SpecError("E601", message, name.span, f"write `{full} …`", _written(name, full))
         known = {*self.lets, *VARIED}
         close = nearest(name.id, known)
         values = ", ".join(sorted(self.lets)) or "none"
@@ -221,6 +224,10 @@ def _bound(name: ast.Name, sign: str, at: Span, limit: str, place: Span) -> floa
     if not 0 < bound < float("inf"):
         raise SpecError("E603", f"`{limit}` keeps nothing or all", place, "give a number above 0")
     return bound
+
+
+def _written(name: ast.Name, text: str) -> Fix:
+    return Fix(name.span, text, f"write `{text}`")
 
 
 def _misspelt(code: str, message: str, span: Span, known: list[str]) -> SpecError:

@@ -14,6 +14,7 @@ from cnndsl.syntax import ast
 
 Read = Callable[[ast.Expr], Any]
 """The value of an expression, checked for what is varied; SpecError."""
+_CHOSEN_WORDS = "words are chosen by a number: `let kind = 0` and `if kind == 1 { … }`"
 _FORMS = "write `16 to 64`, `16 to 64 step=8`, `1e-4 to 0.1 log`, or values: `16 24 32`"
 
 
@@ -22,9 +23,11 @@ def let_domain(
 ) -> Range | Choices:
     """What a `let` of this value in the file is varied over: numbers, or true and false."""
     name, is_bool = node.head.id, isinstance(value, bool)
+    texts = [item.span.text for item in items]
+    words = all(text.isidentifier() for text in texts)
 
     def read(expr: ast.Expr) -> int | float | bool:
-        found = _number(expr, scope, name)
+        found = _number(expr, scope, name, _CHOSEN_WORDS if words else _FORMS)
         if isinstance(found, bool) != is_bool and not callable(value):
             kind = "true or false" if is_bool else "a number"
             message = f"`{name}` is {kind} in the file, not {shown(found)}"
@@ -38,14 +41,13 @@ def _alike(is_bool: bool) -> str:
     return "`true false`" if is_bool else "numbers: `16 to 64`, `16 32 64`"
 
 
-def _number(expr: ast.Expr, scope: Scope, name: str) -> int | float | bool:
+def _number(expr: ast.Expr, scope: Scope, name: str, hint: str) -> int | float | bool:
     unknown = isinstance(expr, ast.Name) and expr.id not in scope.known("values")
     found: Value = expr.span.text if unknown else evaluate(expr, scope)
     if isinstance(found, bool | int | float):
         return found
     message = f"`let {name}` is a number, true or false, not {shown(found)}"
-    hint = "words are chosen by a number: `let kind = 0` and `if kind == 1 { … }`"
-    raise SpecError("E602", message, expr.span, hint if unknown else _FORMS)
+    raise SpecError("E602", message, expr.span, hint)
 
 
 def domain(node: ast.Statement, items: Sequence[ast.Item], read: Read) -> Range | Choices:

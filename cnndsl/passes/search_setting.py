@@ -9,7 +9,7 @@ from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.reporter import Reporter, SpecError
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.search_domain import domain
-from cnndsl.passes.synonyms import suggest
+from cnndsl.passes.synonyms import suggest, suggest_key
 from cnndsl.passes.values import evaluate
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe
 from cnndsl.source import Fix, Source, Span
@@ -45,6 +45,17 @@ def setting_target(
                 read = _reader([(PLAIN[setting], spec)], scope)
                 return setting, domain(node, items, read)
             return setting, _alternatives(node, setting, items)
+
+
+def owned_key(name: str) -> str | None:
+    """`optimizer decay` for `decay`, and for what others call it; None for what is no key."""
+    for setting in ("optimizer", "schedule", "loss", "augment"):
+        classes: Sequence[type[Word]] = [*CHOSEN.get(setting, {}).values()] or [PLAIN[setting]]
+        keys = {s.key or s.name for cls in classes for s in specs(cls) if s.kind in _KINDS}
+        meant = name if name in keys else (found := suggest_key(name, keys)) and found.text
+        if meant in keys:
+            return f"{setting} {meant}"
+    return None
 
 
 def names_key(node: ast.Node) -> bool:

@@ -61,7 +61,7 @@ class Study:
 
     def __repr__(self) -> str:
         best = f"; best: {told(self.best, self.goals)}" if self.best else ""
-        return f"<cnndsl.Study {self.folder}: {self.summary()}{best}>"
+        return f"<Study {self.folder}: {self.summary()}{best}>"
 
     @property
     def trained(self) -> list[Trial]:

@@ -133,6 +133,13 @@ def _equals_first(head: str, rest: list[str]) -> str:
     return f"a variable is `let {head} = …`; a value behind a word has no `=`: `{head} {value}`"
 
 
+def _bound(place: Place) -> str | None:
+    """`params < 100k`, where `keep params < 100k` is meant."""
+    if place.token.type != "COMPARE" or place.kinds != ["NAME"]:
+        return None
+    return f"a bound of a search is `keep {place.before} {place.token} …`"
+
+
 def _python(place: Place) -> str | None:
     """`elif`, `a + b`, `50%`."""
     if place.token == "elif":
@@ -224,6 +231,6 @@ def _group(place: Place) -> str | None:
 
 
 _HABITS: tuple[Callable[[Place], str | None], ...] = (
-    _comment, _number_first, _call, _comma, _equals, _python, _minus, _sign, _colon, _block,
+    _comment, _number_first, _call, _comma, _equals, _bound, _python, _minus, _sign, _colon, _block,
     _first_word, _else, _parentheses, _group,
 )  # fmt: skip
