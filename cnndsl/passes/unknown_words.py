@@ -13,7 +13,7 @@ from cnndsl.passes.synonyms import Suggestion, reserved_words, suggest
 from cnndsl.source import Diagnostic
 from cnndsl.syntax import ast
 
-_SECTIONS = ("train", "search")
+SECTIONS = ("train", "search")
 _JOINED = re.compile(r"([a-z]+)([0-9]+)")
 _NUMBER = re.compile(r"[ \t]+[0-9]+(?![0-9x])")
 CONTROL = ("input", "from", "output", "default", "train", "search", "cnn")
@@ -56,7 +56,7 @@ def as_meant(node: ast.Statement, scope: Scope) -> ast.Statement | None:
         return None
     blocks = scope.known("blocks")
     ours = meant(head, blocks).text
-    if ours is None or ours not in (*vocabulary(), *blocks, *_SECTIONS):
+    if ours is None or ours not in (*vocabulary(), *blocks, *SECTIONS):
         return None
     return replace(node, head=ast.Name(head.span, ours))
 

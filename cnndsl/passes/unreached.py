@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cnndsl.layers import vocabulary
 from cnndsl.passes.expansion import ExpansionState
-from cnndsl.passes.unknown_words import CONTROL, unknown
+from cnndsl.passes.unknown_words import CONTROL, SECTIONS, meant, unknown
 from cnndsl.syntax import ast
 
 FAILED_INCLUDE = ("E401", "E402", "E403", "E404", "E904")
@@ -41,9 +41,14 @@ def _all(suite: ast.Suite) -> Iterator[ast.Node]:
                 yield from _all(branch)
 
 
+def _is_section(head: ast.Name) -> bool:
+    """Whether what stands in the braces is no layers: `train { … }`, `training { … }`."""
+    return head.id in SECTIONS or (head.id not in vocabulary() and meant(head, ()).text in SECTIONS)
+
+
 def _groups(node: ast.Node) -> Iterator[ast.Group]:
     match node:
-        case ast.Statement(group=ast.Group() as group) if node.head.id not in ("train", "search"):
+        case ast.Statement(group=ast.Group() as group) if not _is_section(node.head):
             yield group
         case ast.Block():
             yield node.body
