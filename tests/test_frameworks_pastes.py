@@ -22,6 +22,7 @@ class Net(nn.Module):
 INPUTS = {
     LENET: ("3x32x32", "3 channels, and sides of 32 to 33 give the 1,176 features"),
     "nn.Sequential(nn.Flatten(), nn.Linear(784, 10))": ("1x28x28", "square images of the 784"),
+    "nn.Sequential(nn.Linear(20, 5), nn.ReLU(), nn.Linear(5, 2))": ("20", "the 20 values"),
     "nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))": ("3x32x32", "square images of the 3,072"),
     "net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1))\n"
     "print(net(torch.randn(1, 3, 64, 48)).shape)": ("3x64x48", "an image of 3x64x48"),
@@ -114,6 +115,34 @@ def test_marks_around_code_are_left_out(text: str):
 def test_a_place_behind_marks_is_its_own():
     (found,) = errors(">>> m = Sequential()\n>>> m.add(Input((4,)))\n>>> m.add(LSTM(3))\n")
     assert (found.span.line, found.span.text) == (3, "LSTM(3)")
+
+
+# What `print(model)` shows
+
+PRINTED = """Sequential(
+  (0): Conv2d(3, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+  (1): Sequential(
+    (relu): ReLU()
+  )
+  (2): Flatten(start_dim=1, end_dim=-1)
+  (3): Linear(in_features=4096, out_features=10, bias=True)
+  (4): LogSoftmax(dim=1)
+)
+"""
+
+
+def test_a_printed_sequence_is_read():
+    (found,) = errors(PRINTED)
+    assert "`log_softmax` is left out" in found.notes[0]
+    assert fixed(Source(PRINTED)).source.text.splitlines() == [
+        "input 3x32x32", "conv 4 3x3 pad=1", "relu", "flatten", "dense 10",
+    ]  # fmt: skip
+
+
+def test_a_printed_class_does_not_say_its_forward():
+    (found,) = errors(PRINTED.replace("Sequential(\n  (0)", "Net(\n  (0)"))
+    assert (found.message, found.span.text) == ("this is a printed model", "Net")
+    assert "paste the class with its `forward`" in (found.help or "")
 
 
 # Files of other tools

@@ -136,6 +136,9 @@ class Applying(Expressions):
                 raise NoCounterpart(_MERGED)
             if (given := input_of(call)) and flow.here == START:
                 flow.apply(given, call.node)
+            if call.name == "LogSoftmax":
+                flow.notes.add(_LOGARITHM)
+                return flow.here
             if call.name in keras_training.AUGMENTATIONS:
                 program.augment(keras_training.AUGMENTATIONS.written(call))
                 return flow.here

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cnndsl.frameworks import darknet, files, marks
+from cnndsl.frameworks import darknet, files, marks, printed
 from cnndsl.frameworks.arguments import INIT, NoCounterpart, NotTheirs
 from cnndsl.frameworks.framework import TORCH, Context, context_of
 from cnndsl.frameworks.inline import inline
@@ -43,8 +43,10 @@ def regions(text: str) -> list[Region]:
 
 
 def _regions(text: str) -> list[Region]:
+    text = printed.as_code(text)
     context = context_of(text)
-    whole = _whole(text, context) or darknet.region(text) or files.region(text)
+    whole = _whole(text, context) or printed.region(text)
+    whole = whole or darknet.region(text) or files.region(text)
     if whole is not None:
         return [whole]
     behind = _behind_input(text, context)

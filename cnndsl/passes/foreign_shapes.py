@@ -123,6 +123,8 @@ def _of_vector(region: Region) -> Input | None:
         if not line.startswith("dense") or origin is None or origin.arriving is None:
             return None
         count = origin.arriving
+        if not any(each.startswith("flatten") for each in region.lines):
+            return Input(str(count), f"the {counted(count, 'value')} that its first `Linear` takes")
         shapes = [f"{c}x{side}x{side}" for c in (1, 3) if (side := isqrt(count // c))
                   and side > 1 and c * side * side == count]  # fmt: skip
         note = f"square images of the {counted(count, 'value')} that its first `Linear` takes"
