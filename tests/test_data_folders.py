@@ -201,3 +201,36 @@ def test_how_far_the_reading_is_is_told(
     assert "reading data: 3 of 10\n" in capsys.readouterr().err
     open_dataset(str(cached), SIZE, reading=decoding.Reading(display="none"))
     assert not capsys.readouterr().err
+
+
+def test_what_systems_leave_behind_is_no_class(tmp_path: Path) -> None:
+    fill(tmp_path, "cat", "dog", "__MACOSX", "@eaDir", count=3)
+    (tmp_path / "cat" / "Thumbs.db").write_bytes(b"")
+    assert opened(tmp_path).classes == ("cat", "dog")
+
+
+def test_a_link_that_leads_up_brings_no_other_class(tmp_path: Path) -> None:
+    fill(tmp_path, "cat", "dog", count=5)
+    (tmp_path / "cat" / "all").symlink_to("..")
+    assert np.bincount(opened(tmp_path).train.y).tolist() == [4, 4]
+
+
+def test_images_beside_the_classes_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, "cat", "dog")
+    Image.new("L", (4, 4)).save(tmp_path / "loose.png")
+    opened(tmp_path)
+    assert "1 image beside the folders of classes" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"sort 2 images into them, or write a \.csv table"):
+        opened(tmp_path / "cat")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("set.zip", "is no data set\n  unpack it"), ("set.txt", "is no data set\n  data are")],
+)
+def test_a_file_that_is_no_data_set_is_told(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError, match=message):
+        opened(tmp_path / name)

@@ -16,6 +16,7 @@ OTHER_ENDINGS = frozenset(
 )
 """Endings of images that are not read."""
 
+_OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"})
 _WORDS = {
     "train": "train|training|trn|trainval",
     "val": "val|valid|validation|dev|development|holdout",
@@ -47,10 +48,15 @@ class Folder:
             for each in self._entries
         )
 
+    @property
+    def loose(self) -> int:
+        """How many images stand in it itself."""
+        return sum(each.suffix.lower() in ENDINGS and each.is_file() for each in self._entries)
+
     @cached_property
     def _entries(self) -> list[Path]:
         try:
-            return [each for each in self.path.iterdir() if not each.name.startswith(".")]
+            return [each for each in self.path.iterdir() if not is_hidden(each.name)]
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read: {error.strerror}") from None
 
@@ -81,6 +87,11 @@ class Folder:
         name = self.path.name
         is_split = name.casefold() in _EXACT or self.inner.holds_classes
         return part_of(name) if is_split else ""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a system, and nobody else, has made a file or folder of this name."""
+    return name.startswith(".") or name in _OF_SYSTEMS
 
 
 def part_of(name: str) -> str:
@@ -189,7 +200,8 @@ def _two_folders(part: str, one: Folder, other: Folder) -> UserError:
 
 def files_below(top: Path) -> list[Path]:
     """All files, links followed, each folder once; hidden ones are left out."""
-    found, seen = list[Path](), set[str]()
+    around = map(str, Path(os.path.realpath(top)).parents)
+    found, seen = list[Path](), set(around)  # a link that leads up would bring in other classes
     for folder, below, files in os.walk(top, onerror=_refuse, followlinks=True):
         real = os.path.realpath(folder)
         below.sort()
@@ -197,8 +209,8 @@ def files_below(top: Path) -> list[Path]:
             below.clear()
             continue
         seen.add(real)
-        below[:] = [name for name in below if not name.startswith(".")]
-        found += [Path(folder, name) for name in files if not name.startswith(".")]
+        below[:] = [name for name in below if not is_hidden(name)]
+        found += [Path(folder, name) for name in files if not is_hidden(name)]
     return sorted(found)
 
 

@@ -57,12 +57,19 @@ def _in_turn(opened: Format, request: Request, arranged: Callable[[Parts], Datas
     return found
 
 
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+
+
 def _format(path: Path) -> Format:
     found = next((each for each in formats() if each.opens(path)), None)
     return found or _refuse(path)
 
 
 def _refuse(path: Path) -> Format:
+    if path.exists():
+        is_packed = path.suffix.lower() in _PACKED
+        hint = "unpack it and name its folder" if is_packed else f"data are {listed()}"
+        raise UserError(f"{path}: is no data set\n  {hint}")
     close = nearest(str(path), set(names()))
     if path.name != str(path):
         raise UserError(f"there is no file or folder `{path}` in {Path.cwd()}")

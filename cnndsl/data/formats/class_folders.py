@@ -19,7 +19,7 @@ from cnndsl.data.folders import (
 )
 from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
 from cnndsl.runtime.images import pillow
-from cnndsl.source import UserError, listed
+from cnndsl.source import UserError, counted, listed
 
 Splits = Mapping[str, Folder]
 
@@ -45,7 +45,9 @@ class ClassFolders(Format):
             print(f"left out: {listed(others)} of {path}: {told}", file=sys.stderr)
         first = splits.get("train") or next(iter(splits.values()))
         if not first.classes:
-            raise UserError(f"{first.path}: needs a folder of pictures for each class")
+            loose = f"\n  sort {counted(first.loose, 'image')} into them, or write a .csv table"
+            needs = f"{first.path}: needs a folder of pictures for each class"
+            raise UserError(needs + (loose if first.loose else ""))
         read = {part: partial(_read, part, splits, first, request) for part in splits}
         return Parts(path.name, first.classes, read, flaw=_too_few(first))
 
@@ -83,6 +85,7 @@ def _split(top: Folder, classes: tuple[str, ...], request: Request) -> Split:
             if ending in ENDINGS:
                 files.append(file)
                 labels.append(places[class_name(folder.path)])
+    _tell_loose(top)
     _tell_others(top.path, +others, request.reading.strict)
     read = decoded_images(files, top.path.name, request)
     if not len(read.kept):
@@ -97,6 +100,13 @@ def _none(top: Folder, classes: tuple[str, ...]) -> str:
     kinds = ", ".join(sorted(ENDINGS))
     hint = f"\n  sort them into {listed(classes, 3)}, or move it away" if top.has_images else ""
     return f"{top.path}: holds no pictures in folders of classes ({kinds}){hint}"
+
+
+def _tell_loose(top: Folder) -> None:
+    """Images that are in no class."""
+    if top.loose:
+        beside = f"{counted(top.loose, 'image')} beside the folders of classes"
+        print(f"left out: {top.path}: {beside}", file=sys.stderr)
 
 
 def _tell_others(top: Path, others: Counter[str], strict: bool) -> None:
