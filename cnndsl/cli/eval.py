@@ -1,17 +1,27 @@
-"""`cnndsl eval RUN`."""
+"""`cnndsl eval RUN`, `cnndsl eval SPEC --weights FILE`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import to_json
+from cnndsl.cli.common import load, map_option, preprocess_option, to_json
 from cnndsl.results import Table
 from cnndsl.runtime.session import DEVICES
+from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    from cnndsl.ir import Model
+    from cnndsl.weights.fit import ModelWeights
 
 
 @click.command("eval")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN|SPEC")
+@click.option("--weights", type=click.Path(path_type=Path),
+              help="Of a spec: the file of weights that is scored.")  # fmt: skip
+@map_option
+@preprocess_option
 @click.option("--data", help="Other data than the run's: all of their pictures.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
@@ -19,17 +29,45 @@ from cnndsl.runtime.session import DEVICES
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--mirror", is_flag=True, help="Average each picture with its mirror image.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def command(run: Path, as_json: bool, **options: Any) -> None:
-    """Loss and metrics of a run's best weights: of a classification, by class, and what it takes
-    each for.
+def command(
+    run: Path, weights: Path | None, name_map: Path | None, preprocess: str | None, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Loss and metrics of a run's best weights, or of a spec's: of a classification, by class, and
+    what it takes each for.
     """
-    from cnndsl.training.run_scores import scored
+    from cnndsl.training.run_scores import scored, scored_weights
 
-    scores = scored(run, **options)
+    if run.suffix == ".cnn" and not weights:
+        raise UserError(f"{run}: is a spec: which weights of it? --weights FILE, or give a run")
+    if run.suffix != ".cnn" and (weights or name_map or preprocess):
+        raise click.UsageError(
+            "--weights, --map and --preprocess are for a spec: a run has its own"
+        )
+    if weights:
+        model = load(run)
+        scores = scored_weights(model, _read(model, weights, name_map, preprocess), **options)
+    else:
+        scores = scored(run, **options)
     if as_json:
         click.echo(to_json(scores.as_dict(), 2))
     else:
         _print(scores.table())
+
+
+def _read(
+    model: "Model", weights: Path, name_map: Path | None, preprocess: str | None
+) -> "ModelWeights":
+    """The weights with their preprocessing; that there is none is told."""
+    from cnndsl.weights.fit import read_weights, told
+    from cnndsl.weights.preprocess import prepared
+
+    found = told(read_weights(weights, model, name_map))
+    info = prepared(found.info, preprocess)
+    if not info.normalises and len(model.input) == 3:
+        click.echo(f"{weights}: tells no preprocessing: images are taken in 0…1; for others, "
+                   "--preprocess", err=True)  # fmt: skip
+    return replace(found, info=info)
 
 
 def _print(scores: Table) -> None:

@@ -54,6 +54,7 @@ def match(
     from cnndsl.weights import read_raw
     from cnndsl.weights.fit import fit_weights
     from cnndsl.weights.name_map import read_map
+    from cnndsl.weights.unsaid import differences
 
     refuse_overwriting(write_map, file, spec, name_map)
     model, raw = load(spec, settings), read_raw(file)
@@ -63,6 +64,7 @@ def match(
     fit_weights(matching.arranged(raw, found, model), model, str(file))
     shapes = {name: p.shape for name, p in model.tensors().items()}
     table = pairs(raw, found, shapes)
+    table["notes"] += differences(raw, found.names, model)
     _say(file, table["notes"])
     click.echo(to_json(table, 2) if as_json else printable(pairs_table(table)))
 

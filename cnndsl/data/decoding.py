@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from cnndsl.data.image_cache import ImageCache
 from cnndsl.data.progress import shown
-from cnndsl.runtime.images import Decoded, bombs_refused, decode
+from cnndsl.runtime.images import Decoded, bombs_refused, decode, decode_cropped
 from cnndsl.runtime.pixel_modes import WHITE, Change, Ground
 from cnndsl.runtime.ranks import Alone, Ranks, share_of
 from cnndsl.source import UserError
+from cnndsl.weights.model_info import RESAMPLE
 
 Pixels = NDArray[np.uint8]
 _CHUNK = 256  # files that are under way at once
@@ -30,7 +31,8 @@ class Reading:
 
     `display` is that of a run: auto, bar, lines or none. `arrays` are the data themselves, of
     Python, by the names of `parts_of`. `ground` is the colour behind transparent pixels. Of files
-    that several `ranks` read each decodes its share.
+    that several `ranks` read each decodes its share. `crop` and `resample` say how images are cut,
+    as in `ModelInfo`.
     """
 
     strict: bool = False
@@ -38,6 +40,8 @@ class Reading:
     arrays: "Mapping[str, NDArray[Any]] | None" = None
     ground: Ground = WHITE
     ranks: Ranks = field(default_factory=Alone)
+    crop: float | None = None
+    resample: str = "bilinear"
 
 
 USUAL = Reading()
@@ -67,16 +71,25 @@ class ImageDecoder:
 
     shape: tuple[int, ...]
     ground: Ground = WHITE
+    crop: float | None = None
+    resample: str = "bilinear"
 
     @property
     def key(self) -> str:
         """What it does."""
-        return f"image on {self.ground} {'x'.join(map(str, self.shape))}"
+        cropped = f" {self.resample} {self.crop}" if self.crop else ""
+        return f"image on {self.ground} {'x'.join(map(str, self.shape))}{cropped}"
 
     def __call__(self, path: Path) -> Decoded:
-        """Covered and cut in the middle, see `read_picture`."""
+        """Covered and cut in the middle, see `read_picture`; or as `read_cropped`."""
         channels, height, width = self.shape
-        pixels, change = decode(path, height, width, channels, self.ground)
+        size = path, height, width, channels
+        if self.crop:
+            pixels, change = decode_cropped(
+                *size, self.crop, RESAMPLE[self.resample], self.ground
+            )  # fmt: skip
+        else:
+            pixels, change = decode(*size, self.ground)
         return Decoded(pixels.transpose(2, 0, 1), change)
 
 

@@ -127,7 +127,15 @@ def read_cropped(
     The roundings are those of torchvision's Resize and CenterCrop, `resample` is pillow's number.
     """
     with bombs_refused():
-        image, _ = _image(path, channels, ground)
+        return decode_cropped(path, height, width, channels, crop, resample, ground).pixels
+
+
+def decode_cropped(
+    path: Path, height: int, width: int, channels: int, crop: float, resample: int,
+    ground: Ground = WHITE,
+) -> Decoded:  # fmt: skip
+    """As `read_cropped`, for threads: their caller is in `bombs_refused`."""
+    image, change = _image(path, channels, ground)
     short = round(min(height, width) / crop)
     if image.width <= image.height:
         size = (short, int(short * image.height / image.width))
@@ -136,7 +144,7 @@ def read_cropped(
     scaled = image.resize(size, resample)
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
     cut = scaled.crop((left, top, left + width, top + height))
-    return np.asarray(cut, np.uint8).reshape(height, width, channels)
+    return Decoded(np.asarray(cut, np.uint8).reshape(height, width, channels), change)
 
 
 def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], Framing]:

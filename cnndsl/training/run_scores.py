@@ -10,14 +10,16 @@ from cnndsl.data.dataset import Dataset
 from cnndsl.data.decoding import Reading
 from cnndsl.data.registry import ARRAYS, located
 from cnndsl.data.splits import for_measuring
+from cnndsl.ir import Model
+from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
-from cnndsl.tasks import Task
+from cnndsl.tasks import Task, usual
 from cnndsl.training.class_names import as_learned
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.run import open_any_data
 from cnndsl.training.run_config import read_config, read_model
-from cnndsl.training.targets import read_as, tell_changes, tell_unmeasured
-from cnndsl.weights.fit import read_weights
+from cnndsl.training.targets import read_as, resolved, tell_changes, tell_unmeasured
+from cnndsl.weights.fit import ModelWeights, read_weights
 
 
 def scored(
@@ -53,6 +55,40 @@ def scored(
     images = sum(counts) if config.images is None else config.images
     loss = task.loss_of(recipe.loss).fitted(task.weighed(counts), images)
     recipe = replace(recipe, task=task, loss=loss)
+    return Evaluator(model, recipe, options, device, threads, mirror).score(
+        weights.tensors, found.test
+    )
+
+
+def scored_weights(
+    model: Model,
+    weights: ModelWeights,
+    data: str | Arrays | None = None,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    mirror: bool = False,
+) -> Scores:
+    """What weights do for a spec, on its recipe's test images or on all images of other data.
+
+    Images are cut and normalised as the weights' preprocessing says. UserError as `scored`.
+    """
+    recipe, info = model.recipe or Recipe(), weights.info
+    reading = Reading(
+        arrays=None if isinstance(data, str) else data, crop=info.crop, resample=info.resample
+    )
+    if data is not None:
+        recipe = replace(recipe, data=located(data) if isinstance(data, str) else ARRAYS)
+    found = open_any_data(model, recipe, data_dir, reading, None if data is None else for_measuring)
+    if info.classes:
+        task = info.task or recipe.task or usual()
+        found = as_learned(model, info.classes, task, read_as(task, found))
+        recipe = replace(recipe, task=task)
+    recipe, found = resolved(model, recipe, found)
+    _tell_measured(recipe.known_task(), found)
+    tell_changes(found, recipe)
+    named = replace(info, classes=found.names, task=None)
+    options = Options(uint8=len(model.input) == 3, info=named)
     return Evaluator(model, recipe, options, device, threads, mirror).score(
         weights.tensors, found.test
     )

@@ -46,6 +46,10 @@ class RawWeights:
     channels_last: bool = False
     simplified: bool = False
     notes: tuple[str, ...] = ()
+    eps: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Of norms, by module, where the file tells it."""
+    padding: Mapping[str, str] = field(default_factory=dict[str, str])
+    """`same` or `valid` of convolutions, by module, where the file tells it."""
 
 
 registry: list["WeightsFormat"] = []

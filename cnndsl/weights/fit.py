@@ -20,6 +20,7 @@ from cnndsl.weights.match import arranged, match
 from cnndsl.weights.model_info import ModelInfo
 from cnndsl.weights.name_map import NameMap, read_map
 from cnndsl.weights.preprocess import prepared
+from cnndsl.weights.unsaid import differences
 
 Tensors = dict[str, NDArray[np.float32]]
 _SHOWN = 5
@@ -58,7 +59,8 @@ def read_weights(
         tensors = fit_weights(arranged(raw, found, model) | drawn, model, str(path))
     except UserError as error:
         raise UserError(f"{error}{_head_hint(raw, model, known, fresh)}") from None
-    notes = (*raw.notes, *found.notes, *_started_anew(anew))
+    unsaid = differences(raw, found.names, model)
+    notes = (*raw.notes, *found.notes, *_started_anew(anew), *unsaid)
     return ModelWeights(tensors, raw.info, tuple(f"{path}: {note}" for note in notes))
 
 

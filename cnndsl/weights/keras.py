@@ -154,10 +154,19 @@ def _raw(model: KerasModel) -> RawWeights:
     """The tensors by layer; a model in a model may have names that another one has, too."""
     scaled, info = scaling(model.graph, model.tensors)
     found, taken = Tensors(), set[str]()
+    eps, padding = dict[str, float](), dict[str, str]()
     for i in (i for i in model.order if i not in scaled):
         name = model.graph.layers[i].name.replace(".", "_").replace("/", "_")
         while name in taken:
             name += "_"
         taken.add(name)
+        config = model.graph.layers[i].config
+        if isinstance(given := config.get("epsilon"), float):
+            eps[name] = given
+        if "kernel_size" in config:
+            padding[name] = str(config.get("padding"))
         found |= {f"{name}.{part}": value for part, value in model.tensors.get(i, {}).items()}
-    return RawWeights(found, info, order=Order.GRAPH, channels_last=True, simplified=True)
+    return RawWeights(
+        found, info, order=Order.GRAPH, channels_last=True, simplified=True, eps=eps,
+        padding=padding,
+    )  # fmt: skip

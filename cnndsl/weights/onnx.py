@@ -63,7 +63,8 @@ class Onnx(WeightsFormat):
             ) from None
         info = info_from_onnx({e.key: e.value for e in model.metadata_props}, str(path))
         return RawWeights(
-            tensors, info, order=Order.GRAPH, channels_last=graph.flattens_last, simplified=True
+            tensors, info, order=Order.GRAPH, channels_last=graph.flattens_last, simplified=True,
+            eps=graph.eps,
         )  # fmt: skip
 
 
@@ -84,6 +85,7 @@ class _Graph:
                 self.constants[node.output[0]] = self.constants[node.input[0]]
         self.outputs = [self.makers[o.name] for o in graph.output if o.name in self.makers]
         self.taken = set[str]()
+        self.eps = dict[str, float]()
 
     @property
     def flattens_last(self) -> bool:
@@ -122,6 +124,9 @@ class _Graph:
         if node.op_type == "MatMul" and given:
             given |= self._bias_behind(node)
         module = self._module(node, given) if given else ""
+        for attribute in node.attribute:
+            if attribute.name == "epsilon":
+                self.eps[module] = attribute.f
         arrays = {role: _turned(node, role, self._array(name)) for role, name in given.items()}
         return {
             f"{module}.{role}": a for role, a in arrays.items() if not _is_neutral(node, role, a)

@@ -66,7 +66,8 @@ def check_image_size(request: Request) -> None:
 
 def decoded_images(files: Sequence[Path], what: str, request: Request) -> Files:
     """Image files at the model's size; see `decoded`."""
-    decoder = ImageDecoder(request.size, request.reading.ground)
+    read = request.reading
+    decoder = ImageDecoder(request.size, read.ground, read.crop, read.resample)
     return decoded(files, decoder, what, request.reading)
 
 
