@@ -206,13 +206,13 @@ def evaluate(
     `mirror` averages each picture with its mirror image. UserError where the data have other
     classes than the run.
     """
-    from cnndsl.training.run_scores import scored
+    from cnndsl.training.run_scores import open_run
 
     name, arrays = named_data(data)
-    return scored(
+    return open_run(
         run_folder(run), name if arrays is None else arrays, path_or_none("data_dir", data_dir),
         device, thread_count(threads), as_flag("mirror", mirror),
-    )  # fmt: skip
+    ).scores()  # fmt: skip
 
 
 def predict(

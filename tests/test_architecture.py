@@ -28,7 +28,7 @@ api
 lsp
 diagram highlight report
 training web
-quantize
+quantize why
 data decompile plot
 runtime
 backend

@@ -169,7 +169,7 @@ def test_data_with_three_parts_choose_by_val(compile_to):
         ("float.onnx --int8 --data four.npz", 2, "four.npz has 4 classes"),
         ("float.onnx --int8", 2, "none are given"),
         ("float.onnx --int8 --seed 3", 2, "--seed says nothing to a compiled model"),
-        ("net.cnn --int8 --fp16", 2, "give --int8 or --fp16"),
+        ("net.cnn --int8 --fp16", 2, "give one of --int8, --fp16 and --why"),
         ("net.cnn --int8 --no-fold", 2, "does not go with --int8"),
         ("net.cnn --fp16 --optimize cpu --batch 1", 2, "does not go with --fp16"),
         ("net.cnn --train --int8", 2, "not for --train"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.backend.inference import Options, open_tape
 from cnndsl.backend.pipelines import inference_state, split_step, training_step
 from cnndsl.backend.step import OPSET, Step, StepOptions
+from cnndsl.backend.why import why
 from cnndsl.graph.export import export
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _ALGORITHMS = "cnndsl_algorithms"
+WHY = "cnndsl_why"
+"""Entry of a model with a heat map: the layer whose image is weighed."""
 
 
 def inference_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
@@ -31,6 +34,13 @@ def inference_model(model: Model, weights: Weights, options: Options) -> "ModelP
     if state.algorithms:
         entries[_ALGORITHMS] = json.dumps(dict(state.algorithms))
     return export(state.tape, model.name, options.opset, entries, lines(model))
+
+
+def why_model(model: Model, weights: Weights, options: Options) -> "ModelProto":
+    """Images → `probabilities` and `heat`, of a fixed batch; see `cnndsl.backend.why`."""
+    found = why(model, weights, options)
+    entries = _origin(model) | options.info.onnx_metadata() | {WHY: found.layer}
+    return export(found.tape, model.name, options.opset, entries, lines(model))
 
 
 def algorithms_of(graph: "ModelProto") -> dict[str, str]:

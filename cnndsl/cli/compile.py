@@ -21,12 +21,13 @@ from cnndsl.cli.common import (
 )
 from cnndsl.cli.compile_web import refuse_for_page, write_page
 from cnndsl.cli.quantise import (
-    OF_BOTH,
-    OF_INT8,
+    of_compiled,
     quantise_options,
+    refuse_around_smaller,
     spec_images,
     write_float16,
     write_int8,
+    written,
 )
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from cnndsl.weights.fit import ModelWeights
 
 # Options that say nothing to a training step.
-_FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize", "int8", "fp16")
+_FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize", "int8", "fp16", "why")
 
 
 def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -100,6 +101,8 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
               help="Write a page that runs, or with --train learns, the model.")  # fmt: skip
 @click.option("--runtime", metavar="FOLDER",
               help="With --web: onnxruntime-web to copy; by default a CDN's.")  # fmt: skip
+@click.option("--why", is_flag=True,
+              help="Two outputs: probabilities, and heat, a map of what they rest on.")  # fmt: skip
 @quantise_options
 @click.pass_context
 def command(
@@ -109,7 +112,7 @@ def command(
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
     classes: tuple[str, ...] | None, preprocess: str | None, train: str | None,
     optimize: str | None, conv: str, device: "Device", web: bool, runtime: str | None,
-    **smaller: Any,
+    why: bool, **smaller: Any,
 ) -> int | None:  # fmt: skip
     """Write the inference graph of a spec or a run folder; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
@@ -125,7 +128,7 @@ def command(
     refuse_overwriting(output, file, weights, name_map)
     _refuse_without_effect(ctx, file)
     if file.suffix == ".onnx" and (smaller["int8"] or smaller["fp16"]):
-        return _of_compiled(ctx, file, output, smaller)
+        return of_compiled(ctx, file, output, smaller)
     model, weights = _opened(file, settings, weights)
     if weights:
         loaded = told(read_weights(weights, model, name_map))
@@ -145,6 +148,9 @@ def command(
         return _write_training(model, loaded, output, train, batch, plan)
     options = Options(opset, batch, fold, uint8, info, optimize, Plan(conv))
     options.check(model)
+    origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
+    if why:
+        return _write_why(model, loaded, options, output, origin)
     graph = inference_model(model, loaded.tensors, options)
     if smaller["fp16"]:
         return write_float16(graph, file, output, smaller["keep_float"])
@@ -153,7 +159,6 @@ def command(
         return write_int8(graph, file, images, output, smaller)
     data = checked_bytes(graph)
     write_whole(output, data)
-    origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
     if optimize:
         _tell_optimized(model, loaded, options, graph)
@@ -175,27 +180,20 @@ def _opened(
     return model, weights or file / "weights" / "best.safetensors"
 
 
-def _of_compiled(ctx: click.Context, file: Path, output: Path, smaller: dict[str, Any]) -> int:
-    """int8 or float16 of a model that is compiled already."""
-    from cnndsl.quantize.graph import refuse_smaller
-    from cnndsl.runtime.foreign import load_checked
-    from cnndsl.training.int8 import onnx_images
+def _write_why(
+    model: Model, weights: "ModelWeights", options: "Options", output: Path, origin: str
+) -> None:  # fmt: skip
+    """The graph that answers and says why."""
+    from cnndsl.backend.artifact import WHY, why_model
+    from cnndsl.backend.check import checked_bytes
+    from cnndsl.files import write_whole
 
-    known = {"file", "output", "int8", "fp16", *OF_INT8, *OF_BOTH}
-    for name in sorted(on_line(ctx) - known):
-        raise click.UsageError(f"{_written(ctx, name)} says nothing to a compiled model")
-    graph = load_checked(file)
-    if smaller["fp16"]:
-        return write_float16(graph, file, output, smaller["keep_float"])
-    refuse_smaller(graph, str(file))
-    images = onnx_images(graph, smaller["data"], smaller["data_dir"], smaller["calibrate"])
-    return write_int8(graph, file, images, output, smaller)
-
-
-def _written(ctx: click.Context, name: str) -> str:
-    """An option as it is written: `--fold / --no-fold`."""
-    option = next(option for option in ctx.command.params if option.name == name)
-    return " / ".join((*option.opts, *option.secondary_opts))
+    graph = why_model(model, weights.tensors, options)
+    data = checked_bytes(graph)
+    write_whole(output, data)
+    layer = next(entry.value for entry in graph.metadata_props if entry.key == WHY)
+    click.echo(f"{output}: {mib(len(data))}, batches of {options.batch or 1}, heat of `{layer}`, "
+               f"{origin}", err=True)  # fmt: skip
 
 
 def _tell_optimized(
@@ -224,9 +222,9 @@ def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     for name in _FOR_INFERENCE if "train" in given and "web" not in given else ():
         if name in given:
             raise click.UsageError(
-                f"{_written(ctx, name)} is for the inference graph, not for --train"
+                f"{written(ctx, name)} is for the inference graph, not for --train"
             )
-    _refuse_around_quantised(ctx, given)
+    refuse_around_smaller(ctx, given)
     if "conv" in given and not given & {"train", "optimize"}:
         raise click.UsageError(
             "--conv says nothing to the plain inference graph, whose convolutions are ONNX's own: "
@@ -241,21 +239,6 @@ def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     if "settings" in given and file.is_dir():
         hint = f"for others give {file / 'model.cnn'} and its --weights"
         raise click.UsageError(f"--set: a run keeps its own settings; {hint}")
-
-
-def _refuse_around_quantised(ctx: click.Context, given: set[str]) -> None:
-    """UsageError for options that do not go with --int8 and --fp16, or only with these."""
-    smaller = given & {"int8", "fp16"}
-    if len(smaller) == 2:
-        raise click.UsageError("give --int8 or --fp16")
-    for name in ("fold", "optimize") if smaller else ():
-        if name in given:
-            raise click.UsageError(f"{_written(ctx, name)} does not go with --{smaller.pop()}")
-    idle = [*(OF_INT8 if "int8" not in given else ()), *(OF_BOTH if not smaller else ())]
-    for name in idle:
-        if name in given:
-            needed = "--int8" if name in OF_INT8 else "--int8 or --fp16"
-            raise click.UsageError(f"{_written(ctx, name)} is for {needed}")
 
 
 def _write_training(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cnndsl.backend.inference import Options
     from cnndsl.weights.fit import ModelWeights
 
-_NOT_OF_PAGES = ("uint8", "optimize", "conv", "device", "int8", "fp16")
+_NOT_OF_PAGES = ("uint8", "optimize", "conv", "device", "int8", "fp16", "why")
 
 
 def refuse_for_page(ctx: click.Context, given: set[str]) -> None:

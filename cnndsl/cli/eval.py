@@ -13,6 +13,8 @@ from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     from cnndsl.ir import Model
+    from cnndsl.training.mistakes import Mistake
+    from cnndsl.training.run_scores import Opened
     from cnndsl.weights.fit import ModelWeights
 
 
@@ -28,15 +30,17 @@ if TYPE_CHECKING:
               help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--mirror", is_flag=True, help="Average each picture with its mirror image.")
+@click.option("--why", is_flag=True,
+              help="Draw in RUN/why, or runs/why, what the worst mistakes rest on.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(
-    run: Path, weights: Path | None, name_map: Path | None, preprocess: str | None, as_json: bool,
-    **options: Any,
+    run: Path, weights: Path | None, name_map: Path | None, preprocess: str | None, why: bool,
+    as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Loss and metrics of a run's best weights, or of a spec's: of a classification, by class, and
     what it takes each for.
     """
-    from cnndsl.training.run_scores import scored, scored_weights
+    from cnndsl.training.run_scores import open_run, open_weights
 
     if run.suffix == ".cnn" and not weights:
         raise UserError(f"{run}: is a spec: which weights of it? --weights FILE, or give a run")
@@ -46,13 +50,24 @@ def command(
         )
     if weights:
         model = load(run)
-        scores = scored_weights(model, _read(model, weights, name_map, preprocess), **options)
+        opened = open_weights(model, _read(model, weights, name_map, preprocess), **options)
     else:
-        scores = scored(run, **options)
+        opened = open_run(run, **options)
+    mistakes = _mistakes(opened, Path("runs") if weights else run) if why else []
+    scores = opened.scores()
     if as_json:
-        click.echo(to_json(scores.as_dict(), 2))
-    else:
-        _print(scores.table())
+        told = {"mistakes": [mistake.as_dict() for mistake in mistakes]} if why else {}
+        click.echo(to_json({**scores.as_dict(), **told}, 2))
+        return
+    _print(scores.table())
+    for mistake in mistakes:
+        click.echo(str(mistake))
+
+
+def _mistakes(opened: "Opened", folder: Path) -> "list[Mistake]":
+    from cnndsl.training.mistakes import FOLDER, worst_mistakes
+
+    return worst_mistakes(opened, folder / FOLDER)
 
 
 def _read(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import to_json
+from cnndsl.cli.common import on_line, to_json
 from cnndsl.report.units import mib
 
 if TYPE_CHECKING:
@@ -45,6 +45,44 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def written(ctx: click.Context, name: str) -> str:
+    """An option as it is written: `--fold / --no-fold`."""
+    option = next(option for option in ctx.command.params if option.name == name)
+    return " / ".join((*option.opts, *option.secondary_opts))
+
+
+def refuse_around_smaller(ctx: click.Context, given: set[str]) -> None:
+    """UsageError for options that do not go with --int8, --fp16 and --why, or only with these."""
+    smaller = given & {"int8", "fp16", "why"}
+    if len(smaller) > 1:
+        raise click.UsageError("give one of --int8, --fp16 and --why")
+    for name in ("fold", "optimize") if smaller else ():
+        if name in given:
+            raise click.UsageError(f"{written(ctx, name)} does not go with --{smaller.pop()}")
+    idle = [*(OF_INT8 if "int8" not in given else ()), *(OF_BOTH if not smaller - {"why"} else ())]
+    for name in idle:
+        if name in given:
+            needed = "--int8" if name in OF_INT8 else "--int8 or --fp16"
+            raise click.UsageError(f"{written(ctx, name)} is for {needed}")
+
+
+def of_compiled(ctx: click.Context, file: Path, output: Path, smaller: dict[str, Any]) -> int:
+    """int8 or float16 of a model that is compiled already."""
+    from cnndsl.quantize.graph import refuse_smaller
+    from cnndsl.runtime.foreign import load_checked
+    from cnndsl.training.int8 import onnx_images
+
+    known = {"file", "output", "int8", "fp16", *OF_INT8, *OF_BOTH}
+    for name in sorted(on_line(ctx) - known):
+        raise click.UsageError(f"{written(ctx, name)} says nothing to a compiled model")
+    graph = load_checked(file)
+    if smaller["fp16"]:
+        return write_float16(graph, file, output, smaller["keep_float"])
+    refuse_smaller(graph, str(file))
+    images = onnx_images(graph, smaller["data"], smaller["data_dir"], smaller["calibrate"])
+    return write_int8(graph, file, images, output, smaller)
 
 
 def spec_images(

@@ -2,7 +2,7 @@
 
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from cnndsl.runtime.image_files import image_files, refuse_other_kinds
 from cnndsl.runtime.predict import LAYOUTS, Predictor, Reading, open_predictor
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    from cnndsl.why.explainer import Explainer
 
 
 @click.command("run")
@@ -30,22 +33,28 @@ from cnndsl.source import UserError
 @click.option("--raw", is_flag=True, help="Print the outputs themselves, as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/predict"),
-              show_default=True, help="Where masks of a segmentation are written.")  # fmt: skip
+              show_default=True, help="Where masks and heat maps are written.")  # fmt: skip
+@click.option("--why", is_flag=True,
+              help="Write NAME.why.png: what of each image the answer rests on.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="End at a picture that cannot be read.")
 def command(
     model: Path, pictures: tuple[Path, ...], top: int, device: str, threads: int | None,
-    raw: bool, as_json: bool, out: Path, strict: bool, **reading: Any,
+    raw: bool, as_json: bool, out: Path, why: bool, strict: bool, **reading: Any,
 ) -> None:  # fmt: skip
     """What a compiled model says of images: files, folders of them, patterns, .npy arrays.
 
     A segmentation also writes NAME.mask.png, the class number of each pixel, and NAME.overlay.png.
+    --why takes the gradients of a model of ours (Grad-CAM), and covers parts of images for others.
     An image that cannot be read is named on stderr and left out.
     """
+    if why and raw:
+        raise click.UsageError("--why explains answers, and --raw prints none")
     refuse_other_kinds(model)
     files, left_out, stems = image_files(pictures), 0, set[str]()
     predictor = open_predictor(model, device, threads, Reading(**reading))
     if predictor.note:
         click.echo(f"note: {predictor.note}", err=True)
+    explainer = _explainer(model, predictor, device) if why else None
     for path in files:
         try:
             batch = predictor.picture(path)
@@ -58,8 +67,9 @@ def command(
         if raw:
             click.echo(_raw(path, predictor, batch))
             continue
-        for answer in predictor.answers(batch, top):
-            drawn = _drawn(out, path, answer, stems)
+        heats = [None] * len(batch) if explainer is None else explainer.heat(batch)
+        for answer, heat in zip(predictor.answers(batch, top), heats, strict=True):
+            drawn = _drawn(out, path, answer, stems) | _why(out, path, predictor, heat, stems)
             record = {"file": str(path), **answer.record, **drawn}
             told = "  → ".join([answer.text, *drawn.values()])
             click.echo(to_json(record) if as_json else f"{path}: {told}")
@@ -73,10 +83,33 @@ def _drawn(out: Path, path: Path, answer: Answer, stems: set[str]) -> dict[str, 
         return {}
     from cnndsl.runtime.masks import save_masks
 
+    return save_masks(out, path, _free_stem(path, stems), answer.mask)
+
+
+def _why(
+    out: Path, path: Path, predictor: Predictor, heat: Any, stems: set[str]
+) -> dict[str, str]:  # fmt: skip
+    """The heat map that is written of an image, if there is one."""
+    if heat is None:
+        return {}
+    from cnndsl.why.drawing import save_over_file
+
+    target = out / f"{_free_stem(path, stems)}.why.png"
+    return {"why": save_over_file(target, path, heat, predictor.crop)}
+
+
+def _explainer(model: Path, predictor: Predictor, device: str) -> "Explainer":
+    from cnndsl.why.explainer import open_explainer
+
+    return open_explainer(model, predictor, device)
+
+
+def _free_stem(path: Path, stems: set[str]) -> str:
+    """A file's name without its ending, numbered where it is taken."""
     numbered = (f"{path.stem}-{i}" for i in count(2))
     stem = next(each for each in chain([path.stem], numbered) if each not in stems)
     stems.add(stem)
-    return save_masks(out, path, stem, answer.mask)
+    return stem
 
 
 def _raw(path: Path, predictor: Predictor, batch: Any) -> str:

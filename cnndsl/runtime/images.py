@@ -131,7 +131,7 @@ def read_cropped(
 
 
 def decode_cropped(
-    path: Path, height: int, width: int, channels: int, crop: float, resample: int,
+    path: "Path | Image", height: int, width: int, channels: int, crop: float, resample: int,
     ground: Ground = WHITE,
 ) -> Decoded:  # fmt: skip
     """As `read_cropped`, for threads: their caller is in `bombs_refused`."""

@@ -10,6 +10,8 @@ from cnndsl.source import UserError, option
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
 
+_USUAL = ("output", "probabilities")
+"""What the main output is called where others stand beside it."""
 _FLOATS = (1, 10, 11)  # float32, float16, float64
 _KEEPING = (  # operators behind which numbers stand for what they stood for before
     "Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze",
@@ -41,13 +43,15 @@ class Output:
 
 
 def main_output(model: "ModelProto", name: str | None = None) -> Output:
-    """The output that is asked for, or the one called `output`, or the only one with a score for
-    each class; of a model of our own the last one. UserError where none of these is the one.
+    """The output that is asked for, or the one called `output` or `probabilities`, or the only one
+    with a score for each class; of a model of our own the last one. UserError where none of these
+    is the one.
     """
     outputs = [_described(model, i) for i in range(len(model.graph.output))]
     floats = [o for o, info in zip(outputs, model.graph.output, strict=True) if _is_float(info)]
     listed = ", ".join(f"`{o.name}`" for o in floats)
-    wanted = name or ("output" if any(o.name == "output" for o in floats) else None)
+    usual = [o.name for o in floats if o.name in _USUAL]
+    wanted = name or (usual[0] if usual else None)
     if wanted is not None:
         found = [o for o in floats if o.name == wanted]
     elif model.producer_name == "cnndsl":

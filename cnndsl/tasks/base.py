@@ -216,6 +216,17 @@ class Task(Word):
         """An empty meter for outputs of this shape; `names` are those of the targets."""
         raise NotImplementedError(self.word)
 
+    def explained(self, tape: Tape, x: Value) -> Value:
+        """Of outputs N×C, the number N×1 that a heat map explains: the largest."""
+        at = tape.op("ArgMax", x, axis=1, keepdims=0)
+        ends = tape.scalars([0, 1], x.dtype)
+        chosen = tape.op("OneHot", at, tape.scalar(int(x.shape[1]), "int64"), ends, axis=1)
+        return tape.op("ReduceSum", tape.op("Mul", x, chosen), tape.ints([1]), keepdims=1)
+
+    def chances(self, tape: Tape, x: Value) -> Value:
+        """Outputs N×C as a user reads them: probabilities where there are such."""
+        return self.deployed(tape, x)
+
     def deployed_meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
         """An empty meter for outputs as a compiled model gives them."""
         return self.meter(shape, names)

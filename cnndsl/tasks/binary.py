@@ -60,6 +60,14 @@ class Binary(Classification, word="binary"):
         true = tape.op("Greater", q, tape.scalar(0.5, q.dtype))
         return mean_per_image(tape, tape.op("Cast", tape.op("Equal", taken, true), to="float32"))
 
+    def explained(self, tape: Tape, x: Value) -> Value:
+        """How far the output is on the side of its answer."""
+        return tape.op("Abs", x)
+
+    def chances(self, tape: Tape, x: Value) -> Value:
+        """That of the second class."""
+        return tape.op("Sigmoid", x)
+
     def refusal(self, y: "Array", names: Sequence[str]) -> str | None:
         """It needs two classes."""
         if y.ndim == 1 and y.dtype.kind != "f" and len(names) <= 2:

@@ -63,6 +63,10 @@ class Classification(Task, word="classification"):
         )
         return tape.op("ReduceSum", tape.op("Cast", same, to="float32"), tape.ints([0]), keepdims=0)
 
+    def chances(self, tape: Tape, x: Value) -> Value:
+        """They sum to one."""
+        return tape.op("Softmax", x, axis=1)
+
     def refusal(self, y: "Array", names: Sequence[str]) -> str | None:
         """It needs a whole number an image, from 0."""
         flat = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind == "f")

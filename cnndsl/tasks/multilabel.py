@@ -68,6 +68,10 @@ class Multilabel(Task, word="multilabel"):
         right = tape.op("Cast", tape.op("Equal", taken, true), to="float32")
         return mean_per_image(tape, right)
 
+    def chances(self, tape: Tape, x: Value) -> Value:
+        """One a label."""
+        return tape.op("Sigmoid", x)
+
     def refusal(self, y: "Array", names: Sequence[str]) -> str | None:
         """It needs a 0 or 1 for each label."""
         if y.ndim == 2 and bool(((y == 0) | (y == 1)).all()):

@@ -1,7 +1,7 @@
 """Scores of a finished run: its best weights on its test images, or on other data."""
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cnndsl.backend.inference import Options
@@ -22,15 +22,29 @@ from cnndsl.training.targets import read_as, resolved, tell_changes, tell_unmeas
 from cnndsl.weights.fit import ModelWeights, read_weights
 
 
-def scored(
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """Weights, what measures them, and the data to measure on."""
+
+    evaluator: Evaluator
+    weights: ModelWeights
+    data: Dataset
+    task: Task
+
+    def scores(self) -> Scores:
+        """Of all test images."""
+        return self.evaluator.score(self.weights.tensors, self.data.test)
+
+
+def open_run(
     run: Path,
     data: str | Arrays | None = None,
     data_dir: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     mirror: bool = False,
-) -> Scores:
-    """What a run's best weights do on its test images, or on all images of data that are given.
+) -> Opened:
+    """A run's best weights with its test images, or with all images of data that are given.
 
     Of these, `test` is measured where they have one, or else `val`. How many images are measured,
     and which classes have none, is told on stderr. UserError where the data have other classes.
@@ -55,12 +69,11 @@ def scored(
     images = sum(counts) if config.images is None else config.images
     loss = task.loss_of(recipe.loss).fitted(task.weighed(counts), images)
     recipe = replace(recipe, task=task, loss=loss)
-    return Evaluator(model, recipe, options, device, threads, mirror).score(
-        weights.tensors, found.test
-    )
+    evaluator = Evaluator(model, recipe, options, device, threads, mirror)
+    return Opened(evaluator, weights, found, task)
 
 
-def scored_weights(
+def open_weights(
     model: Model,
     weights: ModelWeights,
     data: str | Arrays | None = None,
@@ -68,10 +81,10 @@ def scored_weights(
     device: str = "auto",
     threads: int | None = None,
     mirror: bool = False,
-) -> Scores:
-    """What weights do for a spec, on its recipe's test images or on all images of other data.
+) -> Opened:
+    """Weights of a spec with its recipe's test images, or with all images of other data.
 
-    Images are cut and normalised as the weights' preprocessing says. UserError as `scored`.
+    Images are cut and normalised as the weights' preprocessing says. UserError as `open_run`.
     """
     recipe, info = model.recipe or Recipe(), weights.info
     reading = Reading(
@@ -89,9 +102,8 @@ def scored_weights(
     tell_changes(found, recipe)
     named = replace(info, classes=found.names, task=None)
     options = Options(uint8=len(model.input) == 3, info=named)
-    return Evaluator(model, recipe, options, device, threads, mirror).score(
-        weights.tensors, found.test
-    )
+    evaluator = Evaluator(model, recipe, options, device, threads, mirror)
+    return Opened(evaluator, weights, found, recipe.known_task())
 
 
 def _tell_measured(task: Task, data: Dataset) -> None:
