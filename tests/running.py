@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -67,3 +68,9 @@ def largest_error(ours: Mapping[str, NDArray[np.float32]], theirs: Arrays) -> fl
         error(ours[name], theirs[name]) * min(1.0, float(np.abs(theirs[name]).max()))
         for name in theirs
     )
+
+
+def arrays_of(path: Path) -> dict[str, NDArray[np.generic]]:
+    """All arrays of an `.npz` file."""
+    with np.load(path) as file:
+        return dict(file)

@@ -13,7 +13,7 @@ from cnndsl.cli import main
 from cnndsl.quantize.judge import Judge
 from cnndsl.quantize.qdq import Scheme
 from cnndsl.runtime.instructions import has_vnni, instructions
-from tests.running import error, run
+from tests.running import arrays_of, error, run
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_int8_proves_itself(small_run, compile_to):
     assert (model.ir_version, model.opset_import) == (before.ir_version, before.opset_import)
     assert model.graph.input == before.graph.input
     assert model.producer_name == "cnndsl"
-    x = np.load(small_run.parent / "drawn.npz")["x_test"][:8].transpose(0, 2, 3, 1)
+    x = arrays_of(small_run.parent / "drawn.npz")["x_test"][:8].transpose(0, 2, 3, 1)
     assert error(run(model, x)["output"], run(before, x)["output"]) < 0.1
 
 

@@ -20,7 +20,7 @@ from cnndsl.tasks import registry
 from cnndsl.weights.model_info import ModelInfo
 from cnndsl.why.explainer import open_explainer
 from cnndsl.why.occlusion import Occlusion
-from tests.running import random_array, run
+from tests.running import arrays_of, random_array, run
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_answers_without_a_place_have_no_heat_map(spec, text, command):
 def test_why_is_a_graph_like_others(small_run, command):
     code, _, err = command("compile", small_run, "--why", "--uint8", "-o", "m.onnx")
     assert (code, "heat of `relu_4`" in err) == (0, True), err
-    drawn = np.load(small_run.parent / "drawn.npz")
+    drawn = arrays_of(small_run.parent / "drawn.npz")
     x, y = drawn["x_test"][:6].transpose(0, 2, 3, 1), drawn["classes"]
     said = cnndsl.predict("m.onnx", x)
     assert [answer[0][0] for answer in said] == [
@@ -170,7 +170,7 @@ def test_eval_draws_the_worst_mistakes(small_run, command):
     assert 0 < len(mistakes) <= 12
     losses = [mistake["loss"] for mistake in mistakes]
     assert losses == sorted(losses, reverse=True)
-    drawn = np.load(small_run.parent / "drawn.npz")
+    drawn = arrays_of(small_run.parent / "drawn.npz")
     for mistake in mistakes:
         assert Path(mistake["file"]).exists()
         true = str(drawn["classes"][drawn["y_test"][mistake["number"]]])
