@@ -137,7 +137,7 @@ class _Meter:
         return BinaryScores(loss, accuracy(counts), counts, self.names, least)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BinaryScores(ClassificationScores):
     """Those of two classes at a threshold."""
 

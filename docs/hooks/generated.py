@@ -38,6 +38,7 @@ GROUPS = {
     "E3": "The network as a whole",
     "E4": "Included files",
     "E5": "The recipe",
+    "E6": "The search",
     "E9": "Limits",
     "W0": "The input",
     "W1": "Names without a use",
