@@ -168,3 +168,20 @@ def test_predict_says_which_pictures_it_takes(run: Any) -> None:
             cnndsl.predict(best, pictures)
     with pytest.raises(cnndsl.UserError, match="k: a whole number, not '3'"):
         cnndsl.predict(best, IMAGES, k="3")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.onnx", r"is a compiled model, and no spec\n  cnndsl.from_onnx\('a.onnx'\)"),
+        ("a.safetensors", "is a file of weights, and no spec"),
+        ("a.png", "is an image, and no spec"),
+    ],
+)
+def test_a_file_of_another_kind_is_no_spec(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(b"\x08\x00")
+    with pytest.raises(cnndsl.UserError, match=message):
+        cnndsl.load(name)

@@ -6,12 +6,25 @@ from pathlib import Path
 
 from cnndsl import limits
 from cnndsl.passes.reporter import SpecError
-from cnndsl.source import Source, UserError
+from cnndsl.source import Source, UserError, either
 from cnndsl.syntax import ast
+
+_MODEL = "a compiled model"
+_OTHERS = {
+    ".onnx": _MODEL,
+    **dict.fromkeys((".safetensors", ".pth", ".pt", ".h5"), "a file of weights"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg"), "an image"),
+}
 
 
 def read(path: Path, name: str | None = None) -> Source:
-    """A spec from a file; UserError where it cannot be read."""
+    """A spec from a file; UserError where it cannot be read, and for a file of another kind."""
+    kind = _OTHERS.get(path.suffix.lower())
+    if kind and path.is_file():
+        told = f"{path}: is {kind}, and no spec"
+        way = f"decompile {path} -o {path.stem}.cnn"
+        call = either(f"cnndsl {way}", f"cnndsl.from_onnx({str(path)!r})")
+        raise UserError(f"{told}\n  {call} reads one of it" if kind == _MODEL else told)
     try:
         data = path.read_bytes()
     except OSError as error:
