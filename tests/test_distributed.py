@@ -6,7 +6,7 @@ Every run of processes has a time limit of its own.
 import csv
 import json
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from launched import MPIEXEC, ranks_below
 from PIL import Image
 
 from cnndsl.source import UserError
 from cnndsl.training import distributed
 
 pytest.importorskip("mpi4py")
-MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="needs mpiexec")
 
 SPEC = """input 3x8x8
@@ -112,6 +112,11 @@ def test_each_process_decodes_its_share_and_all_is_told_once(tmp_path: Path) -> 
         assert done.stderr.count("left out: ") == 1
     for one, two in zip(rows(tmp_path / "r1"), rows(tmp_path / "r2"), strict=True):
         assert two == pytest.approx(one, rel=1e-4)
+    words = ("net.cnn", "--data", "data", "--out", "strict", "--strict", "--processes", 2)
+    done = run(tmp_path, *words)
+    assert done.returncode == 2
+    assert f"rank 1: error: {tmp_path / 'data/c/11.png'}" in done.stderr
+    assert not (tmp_path / "strict").exists()
 
 
 def test_what_is_wrong_is_told_once_with_its_code(tmp_path: Path) -> None:
@@ -136,10 +141,8 @@ def test_a_killed_process_ends_the_run_which_goes_on_as_one(tmp_path: Path) -> N
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        end = time.monotonic() + LIMIT
-        while not (tmp_path / "run" / "results.csv").exists() and time.monotonic() < end:
-            time.sleep(0.1)
-        os.kill(_ranks(started.pid)[-1], signal.SIGKILL)
+        wait_for(tmp_path / "run" / "results.csv")
+        os.kill(ranks_below(started.pid)[-1], signal.SIGKILL)
         assert started.wait(60) != 0
     finally:
         started.kill()
@@ -149,27 +152,34 @@ def test_a_killed_process_ends_the_run_which_goes_on_as_one(tmp_path: Path) -> N
     assert len(rows(tmp_path / "run")) == done + 2
 
 
-def _ranks(launcher: int) -> list[int]:
-    """The processes that compute below a launcher."""
-    found = list[int]()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        pid = int(path.parent.name)
-        try:
-            if b"--distributed" in path.read_bytes() and _is_below(pid, launcher):
-                found.append(pid)
-        except OSError:
-            continue
-    return [pid for pid in found if not any(_parent(other) == pid for other in found)]
+def test_a_signal_to_one_process_saves_the_run_of_all(tmp_path: Path) -> None:
+    words = ("net.cnn", "--data", DATA, "--out", "run", "--processes", 2)
+    started = subprocess.Popen(
+        command(tmp_path, *words, epochs=100_000), cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_for(tmp_path / "run" / "results.csv")
+        os.kill(ranks_below(started.pid)[-1], signal.SIGTERM)
+        _, told = started.communicate(timeout=60)
+    finally:
+        started.kill()
+    assert started.returncode == 128 + signal.SIGTERM
+    assert "go on with `cnndsl train --resume run`" in told
+    (manifest,) = (tmp_path / "run" / "checkpoints").glob(f"{saved_at(told)}.json")
+    assert json.loads(manifest.read_text())["progress"]["rows"]
 
 
-def _is_below(pid: int, top: int) -> bool:
-    while pid > 1 and pid != top:
-        pid = _parent(pid)
-    return pid == top
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + LIMIT
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+def saved_at(told: str) -> str:
+    """The checkpoint's name of `saved at epoch 3, step 1`."""
+    epoch, step = map(int, re.findall(r"saved at epoch (\d+), step (\d+)", told)[0])
+    return f"epoch{epoch - 1:05d}-step{step:07d}"
 
 
 class Two:
