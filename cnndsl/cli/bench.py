@@ -15,6 +15,7 @@ from cnndsl.cli.common import (
     listed_algorithms,
     load,
     on_line,
+    refuse_both_ways,
     set_option,
     to_json,
 )
@@ -70,6 +71,7 @@ def command(
         return _bench_models(models, options, as_json)
     if max(len(files), len(options["batch"]), len(options["threads"])) > 1:
         raise click.UsageError("one spec, with one --batch and one --threads")
+    refuse_both_ways(ctx)
     if (options["processes"] or 1) > 1 and not options["distributed"]:
         from cnndsl.training.distributed import launch
 

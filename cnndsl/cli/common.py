@@ -83,6 +83,12 @@ preprocess_option = click.option(
 )  # fmt: skip
 
 
+def refuse_both_ways(ctx: click.Context) -> None:
+    """UsageError for `--processes`, which starts them, beside `--distributed`, which joins them."""
+    if {"processes", "distributed"} <= on_line(ctx):
+        raise click.UsageError("give --processes N, or --distributed under mpiexec: not both")
+
+
 def each_process(arguments: list[str]) -> list[str]:
     """The command as each of the processes gets it."""
     kept = list[str]()

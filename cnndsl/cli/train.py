@@ -17,6 +17,7 @@ from cnndsl.cli.common import (
     load,
     map_option,
     preprocess_option,
+    refuse_both_ways,
     set_option,
     style,
 )
@@ -176,6 +177,7 @@ def command(ctx: click.Context, **given: Any) -> int:
     if (options.file is None) == (options.resume is None):
         one = "either a spec to train or" if options.file else "a spec to train, or"
         raise click.UsageError(f"give {one} --resume RUN")
+    refuse_both_ways(ctx)
     if (options.processes or 1) > 1 and not options.distributed:
         launch(options.processes or 1, each_process(sys.argv[1:]))
     if not options.distributed:
