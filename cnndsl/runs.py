@@ -47,6 +47,8 @@ def train(
     threads: int | None = None,
     strict: bool = False,
     checkpoint_every: str | int | None = None,
+    distributed: bool = False,
+    sync_bn: bool = False,
     callbacks: "Sequence[Callback]" = (),
     progress: str = "auto",
     **recipe: Any,
@@ -61,12 +63,15 @@ def train(
     the history knows it as `folder`. `weights` is a file to start from, of any known format, whose
     names `name_map` maps and whose images were prepared as `preprocess` says; layers that the
     patterns `fresh` name start anew. With `strict`, a picture that cannot be read ends the run.
-    `checkpoint_every` saves it within epochs, too: every 500 steps, or `"10m"`, 10 minutes.
+    `checkpoint_every` saves it within epochs, too: every 500 steps, or `"10m"`, 10 minutes. With
+    `distributed` the processes that `mpiexec` has started share the run; `sync_bn` lets `bn`
+    normalise over all of them.
 
     Raises UserError where model and data do not fit or the loss stops being a number, and
     Interrupted, a KeyboardInterrupt, where the run was stopped and has saved itself.
     """
     from cnndsl.training import run
+    from cnndsl.training.distributed import ending_all, joined
     from cnndsl.training.run_config import RunConfig, weights_of
 
     if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -84,14 +89,17 @@ def train(
         given, data_dir=path_or_none("data_dir", data_dir), device=device,
         threads=thread_count(threads),
         checkpoint_every=None if checkpoint_every is None else str(checkpoint_every),
+        sync_bn=as_flag("sync_bn", sync_bn),
     )  # fmt: skip
     chosen = config.recipe_for(model.ir)
+    ranks = joined(as_flag("distributed", distributed))
     settings = config.settings(
-        path_or_none("out", out or None), chosen, progress=progress,
+        path_or_none("out", out or None), chosen, ranks.size, progress=progress,
         strict=as_flag("strict", strict), arrays=arrays,
     )  # fmt: skip
-    trainer = run.start(model.ir, chosen, settings, config, hooks(callbacks))
-    return History(trainer.fit(), trainer.folder.path)
+    with ending_all(ranks):
+        trainer = run.start(model.ir, chosen, settings, config, hooks(callbacks), ranks)
+        return History(trainer.fit(), trainer.folder.path)
 
 
 def resume(
@@ -103,6 +111,7 @@ def resume(
     threads: int | None = None,
     force: bool = False,
     strict: bool = False,
+    distributed: bool = False,
     callbacks: "Sequence[Callback]" = (),
     progress: str = "auto",
     **recipe: Any,
@@ -114,6 +123,7 @@ def resume(
     `recipe`. A run of arrays needs them again as `data`. Raises as `train`.
     """
     from cnndsl.training import run as runs
+    from cnndsl.training.distributed import ending_all, joined
     from cnndsl.training.run_config import read_config, read_model
 
     folder = run_folder(run)
@@ -127,13 +137,20 @@ def resume(
     config = stored.changed(settings, **changes)
     model = read_model(folder, config)
     chosen = config.recipe_for(model)
+    ranks = joined(as_flag("distributed", distributed))
     settings = config.settings(
-        folder, chosen, progress=progress, strict=as_flag("strict", strict), arrays=arrays
+        folder,
+        chosen,
+        ranks.size,
+        progress=progress,
+        strict=as_flag("strict", strict),
+        arrays=arrays,
     )
-    trainer = runs.resume(
-        model, chosen, settings, config, as_flag("force", force), hooks(callbacks)
-    )
-    return History(trainer.fit(), folder)
+    with ending_all(ranks):
+        trainer = runs.resume(
+            model, chosen, settings, config, as_flag("force", force), hooks(callbacks), ranks
+        )
+        return History(trainer.fit(), folder)
 
 
 def search(

@@ -26,7 +26,7 @@ from cnndsl.ir import Model
 from cnndsl.passes.settings import parse_settings
 from cnndsl.python_args import settings_of
 from cnndsl.recipe import CHOSEN, LARGEST_SEED, Ground, Recipe
-from cnndsl.runtime.ranks import Alone, Ranks
+from cnndsl.runtime.ranks import Ranks
 from cnndsl.runtime.session import DEVICES
 from cnndsl.tasks import registry
 
@@ -170,7 +170,7 @@ def _in_words(name: str, example: str) -> str:
 @click.pass_context
 def command(ctx: click.Context, **given: Any) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
-    from cnndsl.training.distributed import ending_all, launch, refuse_many, world
+    from cnndsl.training.distributed import ending_all, joined, launch
     from cnndsl.training.signals import terminable
 
     options = TrainOptions(**given)
@@ -180,9 +180,7 @@ def command(ctx: click.Context, **given: Any) -> int:
     refuse_both_ways(ctx)
     if (options.processes or 1) > 1 and not options.distributed:
         launch(options.processes or 1, each_process(sys.argv[1:]))
-    if not options.distributed:
-        refuse_many()
-    ranks = world() if options.distributed else Alone()
+    ranks = joined(options.distributed)
     with ending_all(ranks), terminable():
         return _train(ctx, options, ranks)
 

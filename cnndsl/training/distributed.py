@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
-from cnndsl.runtime.ranks import Ranks
+from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import runtime
-from cnndsl.source import Failed, UserError
+from cnndsl.source import Failed, UserError, option
 from cnndsl.training.fingerprint import Fingerprint
 from cnndsl.version import version
 from cnndsl.weights.base import Weights
@@ -105,8 +105,16 @@ def refuse_many() -> None:
         raise SystemExit(2)
     raise UserError(
         f"{count} processes were started, each of which would train by itself\n"
-        "  add --distributed, so that they share one run"
+        f"  add {option('distributed', True)}, so that they share one run"
     )
+
+
+def joined(distributed: bool) -> Ranks:
+    """The ranks of a run: those of `mpiexec`, or this process alone, where it is alone."""
+    if distributed:
+        return world()
+    refuse_many()
+    return Alone()
 
 
 def launch(processes: int, arguments: Sequence[str]) -> NoReturn:
