@@ -28,7 +28,8 @@ TWINS = {
     "mobilenet_v3_small": "mobilenet_v3_small", "regnet_y_400mf": "regnet_y_400mf",
     "resnet18": "resnet18", "resnet34": "resnet34", "resnet50": "resnet50",
     "resnet101": "resnet101", "resnext50_32x4d": "resnext50_32x4d",
-    "squeezenet1_0": "squeezenet1_0", "squeezenet1_1": "squeezenet1_1", "vgg16_bn": "vgg16_bn",
+    "shufflenet_v2_x1_0": "shufflenet_v2_x1_0", "squeezenet1_0": "squeezenet1_0",
+    "squeezenet1_1": "squeezenet1_1", "vgg16_bn": "vgg16_bn",
 }  # fmt: skip
 TORCHVISION = """alexnet resnet18 resnet50 wide_resnet50_2 resnext50_32x4d squeezenet1_1
 densenet121 inception_v3 googlenet shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_small

@@ -57,7 +57,7 @@ def test_the_folder_holds_the_published_nets():
         "regnet_y_400mf",
         "resnet101", "resnet18", "resnet18_cifar", "resnet20", "resnet34", "resnet50", "resnet8",
         "resnext50_32x4d", "shapes_multilabel", "shapes_regression",
-        "shapes_segmentation", "squeezenet1_0",
+        "shapes_segmentation", "shufflenet_v2_x1_0", "squeezenet1_0",
         "squeezenet1_1", "unet", "vgg11_bn_cifar", "vgg16", "vgg16_bn", "wrn28_10",
     }  # fmt: skip
 

@@ -55,6 +55,38 @@ def mobilenet_v2():
     return nn.Sequential(*layers, unit(cin, 1280, 1, act=nn.ReLU6), *head(1280))
 
 
+class Shuffled(nn.Module):
+    """A unit of ShuffleNet v2: of stride 1 on half of the channels, of stride 2 on all in both."""
+
+    def __init__(self, cin, cout, stride):
+        super().__init__()
+        half, inside = cout // 2, cin if stride > 1 else cin // 2
+        self.other = None
+        if stride > 1:
+            filtered = unit(cin, cin, 3, stride, cin)
+            self.other = nn.Sequential(filtered, unit(cin, half, 1, act=nn.ReLU))
+        self.body = nn.Sequential(
+            unit(inside, half, 1, act=nn.ReLU), unit(half, half, 3, stride, half),
+            unit(half, half, 1, act=nn.ReLU),
+        )  # fmt: skip
+
+    def forward(self, x):
+        left, right = (self.other(x), x) if self.other else x.chunk(2, dim=1)
+        y = torch.cat([left, self.body(right)], dim=1)
+        n, c, h, w = y.shape
+        return y.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+def shufflenet_v2():
+    layers, cin = [unit(3, 24, 3, 2, act=nn.ReLU), nn.MaxPool2d(3, 2, 1)], 24
+    for c, repeats in ((116, 4), (232, 8), (464, 4)):
+        for i in range(repeats):
+            layers.append(Shuffled(cin, c, 1 if i else 2))
+            cin = c
+    layers.append(unit(cin, 1024, 1, act=nn.ReLU))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1024, 1000))
+
+
 class SqueezeExcitation(nn.Module):
     def __init__(self, channels, squeezed, act, gate):
         super().__init__()

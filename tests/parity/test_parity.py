@@ -40,6 +40,7 @@ FREE = {
     "resnet50": lambda: residual.resnet(residual.Bottleneck, (3, 4, 6, 3)),
     "resnet101": lambda: residual.resnet(residual.Bottleneck, (3, 4, 23, 3)),
     "resnext50_32x4d": lambda: residual.resnet(residual.Aggregated, (3, 4, 6, 3)),
+    "shufflenet_v2_x1_0": mobile.shufflenet_v2,
     "squeezenet1_0": lambda: plain.squeezenet("1_0"),
     "squeezenet1_1": lambda: plain.squeezenet("1_1"),
     "unet": plain.UNet,
