@@ -60,8 +60,8 @@ class BatchNorm(Normalisation, word="bn"):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One BatchNormalization; in training it also yields the new running statistics."""
-        statistics = e.param("running_mean"), e.param("running_var")
-        tensors = (*self.factor_and_offset(e, int(x.shape[1])), *statistics)
+        learned = self.factor_and_offset(e, int(x.shape[1]))
+        tensors = (*learned, e.param("running_mean"), e.param("running_var"))
         if not e.training or e.is_frozen("running_mean"):
             return e.op("BatchNormalization", x, *tensors, epsilon=self.eps)
         y, mean, var = e.tape.ops(
