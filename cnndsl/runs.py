@@ -243,6 +243,7 @@ def predict(
     std: "float | Sequence[float] | None" = None,
     layout: str | None = None,
     output: str | None = None,
+    preprocess: str | None = None,
 ) -> list[Any]:
     """What a compiled model says of each picture, by its task.
 
@@ -252,9 +253,9 @@ def predict(
 
     `model` is an ONNX file or what `Model.to_onnx` gives; `pictures` is a file, PNG, JPEG or .npy,
     a folder of such, an image of pillow, an array as the model takes it, or a list of these. For
-    models of others: images in 0…1 are given less `mean`, over `std`; `layout` is `nchw` or `nhwc`;
-    `output` names the output with the scores. UserError where a file cannot be read, and for a
-    model that tells of no task and gives no scores.
+    models of others: images in 0…1 are given less `mean`, over `std`, or as `preprocess` names it:
+    `imagenet`; `layout` is `nchw` or `nhwc`; `output` names the output with the scores. UserError
+    where a file cannot be read, and for a model that tells of no task and gives no scores.
     """
     from cnndsl.runtime.image_files import refuse_other_kinds
     from cnndsl.runtime.predict import Reading, open_predictor
@@ -263,7 +264,7 @@ def predict(
     if isinstance(opened, str | Path):
         opened = Path(opened)
         refuse_other_kinds(opened)
-    reading = Reading(mean, std, layout, output)
+    reading = Reading(mean, std, layout, output, preprocess)
     predictor = open_predictor(opened, device, thread_count(threads), reading)
     most = as_whole("k", k, 1)
     batches = predictor.batches(pictures)

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from click.testing import CliRunner
+from PIL import Image
+from safetensors.numpy import save_file
 
 import cnndsl
-from cnndsl.cli import main
+from cnndsl.cli import group, main
 
 SPEC = "input 3x8x8; conv 4 3x3 pad relu; gap; dense 3"
 
@@ -82,6 +85,26 @@ def test_data_of_other_classes_are_an_error(bench):
     assert "floats.onnx: gives 3 outputs; data.npz has 4 classes" in err
 
 
+def test_a_model_that_tells_nothing_is_measured_as_its_images_were_prepared(bench):
+    """A folder of images, cut and normalised by the metadata, by name, or not at all."""
+    model = cnndsl.parse(SPEC)
+    colours = np.random.default_rng(1).integers(0, 256, (30, 3))
+    for i, colour in enumerate(colours.tolist()):
+        Path(f"folder/{i % 3}").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 13), tuple(colour)).save(f"folder/{i % 3}/{i}.png")
+    save_file(model.initial_weights(1), "w.safetensors")
+    model.save("plain.onnx", weights="w.safetensors")
+    named = ("--preprocess", "imagenet")
+    compiled = ("net.cnn", "--weights", "w.safetensors", *named)
+    CliRunner().invoke(group, ["compile", *compiled, "-o", "told.onnx"])
+    scored = CliRunner().invoke(group, ["eval", *compiled, "--data", "folder", "--json"])
+    found = [
+        json.loads(bench(name, "--data", "folder", *more, "--json")[1])[0]["accuracy"]
+        for name, more in (("told.onnx", ()), ("plain.onnx", named), ("plain.onnx", ()))
+    ]
+    assert found[0] == found[1] == json.loads(scored.stdout)["accuracy"] != found[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
@@ -91,6 +114,10 @@ def test_data_of_other_classes_are_an_error(bench):
         ("four.onnx --conv direct", 2, "--conv says nothing to models"),
         ("four.onnx --weights w.safetensors", 2, "--weights says nothing to models"),
         ("net.cnn --data data.npz", 2, "--data says nothing to a spec"),
+        ("net.cnn --preprocess imagenet", 2, "--preprocess says nothing to a spec"),
+        ("four.onnx --preprocess imagenet", 2, "--preprocess says how images of --data"),
+        ("bytes.onnx --data data.npz --preprocess imagenet", 2, "normalises them itself"),
+        ("four.onnx --data data.npz --preprocess imagnet", 2, "did you mean `imagenet`"),
         ("net.cnn --batch 2 --batch 4", 2, "one spec, with one --batch"),
         ("net.cnn net.cnn", 2, "one spec"),
     ],

@@ -61,7 +61,28 @@ def test_run_prepares_images_by_it(photograph: Path, tmp_path: Path, monkeypatch
     assert np.allclose(found, open_predictor(Path("net.onnx"), "cpu").run(x)[0], atol=1e-5)
 
 
+def test_a_model_that_tells_nothing_is_run_by_a_name(photograph: Path, tmp_path: Path) -> None:
+    model = cnndsl.parse(SPEC)
+    known, tells, silent = KNOWN["imagenet-bicubic"], tmp_path / "told.onnx", tmp_path / "m.onnx"
+    weights = tmp_path / "w.safetensors"
+    for path, info in ((tells, known), (silent, ModelInfo())):
+        weights.write_bytes(pack_weights(random_tensors(model), info))
+        model.save(path, weights=weights)
+    named = cnndsl.predict(silent, photograph, preprocess="imagenet-bicubic")
+    assert named == cnndsl.predict(tells, photograph) != cnndsl.predict(silent, photograph)
+    call = ["run", str(silent), str(photograph), "--json"]
+    shown, told = (
+        CliRunner().invoke(group, [*call, *more]).stdout
+        for more in (("--preprocess", "imagenet-bicubic"), ("--mean", "0.485,0.456,0.406"))
+    )
+    found = {row["class"]: row["probability"] for row in json.loads(shown)["top"]}
+    assert sorted(found.values()) == pytest.approx(sorted(p for _, p in named[0]), abs=1e-6)
+    assert shown != told
+
+
 def test_unknown_names() -> None:
+    with pytest.raises(TypeError, match="preprocess: a text, not 3"):
+        cnndsl.predict(cnndsl.parse(SPEC).to_onnx(), "x.png", preprocess=3)  # pyright: ignore
     with pytest.raises(UserError, match="did you mean `imagenet`"):
         prepared(ModelInfo(), "imagnet")
 

@@ -15,6 +15,7 @@ from cnndsl.cli.common import (
     listed_algorithms,
     load,
     on_line,
+    preprocess_option,
     refuse_both_ways,
     set_option,
     to_json,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 # What says nothing to compiled models, and to a spec.
 _OF_SPECS = ("settings", "conv", "weights", "freeze", "processes", "distributed")
-_OF_MODELS = ("data", "data_dir")
+_OF_MODELS = ("data", "data_dir", "preprocess")
 
 
 @click.command("bench")
@@ -52,6 +53,7 @@ _OF_MODELS = ("data", "data_dir")
               help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
 @click.option("--data", help="Data on which models are measured: accuracy, mAP, R², mIoU.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@preprocess_option
 @click.option("--processes", type=click.IntRange(min=1), metavar="N",
               help="Time a step that N processes on this machine share.")  # fmt: skip
 @click.option("--distributed", is_flag=True,
@@ -67,6 +69,8 @@ def command(
     _refuse(ctx, _OF_SPECS if models else _OF_MODELS, "models" if models else "a spec")
     if models and len(models) < len(files):
         raise click.UsageError("give compiled models, or one spec: not both")
+    if options["preprocess"] and not options["data"]:
+        raise click.UsageError("--preprocess says how images of --data are prepared; give these")
     if models:
         return _bench_models(models, options, as_json)
     if max(len(files), len(options["batch"]), len(options["threads"])) > 1:
@@ -93,7 +97,7 @@ def _bench_models(models: Sequence[Path], options: dict[str, Any], as_json: bool
     ways = product(models, options["batch"] or (None,), options["threads"] or (None,))
     timings = bench_models(
         [Case(*way) for way in ways], options["device"], options["steps"], options["data"],
-        options["data_dir"],
+        options["data_dir"], options["preprocess"],
     )  # fmt: skip
     if as_json:
         click.echo(to_json([timing.as_dict() for timing in timings], 2))

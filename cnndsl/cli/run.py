@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import numbers, to_json
+from cnndsl.cli.common import numbers, preprocess_option, to_json
 from cnndsl.results import Answer
 from cnndsl.runtime.image_files import image_files, refuse_other_kinds
 from cnndsl.runtime.predict import LAYOUTS, Predictor, Reading, open_predictor
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
 @click.option("--mean", callback=numbers, help="Subtracted from images in 0…1: 0.49,0.48,0.45.")
 @click.option("--std", callback=numbers, help="What images are divided by then.")
+@preprocess_option
 @click.option("--layout", type=click.Choice(LAYOUTS),
               help="Order of the input's dimensions; by default what its sizes tell.")  # fmt: skip
 @click.option("--output", help="The output with the scores, where there are several.")

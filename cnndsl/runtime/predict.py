@@ -20,6 +20,7 @@ from cnndsl.source import UserError, counted, either
 from cnndsl.tasks import Task, usual
 from cnndsl.tasks import registry as tasks
 from cnndsl.weights.model_info import GROUNDS, RESAMPLE, ModelInfo, info_from_onnx
+from cnndsl.weights.preprocess import prepared
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 
 LAYOUTS = ("nchw", "nhwc")
-_UNTOLD = "the model tells of no preprocessing: it gets images in 0…1; --mean and --std change them"
+_UNTOLD = (
+    "the model tells of no preprocessing: it gets images in 0…1; --mean and --std, or --preprocess,"
+    " change them"
+)
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -36,13 +40,14 @@ class Reading:
     """How a model is read where its metadata do not tell, or tell otherwise; None: as they say.
 
     `layout` is `nchw` or `nhwc`; images in 0…1 are given less `mean`, over `std`; `output` names
-    the output with the scores.
+    the output with the scores. `preprocess` is a known way by its name, see `weights.preprocess`.
     """
 
     mean: Sequence[float] | float | None = None
     std: Sequence[float] | float | None = None
     layout: str | None = None
     output: str | None = None
+    preprocess: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Predictor:
     channels_last: bool  # whether an image is height, width, channels
     note: str | None = None  # what is taken for granted
     crop: float | None = None
-    resample: int = RESAMPLE["bilinear"]
+    resample: str = "bilinear"
     ground: Ground = WHITE
 
     def picture(self, path: "Path | Image") -> NDArray[Any]:
@@ -75,9 +80,8 @@ class Predictor:
         if channels not in (1, 3):
             raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
         if self.crop:
-            pixels = read_cropped(
-                path, height, width, channels, self.crop, self.resample, self.ground
-            )
+            resample = RESAMPLE[self.resample]
+            pixels = read_cropped(path, height, width, channels, self.crop, resample, self.ground)
         else:
             pixels = read_picture(path, height, width, channels, self.ground)
         return self.fed(pixels[None])
@@ -208,7 +212,7 @@ def open_predictor(
     proto = load_checked(model) if isinstance(model, Path) else checked(model)
     name = str(model) if isinstance(model, Path) else "the model"
     info = info_from_onnx({p.key: p.value for p in proto.metadata_props}, name)
-    info = info.updated(reading.mean, reading.std)
+    info = prepared(info, reading.preprocess).updated(reading.mean, reading.std)
     output = main_output(proto, reading.output)
     session = open_session(proto.SerializeToString(), device, threads)
     first = session.get_inputs()[0]
@@ -222,13 +226,15 @@ def open_predictor(
     if len(dims) == 3:
         replace(info, classes=(), task=None).check(dims[0], 0)
     mean, std = (np.array(numbers, np.float32) for numbers in (info.mean, info.std))
-    if uint8 and (reading.mean, reading.std) != (None, None):
-        raise UserError("the model takes uint8 images and normalises them itself: no mean or std")
+    if uint8 and (reading.mean, reading.std, reading.preprocess) != (None, None, None):
+        raise UserError(
+            "the model takes uint8 images and normalises them itself: no mean, std or preprocess"
+        )
     is_told = uint8 or proto.producer_name == "cnndsl" or info != ModelInfo()
     note = None if is_told or len(dims) != 3 else _UNTOLD
     return Predictor(
         session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note,
-        info.crop, RESAMPLE[info.resample], GROUNDS[info.ground],
+        info.crop, info.resample, GROUNDS[info.ground],
     )  # fmt: skip
 
 

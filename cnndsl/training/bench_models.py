@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from cnndsl.data import decoding
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import open_dataset
 from cnndsl.data.splits import for_measuring
 from cnndsl.results import Scores
-from cnndsl.runtime.predict import Predictor, open_predictor
+from cnndsl.runtime.predict import Predictor, Reading, open_predictor
 from cnndsl.runtime.timing import run_times
 from cnndsl.source import UserError, counted
 from cnndsl.tasks import Meter, Task, usual
@@ -53,13 +54,18 @@ class Case:
 
 
 def bench_models(
-    cases: Sequence[Case], device: str, steps: int, data: str | None, data_dir: Path | None
-) -> list[Timing]:
+    cases: Sequence[Case], device: str, steps: int, data: str | None, data_dir: Path | None,
+    preprocess: str | None = None,
+) -> list[Timing]:  # fmt: skip
     """The timing of each case: `steps` runs in each of two rounds, one session at a time.
+
+    Images of `data` are prepared as the model tells, or as `preprocess` names it.
 
     UserError for a model that cannot be run, a batch that it does not take, data of other classes.
     """
-    scores = {path: _score(path, device, data, data_dir) for path in {c.path for c in cases}}
+    scores = {
+        path: _score(path, device, data, data_dir, preprocess) for path in {c.path for c in cases}
+    }
     times: list[list[float]] = [[] for _ in cases]
     batches = [0 for _ in cases]
     for _ in range(_ROUNDS):
@@ -91,14 +97,16 @@ def _batch_of(predictor: Predictor, case: Case) -> int:
 
 
 def _score(
-    path: Path, device: str, data: str | None, data_dir: Path | None
+    path: Path, device: str, data: str | None, data_dir: Path | None, preprocess: str | None
 ) -> tuple[str | None, float | None]:
     """The first metric of the model's task, by its name; None without data."""
     if data is None:
         return None, None
-    predictor = open_predictor(path, device)
+    predictor = open_predictor(path, device, reading=Reading(preprocess=preprocess))
     task = predictor.task or usual()
-    found = read_as(task, open_dataset(data, predictor.shape, data_dir, arranged=for_measuring))
+    shape, crop, resample = predictor.shape, predictor.crop, predictor.resample
+    cut = decoding.Reading(ground=predictor.ground, crop=crop, resample=resample)
+    found = read_as(task, open_dataset(data, shape, data_dir, arranged=for_measuring, reading=cut))
     if predictor.classes and predictor.classes != found.names:
         raise UserError(f"{path}: has the {task.nouns} {', '.join(predictor.classes)}; "
                         f"{found.name} has {', '.join(found.names)}")  # fmt: skip

@@ -7,6 +7,7 @@ configurations of timm's models.
 from dataclasses import replace
 
 from cnndsl.fields import nearest
+from cnndsl.python_types import as_text
 from cnndsl.source import UserError
 from cnndsl.weights.model_info import ModelInfo
 
@@ -20,9 +21,13 @@ KNOWN = {
 
 
 def prepared(info: ModelInfo, name: str | None) -> ModelInfo:
-    """With the preprocessing that a name stands for; UserError for one that is not known."""
+    """With the preprocessing that a name stands for; UserError for one that is not known.
+
+    WrongType for what is no name.
+    """
     if name is None:
         return info
+    as_text("preprocess", name)
     if name not in KNOWN:
         close = nearest(name, set(KNOWN))
         hint = f"did you mean `{close}`?" if close else f"known are {', '.join(KNOWN)}"
