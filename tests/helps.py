@@ -185,6 +185,9 @@ WORDS: Table = {
         ("block b(stride) { conv 8 3x3 stride=2 }; b 2",)),
     ("relu; train { data cifar-10 }",): (
         "write `cifar10`; a folder or file stands in quotes", ("relu; train { data cifar10 }",)),
+    ('relu; train { weights "a.pth" preprocess=imagenet-bicubic }',): (
+        'a text with signs stands in quotes: `"imagenet-bicubic"`',
+        ('relu; train { weights "a.pth" preprocess="imagenet-bicubic" }',)),
     ("relu; train { data cifar10, epochs 5 }",): (
         "a statement ends with `;`, or with its line", ("relu; train { data cifar10; epochs 5 }",)),
     ("relu; train { patience 5 }",): ("did you mean `stop`?", ("relu; train { stop 5 }",)),

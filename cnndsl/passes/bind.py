@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnndsl.edits import removal
-from cnndsl.fields import Word, flags, keys
+from cnndsl.fields import Spec, Word, flags, keys
 from cnndsl.passes.binding import Binding, surplus
 from cnndsl.passes.convert import convert
 from cnndsl.passes.misread import misread, unquoted, warn_of_product
@@ -143,8 +143,7 @@ class Binder:
         binding.take(spec, span)
         if spec.kind == "pair":
             warn_of_product(value, self.reporter)
-        if spec.kind in ("text", "texts") and (error := unquoted(value)):
-            raise error
+        _refuse_unquoted(value, spec, binding)
         try:
             binding.fill(spec, convert(evaluate(value, self.scope), spec, span, binding.cls))
         except SpecError as complaint:
@@ -190,8 +189,14 @@ class Binder:
         if isinstance(value, ast.Name) and spec.kind in ("choice", "text", "texts"):
             found: Any = value.id
         else:
+            _refuse_unquoted(value, spec, binding)
             found = evaluate(value, self.scope)
         binding.values[spec.name] = convert(found, spec, value.span, binding.cls)
+
+
+def _refuse_unquoted(value: ast.Expr, spec: Spec, binding: Binding) -> None:
+    if spec.kind in ("text", "texts") and (error := unquoted(value, binding.cls.word == "data")):
+        raise error
 
 
 def _in_braces(start: Span) -> Fix | None:

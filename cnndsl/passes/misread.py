@@ -63,12 +63,16 @@ def warn_of_product(value: ast.Expr, reporter: Reporter) -> None:
             pass
 
 
-def unquoted(value: ast.Expr) -> SpecError | None:
+def unquoted(value: ast.Expr, is_data: bool) -> SpecError | None:
     """The error for a text that is read as arithmetic: `cifar-10`, `data/train`."""
     if not isinstance(value, ast.Binary):
         return None
     name = value.span.text
     message = f"`{name}` is read as arithmetic"
+    if not is_data:
+        quoted = f'"{name}"'
+        hint = f"a text with signs stands in quotes: `{quoted}`"
+        return SpecError("E106", message, value.span, hint, _written(value.span, quoted))
     meaning = lookup("data", name)
     if meaning is not None and meaning.counterpart is None:
         return SpecError("E106", message, value.span, meaning.hint(name))
