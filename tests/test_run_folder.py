@@ -145,7 +145,7 @@ def test_objects_are_read_as_a_spec_is() -> None:
         ({"watch": "val_acc"}, "has no column `val_acc` to watch; one of loss, accuracy, val_loss"),
         ({"watch": "val_loss min_delta=-1"}, "at least 0, not -1"),
         ({"task": "detection"}, "unknown task `detection`"),
-        ({"epoch": 1}, "a recipe has no epoch; it has data, batch"),
+        ({"epoch": 1}, "a recipe has no epoch\n  did you mean `epochs`?"),
     ],
 )
 def test_a_recipe_that_is_none_is_told_before_anything_is_written(

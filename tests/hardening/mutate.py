@@ -103,6 +103,8 @@ _TERMINALS: dict[str, Sequence[str]] = {
     "NUMBER": ("1", "2", "3", "8", "0", "64", "0.5", "1e9", "12345678"),
     "DIMS": ("3x3", "3x8x8", "1x1", "0x2", "9x99x999", "1x2x3x4"),
     "STRING": ('""', '"a.cnn"', '"../b"', '"shapes"'),
+    "KEEP": ("keep",),
+    "LIMIT": (" 100k", " 50ms", " 3"),
     "COMPARE": ("==", "!=", "<", ">="),
     "_SEP": ("\n", ";"),
     **{name: (text,) for name, text in _SIGNS.items()},

