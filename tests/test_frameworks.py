@@ -355,6 +355,9 @@ SETTINGS = {
     "compile(optimizer='adam', loss='mse')": ["train {", "  loss mse", "  optimizer adam eps=1e-07",
                                               "}"],
     "fit(epochs=10, batch_size=32)": ["train {", "  epochs 10", "  batch 32", "}"],
+    "fit(x, y, validation_split=0.1)": ["train {", "  epochs 1", "  holdout 0.1", "}"],
+    "fit(x, y, validation_split=0.1, validation_data=(u, v))": ["train {", "  epochs 1", "}"],
+    "fit(x, y, validation_split=0.0)": ["train {", "  epochs 1", "}"],
     "optimizer Adam(1e-3)": ["train {", "  optimizer adam lr=0.001 eps=1e-07", "}"],
     "train { optimizer Adam(1e-3) }": ["train { optimizer adam lr=0.001 eps=1e-07 }"],
     "train { optimizer = torch.optim.AdamW(net.parameters(), 3e-4); epochs 2 }":

@@ -442,6 +442,22 @@ def test_fix_writes_the_file_and_keeps_its_kind(
     assert out.startswith(f"{file}: ok · ")
 
 
+@pytest.mark.parametrize("name", ["model.py", "net.txt", "Makefile"])
+def test_fix_leaves_other_files_than_specs(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / name
+    file.write_text(PITFALLS)
+    spec = file.with_suffix(".cnn")
+    assert run("--fix", str(file)) == 2
+    assert f"`cp {file} {spec}`" in capsys.readouterr().err
+    assert file.read_text() == PITFALLS
+    spec.write_text(PITFALLS)
+    assert run("--fix", str(file), str(spec)) == 2
+    assert f"`cp {file} {file}.cnn`" in capsys.readouterr().err
+    assert spec.read_text() == PITFALLS
+
+
 def test_diff_shows_and_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "m.cnn"
     file.write_text(PITFALLS)

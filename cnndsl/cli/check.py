@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -12,7 +13,7 @@ from cnndsl.passes.analyse import is_part
 from cnndsl.passes.settings import parse_settings
 from cnndsl.report.diagnostics import FORMATS
 from cnndsl.report.summary import one_line
-from cnndsl.source import Diagnostic, Source
+from cnndsl.source import Diagnostic, Source, UserError
 from cnndsl.syntax import ast
 
 
@@ -29,7 +30,7 @@ def _codes(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -
               help="Only these warnings: W301, or W3 for all that begin so.")  # fmt: skip
 @click.option("--ignore", multiple=True, callback=_codes, metavar="CODES",
               help="Not these warnings.")  # fmt: skip
-@click.option("--fix", is_flag=True, help="Mend in the file what can safely be mended.")
+@click.option("--fix", is_flag=True, help="Mend in the .cnn file what can safely be mended.")
 @click.option("--unsafe-fixes", is_flag=True,
               help="With --fix or --diff: mends that change the network, too.")  # fmt: skip
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
@@ -49,6 +50,7 @@ def command(
     if diff:
         return _show_fixes(run, sources)
     if fix:
+        _refuse_other_files(sources)
         sources = [_fix_file(run, source) for source in sources]
     found = list[Diagnostic]()
     good = list[str]()
@@ -97,6 +99,23 @@ class _Run:
     unsafe: bool
 
 
+def _refuse_other_files(sources: list[Source]) -> None:
+    """Refuse to write a spec over a program, which holds more than a network."""
+    path = next((s.path for s in sources if s.is_of_other_kind), None)
+    if path is not None:
+        spec = quote(str(_free_name(path)))
+        raise UserError(
+            f"{path}: --fix changes `.cnn` files only: the rest of a program would be lost\n"
+            f"  mend a copy: `cp {quote(str(path))} {spec}`, then `cnndsl check --fix {spec}`"
+        )
+
+
+def _free_name(path: Path) -> Path:
+    """A spec beside a file; never one that is there."""
+    spec = path.with_suffix(".cnn")
+    return Path(f"{path}.cnn") if spec.exists() else spec
+
+
 def _fix_file(run: _Run, source: Source) -> Source:
     """Fix a file; what was done is said on stderr."""
     from cnndsl.edits import rewrite
@@ -109,7 +128,7 @@ def _fix_file(run: _Run, source: Source) -> Source:
         rewrite(source.path, result.source.text)
         click.echo(f"{source.name}: {result.count} fixed", err=True)
     elif result.refused:
-        click.echo(f"{source.name}: left as it is: what can be fixed would not make it check",
+        click.echo(f"{source.name}: left as it is, as it would have errors after the fixes, too",
                    err=True)  # fmt: skip
     return result.source
 

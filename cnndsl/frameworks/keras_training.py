@@ -190,6 +190,8 @@ def _fit(call: Call) -> list[str]:
     found = [f"epochs {_count(given, 'epochs') or 1}"]
     if batch := _count(given, "batch_size"):
         found.append(f"batch {batch}")
+    if given.get("validation_split") and given.get("validation_data") is None:
+        found.append(f"holdout {_count(given, 'validation_split')}")
     for each in parts_of(given.get("callbacks")) or ():
         if isinstance(each, Call) and each.name in CALLBACKS:
             found.append(CALLBACKS.written(each))

@@ -31,10 +31,17 @@ def diagnostics(
             what = region.what or f"{what} of another framework"
             notes = (region.note,) if region.note else ()
             fix = None if region.start in refused else _fix(span, region)
-            yield Diagnostic("E006", f"this is {what}", span, notes, _help(region, fix), fix)
+            yield Diagnostic(
+                "E006",
+                f"this is {what}",
+                span,
+                notes,
+                _help(region, fix, source.is_of_other_kind),
+                fix,
+            )
 
 
-def _help(region: Region, fix: Fix | None) -> str:
+def _help(region: Region, fix: Fix | None, other_kind: bool) -> str:
     if not region.lines:
         return "leave it out: it says nothing of the network"
     text, count = _joined(region.lines), len(region.lines)
@@ -42,7 +49,8 @@ def _help(region: Region, fix: Fix | None) -> str:
         return f"it is `{text if len(text) <= _WHOLE else f'{_start(region)}; …'}` here"
     if len(text) <= _WHOLE or count == 1:
         return f"write `{text}`"
-    return f"it is {count} lines here, which `cnndsl check --fix` writes: `{_start(region)}; …`"
+    writer = "`cnndsl check --fix`" + (" of a `.cnn` copy" if other_kind else "")
+    return f"it is {count} lines here, which {writer} writes: `{_start(region)}; …`"
 
 
 def _start(region: Region) -> str:

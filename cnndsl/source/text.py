@@ -14,6 +14,11 @@ class Source:
     name: str = "<text>"
     path: Path | None = None
 
+    @property
+    def is_of_other_kind(self) -> bool:
+        """Whether it is a file that does not end in `.cnn`, such as a program of Python."""
+        return self.path is not None and self.path.suffix.lower() != ".cnn"
+
     @cached_property
     def line_starts(self) -> list[int]:
         """Offset of the first character of every line; lines end at `\\n` only."""

@@ -67,5 +67,5 @@ translate translation widthshiftrange heightshiftrange randomtranslation = trans
 hue = hue
 saturation = saturation
 mosaic copypaste perspective elastic blur gaussianblur noise gamma channelshuffle grayscale invert solarize posterize equalize sharpness = | the nearest are `flip crop=4 cutout=8 jitter=0.2`
-normalize totensor rescale mean std = | leave it out: pictures are 0…1; --mean and --std are options of `cnndsl train`
+normalize totensor rescale mean std = | leave it out: images arrive as 0…1, and training norms them by the mean and deviation of its images
 """
