@@ -316,7 +316,10 @@ def test_a_search_ends_with_a_table_and_pictures():
     plan("search { width 2 to 5; k 1 3  if width > 3 }")
     out, said = cli("search", "n.cnn", "--trials", "5", "--sampler", "random", "--out", "s")
     assert all(len(line) <= 80 or line.startswith("  cnndsl") for line in out.splitlines())
-    assert "cnndsl compile s/trials/" in out
+    advised = re.search(r"cnndsl (compile s/trials/.*)", out)
+    assert advised
+    assert cli(*advised[1].split())
+    assert Path("best.onnx").exists()
     assert re.search(r"cnndsl train n.cnn --set width=\d", out)
     assert said.startswith("study  s\ntrial 0")
     for name in ("pareto", "importance", "parallel"):
@@ -381,7 +384,7 @@ def test_python_tells_what_it_takes():
         ("search { width 2 3; goal val_accuracy macs }", {"pruner": "median"},
          "--pruner median: with two goals"),
         ("search { width 2 3 }", {"sampler": "nsga2"}, "is for two goals"),
-        ("search { lr 0.1 to 1 }", {"sampler": "grid"}, "`optimizer.lr` has no end of values"),
+        ("search { lr 0.1 to 1 }", {"sampler": "grid"}, "`optimizer.lr`: a grid needs values"),
         ("search { width 2 3; goal val_miou }", {}, "has no column `val_miou`"),
     ],
 )  # fmt: skip
@@ -389,6 +392,15 @@ def test_a_search_that_cannot_be_is_refused(space: str, options: dict[str, objec
     with pytest.raises(cnndsl.UserError, match=re.escape(message)):
         begin(Path("s"), plan(space, **options))
     assert not Path("s").exists()
+
+
+@pytest.mark.parametrize("varied", ["lr 1e-3 to 0.03 log", "lr 0.1 to 1"])
+def test_a_grid_over_a_range_names_values_that_it_takes(varied: str):
+    with pytest.raises(cnndsl.UserError) as found:
+        begin(Path("s"), plan(f"search {{ {varied} }}", sampler="grid"))
+    advised = re.search("such as `(.*?)`", str(found.value))
+    assert advised
+    assert plan(f"search {{ {advised[1]} }}", sampler="grid").count == 3
 
 
 def test_where_nothing_is_feasible_that_is_said():

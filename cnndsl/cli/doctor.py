@@ -12,7 +12,7 @@ from cnndsl.version import LANGUAGE, version
 
 _PACKAGES = (
     "lark", "onnx", "numpy", "onnxruntime", "onnxruntime-gpu", "safetensors", "pillow",
-    "matplotlib", "tensorboardX", "pygls", "h5py",
+    "matplotlib", "tensorboardX", "pygls", "optuna", "mpi4py", "h5py",
 )  # fmt: skip
 
 

@@ -189,7 +189,11 @@ def _close(found: "Study", plan: "Plan", as_json: bool) -> None:
         return
     Console(width=style(sys.stdout).width, highlight=False).print(found.table())
     star = "*: no other is better in both; the first" if len(found.goals) > 1 else "best"
-    commands = [f"eval {best.folder}", f"compile {best.folder}", *retraining(best, plan)]
+    commands = [
+        f"eval {best.folder}",
+        f"compile {best.folder} -o best.onnx",
+        *retraining(best, plan),
+    ]
     click.echo(f"{star}: trial {best.number}, {best.folder}")
     click.echo("\n".join(f"  cnndsl {command}" for command in commands))
     if files:

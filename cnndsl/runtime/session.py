@@ -125,7 +125,7 @@ def providers(device: str) -> list[str]:
         return [CPU]
     if _CUDA not in available:
         raise UserError(
-            "CUDA was asked for, but this onnxruntime runs on the CPU only\n"
+            "this onnxruntime runs on the CPU only, without CUDA\n"
             "  pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
         )
     return [_CUDA, CPU]
@@ -166,7 +166,7 @@ def open_session(
         raise UserError(f"onnxruntime cannot open the model: {error}") from None
     if device == "cuda" and _CUDA not in session.get_providers():
         raise UserError(
-            "CUDA was asked for, but it did not start (driver, CUDA 12+ and cuDNN 9 are needed)\n"
+            "CUDA did not start (driver, CUDA 12+ and cuDNN 9 are needed)\n"
             "  pip install 'onnxruntime-gpu[cuda,cudnn]'"
         )
     return session

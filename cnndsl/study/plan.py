@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from math import sqrt
 from typing import Any, cast
 
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.search import holds
 from cnndsl.passes.search_setting import field_of
+from cnndsl.passes.values import shown
 from cnndsl.recipe import CHOSEN, Recipe
 from cnndsl.source import Failed, Source, UserError
 from cnndsl.space import Choices, Parameter, Range, Space, Value
@@ -127,10 +129,11 @@ class Plan:
             )
         dense = [p for p in self.space.parameters if p.domain.count is None]
         if self.sampler == "grid" and dense:
-            name = dense[0].name
+            names = " and ".join(f"`{p.name}`" for p in dense)
+            ways = " and ".join(f"`{_as_choices(p)}`" for p in dense)
             raise UserError(
-                f"--sampler grid: `{name}` has no end of values\n"
-                f"  give it steps, `{dense[0].span.text} step=…`, or choices"
+                f"--sampler grid: {names}: a grid needs values that can be counted\n"
+                f"  give the values, such as {ways}, or take another sampler"
             )
         if self.sampler == "grid" and self.count is None:
             raise UserError(f"--sampler grid: more than {_MOST:,} candidates; take another sampler")
@@ -159,6 +162,16 @@ def _values(domain: Range | Choices) -> Sequence[Value]:
         return domain.values
     step, count = domain.step or 1, domain.count or 0
     return [domain.low + i * step for i in range(count)]
+
+
+def _as_choices(parameter: Parameter) -> str:
+    """A few values of a range: its ends, and what lies between; of a logarithm, in proportion."""
+    found = cast("Range", parameter.domain)
+    low, high = found.low, found.high
+    middle = sqrt(low * high) if found.log else (low + high) / 2
+    rounded = float(f"{middle:.2g}")
+    between = rounded if low < rounded < high else middle
+    return " ".join([parameter.name.replace(".", " "), *map(shown, (low, between, high))])
 
 
 def _class(setting: str, words: Value) -> Any:
