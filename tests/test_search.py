@@ -435,7 +435,7 @@ def test_bad_calls_are_one_clear_error(arguments: tuple[str, ...], message: str)
 
 def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(cnndsl.UserError, match=re.escape("pip install cnndsl[sweep]")):
+    with pytest.raises(cnndsl.UserError, match=re.escape("pip install optuna")):
         begin(Path("s"), plan())
 
 

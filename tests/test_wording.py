@@ -1,5 +1,7 @@
 """Messages speak to whoever calls: options at the command line, arguments in Python."""
 
+from pathlib import Path
+
 import pytest
 
 import cnndsl
@@ -30,3 +32,10 @@ def test_python_hears_of_its_own_arguments() -> None:
         cnndsl.train(model)
     with pytest.raises(cnndsl.UserError, match=r"^width: .* has no `let width`"):
         cnndsl.parse("input 3x32x32; flatten; dense 10", width=2)
+
+
+def test_what_is_to_be_installed_is_named_by_its_own_package() -> None:
+    """Not as an extra of ours: the name is no package of ours on PyPI."""
+    root = Path(__file__).parent.parent
+    texts = [*(root / "cnndsl").rglob("*.py"), *(root / "docs").rglob("*.md"), root / "README.md"]
+    assert [p.name for p in texts if "cnndsl[" in p.read_text(encoding="utf-8")] == []

@@ -23,7 +23,7 @@ def optuna() -> Any:
     try:
         module: Any = import_module("optuna")
     except ImportError:
-        raise UserError("a search needs Optuna\n  pip install 'cnndsl[sweep]'") from None
+        raise UserError("a search needs Optuna\n  pip install optuna") from None
     module.logging.set_verbosity(module.logging.WARNING)
     return module
 

@@ -82,7 +82,7 @@ def world() -> Ranks:
     try:
         from mpi4py import MPI
     except ImportError:
-        hint = 'pip install "cnndsl[dist]"'
+        hint = "pip install mpi4py"
         raise UserError(f"training by several processes needs mpi4py\n  {hint}") from None
     except RuntimeError:
         raise UserError(f"mpi4py finds no MPI library\n{_INSTALL}") from None
