@@ -17,6 +17,43 @@ def test_a_help_says_what_mends(lines: tuple[str, ...]):
     assert errors(network(*mended)) == []
 
 
+TOLD = {
+    "train { augment flip=yes }": "`flip` is written without `=`: `augment … flip`",
+    "train { augment flip=1 }": "`flip` is written without `=`: `augment … flip`",
+    "train { augment flip=no }": "leave `flip` out",
+    "train { augment flip=0.3 }": "`flip` takes no value: `augment … flip`",
+    "train { augment rotate }": "a key takes its value behind `=`: `rotate=15`",
+    "train { augment RandomRotation }": "it is a key and takes a value: `rotate=15`",
+    "train { batch -1 }": "`batch` takes a positive whole number: `batch 1`",
+    "conv -4 3x3": "`conv` takes a positive whole number: `conv 4`",
+    "conv -4.5 3x3": "`conv` takes a positive whole number",
+    "conv 4 3x3 /-2": "a stride is a positive whole number: `/2`",
+    "dropout -0.1": "`dropout` takes a number of at least 0: `dropout 0.1`",
+    "leaky -0.1": "a negative value stands in parentheses: `leaky (-0.1)`",
+    "conv 4 3x3 bn=1": "`bn` is written without `=`: `conv … bn`",
+}
+
+
+@pytest.mark.parametrize("line", TOLD)
+def test_a_value_that_a_word_does_not_take_is_told_in_its_terms(line: str):
+    (found,) = errors(network(line))
+    assert found.help == TOLD[line]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("conv 8 3x3 same /2 relu *3", "`conv 8 3x3 same /2 relu; conv 8 3x3 same relu *2`"),
+        ("conv 8 3x3 same relu /2 *2", "`conv 8 3x3 same relu /2; conv 8 3x3 same relu`"),
+        ("pool 2 /2 *2", "repeat one with `/1` behind it"),
+        ("conv 8 3x3 same /2 relu *(1+1)", "repeat one with `/1` behind it"),
+    ],
+)
+def test_a_stride_at_every_turn_is_told_in_the_words_of_its_statement(line: str, told: str):
+    (found,) = [d for d in diagnostics_of(network(line)) if d.code == "W405"]
+    assert told in (found.help or "")
+
+
 def test_two_mistakes_have_two_helps():
     spec = network("conv 3 32 3 padding=1")
     first, second = errors(spec)

@@ -12,6 +12,7 @@ from cnndsl.shapes import Pads, Shape, reach, show
 from cnndsl.source import Fix, Span, counted
 from cnndsl.syntax import ast
 
+_LINE = 40  # characters of a statement that a help writes twice
 _SHARE = 0.25  # of the picture's height or width, lost at borders
 
 
@@ -163,5 +164,19 @@ def strides_every_time(s: Subject) -> Iterator[Found]:
             times = repeat.span.text[1:]
             yield Found(
                 f"the stride `{stride.span.text}` is taken at each of the {times} turns",
-                stride.span, "stride once, then repeat: `conv 64 3x3 /2; conv 64 3x3 *2`",
+                stride.span, _stride_once(node, stride, repeat),
             )  # fmt: skip
+
+
+def _stride_once(node: ast.Statement, stride: ast.Stride, repeat: ast.Repeat) -> str:
+    """How to stride once, in the statement's own words where they make one short line."""
+    source, times = node.span.source.text, repeat.span.text[1:]
+    end = repeat.span.start
+    first, rest = source[node.span.start : stride.span.start], source[stride.span.end : end]
+    once = f"{first}{stride.span.text}{rest}".rstrip()
+    fits = node.head.id in ("conv", "dwconv") and times.isdigit() and stride.span.end <= end
+    if not fits or node.label or node.group or "\n" in once or len(once) > _LINE:
+        return "stride once, in a statement of its own; repeat one with `/1` behind it"
+    again = f"{first.rstrip()}{rest}".rstrip()
+    count = f" *{int(times) - 1}" if int(times) > 2 else ""
+    return f"stride once, then repeat: `{once}; {again}{count}`"

@@ -1,9 +1,12 @@
 """Fixes of texts that do not parse: the first rule that fits is done."""
 
+import math
 import re
 from dataclasses import replace
 
 from cnndsl.edits import without
+from cnndsl.fields import arguments
+from cnndsl.layers import vocabulary
 from cnndsl.passes.loose_keys import mend, section_at
 from cnndsl.passes.synonyms import suggest
 from cnndsl.passes.syntax_rules import RULES, Spot
@@ -15,6 +18,7 @@ _ENDS = "\n;{}|"
 _LABEL = re.compile(r"(?:^|[;{|])[ \t]*([A-Za-z_]\w*)[ \t]*:", re.MULTILINE)
 _ASSIGNED = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=[ \t]*[a-z]", re.MULTILINE)
 _NUMBERED = re.compile(r"(from|add|concat|mul)\s+¦-\s*[0-9]")
+_NEGATIVE = re.compile(r"(?:\w+[ \t]*:[ \t]*)?([A-Za-z_]\w*)[ \t]+¦-[ \t]*([0-9.]+)(?![\w.])")
 _BY_LABEL = (
     "name the layer that is meant, as in `e1: conv 64 3x3`, and write `{} e1`: labels, not numbers"
 )
@@ -33,6 +37,8 @@ def with_fix(d: Diagnostic) -> Diagnostic:
     marked = source.text[start : d.span.start] + _MARK + source.text[d.span.start : end]
     if (label := _NUMBERED.match(marked)) is not None:
         return replace(d, help=_BY_LABEL.format(label[1]))
+    if (wrong := _negative(marked)) is not None:
+        return replace(d, help=wrong)
     if (joined := _in_same_braces(d)) is not None:
         return replace(d, fix=joined)
     if (loose := _loose_key(d)) is not None:
@@ -52,6 +58,21 @@ def with_fix(d: Diagnostic) -> Diagnostic:
                   "remove it")  # fmt: skip
         return replace(d, fix=fix, help=hint.format(text.strip()) if hint else d.help)
     return d
+
+
+def _negative(marked: str) -> str | None:
+    """`conv -4 3x3`: what the word takes, where that is nothing negative."""
+    found = _NEGATIVE.match(marked)
+    cls = found and {**vocabulary(), **PLAIN}.get(found[1])
+    spec = next(iter(arguments(cls)), None) if cls else None
+    if found is None or spec is None or spec.low is None or spec.low < 0:
+        return None
+    number, high = float(found[2]), math.inf if spec.high is None else spec.high
+    whole = "a positive whole number" if spec.low == 1 else "a whole number of at least 0"
+    fits = spec.low <= number <= high and (spec.kind == "float" or number.is_integer())
+    what = f"a number of at least {spec.low:g}" if spec.kind == "float" else whole
+    example = f": `{found[1]} {found[2]}`" if fits else ""
+    return f"`{found[1]}` takes {what}{example}"
 
 
 def _loose_key(d: Diagnostic) -> Diagnostic | None:

@@ -12,6 +12,7 @@ from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Scope
 from cnndsl.passes.slips import slip
 from cnndsl.passes.synonyms import Suggestion, is_word, suggest, suggest_key
+from cnndsl.passes.written import name_of, truth_of
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
 from cnndsl.syntax.explain import SIZES
@@ -21,6 +22,8 @@ _ENDS_IN_NUMBER = re.compile(r"([0-9]+)[ \t]+$")
 _STARTS = re.compile(r"[ \t]+([0-9]+)")
 _ANNOUNCED = ("activation", "act", "padding", "norm", "normalization", "with")
 _SHAPES = ("shape", "input_shape", "size", "dims", "target_shape")
+_EXAMPLES = {"rotate": "15", "crop": "4", "cutout": "8", "lr": "0.001", "momentum": "0.9",
+             "decay": "1e-4", "eps": "1e-5"}  # fmt: skip
 _PADDED = {"padding": "pad", "pads": "pad"}
 _FILTERS = ("filters", "out_channels", "units", "out_features", "num_output", "features",
             "num_classes", "classes", "n_classes")  # fmt: skip
@@ -85,7 +88,7 @@ class Place:
         behind = _VALUE.match(name.span.source.text, name.span.end)
         meaning = lookup("key", name.id)
         key = _PADDED.get(name.id, (meaning and meaning.counterpart) or name.id)
-        if behind is None or not any(key in keys(binding.cls) for binding in self.bindings):
+        if behind is None or key not in self._keys or behind[1] in {*self._keys, *self.follow}:
             return None
         text = f"{key}={behind[1]}"
         return Fix(Span(name.span.source, name.span.start, behind.end()), text, f"write `{text}`")
@@ -96,16 +99,25 @@ class Place:
             return Suggestion(
                 f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
             )
-        if any(name in keys(binding.cls) for binding in self.bindings):
-            behind = _VALUE.match(unknown.span.source.text, unknown.span.end)
-            value = behind[1] if behind else self._example(name)
+        if name in self._keys:
+            value = self._value_behind(unknown) or self._example(name)
             return Suggestion(f"a key takes its value behind `=`: `{name}={value}`")
         return self._size(name) or self._word(name) or Suggestion(self._options(name))
+
+    def _value_behind(self, name: ast.Name) -> str | None:
+        """What follows a name and may be its value: no word or key of the statement."""
+        behind = _VALUE.match(name.span.source.text, name.span.end)
+        words = {*self.follow, *own_words(self.bindings), *self._keys}
+        return behind[1] if behind and behind[1] not in words else None
+
+    @property
+    def _keys(self) -> set[str]:
+        return {key for binding in self.bindings for key in keys(binding.cls)}
 
     def _example(self, key: str) -> str:
         """A value that a key may have."""
         found = [keys(binding.cls)[key] for binding in self.bindings if key in keys(binding.cls)]
-        return "0.1" if found[0].kind == "float" else "2"
+        return _EXAMPLES.get(key) or ("0.1" if found[0].kind == "float" else "2")
 
     def _size(self, name: str) -> Suggestion | None:
         """`x3`, `kx3` for a variable k, `k3`."""
@@ -141,7 +153,9 @@ class Place:
         known = set(keys(self.bindings[0].cls))
         found = suggest("augment", name, known | self.known)
         if found and found.text in known:
-            return Suggestion(f"it is a key and takes a value: `{found.text}=…`")
+            return Suggestion(
+                f"it is a key and takes a value: `{found.text}={self._example(found.text)}`"
+            )
         return found
 
     @property
@@ -167,9 +181,9 @@ class Place:
         found = self._as_words(item) or self._positional(item) or self._padding(item)
         if found is not None:
             return self._key_error(item, found.hint, found.fix(item.span))
-        if _truth(item.value) is False and self._is_flag(key):
+        if truth_of(item.value, self._takes_nothing(key)) is False and self._is_flag(key):
             return self._key_error(item, f"leave `{key}` out", removal(item.span))
-        known = {k for binding in self.bindings for k in keys(binding.cls)}
+        known = self._keys
         meant = (
             suggest("augment", key, known | own_words(self.bindings))
             if self._kind == "augment"
@@ -185,14 +199,22 @@ class Place:
     def _is_flag(self, key: str) -> bool:
         return key in self.follow or key in own_words(self.bindings)
 
+    def _takes_nothing(self, key: str) -> bool:
+        """Whether a bare word has no value behind it, as `flip` and `bn`."""
+        follows = key in self.follow and not arguments(self.follow[key])
+        return follows or key in own_words(self.bindings)
+
     def _as_words(self, item: ast.Key) -> Suggestion | None:
         """`bn=true`, `bias=False`, `dropout=0.5`, `mode=bilinear`, as they are written here."""
         key = {"use_bias": "bias", "batch_norm": "bn"}.get(item.name.id, item.name.id)
-        truth, own = _truth(item.value), own_words(self.bindings)
+        own = own_words(self.bindings)
+        truth = truth_of(item.value, self._takes_nothing(key))
         if truth is not None and self._is_flag(key):
             return self._switched(item, key, truth)
-        named = _name_of(item.value)
+        named = name_of(item.value)
         text = named if named in own else self._following(item.name.id, named)
+        if text is None and key in own:
+            return Suggestion(f"`{key}` takes no value: `{self.bindings[0].cls.word} … {key}`")
         if text is None and self._is_flag(key):
             text = f"{key} {item.value.span.text}"
         if text is None:
@@ -260,26 +282,6 @@ def _spaced_size(sign: Span) -> Fix | None:
         return None
     size = f"{before[1]}x{after[1]}"
     return Fix(Span(sign.source, before.start(), after.end()), size, f"write `{size}`")
-
-
-def _truth(value: ast.Expr) -> bool | None:
-    """The truth value that was written, in any framework's way."""
-    match value:
-        case ast.Bool(_, truth):
-            return truth
-        case ast.Name(_, "True" | "False" as name):
-            return name == "True"
-        case _:
-            return None
-
-
-def _name_of(value: ast.Expr) -> str | None:
-    """A bare or quoted name."""
-    match value:
-        case ast.Name(_, name) | ast.Text(_, name):
-            return name
-        case _:
-            return None
 
 
 def _order(cls: type[Word], item: ast.Key, names: list[str]) -> str:

@@ -156,12 +156,11 @@ def _minus(place: Place) -> str | None:
         return None
     if place.before is not None and place.before.type == "REPEAT":
         return "a repeat is a whole number: `*3`"
+    if place.before is not None and place.before.type in ("STRIDE", "OVER"):
+        return "a stride is a positive whole number: `/2`"
     if len(place.behind) == 1:
-        head = place.before
-        return (
-            f"a negative value stands in parentheses: `{head} (-1)`; another layer is meant by "
-            f"its label, not by its number: `{head} e1`"
-        )
+        value = place.rest[1] if len(place.rest) > 1 else 1
+        return f"a negative value stands in parentheses: `{place.before} (-{value})`"
     return "put a negative value in parentheses, or give it to a key"
 
 
