@@ -38,6 +38,19 @@ class CannotWrite(UserError):  # noqa: N818
         return type(self), self._given
 
 
+def is_run_folder(path: Path) -> bool:
+    """Whether a run was begun there: it says what it is given, and of which spec it is."""
+    return (path / "args.yaml").is_file() and (path / "model.cnn").is_file()
+
+
+def refuse_run_folder(path: Path, meant: str) -> None:
+    """UserError, with the file that is meant, for a run folder in its place."""
+    if is_run_folder(path):
+        is_there = (path / meant).is_file()
+        way = f"give {path / meant}" if is_there else f"it has no {meant} yet"
+        raise UserError(f"{path}: is a run folder\n  {way}")
+
+
 @contextmanager
 def writing(path: Path) -> Generator[None]:
     """What goes wrong with the system inside is told as CannotWrite of this path."""

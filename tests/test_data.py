@@ -284,6 +284,16 @@ def test_unknown_names_suggest_the_nearest(name: str, hint: str) -> None:
         open_dataset(name, CIFAR)
 
 
+def test_unknown_names_suggest_what_is_there(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "pets").mkdir()
+    (tmp_path / "table.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    beside = str(tmp_path / "pets")
+    for name, meant in (("pest", "pets"), ("table", "table.csv"), (f"{beside}s", beside)):
+        with pytest.raises(UserError, match=f"did you mean `{meant}`"):
+            open_dataset(name, CIFAR)
+
+
 def test_moments_are_those_of_the_pictures_in_0_to_1() -> None:
     x = np.random.default_rng(0).integers(0, 200, (1500, 3, 4, 5), np.uint8)
     x[:, 1] = 7

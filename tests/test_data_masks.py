@@ -43,6 +43,14 @@ def test_palettes_and_equal_colours_are_class_numbers(tmp_path: Path, mask: Any)
     assert np.array_equal(data.test.y[0], MASK)
 
 
+@pytest.mark.parametrize("ending", ["jpg", "JPEG", "jfif"])
+def test_a_jpeg_is_no_mask(tmp_path: Path, ending: str) -> None:
+    for file in (fill(tmp_path, 2) / "masks").iterdir():
+        file.rename(file.with_suffix(f".{ending}"))
+    with pytest.raises(UserError, match="masks must be PNG"):
+        open_dataset(str(tmp_path), SIZE)
+
+
 def test_masks_are_scaled_as_images_without_mixing_classes(tmp_path: Path) -> None:
     mask = np.kron(np.array([[0, 9, 0], [9, 255, 9]]), np.ones((8, 8))).astype(np.uint8)
     data = open_dataset(str(fill(tmp_path, 5, mask)), SIZE)
@@ -98,6 +106,15 @@ def test_black_and_white_masks_are_told(tmp_path: Path) -> None:
     fill(tmp_path, mask=(MASK > 0).astype(np.uint8) * 255)
     (tmp_path / "classes.txt").write_text("road\ncar\n")
     told = "training masks are of one class, road\n  255 is no class: write 1 for the second"
+    with pytest.raises(UserError, match=told):
+        cnndsl.train(net, tmp_path, batch=2, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("high", [50, 127, 254])
+def test_gray_levels_are_no_class_numbers(tmp_path: Path, high: int) -> None:
+    net = cnndsl.parse("input 3x8x8\nconv 2 3x3 same")
+    fill(tmp_path, mask=(MASK > 0).astype(np.uint8) * high)
+    told = f"values 0, {high}, which would be {high + 1} classes\n.*write 1 for {high}\n"
     with pytest.raises(UserError, match=told):
         cnndsl.train(net, tmp_path, batch=2, out=tmp_path / "run")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cnndsl
+from cnndsl.cli import main
 
 SPEC = "input 3x8x8; conv 4 3x3 relu; gap; dense 2"
 MODEL = cnndsl.parse(SPEC)
@@ -133,6 +134,28 @@ def test_a_history_stands_for_its_run(run: Any) -> None:
         cnndsl.evaluate(run.folder / "weights" / "best.onnx")
     with pytest.raises(cnndsl.UserError, match=r"is no run .*\n  runs are in it: runs/train"):
         cnndsl.evaluate("runs")
+
+
+@pytest.mark.parametrize(
+    ("command", "way"),
+    [
+        ("check", "model.cnn"), ("summary", "model.cnn"), ("fmt", "model.cnn"),
+        ("weights show", "weights/best.safetensors"), ("decompile", "weights/best.onnx"),
+    ],
+)  # fmt: skip
+def test_a_command_that_takes_a_file_names_it_in_a_run_folder(
+    run: Any, command: str, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*command.split(), "runs/train"])
+    assert f"is a run folder\n  give runs/train/{way}\n" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        main([*command.split(), f"runs/train/{way}"])
+
+
+def test_a_run_folder_is_no_data(run: Any) -> None:
+    with pytest.raises(cnndsl.UserError, match="is a run folder, which holds no data"):
+        cnndsl.train(MODEL, "runs/train", epochs=1)
 
 
 def test_predict_takes_whatever_holds_pictures(run: Any) -> None:

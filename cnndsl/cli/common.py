@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
+from cnndsl.files import is_run_folder, refuse_run_folder
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import decode, read
@@ -129,6 +130,7 @@ def spec_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         below = sorted(_below(path)) if path.is_dir() else [path]
         if not below:
+            refuse_run_folder(path, "model.cnn")
             raise UserError(f"{path}: a folder without a .cnn file")
         found += below
     return found
@@ -136,7 +138,7 @@ def spec_files(paths: Sequence[Path]) -> list[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     for top, folders, files in os.walk(folder):
-        is_run = "args.yaml" in files and "model.cnn" in files
+        is_run = is_run_folder(Path(top))
         folders[:] = [name for name in folders if not (is_run or name.startswith("."))]
         yield from (Path(top, name) for name in files if name.endswith(".cnn") and not is_run)
 

@@ -47,12 +47,13 @@ def command(
     A file that `compile` or `train` wrote carries its source, which is printed.
     """
     from cnndsl.decompile.keras import from_keras
-    from cnndsl.files import write_whole
+    from cnndsl.files import refuse_run_folder, write_whole
     from cnndsl.weights.keras import is_keras
     from cnndsl.weights.safetensors import pack_weights
 
     refuse_overwriting(output, model, weights)
     refuse_overwriting(weights, model)
+    refuse_run_folder(model, "weights/best.onnx")
     if is_keras(model):
         keras = from_keras(model, size)
         found = _Found(keras.text, keras.tensors, keras.info, keras.notes)

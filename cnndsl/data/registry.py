@@ -11,6 +11,7 @@ from cnndsl.data.formats import formats, listed, names
 from cnndsl.data.formats.base import Format, Request
 from cnndsl.data.splits import for_training
 from cnndsl.fields import nearest
+from cnndsl.files import is_run_folder
 from cnndsl.runtime.ranks import Alone
 from cnndsl.source import UserError
 
@@ -57,6 +58,7 @@ def _in_turn(opened: Format, request: Request, arranged: Callable[[Parts], Datas
     return found
 
 
+_TABLES = (".csv", ".npz")
 _PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
@@ -66,15 +68,28 @@ def _format(path: Path) -> Format:
 
 
 def _refuse(path: Path) -> Format:
+    if is_run_folder(path):
+        raise UserError(f"{path}: is a run folder, which holds no data\n  data are {listed()}")
     if path.exists():
         is_packed = path.suffix.lower() in _PACKED
         hint = "unpack it and name its folder" if is_packed else f"data are {listed()}"
         raise UserError(f"{path}: is no data set\n  {hint}")
-    close = nearest(str(path), set(names()))
-    if path.name != str(path):
-        raise UserError(f"there is no file or folder `{path}` in {Path.cwd()}")
-    hint = f"did you mean `{close}`?" if close else listed()
-    raise UserError(f"there is no data set `{path}`: {hint}")
+    is_path = path.name != str(path)
+    close = nearest(str(path), {*_beside(path), *(() if is_path else names())})
+    meant = f"did you mean `{close}`?" if close else ""
+    if is_path:
+        told = f"there is no file or folder `{path}` in {Path.cwd()}"
+        raise UserError(f"{told}\n  {meant}" if meant else told)
+    raise UserError(f"there is no data set `{path}`: {meant or listed()}")
+
+
+def _beside(path: Path) -> list[str]:
+    """What there is in the folder of a path that is none, and may be data."""
+    try:
+        found = [each for each in path.parent.iterdir() if not each.name.startswith(".")]
+    except OSError:
+        return []
+    return [str(e) for e in found if e.suffix in _TABLES or (e.is_dir() and not is_run_folder(e))]
 
 
 def _sized(dataset: Dataset, size: tuple[int, ...]) -> Dataset:

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from cnndsl import limits
+from cnndsl.files import refuse_run_folder
 from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Source, UserError, either
 from cnndsl.syntax import ast
@@ -25,6 +26,7 @@ def read(path: Path, name: str | None = None) -> Source:
         way = f"decompile {path} -o {path.stem}.cnn"
         call = either(f"cnndsl {way}", f"cnndsl.from_onnx({str(path)!r})")
         raise UserError(f"{told}\n  {call} reads one of it" if kind == _MODEL else told)
+    refuse_run_folder(path, "model.cnn")
     try:
         data = path.read_bytes()
     except OSError as error:

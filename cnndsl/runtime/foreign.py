@@ -4,6 +4,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from cnndsl.files import refuse_run_folder
 from cnndsl.python_types import WrongType, shown
 from cnndsl.source import UserError, counted
 
@@ -24,6 +25,7 @@ def load_model(path: Path) -> "ModelProto":
     import onnx
     from google.protobuf.message import DecodeError
 
+    refuse_run_folder(path, "weights/best.onnx")
     try:
         return onnx.load_model_from_string(path.read_bytes())
     except OSError as error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _SHOWN = 3  # classes of a mask that are told below an image
+_SPARSE = 10  # times as many class numbers as occur
 _TOLD = 12  # classes that no mask has
 
 
@@ -120,7 +121,7 @@ class Segmentation(Task, word="segmentation"):
         """Pixels of a second class."""
         there = [name for name, n in zip(names, self.counts(y, names), strict=True) if n]
         if len(there) > 1:
-            return None
+            return _scattered(there, names)
         told = f"all pixels of the training masks are of one class, {printable(*there)}"
         return f"{told}\n  255 is no class: write 1 for the second" if (y == VOID).any() else told
 
@@ -186,6 +187,18 @@ def _way_to_ignore(value: int) -> str:
     if 0 <= value <= VOID:
         return f"`ignore={value}` in the loss leaves its pixels out"
     return f"write {VOID} for pixels of no class"
+
+
+def _scattered(there: Sequence[str], names: Sequence[str]) -> str | None:
+    """Why few values, far from each other and without names, are gray levels: no class numbers."""
+    if len(names) < _SPARSE * len(there) or names != tuple(map(str, range(len(names)))):
+        return None
+    moved = [f"{i} for {n}" for i, n in enumerate(there) if str(i) != n]
+    return (
+        f"masks have the values {listed(there, _TOLD)}, which would be {len(names)} classes\n"
+        f"  masks hold class numbers: write {listed(moved, _TOLD)}\n"
+        "  if there are so many classes, name them all"
+    )
 
 
 def _values(mask: "Array") -> list[int]:

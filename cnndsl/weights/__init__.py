@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from cnndsl.files import refuse_run_folder
 from cnndsl.source import UserError
 from cnndsl.weights.base import RawWeights, WeightsFormat, registry
 
@@ -22,6 +23,7 @@ def read_raw(path: Path) -> RawWeights:
 
     The content decides before the extension: a renamed file is read as what it is.
     """
+    refuse_run_folder(path, "weights/best.safetensors")
     try:
         path.open("rb").close()
     except OSError as error:

@@ -18,6 +18,7 @@ from cnndsl.data.folders import (
     splits_of,
 )
 from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
+from cnndsl.files import is_run_folder
 from cnndsl.runtime.images import pillow
 from cnndsl.source import UserError, counted, listed
 
@@ -31,8 +32,8 @@ class ClassFolders(Format):
     is_last_resort = True
 
     def opens(self, path: Path) -> bool:
-        """Any folder."""
-        return path.is_dir()
+        """Any folder but that of a run."""
+        return path.is_dir() and not is_run_folder(path)
 
     def load(self, request: Request) -> Parts:
         """The folders that are splits, and the classes of the first."""

@@ -1,7 +1,7 @@
 """Data of the user: `images/` with `masks/` of the same names, for segmentation."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from cnndsl.source import UserError, listed
 _IMAGES = ("images", "image", "imgs")
 _MASKS = ("masks", "mask", "labels", "annotations")
 _NAMES = "classes.txt"
+_LOSSY = (".jpg", ".jpeg", ".jfif")
 _TOLD = 5
 
 Pairs = tuple[list[Path], list[Path]]
@@ -91,8 +92,17 @@ def _pairs(folder: Folder) -> Pairs:
             raise UserError(f"{told}\n  image and mask have the same name, but for the ending")
     if not images:
         raise UserError(f"{folder.path}: holds no images with masks ({', '.join(sorted(ENDINGS))})")
+    _refuse_lossy(masks.values())
     _check_sizes(folder.path, images, masks)
     return [*images.values()], [masks[stem] for stem in images]
+
+
+def _refuse_lossy(masks: Iterable[Path]) -> None:
+    """UserError for masks in a format that does not keep class numbers as they are."""
+    lossy = [str(file) for file in masks if file.suffix.lower() in _LOSSY]
+    if lossy:
+        told = f"JPEG changes values, so masks must be PNG: {listed(lossy, _TOLD)}"
+        raise UserError(f"{told}\n  export them anew as PNG; one made of a JPEG stays wrong")
 
 
 def _check_sizes(top: Path, images: Mapping[str, Path], masks: Mapping[str, Path]) -> None:
