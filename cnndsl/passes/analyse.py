@@ -6,7 +6,6 @@ from pathlib import Path
 
 from cnndsl import learned, limits
 from cnndsl.frameworks.region import Region
-from cnndsl.frameworks.regions import regions
 from cnndsl.ir import Model
 from cnndsl.passes import foreign_code, foreign_shapes
 from cnndsl.passes.expand import expand
@@ -46,8 +45,15 @@ def examine(
 ) -> tuple[Model | None, list[Diagnostic], ast.File]:
     """As `analyse`, and the syntax tree of all that could be understood."""
     model, found, file = _examined(source, settings, varied)
-    theirs = regions(source.text) if model is None else []
+    theirs = _regions(source.text) if model is None else []
     return (model, _around(source, theirs, settings), file) if theirs else (model, found, file)
+
+
+def _regions(text: str) -> list[Region]:
+    """Code of other frameworks; who reads it is imported where a spec is wrong alone."""
+    from cnndsl.frameworks.regions import regions
+
+    return regions(text)
 
 
 def _examined(
