@@ -185,6 +185,14 @@ def test_what_has_no_counterpart_is_named_at_its_place_and_nothing_is_changed():
     assert fixed(Source(text)).source.text == text
 
 
+@pytest.mark.parametrize("call", ["Dense(num_classes)", "Conv2D(8, 3, input_shape=shape)",
+                                  "fit(x, y, epochs=epochs)"])  # fmt: skip
+def test_a_value_that_the_code_does_not_say_is_told_as_missing(call: str):
+    first = next(d for d in errors(f"input 3x8x8\n{call}\n") if d.code == "E006")
+    assert first.message == "a value of this call is not known"
+    assert (first.help or "").startswith("this code does not say what")
+
+
 # One call on a line
 
 KERAS = {

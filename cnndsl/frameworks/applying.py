@@ -25,6 +25,7 @@ from cnndsl.frameworks.objects import (
     is_input,
 )
 from cnndsl.frameworks.program import Program
+from cnndsl.frameworks.region import UNSAID
 from cnndsl.frameworks.values import Call, Symbol, Value, parts_of
 from cnndsl.layers import vocabulary
 
@@ -159,9 +160,7 @@ class Applying(Expressions):
         symbols = _names_in((*call.arguments, *call.keywords.values()))
         names = (set(_NAME.findall(text)) & symbols) - vocabulary().keys() - self.context.names
         for name in sorted(names):
-            raise NoCounterpart(
-                f"this code does not say what `{name}` is: write its value in its place"
-            )
+            raise NoCounterpart(f"{UNSAID} `{name}` is: write its value in its place")
         return text
 
     def _once(self, call: Call, text: str, node: ast.AST) -> None:

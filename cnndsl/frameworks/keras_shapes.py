@@ -3,6 +3,7 @@
 from typing import Any
 
 from cnndsl.frameworks.arguments import NoCounterpart
+from cnndsl.frameworks.region import UNSAID
 from cnndsl.frameworks.values import Call, Symbol, parts_of
 
 
@@ -12,7 +13,7 @@ def shape_of(shape: Any, call: Call) -> str:
     for part in sides or (shape,):
         if isinstance(part, Symbol):
             name = part.path.rpartition(">.")[2]
-            raise NoCounterpart(f"this code does not say what `{name}` is: write the shape in "
+            raise NoCounterpart(f"{UNSAID} `{name}` is: write the shape in "
                                 "numbers")  # fmt: skip
     if not sides or not all(type(side) is int for side in sides):
         raise NoCounterpart(f"the shape of `{call.name}` is written in numbers: `input 3x32x32`")

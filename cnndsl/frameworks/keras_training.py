@@ -3,6 +3,7 @@
 from typing import Any
 
 from cnndsl.frameworks.arguments import Arguments, NoCounterpart, counterpart, key, number
+from cnndsl.frameworks.region import UNSAID
 from cnndsl.frameworks.registry import Table
 from cnndsl.frameworks.values import Call, Symbol, Value, parts_of
 from cnndsl.recipe import CHOSEN
@@ -201,7 +202,7 @@ def _fit(call: Call) -> list[str]:
 def _count(given: dict[str, Any], name: str) -> str | None:
     value = given.get(name)
     if isinstance(value, Symbol):
-        raise NoCounterpart(f"this code does not set `{value.path}`: write `{name}` as a number")
+        raise NoCounterpart(f"{UNSAID} `{value.path}` is: write `{name}` as a number")
     return None if value is None else number(value)
 
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+UNSAID = "this code does not say what"
+"""How a problem begins that is a missing value, where the call itself has a counterpart."""
+
 
 @dataclass(frozen=True)
 class Origin:

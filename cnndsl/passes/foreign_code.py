@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cnndsl.edits import without
-from cnndsl.frameworks.region import Origin, Region
+from cnndsl.frameworks.region import UNSAID, Origin, Region
 from cnndsl.source import Diagnostic, Fix, Source, Span
 
 _WHOLE, _BEGUN = 72, 48  # characters of a translation that a help shows, whole or as its start
@@ -24,7 +24,7 @@ def diagnostics(
     for region in found:
         span = Span(source, region.start, region.end)
         for start, end, message in region.problems:
-            text = f"this is {region.what}" if region.what else "this call has no counterpart here"
+            text = f"this is {region.what}" if region.what else _refusal(message)
             yield Diagnostic("E006", text, Span(source, start, end), help=message)
         if not region.problems:
             what = "a call" if region.start_line_only(source.text) else "code"
@@ -39,6 +39,13 @@ def diagnostics(
                 _help(region, fix, source.is_of_other_kind),
                 fix,
             )
+
+
+def _refusal(problem: str) -> str:
+    """What is wrong with a call: a value that is missing, or all of it."""
+    if problem.startswith(UNSAID):
+        return "a value of this call is not known"
+    return "this call has no counterpart here"
 
 
 def _help(region: Region, fix: Fix | None, other_kind: bool) -> str:
