@@ -9,7 +9,10 @@ import pytest
 import cnndsl
 from cnndsl.source import UserError
 from cnndsl.weights.base import Order, RawWeights
+from cnndsl.weights.fit import read_weights
+from cnndsl.weights.initial import initial_weights
 from cnndsl.weights.match import arranged, match
+from cnndsl.weights.safetensors import pack_weights
 
 NET = cnndsl.parse(
     "input 3x8x8; conv 4 3x3 pad bn relu; residual { conv 4 3x3 pad bn }; flatten; dense 10"
@@ -175,3 +178,20 @@ def test_a_checkpoint_of_pytorch_computes_the_same(
     (ours,) = ort.InferenceSession(graph).run(None, {"input": x})
     with torch.no_grad():
         assert np.abs(ours - net(torch.from_numpy(x)).numpy()).max() < 1e-5
+
+
+def test_of_a_file_of_ours_what_does_not_fit_is_told_by_its_names(tmp_path: Path) -> None:
+    before = cnndsl.parse("input 3x8x8\nconv 4 3x3 bn relu; gap; dense 5")
+    after = cnndsl.parse("input 3x8x8\nstem: conv 4 3x3 bn relu; gap; dense 6; dense 2")
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(pack_weights(initial_weights(before.ir)))
+    with pytest.raises(UserError) as found:
+        read_weights(path, after.ir)
+    told = str(found.value)
+    for part in (
+        "missing: stem.weight",
+        "dense_1.bias is 5, the model has 6",
+        "cnndsl weights match",
+    ):
+        assert part in told
+    assert "torch.save" not in told

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Dataset, Parts, Split, Targets
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 
 _TEST_SHARE = 0.2
 
@@ -96,7 +96,8 @@ def _check_split(what: str, split: Split, data: Dataset) -> None:
     if len(split) == 0:
         raise UserError(f"{data.name}: there are no {what}pictures")
     if len(split.x) != len(split.y):
-        raise UserError(f"{data.name}: {len(split.x)} {what}pictures, but {len(split.y)} labels")
+        told = counted(len(split.x), f"{what}picture")
+        raise UserError(f"{data.name}: {told}, but {counted(len(split.y), 'label')}")
     _check_targets(f"{data.name}: {what}picture", split.y, len(data.names))
 
 
@@ -123,7 +124,9 @@ def held_out(
     They are evenly spaced, every fifth; with a `seed` they are drawn by chance.
     """
     if len(split.x) != len(split.y):
-        raise UserError(f"{name}: {len(split.x)} pictures, but {len(split.y)} labels")
+        raise UserError(
+            f"{name}: {counted(len(split.x), 'picture')}, but {counted(len(split.y), 'label')}"
+        )
     held = np.zeros(len(split), bool)
     rng = None if seed is None else np.random.default_rng(seed)
     for images in _by_class(split.y):

@@ -135,7 +135,7 @@ def row_dropped(s: Subject) -> Iterator[Found]:
             continue
         pooling = isinstance(node.layer, Pooling)
         at, word = node.span, "ceil" if pooling else "same"
-        lost = f"{rows} row{'s' * (rows > 1)}" if rows else f"{columns} column{'s' * (columns > 1)}"
+        lost = (counted(rows, "row") if rows else counted(columns, "column")).removeprefix("1 ")
         yield Found(
             f"the windows end before the last {lost} of the {show(x[1:])} input", at,
             f"write `{word}` to see all of it" + (", or give an even size" if pooling else ""),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from cnndsl.fields import key
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.losses.base import VOID, Loss, Masks, mean
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 
 _FAINT = 1e-9
 
@@ -175,4 +175,4 @@ def numbers(text: str, count: int, where: str) -> list[float]:
     if len(found) == count and min(found) >= 0:
         return found
     known = "; `balanced` is counted by `cnndsl train`" if text == "balanced" else ""
-    raise UserError(f'{where}="{text}": write {count} numbers, none below 0{known}')
+    raise UserError(f'{where}="{text}": write {counted(count, "number")}, none below 0{known}')

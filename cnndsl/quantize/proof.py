@@ -13,6 +13,7 @@ from cnndsl.results import Table
 from cnndsl.runtime.instructions import has_vnni, instructions
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.runtime.timing import run_times
+from cnndsl.source import counted
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -70,13 +71,14 @@ class Proof:
 
     def _change(self) -> str:
         unit = self.unit if self.unit == "points" else f"{self.unit} of error"
-        return f"{-self.lost if self.unit == 'points' else self.lost:+.2f} {unit}"
+        change = round(-self.lost if self.unit == "points" else self.lost, 2) + 0.0  # no -0.00
+        return f"{change:+.2f} {unit}"
 
     def remarks(self) -> list[str]:
         """How it was made, what the CPU has, and what is to be known of both."""
         way = f"{self.method}, per {'channel' if self.per_channel else 'tensor'}"
         way += ", weights of 7 bits" if self.reduce_range else ""
-        told = [f"calibrated on {self.calibration_images:,} training images: {way}"]
+        told = [f"calibrated on {counted(self.calibration_images, 'training image')}: {way}"]
         if self.float_layers:
             told.append(f"in float32: {', '.join(self.float_layers)}")
         told.append(f"this CPU has {' '.join(self.cpu) or 'instructions that are not known'}")

@@ -17,7 +17,7 @@ from cnndsl.learned import check_patterns, frozen, learned_count, phases
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
-from cnndsl.source import UserError, option
+from cnndsl.source import UserError, counted, option
 from cnndsl.training import checkpoint
 from cnndsl.training.batches import part_size
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
@@ -221,7 +221,7 @@ def _check_recipe(recipe: Recipe, data: Dataset, ranks: Ranks) -> None:
     part_size(recipe, ranks.size)
     if recipe.batch > len(data.train):
         raise UserError(
-            f"{len(data.train)} training pictures fill no batch of {recipe.batch}\n"
+            f"{counted(len(data.train), 'training picture')} can fill no batch of {recipe.batch}\n"
             f"  {option('batch', len(data.train))}, or `batch {len(data.train)}`, is the most"
         )
     side = max(data.train.x.shape[2:])

@@ -46,6 +46,8 @@ class RawWeights:
     channels_last: bool = False
     simplified: bool = False
     notes: tuple[str, ...] = ()
+    is_ours: bool = False
+    """Whether cnndsl wrote it: its names are the paths of a spec."""
     eps: Mapping[str, float] = field(default_factory=dict[str, float])
     """Of norms, by module, where the file tells it."""
     padding: Mapping[str, str] = field(default_factory=dict[str, str])

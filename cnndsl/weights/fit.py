@@ -143,6 +143,9 @@ def _refuse(origin: str, problems: Mapping[str, list[str]]) -> None:
         if names:
             lines.append(f"  {len(names)} {what}: {listed(names, _SHOWN)}")
     if lines:
-        hint = "tensor names are the paths of `cnndsl summary`, such as conv_1.weight"
+        hint = (
+            "tensor names are the paths of `cnndsl summary`, such as conv_1.weight;\n"
+            "  --map FILE gives others, and `cnndsl weights match --write-map` drafts it"
+        )
         fits = "do not fit" if origin.endswith("weights") else "does not fit"
         raise UserError("\n".join([f"{origin} {fits} the model", *lines, f"  {hint}"]))

@@ -139,7 +139,13 @@ def _without_map(
     how, sequence = _sequence(theirs, raw.order, model.is_in_line)
     if sequence is None:
         wanted = [m for m in wanted if not m.fresh]
-        return _match(by_shape(wanted, modules(theirs), origin, raw.order, bool(fresh)), BY_SHAPE)
+        try:
+            names = by_shape(wanted, modules(theirs), origin, raw.order, bool(fresh))
+        except UserError:
+            if not raw.is_ours:
+                raise
+            return _by_our_names(theirs, own, fresh)  # what does not fit is told by these names
+        return _match(names, BY_SHAPE)
     align = beside_fresh if fresh else in_order
     outputs = {shape[0] for shape in model.output_shapes().values()}
     grouped = modules_as_listed if raw.order is Order.GRAPH else modules

@@ -47,7 +47,7 @@ class Safetensors(WeightsFormat):
         others = {key: value for key, value in metadata.items() if key != _KEY}
         return RawWeights(
             {name: tensors[name] for name in ordered}, info_from_json(info, str(path)), others,
-            order=Order.NAMES,
+            order=Order.NAMES, is_ours=_is_ours(metadata),
         )  # fmt: skip
 
 
