@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 import cnndsl
 from cnndsl.cli import main
 from cnndsl.quantize.judge import Judge
+from cnndsl.quantize.proof import Proof
 from cnndsl.quantize.qdq import Scheme
 from cnndsl.runtime.instructions import has_vnni, instructions
 from tests.running import arrays_of, error, run
@@ -238,3 +239,11 @@ def test_instructions_are_those_of_the_list(tmp_path):
 def test_schemes_are_told_in_words():
     assert Scheme("minmax", True).text == "minmax, per channel"
     assert Scheme("entropy", False).text == "entropy, per tensor"
+
+
+@pytest.mark.parametrize(("unit", "lost"), [("points", 0.001), ("percent", -0.001)])
+def test_a_change_that_rounds_to_nothing_has_no_minus(unit: str, lost: float) -> None:
+    proof = Proof("accuracy", 0.9, 0.9, lost, unit, "some", 1, 1, 1, 1.0, 1.0, 10, 5, "minmax",
+                  True, False, (), ())  # fmt: skip
+    assert proof.table().rows[0][-1].startswith(f"+0.00 {unit}")
+    assert proof.remarks()[0].startswith("calibrated on 1 training image:")
