@@ -13,6 +13,7 @@ from cnndsl.data.splits import for_measuring
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
+from cnndsl.source import counted
 from cnndsl.tasks import Task, usual
 from cnndsl.training.class_names import as_learned
 from cnndsl.training.evaluate import Evaluator
@@ -51,26 +52,16 @@ def open_run(
     """
     config = read_config(run)
     model = read_model(run, config)
-    recipe = config.recipe_for(model)
-    reading = Reading(arrays=None if isinstance(data, str) else data)
-    if data is not None:
-        recipe = replace(recipe, data=located(data) if isinstance(data, str) else ARRAYS)
-    folder = data_dir or config.data_dir
     weights = read_weights(run / "weights" / "best.safetensors", model)
+    recipe = _with_data(config.recipe_for(model), data)
     task = weights.info.task or recipe.known_task()
-    arranged = None if data is None else for_measuring
-    found = read_as(task, open_any_data(model, recipe, folder, reading, arranged))
-    found = as_learned(model, weights.info.classes, task, found)
-    _tell_measured(task, found)
-    tell_changes(found, recipe)
-    info = replace(weights.info, classes=found.names, task=None)
-    options = Options(uint8=len(model.input) == 3, info=info)
+    found = _images(model, recipe, weights, data, data_dir or config.data_dir)
+    found = as_learned(model, weights.info.classes, task, read_as(task, found))
     counts = list(config.counts or task.counts(found.train.y, found.names))
     images = sum(counts) if config.images is None else config.images
     loss = task.loss_of(recipe.loss).fitted(task.weighed(counts), images)
     recipe = replace(recipe, task=task, loss=loss)
-    evaluator = Evaluator(model, recipe, options, device, threads, mirror)
-    return Opened(evaluator, weights, found, task)
+    return _opened(model, recipe, weights, found, device, threads, mirror)
 
 
 def open_weights(
@@ -86,28 +77,49 @@ def open_weights(
 
     Images are cut and normalised as the weights' preprocessing says. UserError as `open_run`.
     """
-    recipe, info = model.recipe or Recipe(), weights.info
-    reading = Reading(
-        arrays=None if isinstance(data, str) else data, crop=info.crop, resample=info.resample
-    )
-    if data is not None:
-        recipe = replace(recipe, data=located(data) if isinstance(data, str) else ARRAYS)
-    found = open_any_data(model, recipe, data_dir, reading, None if data is None else for_measuring)
+    recipe, info = _with_data(model.recipe or Recipe(), data), weights.info
+    found = _images(model, recipe, weights, data, data_dir)
     if info.classes:
         task = info.task or recipe.task or usual()
         found = as_learned(model, info.classes, task, read_as(task, found))
         recipe = replace(recipe, task=task)
     recipe, found = resolved(model, recipe, found)
-    _tell_measured(recipe.known_task(), found)
+    return _opened(model, recipe, weights, found, device, threads, mirror)
+
+
+def _with_data(recipe: Recipe, data: str | Arrays | None) -> Recipe:
+    """The recipe with the data that are given in the place of its own."""
+    if data is None:
+        return recipe
+    return replace(recipe, data=located(data) if isinstance(data, str) else ARRAYS)
+
+
+def _images(
+    model: Model, recipe: Recipe, weights: ModelWeights, data: str | Arrays | None,
+    data_dir: Path | None,
+) -> Dataset:  # fmt: skip
+    """Test images of a recipe, or all images where `data` are given, cut as the weights' were."""
+    arrays = None if isinstance(data, str) else data
+    reading = Reading(arrays=arrays, crop=weights.info.crop, resample=weights.info.resample)
+    arranged = None if data is None else for_measuring
+    return open_any_data(model, recipe, data_dir, reading, arranged)
+
+
+def _opened(
+    model: Model, recipe: Recipe, weights: ModelWeights, found: Dataset, device: str,
+    threads: int | None, mirror: bool,
+) -> Opened:  # fmt: skip
+    """All of it, for a recipe with its task and loss; what is measured is told on stderr."""
+    task = recipe.known_task()
+    _tell_measured(task, found)
     tell_changes(found, recipe)
-    named = replace(info, classes=found.names, task=None)
-    options = Options(uint8=len(model.input) == 3, info=named)
+    info = replace(weights.info, classes=found.names, task=None)
+    options = Options(uint8=len(model.input) == 3, info=info)
     evaluator = Evaluator(model, recipe, options, device, threads, mirror)
-    return Opened(evaluator, weights, found, recipe.known_task())
+    return Opened(evaluator, weights, found, task)
 
 
 def _tell_measured(task: Task, data: Dataset) -> None:
-    pictures = "picture" if len(data.test) == 1 else "pictures"
     part = data.part and f" ({data.part})"
-    print(f"measured: {len(data.test):,} {pictures} of {data.name}{part}", file=sys.stderr)
+    print(f"measured: {counted(len(data.test), 'picture')} of {data.name}{part}", file=sys.stderr)
     tell_unmeasured(task, data)
