@@ -15,11 +15,11 @@ _MEANT = {
     "verbose": '`progress="none"` shows nothing',
     "gpu": '`device="cuda"` computes on a GPU',
 }
-_USUAL = {
+_USUAL = {  # not the first that takes it
     "lr": "optimizer adam",
     "momentum": "optimizer sgd",
     "patience": "schedule plateau",
-}  # not the first that takes it
+}
 _IN_PYTHON = {
     "it is an option, `cnndsl train --device cuda`": "it is an argument, `device='cuda'`",
     "it is an option, `cnndsl train --resume`": "`cnndsl.resume` goes on with a run",
@@ -59,17 +59,13 @@ def _python(hint: str) -> str:
 
 
 def _owners() -> dict[str, str]:
-    """Keys such as `lr`, each with the setting and the word that take it first."""
+    """Keys such as `lr`, each with the setting and the word that usually take it."""
     found = dict[str, str]()
     for setting in ("optimizer", "loss", "schedule"):
         for word, cls in CHOSEN[setting].items():
             for key in keys(cls):
                 found.setdefault(key, f"{setting} {word}")
-    return found | {
-        "lr": "optimizer adam",
-        "momentum": "optimizer sgd",
-        "patience": "schedule plateau",
-    }
+    return found | _USUAL
 
 
 def _owner(name: str, value: Any) -> str | None:
