@@ -35,11 +35,6 @@ def _plain(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
-def changed(recipe: Recipe, changes: Mapping[str, Any], origin: str = "cnndsl.train") -> Recipe:
-    """The recipe with changes; see `settings_of`."""
-    return replace(recipe, **settings_of(changes, origin))
-
-
 def settings_of(
     changes: Mapping[str, Any], origin: str = "cnndsl.train", arguments: Collection[str] = ()
 ) -> dict[str, Any]:
@@ -87,7 +82,7 @@ def _setting(name: str, value: Any, origin: str) -> Any:
     if isinstance(value, Word):
         return _from_object(name, value, origin)
     if name in PLAIN and isinstance(value, int | float) and not isinstance(value, bool):
-        return value_of(checked(PLAIN[name](value), origin))  # pyright: ignore  (a dataclass)
+        return value_of(_checked(PLAIN[name](value), origin))  # pyright: ignore  (a dataclass)
     if isinstance(value, type):
         raise UserError(f"{name}: give an object, `{value.__name__}()`, or the words of a spec")
     raise UserError(f"{name}: {value!r} is no setting; give a number or the words of a spec")
@@ -104,10 +99,10 @@ def _from_object(name: str, value: Word, origin: str) -> Any:
     fitting = {name: PLAIN[name]} if name in PLAIN else CHOSEN[name]
     if fitting.get(value.word) is not type(value):
         raise UserError(f"{name}: {value!r} is none of {', '.join(fitting)}")
-    return value_of(checked(value, origin))
+    return value_of(_checked(value, origin))
 
 
-def checked(word: Any, origin: str) -> Any:
+def _checked(word: Any, origin: str) -> Any:
     """The word with each field of its kind and within its bounds; Failed where one is not."""
     span, cls = _span(repr(word), origin), cast("type[Word]", type(word))
     try:
