@@ -31,7 +31,7 @@ class Judge:
         """The task's own measure over a split. UserError where there is nothing to measure."""
         predictor = open_predictor(model, "cpu")
         shape = _outputs(predictor, split.x[:1]).shape[1:]
-        meter = self.task.deployed_meter(shape, self.names)
+        meter = self.task.of_answers().meter(shape, self.names)
         for start in range(0, len(split), _IMAGES):
             part = slice(start, start + _IMAGES)
             meter.add(predictor.logits(_outputs(predictor, split.x[part])), split.y[part])

@@ -227,10 +227,6 @@ class Task(Word):
         """Outputs N×C as a user reads them: probabilities where there are such."""
         return self.deployed(tape, x)
 
-    def deployed_meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
-        """An empty meter for outputs as a compiled model gives them."""
-        return self.meter(shape, names)
-
     @property
     def measure(self) -> str:
         """The metric by which two versions of one model are compared: that of `best`, no loss."""

@@ -150,10 +150,6 @@ class Regression(Task, word="regression"):
         """Keeps the numbers, for the scatter."""
         return _Meter(self, names)
 
-    def deployed_meter(self, shape: Shape, names: tuple[str, ...]) -> Meter:
-        """Their outputs are in the numbers' own units."""
-        return _Meter(replace(self, mean=(), std=()), names)
-
     def answers(self, outputs: "Array", names: tuple[str, ...], k: int) -> list[Answer]:
         """The numbers with their units."""
         rows = outputs.reshape(len(outputs), -1)
