@@ -61,9 +61,6 @@ def start(
     settings = _shared(settings, ranks)
     config = config or RunConfig.of(model, recipe)
     recipe, data = _opened(model, recipe, config.data_dir, settings, ranks)
-    _check_recipe(recipe, data, ranks)
-    if settings.sync_bn:
-        check_sync_bn(model, recipe)
     _check_learning(model, recipe)
     first = _first_weights(model, recipe)
     check_same_on_all(ranks, lambda: facts_of(model, recipe, data, first.tensors))
@@ -106,9 +103,13 @@ def _shared(settings: Settings, ranks: Ranks) -> Settings:
 def _opened(
     model: Model, recipe: Recipe, folder: Path | None, settings: Settings, ranks: Ranks
 ) -> tuple[Recipe, Dataset]:
-    """See `open_data`; what is said of the data is said once."""
+    """See `open_data`: what is said of the data is said once. UserError where they are too few."""
     with told_by_first(ranks):
-        return open_data(model, recipe, folder, replace(settings.reading, ranks=ranks))
+        recipe, data = open_data(model, recipe, folder, replace(settings.reading, ranks=ranks))
+    _check_recipe(recipe, data, ranks)
+    if settings.sync_bn:
+        check_sync_bn(model, recipe)
+    return recipe, data
 
 
 def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
@@ -159,9 +160,6 @@ def resume(
     config = config or RunConfig.of(model, recipe)
     with RunFolder(path) if ranks.rank == 0 else OthersFolder(path) as folder:
         recipe, data = _opened(model, recipe, config.data_dir, settings, ranks)
-        _check_recipe(recipe, data, ranks)
-        if settings.sync_bn:
-            check_sync_bn(model, recipe)
         known = _known(config, recipe, data)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
         found = ranks.share(_newest(folder) if ranks.rank == 0 else None)
