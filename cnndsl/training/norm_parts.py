@@ -29,10 +29,9 @@ def told_of_norms(model: Model, recipe: Recipe, stepper: Stepper, ranks: Ranks) 
     part = part_size(recipe, ranks.size)
     if part == recipe.batch or not sees_whole_batch(model):
         return None
-    exchanges = stepper.gradient.exchanges if isinstance(stepper, SplitStepper) else []
-    if not exchanges:
+    if not isinstance(stepper, SplitStepper) or not stepper.gradient.exchanges:
         return f"`bn` sees {part} of the {recipe.batch} images of a batch at a time"
-    assert isinstance(stepper, SplitStepper)
+    exchanges = stepper.gradient.exchanges
     return (
         f"`bn` sees all {recipe.batch} images of a batch: a step is cut into "
         f"{len(exchanges) + 1} graphs, with {len(exchanges)} exchanges of "
