@@ -21,6 +21,7 @@ from cnndsl.training.batches import part_size
 from cnndsl.training.compiled import calibrate, compile_shared, sample_feed
 from cnndsl.training.distributed import threads_of
 from cnndsl.training.settings import Settings
+from cnndsl.weights.base import Weights
 from cnndsl.weights.fit import weights_named
 from cnndsl.weights.initial import initial_weights
 
@@ -36,8 +37,7 @@ def bench(
 ) -> dict[str, Any]:
     """Milliseconds and pictures a second of training step and inference, medians of steps."""
     recipe = replace(recipe, accumulate=1)
-    found = weights_named(model, recipe.weights, 0).tensors if recipe.weights else None
-    weights = found or initial_weights(model)
+    weights = _weights(model, recipe)
     settings = Settings(Path(), device, threads)
     options = StepOptions(batch, plan=Plan(conv), soft=bool(recipe.augment.mixup))
     options = freezing(options, model, recipe, weights)
@@ -66,8 +66,7 @@ def bench_shared(
 ) -> dict[str, Any]:  # fmt: skip
     """The training step of a batch that all `ranks` share, and the exchange within it alone."""
     recipe = replace(recipe, accumulate=1, batch=batch)
-    named = weights_named(model, recipe.weights, 0).tensors if recipe.weights else None
-    weights = named or initial_weights(model)
+    weights = _weights(model, recipe)
     settings = Settings(Path(), "cpu", threads or threads_of(ranks))
     part = part_size(recipe, ranks.size)
     options = StepOptions(part, plan=Plan(conv), soft=bool(recipe.augment.mixup))
@@ -91,6 +90,12 @@ def bench_shared(
             "algorithms": compiled.step.algorithms,
         }
     }
+
+
+def _weights(model: Model, recipe: Recipe) -> Weights:
+    """Those that the recipe names, or fresh ones."""
+    named = weights_named(model, recipe.weights, 0).tensors if recipe.weights else None
+    return named or initial_weights(model)
 
 
 def _median(run: Callable[[], object], steps: int) -> float:
