@@ -86,9 +86,9 @@ def _cut(tape: Tape, image: Value, output: Value) -> tuple[Tape, Tape]:
         if not reached.isdisjoint(node.inputs):
             reached.update(node.outputs)
             later.append(node)
-    front = tape.replaced([node for node in tape.nodes if node not in later])
+    made = reached - {image}
+    front = tape.replaced([node for node in tape.nodes if made.isdisjoint(node.outputs)])
     head = tape.replaced(later)
-    made = {value for node in later for value in node.outputs}
     read = dict.fromkeys(value for node in later for value in node.inputs if value is not None)
     head.inputs = [value for value in read if value not in made and value not in tape.consts]
     head.outputs = {"y": output}
