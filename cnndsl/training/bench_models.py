@@ -14,8 +14,9 @@ from cnndsl.data.splits import for_measuring
 from cnndsl.results import Scores
 from cnndsl.runtime.predict import Predictor, Reading, open_predictor
 from cnndsl.runtime.timing import run_times
-from cnndsl.source import UserError, counted
+from cnndsl.source import UserError
 from cnndsl.tasks import Meter, Task, usual
+from cnndsl.training.class_names import check_compiled, check_count
 from cnndsl.training.targets import read_as
 
 _ROUNDS = 2  # in which the models take turns, so that a drift of the machine meets all
@@ -107,9 +108,7 @@ def _score(
     shape, crop, resample = predictor.shape, predictor.crop, predictor.resample
     cut = decoding.Reading(ground=predictor.ground, crop=crop, resample=resample)
     found = read_as(task, open_dataset(data, shape, data_dir, arranged=for_measuring, reading=cut))
-    if predictor.classes and predictor.classes != found.names:
-        raise UserError(f"{path}: has the {task.nouns} {', '.join(predictor.classes)}; "
-                        f"{found.name} has {', '.join(found.names)}")  # fmt: skip
+    check_compiled(f"{path}:", predictor.classes, task, found)
     metric = task.rising[0]
     return metric, _measured(path, predictor, task, found).columns()[metric]
 
@@ -131,9 +130,7 @@ def _measured(path: Path, predictor: Predictor, task: Task, data: Dataset) -> Sc
 
 def _check(path: Path, task: Task, shape: tuple[int, ...], data: Dataset) -> None:
     """UserError for outputs that do not fit the data."""
-    if shape[0] != task.outputs(data.names):
-        raise UserError(f"{path}: gives {counted(shape[0], 'output')}; "
-                        f"{data.name} has {len(data.names)} {task.nouns}")  # fmt: skip
+    check_count(f"{path}:", shape[0], task, data)
     problem = task.size_problem(shape, data.test.y.shape[1:])
     if problem is not None:
         raise UserError(f"{path}: {problem}")

@@ -1,8 +1,8 @@
-"""Classes of other data than the run's, in the order in which the model has learned them."""
+"""Classes of data against those that a model has learned: the same ones, in its order."""
 
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
-from cnndsl.source import UserError, listed
+from cnndsl.source import UserError, counted, listed
 from cnndsl.tasks import Task
 from cnndsl.training.targets import check_outputs
 
@@ -20,6 +20,20 @@ def as_learned(model: Model, learned: tuple[str, ...], task: Task, data: Dataset
         return data
     known = [place for place in places if place is not None]
     return data.with_targets(lambda y: task.reordered(y, known), learned)
+
+
+def check_compiled(subject: str, learned: tuple[str, ...], task: Task, data: Dataset) -> None:
+    """UserError where a compiled model tells of classes, and the data have others."""
+    if learned and learned != data.names:
+        raise UserError(f"{subject} has the {task.nouns} {', '.join(learned)}; "
+                        f"{data.name} has {', '.join(data.names)}")  # fmt: skip
+
+
+def check_count(subject: str, outputs: int, task: Task, data: Dataset) -> None:
+    """UserError where a compiled model has not an output for each class, label or number."""
+    if outputs != task.outputs(data.names):
+        raise UserError(f"{subject} gives {counted(outputs, 'output')}; "
+                        f"{data.name} has {len(data.names)} {task.nouns}")  # fmt: skip
 
 
 def _places(learned: tuple[str, ...], names: tuple[str, ...]) -> list[int | None]:

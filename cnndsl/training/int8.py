@@ -12,7 +12,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError, either
 from cnndsl.tasks import usual
-from cnndsl.training.class_names import as_learned
+from cnndsl.training.class_names import as_learned, check_compiled, check_count
 from cnndsl.training.run import open_any_data, splitting
 from cnndsl.training.targets import read_as
 from cnndsl.weights.model_info import ModelInfo
@@ -43,13 +43,9 @@ def onnx_images(
     task = predictor.task or usual()
     found = open_dataset(located(data), predictor.shape, data_dir, arranged=with_validation)
     found = read_as(task, found)
-    if predictor.classes and predictor.classes != found.names:
-        raise UserError(f"the model has the {task.nouns} {', '.join(predictor.classes)}; "
-                        f"{found.name} has {', '.join(found.names)}")  # fmt: skip
-    outputs = predictor.output.shape[1]
-    if outputs and outputs != task.outputs(found.names):
-        raise UserError(f"the model gives {outputs} outputs; "
-                        f"{found.name} has {len(found.names)} {task.nouns}")  # fmt: skip
+    check_compiled("the model", predictor.classes, task, found)
+    if outputs := predictor.output.shape[1]:
+        check_count("the model", outputs, task, found)
     return images_of(found, task, count)
 
 
