@@ -36,7 +36,7 @@ def setting_target(
     classes = _classes(setting, recipe, above)
     match items:
         case (ast.Positional(span, ast.Name(_, key)), *rest) if _is_key(key, setting, classes):
-            found = [(c, s) for c in classes for s in [_spec(c, key)] if s is not None]
+            found = [(c, s) for c in classes for s in [field_of(c, key)] if s is not None]
             if not found:
                 raise _unknown_key(setting, key, classes, span)
             return f"{setting}.{key}", domain(node, rest, _reader(found, scope))
@@ -71,7 +71,8 @@ def names_key(node: ast.Node) -> bool:
 
 def field_of(cls: type[Word], key: str) -> Spec | None:
     """The field of an optimizer, a loss, a schedule that a key of the space sets."""
-    return _spec(cls, key)
+    named = (s for s in specs(cls) if key in (s.key, s.name) or key in s.words[:1])
+    return next((s for s in named if s.kind in _KINDS), None)
 
 
 def _classes(setting: str, recipe: Recipe, above: Mapping[str, Parameter]) -> Sequence[type[Word]]:
@@ -89,18 +90,13 @@ def _is_key(name: str, setting: str, classes: Sequence[type[Word]]) -> bool:
     """Whether a first item is a key rather than a word to choose."""
     if setting in CHOSEN:
         return name not in CHOSEN[setting]
-    return _only(classes[0]) is None or _spec(classes[0], name) is not None
+    return _only(classes[0]) is None or field_of(classes[0], name) is not None
 
 
 def _only(cls: type[Word]) -> Spec | None:
     """The one value of a setting such as `batch 32`."""
     found = arguments(cls)
     return found[0] if len(found) == 1 else None
-
-
-def _spec(cls: type[Word], key: str) -> Spec | None:
-    named = (s for s in specs(cls) if key in (s.key, s.name) or key in s.words[:1])
-    return next((s for s in named if s.kind in _KINDS), None)
 
 
 def _unknown_key(setting: str, key: str, classes: Sequence[type[Word]], span: Span) -> SpecError:
