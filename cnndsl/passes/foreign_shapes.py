@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import isqrt, prod
 
-from cnndsl.frameworks.region import Region
+from cnndsl.frameworks.region import Origin, Region
 from cnndsl.ir import Model, Node
 from cnndsl.passes.foreign_code import Cut, Mended
 from cnndsl.shapes import show
@@ -33,10 +33,9 @@ _SAID = re.compile(
 def unexpected(text: Mended, model: Model, trial: Try) -> Iterator[Diagnostic]:
     """What arrives at a layer, where its call says otherwise."""
     for cut in text.cuts:
-        for node, count in _arrivals(cut, model):
+        for node, origin, count in _arrivals(cut, model):
             arrived = model.nodes[node.inputs[0]].shape[0]
-            origin = cut.origin(node.span.start)
-            if origin is None or arrived == count:
+            if arrived == count:
                 continue
             kind = _NAMES.get(node.layer.word, "channel")
             message = f"this is written for {counted(count, kind)}, and {arrived:,} arrive"
@@ -49,16 +48,14 @@ def unexpected(text: Mended, model: Model, trial: Try) -> Iterator[Diagnostic]:
             return
 
 
-def _arrivals(cut: Cut, model: Model) -> Iterator[tuple[Node, int]]:
-    """The layers of a region whose calls say how much arrives, with that number."""
-    starts = dict(zip(cut.lines, cut.region.origins, strict=False))
+def _arrivals(cut: Cut, model: Model) -> Iterator[tuple[Node, Origin, int]]:
+    """The layers of a region whose calls say how much arrives, with the call and that number."""
     for node in model.nodes:
         if node.span.source is not model.source or not cut.start <= node.span.start < cut.end:
             continue
-        at = max((s for s in cut.lines if s <= node.span.start), default=0)
-        origin = starts.get(at)
+        origin = cut.origin(node.span.start)
         if origin is not None and origin.arriving is not None and not node.follows:
-            yield node, origin.arriving
+            yield node, origin, origin.arriving
 
 
 @dataclass(frozen=True)
