@@ -10,12 +10,6 @@ _PLACES = {
 }  # fmt: skip
 
 
-def place_of(call: Call) -> str | None:
-    """The name of the argument that says it, of a call with such an argument."""
-    name, _ = _PLACES.get(call.name, (None, 0))
-    return name
-
-
 def arriving(call: Call) -> int | None:
     """The number, where the call says one."""
     name, at = _PLACES.get(call.name, ("", 0))
