@@ -7,7 +7,7 @@ from cnndsl.frameworks.applying import SILENT
 from cnndsl.frameworks.expressions import items_of, unknown
 from cnndsl.frameworks.framework import is_layer
 from cnndsl.frameworks.functions import MERGES, is_function
-from cnndsl.frameworks.instances import fields_of, inherited, parameters
+from cnndsl.frameworks.instances import bound, fields_of, parameters
 from cnndsl.frameworks.library import TRAINING, Library
 from cnndsl.frameworks.objects import (
     Base,
@@ -136,7 +136,7 @@ class Calls(Library):
         if found is None and cls.is_container:
             model.members = members_of(given)
         elif found is not None:
-            self.invoked(Function(found[0], cls.scope, model, found[1]), given, named, node)
+            self.invoked(bound(model, found), given, named, node)
         self.program.found = True
         return model
 
@@ -146,8 +146,7 @@ class Calls(Library):
         """What an instance gives when it is called."""
         found = model.cls.method(_FORWARD)
         if found is not None:
-            function = Function(found[0], model.cls.scope, model, found[1])
-            return self.invoked(function, given, named, node)
+            return self.invoked(bound(model, found), given, named, node)
         if model.members is None:
             raise Lost(model.cls.node, "a class of layers has a `forward`: write what it does")
         return Tensor(self.apply(Layers(model.members), self.tensor(given[0], node), node))
@@ -197,9 +196,7 @@ class Calls(Library):
             return self.forward(owner, given, named, node)
         found = owner.cls.method((name,))
         if found is not None:
-            return self.invoked(
-                Function(found[0], owner.cls.scope, owner, found[1]), given, named, node
-            )
+            return self.invoked(bound(owner, found), given, named, node)
         if holds_tensor(given):
             shown = ast.unparse(node.func)
             raise Lost(node, f"`{shown}` is no layer of `__init__`; write what it does")
@@ -213,10 +210,9 @@ class Calls(Library):
         named: dict[str, Value], node: ast.AST,
     ) -> Value:  # fmt: skip
         """A method behind `super()`."""
-        found = inherited(above, name)
+        found = above.inherited((name,))
         if found is not None:
-            function = Function(found[0], found[1].scope, model, found[1])
-            return self.invoked(function, given, named, node)
+            return self.invoked(bound(model, found), given, named, node)
         if name == "__init__" and above.is_container:
             model.members = members_of(given)
         if name in _FORWARD and model.members is not None:

@@ -1,9 +1,9 @@
-"""Parameters of functions, and methods that a class inherits."""
+"""Parameters of functions, and methods of instances."""
 
 import ast
 from collections.abc import Iterator
 
-from cnndsl.frameworks.objects import Class
+from cnndsl.frameworks.objects import Class, Function, Instance
 from cnndsl.frameworks.values import Symbol, Value
 
 _Definition = ast.FunctionDef | ast.Lambda
@@ -33,7 +33,7 @@ def fields_of(node: _Definition) -> Iterator[tuple[str, ast.expr]]:
             yield name.arg, default
 
 
-def inherited(above: Class, name: str) -> tuple[ast.FunctionDef, Class] | None:
-    """A method of the classes that a class is made of."""
-    found = (base.method((name,)) for base in above.bases if isinstance(base, Class))
-    return next((each for each in found if each is not None), None)
+def bound(model: Instance, method: tuple[ast.FunctionDef, Class]) -> Function:
+    """A method of an instance, with the class that has it."""
+    node, owner = method
+    return Function(node, owner.scope, model, owner)

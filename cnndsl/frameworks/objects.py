@@ -85,8 +85,12 @@ class Class:
             for node in self.node.body:
                 if isinstance(node, ast.FunctionDef) and node.name == name:
                     return node, self
-        inherited = (base.method(names) for base in self.bases if isinstance(base, Class))
-        return next((each for each in inherited if each is not None), None)
+        return self.inherited(names)
+
+    def inherited(self, names: tuple[str, ...]) -> "tuple[ast.FunctionDef, Class] | None":
+        """The first such method of the classes that it is made of."""
+        found = (base.method(names) for base in self.bases if isinstance(base, Class))
+        return next((each for each in found if each is not None), None)
 
     def constant(self, name: str) -> Value:
         """A value of the class or of one that it is made of; None."""
