@@ -23,6 +23,7 @@ from cnndsl.frameworks.objects import (
     Tensor,
     as_argument,
     is_input,
+    no_tensor,
 )
 from cnndsl.frameworks.program import Program
 from cnndsl.frameworks.region import UNSAID
@@ -73,10 +74,7 @@ class Applying(Expressions):
             case Call() if is_input(value):
                 return self._input(value).line
             case _:
-                shown = ast.unparse(node)[:40]
-                raise Lost(node, f"`{shown}` is no tensor that can be followed; tensors are "
-                           "merged by `add e1`, `mul e1` or `concat e1`, with a label: "
-                           "`e1: conv 64 3x3`")  # fmt: skip
+                raise no_tensor(node)
 
     def _input(self, call: Call) -> Tensor:
         """The tensor of `keras.Input(…)`, written where it is used first."""

@@ -1,6 +1,7 @@
 """What calls in a program give: functions and classes of its own, models, layers, settings."""
 
 import ast
+from abc import abstractmethod
 from typing import cast
 
 from cnndsl.frameworks.applying import SILENT
@@ -26,9 +27,10 @@ from cnndsl.frameworks.objects import (
 )
 from cnndsl.frameworks.values import Call, Symbol, Value
 
+FORWARD = ("forward", "__call__", "call")
+"""What frameworks call the method that a tensor goes through."""
 _DEEPEST = 40  # calls inside of calls
 _GROWING = ("add", "append", "extend", "add_module", "insert", "register_module")
-_FORWARD = ("forward", "__call__", "call")
 _SETUP = ("__init__", "setup")
 
 
@@ -116,9 +118,9 @@ class Calls(Library):
         finally:
             self.depth -= 1
 
+    @abstractmethod
     def body(self, statements: list[ast.stmt], scope: Scope) -> Value:
         """The statements of a function, and what it returns."""
-        raise NotImplementedError
 
     def _super(self, scope: Scope) -> Value:
         found = scope.get("super()")
@@ -144,7 +146,7 @@ class Calls(Library):
         self, model: Instance, given: list[Value], named: dict[str, Value], node: ast.AST
     ) -> Value:
         """What an instance gives when it is called."""
-        found = model.cls.method(_FORWARD)
+        found = model.cls.method(FORWARD)
         if found is not None:
             return self.invoked(bound(model, found), given, named, node)
         if model.members is None:
@@ -192,7 +194,7 @@ class Calls(Library):
         self, owner: Instance, name: str, given: list[Value], named: dict[str, Value],
         node: ast.Call,
     ) -> Value:  # fmt: skip
-        if name in _FORWARD:
+        if name in FORWARD:
             return self.forward(owner, given, named, node)
         found = owner.cls.method((name,))
         if found is not None:
@@ -215,7 +217,7 @@ class Calls(Library):
             return self.invoked(bound(model, found), given, named, node)
         if name == "__init__" and above.is_container:
             model.members = members_of(given)
-        if name in _FORWARD and model.members is not None:
+        if name in FORWARD and model.members is not None:
             return Tensor(self.apply(Layers(model.members), self.tensor(given[0], node), node))
         return None
 

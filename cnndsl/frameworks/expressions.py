@@ -6,15 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from cnndsl.frameworks.objects import Class, Instance, Layers, Lost, Method, Scope, Tensor
+from cnndsl.frameworks.objects import Class, Instance, Layers, Method, Scope, Tensor, no_tensor
 from cnndsl.frameworks.values import Call, Symbol, Value
 
 _MOST = 10_000  # items of a list, digits aside
 _LARGEST = 10**12
-_NO_TENSOR = (
-    "`{}` is no tensor that can be followed; tensors are merged by `add e1`, `mul e1` or "
-    "`concat e1`, with a label: `e1: conv 64 3x3`"
-)
 _SIZES = ("shape", "dtype", "ndim", "device")
 _PYTHON: Any = operator  # its annotations are incomplete
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -187,7 +183,7 @@ class Expressions(ABC):
 
     def _item(self, node: ast.expr, value: Value, index: ast.expr, scope: Scope) -> Value:
         if isinstance(value, Tensor):
-            raise Lost(node, _NO_TENSOR.format(ast.unparse(node)[:40]))
+            raise no_tensor(node)
         parts: Any = value.members if isinstance(value, Layers) else value
         if not isinstance(parts, list | tuple | dict | str):
             return unknown(node)
@@ -204,7 +200,7 @@ class Expressions(ABC):
         if isinstance(left, Tensor) or isinstance(right, Tensor):
             word = _MERGES.get(type(sign))
             if word is None:
-                raise Lost(node, _NO_TENSOR.format(ast.unparse(node)[:40]))
+                raise no_tensor(node)
             return self.merged(node, word, [left, right])
         if isinstance(left, Symbol) or isinstance(right, Symbol):
             return _formula(node, left, sign, right)

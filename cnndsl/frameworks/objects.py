@@ -15,6 +15,15 @@ class Lost(Exception):  # noqa: N818
         self.node, self.message = node, message
 
 
+def no_tensor(node: ast.AST) -> Lost:
+    """The error for a tensor that is asked for, and an expression that is followed as none."""
+    return Lost(
+        node,
+        f"`{ast.unparse(node)[:40]}` is no tensor that can be followed; tensors are merged by "
+        "`add e1`, `mul e1` or `concat e1`, with a label: `e1: conv 64 3x3`",
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """What a layer gives: the number of its line in the flow."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.frameworks.arguments import NoCounterpart, NotTheirs
+from cnndsl.frameworks.calls import FORWARD
 from cnndsl.frameworks.flow import NOWHERE, START
 from cnndsl.frameworks.framework import Context, is_layer
 from cnndsl.frameworks.objects import (
@@ -20,7 +21,7 @@ from cnndsl.frameworks.objects import (
     Tensor,
 )
 from cnndsl.frameworks.program import Program
-from cnndsl.frameworks.statements import METHODS, Left, Statements
+from cnndsl.frameworks.statements import Left, Statements
 from cnndsl.frameworks.values import Call, Value
 
 
@@ -162,7 +163,7 @@ class Reader(Statements):
 
 
 def _is_module(cls: Class) -> bool:
-    return cls.is_container or cls.method(METHODS) is not None
+    return cls.is_container or cls.method(FORWARD) is not None
 
 
 def _name_of(value: Class | Function) -> str:

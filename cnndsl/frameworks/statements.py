@@ -3,13 +3,12 @@
 import ast
 from dataclasses import dataclass
 
-from cnndsl.frameworks.calls import Calls
+from cnndsl.frameworks.calls import FORWARD, Calls
 from cnndsl.frameworks.expressions import Undecided, items_of
 from cnndsl.frameworks.framework import is_layer
 from cnndsl.frameworks.objects import Class, Function, Lost, Scope
 from cnndsl.frameworks.values import Call, Unreadable, Value, path_of
 
-METHODS = ("forward", "__call__", "call")
 _PLAIN = (
     "what this condition or loop gives is not said in the code: write out the layers that are meant"
 )
@@ -99,7 +98,7 @@ class Statements(Calls):
                     pass
         bases = tuple(self.evaluate(base, scope) for base in node.bases)
         found = Class(node, scope, bases, fields)
-        if found.method(METHODS) is not None or found.is_container:
+        if found.method(FORWARD) is not None or found.is_container:
             self.program.found, self.program.only_layers = True, False
         return found
 
