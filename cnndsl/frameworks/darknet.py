@@ -105,12 +105,8 @@ def _write(section: Section, flow: Flow, tensors: list[int]) -> None:
     """The lines of a section; Unsaid."""
     match section.name:
         case "net" | "network":
-            sides = (
-                section.number("channels", 3),
-                section.number("height"),
-                section.number("width"),
-            )
-            flow.apply(f"input {'x'.join(map(str, sides))}")
+            channels, height = section.number("channels", 3), section.number("height")
+            flow.apply(f"input {channels}x{height}x{section.number('width')}")
         case "convolutional" | "conv":
             flow.apply(_conv(section))
         case "connected" | "conn":

@@ -125,10 +125,8 @@ class Crop(Border, word="crop"):
         cut = (height - top - bottom, width - left - right)
         if min(cut) > 0:
             return (channels, *cut)
-        mend, most = (
-            self._less(height, width),
-            f"{counted(height - 1, 'row')} and {counted(width - 1, 'column')}",
-        )
+        mend = self._less(height, width)
+        most = f"{counted(height - 1, 'row')} and {counted(width - 1, 'column')}"
         raise Reject(
             "E201", f"cropping leaves nothing of the {height}x{width} input", arg="size",
             help="leave this `crop` out" if isinstance(mend, LeaveOut)

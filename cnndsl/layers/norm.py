@@ -51,7 +51,7 @@ class BatchNorm(Normalisation, word="bn"):
     momentum: float = key("float", default=0.1, low=0, high=1, doc="weight of the new statistics")
 
     def params(self, x: Shape) -> tuple[Param, ...]:
-        """weight, bias, running_mean and running_var, each (C,)."""
+        """weight and bias as learned, running_mean and running_var, each (C,)."""
         return (
             *super().params(x),
             Param("running_mean", (x[0],), ZEROS, learned=False),
@@ -120,7 +120,7 @@ class GroupNorm(Normalisation, word="gn"):
         return x
 
     def emit(self, e: Emitter, x: Value) -> Value:
-        """InstanceNormalization of the groups, then scale and shift of the channels."""
+        """InstanceNormalization of the groups, then the factor and offset that are learned."""
         channels, height, width = sample(x)
         grouped = e.tape.reshape(x, 0, self.groups, -1)
         ones, zeros = vector(e, 1.0, self.groups), vector(e, 0.0, self.groups)

@@ -39,7 +39,7 @@ def _table(document: Document, nodes: list[Node]) -> str:
     for node in nodes[:_MOST]:
         before = [show(document.model.nodes[i].shape) for i in node.inputs]
         way = f"{' + '.join(before)} → " if before else ""
-        costs = [f"{counted(node.size, 'parameter')}"] if node.size else []
+        costs = [counted(node.size, "parameter")] if node.size else []
         costs += [in_macs(node.macs)] if node.macs else []
         lines.append(f"`{node.path}`  **{way}{show(node.shape)}**  {' · '.join(costs)}".rstrip())
     if len(nodes) > _MOST:

@@ -31,14 +31,8 @@ def diagnostics(
             what = region.what or f"{what} of another framework"
             notes = (region.note,) if region.note else ()
             fix = None if region.start in refused else _fix(span, region)
-            yield Diagnostic(
-                "E006",
-                f"this is {what}",
-                span,
-                notes,
-                _help(region, fix, source.is_of_other_kind),
-                fix,
-            )
+            hint = _help(region, fix, source.is_of_other_kind)
+            yield Diagnostic("E006", f"this is {what}", span, notes, hint, fix)
 
 
 def _refusal(problem: str) -> str:

@@ -25,12 +25,7 @@ def too_long(token: Token) -> list[tuple[str, str | None]]:
     if token.type == "NAME":
         if len(token) <= limits.NAME:
             return []
-        return [
-            (
-                f"a name of {len(token)} characters; the limit is {limits.NAME}",
-                "shorten it",
-            )
-        ]
+        return [(f"a name of {len(token)} characters; the limit is {limits.NAME}", "shorten it")]
     if not token.replace("x", "").isdigit():
         return [("a number too large for 64 bits", None)] if isinf(float(token)) else []
     if max(map(len, token.split("x"))) <= limits.DIGITS:
