@@ -15,7 +15,7 @@ from cnndsl.frameworks.objects import (
     Network,
     Partial,
     Tensor,
-    as_argument,
+    as_call,
     holds_tensor,
     members_of,
 )
@@ -56,8 +56,7 @@ class Library(Applying):
             return given[0]
         if name == "load_data" or path.startswith(("datasets.", "torchvision.datasets.")):
             return self._data(path, node)
-        call = Call(path, tuple(map(as_argument, given)),
-                    {k: as_argument(v) for k, v in named.items()}, node)  # fmt: skip
+        call = as_call(path, given, named, node)
         if (setting := setting_of(call, self.context)) is not None:
             self.program.set(*setting.split("; "))
             return call
@@ -131,8 +130,7 @@ class Library(Applying):
 
     def train(self, name: str, given: list[Value], named: dict[str, Value]) -> None:
         """Take what `compile` or `fit` says."""
-        call = Call(name, tuple(map(as_argument, given)),
-                    {k: as_argument(v) for k, v in named.items()})  # fmt: skip
+        call = as_call(name, given, named)
         self.program.set(*keras_training.settings_of(call))
         loss = call.keywords.get("loss", call.arguments[1] if len(call.arguments) > 1 else None)
         if name == "compile" and loss is not None:

@@ -180,6 +180,14 @@ def is_input(value: Value) -> bool:
     return isinstance(value, Call) and value.name in ("Input", "InputLayer")
 
 
+def as_call(
+    path: str, given: list[Value], named: dict[str, Value], node: ast.Call | None = None
+) -> Call:
+    """A call with its values as arguments of a layer."""
+    keywords = {name: as_argument(value) for name, value in named.items()}
+    return Call(path, tuple(map(as_argument, given)), keywords, node)
+
+
 def as_argument(value: Value) -> Value:
     """A value as the arguments of a layer have it: lists as tuples, functions by their names."""
     match value:
