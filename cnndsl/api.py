@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl import ir
+from cnndsl.argument_types import WrongType, as_flag, as_path, as_whole, optional, shown
 from cnndsl.lints import inspect
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import normal, read
-from cnndsl.python_args import numbers
-from cnndsl.python_types import WrongType, as_flag, as_path, as_whole, optional, shown
 from cnndsl.report.html import Findings, summary_html
 from cnndsl.report.summary import Summary, summarise
+from cnndsl.setting_values import numbers
 from cnndsl.shapes import Shape
 from cnndsl.source import Diagnostic, Failed, Source, UserError
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from cnndsl.python_types import WrongType, as_path, as_text, as_whole, optional, shown
+from cnndsl.argument_types import WrongType, as_path, as_text, as_whole, optional, shown
 from cnndsl.report.html import History
 
 if TYPE_CHECKING:

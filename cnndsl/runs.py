@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.api import Model
-from cnndsl.python_args import settings_of
-from cnndsl.python_types import WrongType, as_flag, as_path, as_whole, shown
+from cnndsl.argument_types import WrongType, as_flag, as_path, as_whole, shown
 from cnndsl.report.html import History
 from cnndsl.run_arguments import (
     hooks,
@@ -18,6 +17,7 @@ from cnndsl.run_arguments import (
     run_folder,
     thread_count,
 )
+from cnndsl.setting_values import settings_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -34,8 +34,8 @@ runtime
 backend
 weights
 lower
-lints fmt python_args
-python_names
+lints fmt setting_values
+unknown_arguments
 passes
 frameworks
 learned
@@ -47,7 +47,7 @@ syntax layers losses optim lr_schedules
 graph
 init fields shapes results metrics
 edits
-files python_types
+files argument_types
 source
 limits resources style version
 """

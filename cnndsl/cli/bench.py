@@ -21,11 +21,11 @@ from cnndsl.cli.common import (
     to_json,
 )
 from cnndsl.ir import Model
-from cnndsl.python_args import settings_of
 from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib
 from cnndsl.results import Table
 from cnndsl.runtime.session import DEVICES
+from cnndsl.setting_values import settings_of
 
 if TYPE_CHECKING:
     from cnndsl.training.bench_models import Timing

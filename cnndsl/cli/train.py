@@ -24,10 +24,10 @@ from cnndsl.cli.common import (
 from cnndsl.fields import flags
 from cnndsl.ir import Model
 from cnndsl.passes.settings import parse_settings
-from cnndsl.python_args import settings_of
 from cnndsl.recipe import CHOSEN, LARGEST_SEED, Ground, Recipe
 from cnndsl.runtime.ranks import Ranks
 from cnndsl.runtime.session import DEVICES
+from cnndsl.setting_values import settings_of
 from cnndsl.tasks import registry
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from cnndsl.argument_types import WrongType, shown
 from cnndsl.files import refuse_run_folder
-from cnndsl.python_types import WrongType, shown
 from cnndsl.source import UserError, counted
 
 if TYPE_CHECKING:

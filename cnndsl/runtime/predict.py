@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.python_types import WrongType, shown
+from cnndsl.argument_types import WrongType, shown
 from cnndsl.results import Answer
 from cnndsl.runtime.foreign import checked, is_channels_last, load_checked
 from cnndsl.runtime.image_files import image_files

@@ -7,9 +7,9 @@ from typing import Any, cast
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.search_setting import field_of
-from cnndsl.python_args import settings_of
 from cnndsl.recipe import Recipe, Watch
 from cnndsl.report.units import mib, short
+from cnndsl.setting_values import settings_of
 from cnndsl.source import Diagnostic, Failed, UserError
 from cnndsl.space import Parameter, Value
 from cnndsl.study.costs import counted, estimated_step

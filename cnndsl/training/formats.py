@@ -14,8 +14,8 @@ from warnings import catch_warnings
 from cnndsl.finetune import Weights
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.passes.settings import parse_settings
-from cnndsl.python_args import settings_of
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe
+from cnndsl.setting_values import settings_of
 from cnndsl.source import UserError
 from cnndsl.tasks import registry
 from cnndsl.training.recipe_json import whole

@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import Any, cast
 
 from cnndsl.fields import Word, specs
-from cnndsl.python_args import settings_of
 from cnndsl.recipe import CHOSEN, PLAIN, Recipe
+from cnndsl.setting_values import settings_of
 from cnndsl.source import UserError
 
 

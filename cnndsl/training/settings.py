@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cnndsl.argument_types import as_whole, optional
 from cnndsl.data.arrays import Arrays
 from cnndsl.data.decoding import Reading
 from cnndsl.lower.driver import Plan
-from cnndsl.python_types import as_whole, optional
 from cnndsl.runtime.session import check_device
 from cnndsl.source import UserError
 from cnndsl.training.interval import Interval

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from cnndsl.python_types import WrongType, shown
+from cnndsl.argument_types import WrongType, shown
 from cnndsl.source import UserError, counted
 from cnndsl.tasks import Task, task_from
 

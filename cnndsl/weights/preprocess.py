@@ -6,8 +6,8 @@ configurations of timm's models.
 
 from dataclasses import replace
 
+from cnndsl.argument_types import as_text
 from cnndsl.fields import nearest
-from cnndsl.python_types import as_text
 from cnndsl.source import UserError
 from cnndsl.weights.model_info import ModelInfo
 

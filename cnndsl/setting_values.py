@@ -1,19 +1,19 @@
-"""What callers in Python give, as plain numbers and the recipe that a spec would have said."""
+"""Settings of a recipe and values of lets, from what Python, a command or a run folder gives."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from math import inf
 from typing import Any, cast
 
+from cnndsl.argument_types import WrongType
 from cnndsl.fields import Spec, Word, specs
 from cnndsl.finetune import Freeze, Rate
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.passes.convert import convert
 from cnndsl.passes.reporter import SpecError
-from cnndsl.python_names import unknown_argument
-from cnndsl.python_types import WrongType
 from cnndsl.recipe import CHOSEN, PLAIN, REPEATED, Recipe, value_of
 from cnndsl.source import Failed, Source, Span, UserError
+from cnndsl.unknown_arguments import unknown_argument
 
 _OPTIONAL = (
     "data", "task", "loss", "clip", "ema", "stop", "watch", "weights", "holdout", "ground",
