@@ -63,11 +63,11 @@ def batches(
 
     Of a fixed batch only whole ones.
     """
-    fixed = predictor.session.get_inputs()[0].shape[0]
-    size = fixed if isinstance(fixed, int) else _at_once(model)
+    fixed = predictor.fixed_batch
+    size = fixed or _at_once(model)
     for start in range(0, len(images), size):
         part = images[start : start + size]
-        if len(part) == size or not isinstance(fixed, int):
+        if len(part) == size or fixed is None:
             yield predictor.stored(part)
 
 

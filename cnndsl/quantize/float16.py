@@ -91,6 +91,5 @@ def _overflow(model: "ModelProto") -> tuple[str, float] | None:
 
 
 def _random(predictor: Predictor) -> "NDArray[Any]":
-    size = predictor.session.get_inputs()[0].shape[0]
-    shape = (size if isinstance(size, int) else _IMAGES, *predictor.shape)
+    shape = (predictor.fixed_batch or _IMAGES, *predictor.shape)
     return predictor.stored(np.random.default_rng(0).integers(0, 256, shape, np.uint8))

@@ -11,7 +11,7 @@ from cnndsl.quantize.judge import Judge
 from cnndsl.quantize.qdq import Scheme
 from cnndsl.results import Table
 from cnndsl.runtime.instructions import has_vnni, instructions
-from cnndsl.runtime.predict import Predictor, open_predictor
+from cnndsl.runtime.predict import open_predictor
 from cnndsl.runtime.timing import run_times
 from cnndsl.source import counted
 
@@ -127,13 +127,8 @@ def _timed(before: "ModelProto", after: "ModelProto") -> tuple[int, list[float]]
     for _ in range(_ROUNDS):
         for model, found in zip((before, after), times, strict=True):
             predictor = open_predictor(model, "cpu")
-            batch = _batch(predictor)
+            batch = predictor.fixed_batch or 1
             first = min(run_times(predictor, batch, 1))
             steps = int(max(_FEWEST, min(_MOST, 1e3 * _SECONDS / max(first, 1e-3))))
             found += run_times(predictor, batch, steps)
     return batch, [median(found) for found in times]
-
-
-def _batch(predictor: Predictor) -> int:
-    size = predictor.session.get_inputs()[0].shape[0]
-    return size if isinstance(size, int) else 1

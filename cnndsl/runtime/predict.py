@@ -68,6 +68,12 @@ class Predictor:
     resample: str = "bilinear"
     ground: Ground = WHITE
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """The number of images that the model takes at once; None where it takes any."""
+        size = self.session.get_inputs()[0].shape[0]
+        return size if isinstance(size, int) else None
+
     def picture(self, path: "Path | Image") -> NDArray[Any]:
         """A picture, a file or an image of pillow, or an `.npy` file as a batch of the input."""
         if isinstance(path, Path) and path.suffix == ".npy":
@@ -166,15 +172,15 @@ class Predictor:
 
         A model of a fixed batch gets its pictures batch by batch, the last one filled up.
         """
-        first = self.session.get_inputs()[0]
-        size = first.shape[0] if isinstance(first.shape[0], int) else len(batch)
+        size = self.fixed_batch or len(batch)
         if len(batch) == size:
-            return self._run(first.name, batch)
-        parts = [self._run(first.name, _filled(batch[i : i + size], size))
+            return self._run(batch)
+        parts = [self._run(_filled(batch[i : i + size], size))
                  for i in range(0, len(batch), size)]  # fmt: skip
         return [_joined(outputs, size, len(batch)) for outputs in zip(*parts, strict=True)]
 
-    def _run(self, name: str, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
+    def _run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
+        name = self.session.get_inputs()[0].name
         try:
             return self.session.run(None, {name: batch})
         except Exception as error:  # onnxruntime raises a dozen unrelated types
