@@ -1,6 +1,5 @@
 """A float32 model with float16 inside, by onnxruntime's converter, checked against what it was."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnndsl.quantize.calibrate import ranges
-from cnndsl.quantize.graph import finished, layer_of, named_nodes, prepared
+from cnndsl.quantize.graph import enter, finished, layer_of, named_nodes, prepared
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.source import UserError
 
@@ -56,6 +55,7 @@ def to_float16(
     tools: Any = import_module("onnxruntime.transformers.float16")
     source = prepared(model, name)
     kept = named_nodes(source, keep_float)
+    overflow = _overflow(source)  # before the converter changes it
     try:
         made = tools.convert_float_to_float16(
             source, keep_io_types=True, node_block_list=kept, disable_shape_infer=True
@@ -64,13 +64,9 @@ def to_float16(
         raise UserError(f"onnxruntime cannot convert the model: {error}") from None
     half = finished(made, model)
     blocked = {node.op_type for node in model.graph.node} & {*tools.DEFAULT_OP_BLOCK_LIST}
-    found = Float16(_difference(model, half), tuple(sorted(blocked)), model.ByteSize(), 0,
-                    _overflow(prepared(model, name)))  # fmt: skip
-    entry = half.metadata_props.add(key=KEY)
-    for _ in range(3):  # the number of bytes has digits, which are bytes
-        found = replace(found, bytes_after=half.ByteSize())
-        entry.value = json.dumps(found.as_dict())
-    return half, found
+    off, floats = _difference(model, half), tuple(sorted(blocked))
+    found = Float16(off, floats, model.ByteSize(), 0, overflow)
+    return half, replace(found, bytes_after=enter(half, KEY, found.as_dict()))
 
 
 def _difference(model: "ModelProto", half: "ModelProto") -> float:

@@ -1,5 +1,6 @@
 """An ONNX graph as a quantiser sees it: its layers by their paths."""
 
+import json
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -82,7 +83,8 @@ def named_nodes(model: "ModelProto", patterns: Iterable[str]) -> list[str]:
 
     UserError for a pattern that names none.
     """
-    paths = {node.name: set(_paths(node, _stems(model))) for node in model.graph.node}
+    stems = _stems(model)
+    paths = {node.name: set(_paths(node, stems)) for node in model.graph.node}
     found = dict[str, None]()
     for text in patterns:
         fitting = path_pattern(text)
@@ -138,3 +140,14 @@ def finished(model: Any, like: "ModelProto") -> "ModelProto":
     model.ir_version = like.ir_version
     model.producer_name, model.producer_version = like.producer_name, like.producer_version
     return cast("ModelProto", model)
+
+
+def enter(model: "ModelProto", key: str, facts: dict[str, Any]) -> int:
+    """Write facts into the metadata, with the bytes of the model that holds them as `bytes_after`,
+    which are returned.
+    """
+    entry = model.metadata_props.add(key=key)
+    for _ in range(3):  # the number of bytes has digits, which are bytes
+        facts = facts | {"bytes_after": model.ByteSize()}
+        entry.value = json.dumps(facts)
+    return facts["bytes_after"]

@@ -1,11 +1,11 @@
 """What int8 costs and wins: metric, milliseconds and bytes, before and after."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from cnndsl.quantize.graph import enter
 from cnndsl.quantize.images import Images
 from cnndsl.quantize.judge import Judge
 from cnndsl.quantize.qdq import Scheme
@@ -57,7 +57,7 @@ class Proof:
 
     def table(self) -> Table:
         """Before, after and the change."""
-        images = f"{self.images:,} test image{'s' * (self.images != 1)} of {self.data}"
+        images = f"{counted(self.images, 'test image')} of {self.data}"
         faster, smaller = self.ms_before / self.ms_after, self.bytes_before / self.bytes_after
         speed = f"{faster:.2f}x faster" if faster >= 1 else f"{1 / faster:.2f}x slower"
         batch = "an image" if self.batch == 1 else f"a batch of {self.batch}"
@@ -76,7 +76,7 @@ class Proof:
 
     def remarks(self) -> list[str]:
         """How it was made, what the CPU has, and what is to be known of both."""
-        way = f"{self.method}, per {'channel' if self.per_channel else 'tensor'}"
+        way = Scheme(self.method, self.per_channel).text
         way += ", weights of 7 bits" if self.reduce_range else ""
         told = [f"calibrated on {counted(self.calibration_images, 'training image')}: {way}"]
         if self.float_layers:
@@ -108,16 +108,7 @@ def proven(
         per_channel=scheme.per_channel, reduce_range=scheme.reduce_range,
         float_layers=tuple(keep_float), cpu=instructions(),
     )  # fmt: skip
-    return _written(after, proof)
-
-
-def _written(model: "ModelProto", proof: Proof) -> Proof:
-    """The proof with the bytes of the model that holds it."""
-    entry = model.metadata_props.add(key=KEY)
-    for _ in range(3):  # the number of bytes has digits, which are bytes
-        proof = replace(proof, bytes_after=model.ByteSize())
-        entry.value = json.dumps(proof.as_dict())
-    return proof
+    return replace(proof, bytes_after=enter(after, KEY, proof.as_dict()))
 
 
 def _timed(before: "ModelProto", after: "ModelProto") -> tuple[int, list[float]]:
