@@ -53,6 +53,11 @@ class Node:
         return sum(prod(p.shape) for p in self.params if not p.learned)
 
     @property
+    def kernels(self) -> int:
+        """Number of its kernels: the parameters that weight decay is for."""
+        return sum(p.decay for p in self.params)
+
+    @property
     def text(self) -> str:
         """The word with its own items, as it is written, on one line."""
         return " ".join(self.span.text.split())
@@ -120,7 +125,7 @@ class Model:
         found, seen, left = set[str](), set[int](), list(self.outputs.values())
         while left:
             i = left.pop()
-            if any(p.decay for p in self.nodes[i].params):
+            if self.nodes[i].kernels:
                 found.add(self.nodes[i].path)
             elif i not in seen:
                 seen.add(i)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cnndsl.ir import Model, Node
+from cnndsl.ir import Model
 from cnndsl.layers.input import Input
 from cnndsl.source import UserError
 
@@ -27,7 +27,7 @@ def head(model: Model) -> Model:
 def _way(model: Model) -> list[int]:
     """Places from the last weighted layer to the main output, each the only input of the next."""
     way = [model.outputs[model.main_output]]
-    while not _has_kernel(model.nodes[way[0]]):
+    while not model.nodes[way[0]].kernels:
         inputs = model.nodes[way[0]].inputs
         if len(inputs) != 1:
             raise UserError(
@@ -36,7 +36,3 @@ def _way(model: Model) -> list[int]:
             )
         way.insert(0, inputs[0])
     return way
-
-
-def _has_kernel(node: Node) -> bool:
-    return any(param.decay for param in node.params)

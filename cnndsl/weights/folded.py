@@ -67,6 +67,5 @@ def _pairs(model: Model) -> Iterator[tuple[Node, Node]]:
     read = [i for node in model.nodes for i in node.inputs]
     for node in model.nodes:
         before = model.nodes[node.inputs[0]] if node.inputs else node
-        has_kernels = any(p.decay for p in before.params)
-        if isinstance(node.layer, BatchNorm) and has_kernels and read.count(node.inputs[0]) == 1:
+        if isinstance(node.layer, BatchNorm) and before.kernels and read.count(node.inputs[0]) == 1:
             yield node, before

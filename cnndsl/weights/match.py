@@ -181,7 +181,7 @@ def _sequence(theirs: Shapes, order: Order, is_in_line: bool) -> tuple[str, Shap
 def _walked(own: Sequence[Module], model: Model) -> list[Module]:
     """The model's modules in the order of a walk from its outputs."""
     nodes = model.nodes
-    kernels = {i: sum(p.decay for p in node.params) for i, node in enumerate(nodes)}
+    kernels = {i: node.kernels for i, node in enumerate(nodes)}
     commuting = {i for i, node in enumerate(nodes) if node.layer.word in _COMMUTING}
     inputs = [node.inputs for node in nodes]
     at = walked(inputs, tuple(model.outputs.values()), kernels, commuting)
