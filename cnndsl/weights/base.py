@@ -79,3 +79,8 @@ def first_bytes(path: Path, count: int) -> bytes:
     """The start of a file, by which formats know their own."""
     with path.open("rb") as file:
         return file.read(count)
+
+
+def one_line(error: Exception) -> str:
+    """What a library says of a damaged file, in 200 characters; its type where it says nothing."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -13,7 +13,7 @@ from typing import Any
 
 from cnndsl.source import UserError
 from cnndsl.weights.archive import checked_archive, names_of
-from cnndsl.weights.base import Order, RawWeights, WeightsFormat, first_bytes
+from cnndsl.weights.base import Order, RawWeights, WeightsFormat, first_bytes, one_line
 from cnndsl.weights.graph_order import walked
 from cnndsl.weights.hdf5 import Refused, attribute, opened
 from cnndsl.weights.keras_graph import KerasGraph, NoGraph, graph_of
@@ -115,9 +115,9 @@ def _guarded(path: Path) -> Generator[None]:
     except Refused as refused:
         raise UserError(f"{path}: holds {refused}, which is not read") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types
-        told = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
-            f"{path}: cannot be read as a file of Keras: {told}\n  take another copy of the file"
+            f"{path}: cannot be read as a file of Keras: {one_line(error)}\n"
+            "  take another copy of the file"
         ) from None
 
 

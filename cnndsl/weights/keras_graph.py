@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 
 _DEEPEST = 16  # models in models
 _MOST = 20_000  # layers
-_MODELS = ("Sequential", "Functional", "Model")
+_FUNCTIONAL = ("Functional", "Model")
 _SILENT = ("mask", "training")  # keywords of a call that say nothing here
 
 Config = Mapping[str, Any]
@@ -92,7 +92,7 @@ def _opened(
     if not depth:
         raise NoGraph(f"it has models in models, deeper than {_DEEPEST}")
     paths = _paths(_entries(model), path)
-    if _kind(model) in _MODELS[1:] or "input_layers" in _config(model):
+    if _kind(model) in _FUNCTIONAL or "input_layers" in _config(model):
         return _functional(graph, model, paths, given, depth)
     return _sequential(graph, model, paths, given, depth)
 
@@ -173,7 +173,7 @@ def _functional(
         if len(given) != len(starts):
             raise NoGraph(f"`{config.get('name')}` takes {len(starts)} tensors, not {len(given)}")
         known |= {start: (tensor,) for start, tensor in zip(starts, given, strict=True)}
-    waiting = [(entry, path) for entry, path in paths]
+    waiting = list(paths)
     while waiting:
         left = [pair for pair in waiting if not _called(graph, *pair, known, depth)]
         if len(left) == len(waiting):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnndsl.source import UserError
 from cnndsl.weights.archive import checked_archive, names_of
-from cnndsl.weights.base import RawWeights, WeightsFormat
+from cnndsl.weights.base import RawWeights, WeightsFormat, one_line
 
 _MOST_DIMENSIONS = 32
 
@@ -31,9 +31,8 @@ class Npz(WeightsFormat):
             with checked_archive(path) as archive:
                 arrays = {name: _array(archive, name) for name in archive.namelist()}
         except Exception as error:  # what is damaged raises a dozen unrelated types
-            told = " ".join(str(error).split())[:200] or type(error).__name__
             raise UserError(
-                f"{path}: cannot be read as arrays of NumPy: {told}\n"
+                f"{path}: cannot be read as arrays of NumPy: {one_line(error)}\n"
                 "  store them by numpy.savez(FILE, **tensors)"
             ) from None
         return RawWeights({name.removesuffix(".npy"): array for name, array in arrays.items()})

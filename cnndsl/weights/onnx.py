@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from numpy.typing import NDArray
 
 from cnndsl.source import UserError
-from cnndsl.weights.base import Order, RawWeights, WeightsFormat, first_bytes
+from cnndsl.weights.base import Order, RawWeights, WeightsFormat, first_bytes, one_line
 from cnndsl.weights.graph_order import walked
 from cnndsl.weights.model_info import info_from_onnx
 
@@ -57,9 +57,9 @@ class Onnx(WeightsFormat):
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         except (DecodeError, ValueError, TypeError, IndexError, KeyError) as error:
-            told = " ".join(str(error).split())[:200]
             raise UserError(
-                f"{path}: cannot be read as ONNX: {told}\n  take another copy of the file"
+                f"{path}: cannot be read as ONNX: {one_line(error)}\n"
+                "  take another copy of the file"
             ) from None
         info = info_from_onnx({e.key: e.value for e in model.metadata_props}, str(path))
         return RawWeights(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cnndsl.source import UserError
 from cnndsl.weights.archive import checked_archive, names_of
-from cnndsl.weights.base import RawWeights, WeightsFormat, first_bytes
+from cnndsl.weights.base import RawWeights, WeightsFormat, first_bytes, one_line
 from cnndsl.weights.unpickle import (
     LARGEST_PICKLE,
     ElementType,
@@ -58,15 +58,11 @@ class Torch(WeightsFormat):
             ) from None
         except Exception as error:  # what is damaged raises a dozen unrelated types
             raise UserError(
-                f"{path}: cannot be read as a checkpoint of PyTorch: {_one_line(error)}\n"
+                f"{path}: cannot be read as a checkpoint of PyTorch: {one_line(error)}\n"
                 "  take another copy of the file"
             ) from None
         name, sets = _chosen(content, path)
         return RawWeights(_without_prefix(sets[name]), notes=_notes(name, sets))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _content(path: Path) -> Any:
