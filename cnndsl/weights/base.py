@@ -75,6 +75,10 @@ class WeightsFormat(ABC):
         """The content; UserError where it is damaged or not of this format."""
 
 
+class Refused(Exception):  # noqa: N818  (read as: the file is refused)
+    """What of a file is not read; the reader adds the file and the way to mend it."""
+
+
 def first_bytes(path: Path, count: int) -> bytes:
     """The start of a file, by which formats know their own."""
     with path.open("rb") as file:

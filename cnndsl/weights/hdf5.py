@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 
 from cnndsl.source import UserError
 from cnndsl.weights.archive import LARGE, LARGEST
+from cnndsl.weights.base import Refused
 
 _RATIO = 1000  # of a data set to its bytes in the file, beyond LARGE
 _MOST = 100_000  # members of a group
 
 Group = Any
 """`h5py.Group`: h5py has no types."""
-
-
-class Refused(Exception):  # noqa: N818  (read as: the file is refused)
-    """What of an HDF5 file is not read; the reader adds the file."""
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from typing import Any
 
 from cnndsl.source import UserError
 from cnndsl.weights.archive import checked_archive, names_of
-from cnndsl.weights.base import Order, RawWeights, WeightsFormat, first_bytes, one_line
+from cnndsl.weights.base import Order, RawWeights, Refused, WeightsFormat, first_bytes, one_line
 from cnndsl.weights.graph_order import walked
-from cnndsl.weights.hdf5 import Refused, attribute, opened
+from cnndsl.weights.hdf5 import attribute, opened
 from cnndsl.weights.keras_graph import KerasGraph, NoGraph, graph_of
 from cnndsl.weights.keras_scaling import scaling
 from cnndsl.weights.keras_store import Store, by_name, by_path, counted, layer_list, legacy_group

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from cnndsl.source import listed
 from cnndsl.weights.archive import LARGEST
+from cnndsl.weights.base import Refused
 from cnndsl.weights.hdf5 import (
     Group,
-    Refused,
     attribute,
     child,
     group_at,

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from cnndsl.source import UserError
 from cnndsl.weights.archive import checked_archive, names_of
-from cnndsl.weights.base import RawWeights, WeightsFormat, first_bytes, one_line
+from cnndsl.weights.base import RawWeights, Refused, WeightsFormat, first_bytes, one_line
 from cnndsl.weights.unpickle import (
     LARGEST_PICKLE,
     ElementType,
-    Refused,
     Storage,
     array,
     no_storage,

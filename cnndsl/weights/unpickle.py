@@ -17,16 +17,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.weights.base import Refused
+
 LARGEST_PICKLE = 64 * 2**20  # bytes, without the storages
 _LARGEST_MEMO = 10_000_000
 _REFUSED_OPCODES = frozenset({"EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"})
 _LONGEST_INTEGER = 64  # bytes
 
 Storages = Callable[[Any], Any]
-
-
-class Refused(Exception):  # noqa: N818  (read as: the file is refused)
-    """What of a pickle is not read; the reader adds the file and the way to mend it."""
 
 
 @dataclass(frozen=True)
