@@ -66,6 +66,25 @@ def learned(model: Model) -> int:
     return sum(prod(p.shape) for node in model.ir.nodes for p in node.params if p.learned)
 
 
+def translated(text: str) -> list[str]:
+    """The lines of a text that is one program without a problem."""
+    (region,) = regions(text)
+    assert region.problems == ()
+    return list(region.lines)
+
+
+def check_against_pytorch(text: str):
+    """A program whose `net` has the parameters and the shape that PyTorch gives it."""
+    torch = pytest.importorskip("torch")
+    names = {"nn": torch.nn, "F": torch.nn.functional, "torch": torch}
+    exec(text, names)
+    theirs = names["net"].eval()
+    ours = parse(fixed(Source(f"input 3x32x32\n{text}")).source.text)
+    out = theirs(torch.zeros(1, 3, 32, 32)).shape[1:]
+    assert tuple(ours.ir.nodes[-1].shape) == tuple(out)
+    assert learned(ours) == sum(p.numel() for p in theirs.parameters())
+
+
 # Whole programs
 
 
@@ -163,9 +182,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs(name: str):
     text, lines = PROGRAMS[name]
-    (region,) = regions(text)
-    assert region.problems == ()
-    assert list(region.lines) == lines
+    assert translated(text) == lines
 
 
 def test_an_initialiser_that_several_layers_share_is_said_once():

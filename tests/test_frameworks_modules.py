@@ -2,10 +2,8 @@
 
 import pytest
 from mistakes import diagnostics_of
-from test_frameworks import errors, learned, mended
+from test_frameworks import check_against_pytorch, errors, mended, translated
 
-from cnndsl.api import parse
-from cnndsl.frameworks.regions import regions
 from cnndsl.lints.fixing import fixed
 from cnndsl.source import Source
 
@@ -93,21 +91,12 @@ LINES = {
 
 @pytest.mark.parametrize("text", LINES)
 def test_layers_stand_in_the_order_of_forward(text: str):
-    (region,) = regions(text)
-    assert region.problems == ()
-    assert list(region.lines) == LINES[text]
+    assert translated(text) == LINES[text]
 
 
 @pytest.mark.parametrize("text", [TUTORIAL, RESIDUAL, BRANCHES])
 def test_a_class_has_the_parameters_and_the_shape_that_pytorch_gives_it(text: str):
-    torch = pytest.importorskip("torch")
-    names = {"nn": torch.nn, "F": torch.nn.functional, "torch": torch}
-    exec(text, names)
-    theirs = names["net"].eval()
-    ours = parse(fixed(Source(f"input 3x32x32\n{text}")).source.text)
-    out = theirs(torch.zeros(1, 3, 32, 32)).shape[1:]
-    assert tuple(ours.ir.nodes[-1].shape) == tuple(out)
-    assert learned(ours) == sum(p.numel() for p in theirs.parameters())
+    check_against_pytorch(text)
 
 
 def test_what_is_left_out_is_a_note():
@@ -136,8 +125,7 @@ model = keras.Model(inputs, layers.GlobalAveragePooling2D()(z))
 
 
 def test_flax():
-    (region,) = regions(FLAX)
-    assert list(region.lines) == [
+    assert translated(FLAX) == [
         "conv 32 3x3 same init=lecun_normal", "relu", "avgpool 2", "flatten",
         "dense 10 init=lecun_normal",
     ]  # fmt: skip

@@ -4,12 +4,7 @@ Each has the parameters and the shape that PyTorch gives it, or the lines that a
 """
 
 import pytest
-from test_frameworks import errors, learned
-
-from cnndsl.api import parse
-from cnndsl.frameworks.regions import regions
-from cnndsl.lints.fixing import fixed
-from cnndsl.source import Source
+from test_frameworks import check_against_pytorch, errors, translated
 
 RESNET = """
 class BasicBlock(nn.Module):
@@ -195,14 +190,7 @@ net = Net()
 
 @pytest.mark.parametrize("text", [RESNET, VGG, MOBILE, DENSE, GROWN])
 def test_a_program_has_the_parameters_and_the_shape_that_pytorch_gives_it(text: str):
-    torch = pytest.importorskip("torch")
-    names = {"nn": torch.nn, "F": torch.nn.functional, "torch": torch}
-    exec(text, names)
-    theirs = names["net"].eval()
-    ours = parse(fixed(Source(f"input 3x32x32\n{text}")).source.text)
-    out = theirs(torch.zeros(1, 3, 32, 32)).shape[1:]
-    assert tuple(ours.ir.nodes[-1].shape) == tuple(out)
-    assert learned(ours) == sum(p.numel() for p in theirs.parameters())
+    check_against_pytorch(text)
 
 
 def test_a_bias_that_a_batch_norm_takes_away_is_a_note():
@@ -258,9 +246,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs(name: str):
     text, lines = PROGRAMS[name]
-    (region,) = regions(text)
-    assert region.problems == ()
-    assert list(region.lines) == lines
+    assert translated(text) == lines
 
 
 @pytest.mark.parametrize(
