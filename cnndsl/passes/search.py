@@ -112,14 +112,12 @@ class _Reader:
             return SpecError("E601", message, name.span, "say it in `train`")
         if (full := owned_key(name.id)) is not None:
             message = f"`{name.id}` is a key of a setting"
-            return SpecError("E601", message, name.span, f"write `{full} …`", _written(name, full))
-        known = {*self.lets, *VARIED}
-        close = nearest(name.id, known)
+            fix = Fix(name.span, full, f"write `{full}`")
+            return SpecError("E601", message, name.span, f"write `{full} …`", fix)
+        known = [*self.lets, *VARIED]
         values = ", ".join(sorted(self.lets)) or "none"
-        hint = f"did you mean `{close}`?" if close else f"the file's `let`s: {values}"
-        fix = Fix(name.span, close, f"write `{close}`") if close else None
         message = f"there is no `let {name.id}` and no setting `{name.id}` to vary"
-        return SpecError("E601", message, name.span, hint, fix)
+        return _misspelt("E601", message, name.span, known, f"the file's `let`s: {values}")
 
     def _check_condition(self, node: ast.Statement) -> None:
         """SpecError where a condition asks for what is not varied above, or is none."""
@@ -226,14 +224,12 @@ def _bound(name: ast.Name, sign: str, at: Span, limit: str, place: Span) -> floa
     return bound
 
 
-def _written(name: ast.Name, text: str) -> Fix:
-    return Fix(name.span, text, f"write `{text}`")
-
-
-def _misspelt(code: str, message: str, span: Span, known: list[str]) -> SpecError:
+def _misspelt(
+    code: str, message: str, span: Span, known: list[str], otherwise: str | None = None
+) -> SpecError:
     """The error for a word that is none of those known, with the one that was meant."""
     close = nearest(span.text, known)
-    hint = f"did you mean `{close}`?" if close else "one of " + ", ".join(known)
+    hint = f"did you mean `{close}`?" if close else otherwise or "one of " + ", ".join(known)
     fix = Fix(span, close, f"write `{close}`") if close else None
     return SpecError(code, message, span, hint, fix)
 
