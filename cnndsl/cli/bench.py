@@ -14,9 +14,9 @@ from cnndsl.cli.common import (
     each_process,
     listed_algorithms,
     load,
-    on_line,
     preprocess_option,
     refuse_both_ways,
+    refuse_options,
     set_option,
     to_json,
 )
@@ -66,7 +66,10 @@ def command(
 ) -> None:  # fmt: skip
     """Time a spec, inference and training step, or compiled models side by side."""
     models = [file for file in files if file.suffix == ".onnx"]
-    _refuse(ctx, _OF_SPECS if models else _OF_MODELS, "models" if models else "a spec")
+    if models:
+        refuse_options(ctx, _OF_SPECS, "says nothing to models")
+    else:
+        refuse_options(ctx, _OF_MODELS, "says nothing to a spec")
     if models and len(models) < len(files):
         raise click.UsageError("give compiled models, or one spec: not both")
     if options["preprocess"] and not options["data"]:
@@ -81,14 +84,6 @@ def command(
 
         launch(options["processes"], each_process(sys.argv[1:]))
     return _bench_spec(files[0], settings, options, as_json)
-
-
-def _refuse(ctx: click.Context, names: Sequence[str], what: str) -> None:
-    """UsageError for an option of this call that says nothing to what is timed."""
-    given = on_line(ctx)
-    for option in ctx.command.params:
-        if option.name in names and option.name in given:
-            raise click.UsageError(f"{option.opts[0]} says nothing to {what}")
 
 
 def _bench_models(models: Sequence[Path], options: dict[str, Any], as_json: bool) -> None:

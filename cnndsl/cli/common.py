@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -106,6 +106,15 @@ def on_line(ctx: click.Context) -> set[str]:
     """The options and arguments that stand on this command line, by name."""
     line = click.core.ParameterSource.COMMANDLINE
     return {name for name in ctx.params if ctx.get_parameter_source(name) is line}
+
+
+def refuse_options(ctx: click.Context, names: Collection[str], why: str) -> None:
+    """UsageError for the first of these options that stands on this command line."""
+    given = on_line(ctx).intersection(names)
+    for option in ctx.command.params:
+        if option.name in given:
+            written = " / ".join((*option.opts, *option.secondary_opts))
+            raise click.UsageError(f"{written} {why}")
 
 
 def from_project(ctx: click.Context) -> set[str]:

@@ -15,20 +15,20 @@ from cnndsl.cli.common import (
     numbers,
     on_line,
     preprocess_option,
+    refuse_options,
     refuse_overwriting,
     set_option,
     spec_argument,
 )
-from cnndsl.cli.compile_web import refuse_for_page, write_page
-from cnndsl.cli.quantise import (
+from cnndsl.cli.compile_quantize import (
     of_compiled,
-    quantise_options,
+    quantize_options,
     refuse_around_smaller,
     spec_images,
     write_float16,
     write_int8,
-    written,
 )
+from cnndsl.cli.compile_web import refuse_for_page, write_page
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.report.units import mib
@@ -103,7 +103,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
               help="With --web: onnxruntime-web to copy; by default a CDN's.")  # fmt: skip
 @click.option("--why", is_flag=True,
               help="Two outputs: probabilities, and heat, a map of what they rest on.")  # fmt: skip
-@quantise_options
+@quantize_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -219,11 +219,8 @@ def _refuse_without_effect(ctx: click.Context, file: Path) -> None:
     """UsageError for an option of this call that says nothing to what is written."""
     given = on_line(ctx)
     refuse_for_page(ctx, given)
-    for name in _FOR_INFERENCE if "train" in given and "web" not in given else ():
-        if name in given:
-            raise click.UsageError(
-                f"{written(ctx, name)} is for the inference graph, not for --train"
-            )
+    if "train" in given and "web" not in given:
+        refuse_options(ctx, _FOR_INFERENCE, "is for the inference graph, not for --train")
     refuse_around_smaller(ctx, given)
     if "conv" in given and not given & {"train", "optimize"}:
         raise click.UsageError(

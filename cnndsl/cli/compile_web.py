@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnndsl.cli.common import refuse_options
 from cnndsl.ir import Model
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ def refuse_for_page(ctx: click.Context, given: set[str]) -> None:
         if "runtime" in given:
             raise click.UsageError("--runtime is where a page of --web finds onnxruntime-web")
         return
-    for option in ctx.command.params:
-        if option.name in given and option.name in _NOT_OF_PAGES:
-            raise click.UsageError(f"{option.opts[0]} says nothing to a page (--web)")
+    refuse_options(ctx, _NOT_OF_PAGES, "says nothing to a page (--web)")
     if "batch" in given and "train" not in given:
         raise click.UsageError("--batch: a page that does not train takes one picture at a time")
     if ctx.params["train"] == "split":

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import from_project, load, on_line, set_option, style, to_json
+from cnndsl.cli.common import (
+    from_project,
+    load,
+    on_line,
+    refuse_options,
+    set_option,
+    style,
+    to_json,
+)
 from cnndsl.recipe import LARGEST_SEED
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
@@ -85,7 +93,7 @@ def command(ctx: click.Context, file: Path | None, **options: Any) -> int:
         folder, plan = begin(options["out"], _plan(ctx, file, options))
         click.echo(f"study  {folder.path}", err=True)
     else:
-        _refuse_beside_study(ctx)
+        refuse_options(ctx, _OF_THE_STUDY, "begins a study; one that is there keeps its own")
         folder, plan = _there(ctx, path, file, options)
         if options["show"]:
             return _show(folder, plan, options["as_json"])
@@ -135,13 +143,6 @@ def _said(file: Path, options: dict[str, Any]) -> frozenset[str]:
     """The settings that the spec gives: they stand above those of the project."""
     recipe = load(file, options["settings"]).recipe
     return recipe.said if recipe else frozenset()
-
-
-def _refuse_beside_study(ctx: click.Context) -> None:
-    for name in _OF_THE_STUDY:
-        if name in on_line(ctx):
-            option = {"settings": "set", "data_dir": "data-dir"}.get(name, name)
-            raise click.UsageError(f"--{option} begins a study; one that is there keeps its own")
 
 
 def _work(folder: "StudyFolder", plan: "Plan", effort: "Effort", as_json: bool) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import on_line, to_json
+from cnndsl.cli.common import on_line, refuse_options, to_json
 from cnndsl.report.units import mib
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from cnndsl.quantize.int8 import Int8
     from cnndsl.weights.model_info import ModelInfo
 
-OF_INT8 = ("data", "data_dir", "calibrate", "max_drop", "reduce_range", "as_json")
-OF_BOTH = ("keep_float",)
+_OF_INT8 = ("data", "data_dir", "calibrate", "max_drop", "reduce_range", "as_json")
 
 _OPTIONS = (
     click.option("--int8", is_flag=True,
@@ -40,17 +39,11 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def quantize_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The decorator that adds them all."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def written(ctx: click.Context, name: str) -> str:
-    """An option as it is written: `--fold / --no-fold`."""
-    option = next(option for option in ctx.command.params if option.name == name)
-    return " / ".join((*option.opts, *option.secondary_opts))
 
 
 def refuse_around_smaller(ctx: click.Context, given: set[str]) -> None:
@@ -58,14 +51,12 @@ def refuse_around_smaller(ctx: click.Context, given: set[str]) -> None:
     smaller = given & {"int8", "fp16", "why"}
     if len(smaller) > 1:
         raise click.UsageError("give one of --int8, --fp16 and --why")
-    for name in ("fold", "optimize") if smaller else ():
-        if name in given:
-            raise click.UsageError(f"{written(ctx, name)} does not go with --{smaller.pop()}")
-    idle = [*(OF_INT8 if "int8" not in given else ()), *(OF_BOTH if not smaller - {"why"} else ())]
-    for name in idle:
-        if name in given:
-            needed = "--int8" if name in OF_INT8 else "--int8 or --fp16"
-            raise click.UsageError(f"{written(ctx, name)} is for {needed}")
+    for other in smaller:
+        refuse_options(ctx, ("fold", "optimize"), f"does not go with --{other}")
+    if "int8" not in given:
+        refuse_options(ctx, _OF_INT8, "is for --int8")
+    if not given & {"int8", "fp16"}:
+        refuse_options(ctx, ("keep_float",), "is for --int8 or --fp16")
 
 
 def of_compiled(ctx: click.Context, file: Path, output: Path, smaller: dict[str, Any]) -> int:
@@ -74,9 +65,8 @@ def of_compiled(ctx: click.Context, file: Path, output: Path, smaller: dict[str,
     from cnndsl.runtime.foreign import load_checked
     from cnndsl.training.int8 import onnx_images
 
-    known = {"file", "output", "int8", "fp16", *OF_INT8, *OF_BOTH}
-    for name in sorted(on_line(ctx) - known):
-        raise click.UsageError(f"{written(ctx, name)} says nothing to a compiled model")
+    known = {"file", "output", "int8", "fp16", "keep_float", *_OF_INT8}
+    refuse_options(ctx, on_line(ctx) - known, "says nothing to a compiled model")
     graph = load_checked(file)
     if smaller["fp16"]:
         return write_float16(graph, file, output, smaller["keep_float"])
