@@ -16,6 +16,7 @@ from functools import cache
 from time import perf_counter
 
 import numpy as np
+from train_step import recipe_of
 from turns import SPECS, measured, report
 
 CASES = "cifar10:128:adam resnet18_cifar:128:sgd airbench:512:sgd resnet50:32:sgd"
@@ -45,14 +46,6 @@ def model_of(name):
     from cnndsl.api import load, parse
 
     return (parse(AIRBENCH) if name == "airbench" else load(SPECS / f"{name}.cnn")).ir
-
-
-def recipe_of(optimizer):
-    from cnndsl.optim import Adam, Sgd
-    from cnndsl.recipe import Recipe
-
-    rule = Adam() if optimizer == "adam" else Sgd(lr=0.01, momentum=0.9, decay=5e-4)
-    return Recipe(optimizer=rule)
 
 
 def stepper_of(case, plan, where):

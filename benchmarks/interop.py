@@ -1,6 +1,6 @@
 """What comes in from other frameworks: their weights for our specs, their ONNX files as specs.
 
-    python benchmarks/interop.py [weights] [torchvision] [timm] [keras] [--only NAME,NAME…]
+    python benchmarks/interop.py [weights] [torchvision] [timm] [keras] [--only=NAME,NAME…]
 
 `weights` stores torchvision's twins of our specs by torch.save and reads them by `--weights`;
 `torchvision` and `timm` export nets by both exporters and decompile them; `keras` decompiles
@@ -16,21 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from turns import SPECS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-SPECS = Path(__file__).parent.parent / "specs"
 EXACT = 1e-4
-TWINS = {
-    "alexnet": "alexnet", "convnext_tiny": "convnext_tiny", "densenet121": "densenet121",
-    "efficientnet_b0": "efficientnet_b0", "efficientnet_v2_s": "efficientnet_v2_s",
-    "googlenet": "googlenet", "inception_v3": "inception_v3", "mnasnet1_0": "mnasnet1_0",
-    "mobilenet_v2": "mobilenet_v2", "mobilenet_v3_large": "mobilenet_v3_large",
-    "mobilenet_v3_small": "mobilenet_v3_small", "regnet_y_400mf": "regnet_y_400mf",
-    "resnet18": "resnet18", "resnet34": "resnet34", "resnet50": "resnet50",
-    "resnet101": "resnet101", "resnext50_32x4d": "resnext50_32x4d",
-    "shufflenet_v2_x1_0": "shufflenet_v2_x1_0", "squeezenet1_0": "squeezenet1_0",
-    "squeezenet1_1": "squeezenet1_1", "vgg16_bn": "vgg16_bn",
-}  # fmt: skip
+TWINS = """alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet
+inception_v3 mnasnet1_0 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_y_400mf resnet18
+resnet34 resnet50 resnet101 resnext50_32x4d shufflenet_v2_x1_0 squeezenet1_0 squeezenet1_1
+vgg16_bn""".split()  # noqa: SIM905
 TORCHVISION = """alexnet resnet18 resnet50 wide_resnet50_2 resnext50_32x4d squeezenet1_1
 densenet121 inception_v3 googlenet shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_small
 mobilenet_v3_large mnasnet0_5 efficientnet_b0 efficientnet_v2_s regnet_y_400mf regnet_x_400mf
@@ -102,7 +95,7 @@ def weights_row(spec, folder):
 
     import cnndsl
 
-    net, path = torchvision_net(TWINS[spec]), folder / "w.pth"
+    net, path = torchvision_net(spec), folder / "w.pth"
     torch.save(net.state_dict(), path)
     model = cnndsl.load(SPECS / f"{spec}.cnn")
     x = image(model.input[1])

@@ -135,9 +135,9 @@ def torch_step(name, batch, optimizer, threads, variant, device="cpu"):
         update = torch.optim.Adam(net.parameters())
     else:
         update = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    size, classes = (224, 1000) if name == "resnet50" else (32, 10)
+    size, count = (224, 1000) if name == "resnet50" else (32, 10)
     pictures = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
-    classes = torch.randint(0, classes, (batch,))
+    classes = torch.randint(0, count, (batch,))
     half = variant == "amp"
     scaler = torch.amp.GradScaler(device, enabled=half and device == "cuda")
     kind = torch.float16 if device == "cuda" else torch.bfloat16

@@ -18,12 +18,12 @@ RIVALS = ("eager", "channels_last", "compile")
 KERAS = ("keras-tensorflow", "keras-jax")
 
 
-def our_step(name, batch, optimizer, threads):
+def recipe_of(optimizer):
     from cnndsl.optim import Adam, Sgd
     from cnndsl.recipe import Recipe
 
     rule = Adam() if optimizer == "adam" else Sgd(lr=0.01, momentum=0.9, decay=5e-4)
-    return calibrated_step(spec_model(name), Recipe(optimizer=rule), batch, threads)
+    return Recipe(optimizer=rule)
 
 
 def calibrated_step(model, recipe, batch, threads):
@@ -42,7 +42,7 @@ def calibrated_step(model, recipe, batch, threads):
 def work(program, case, threads):
     name, batch, optimizer = case.split(":")
     if program == "ours":
-        return our_step(name, int(batch), optimizer, threads)
+        return calibrated_step(spec_model(name), recipe_of(optimizer), int(batch), threads)
     from rivals import keras_step, torch_step
 
     if program.startswith("keras"):
