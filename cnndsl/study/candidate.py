@@ -8,12 +8,12 @@ from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.search_setting import field_of
 from cnndsl.recipe import Recipe, Watch
-from cnndsl.report.units import mib, short
 from cnndsl.setting_values import settings_of
 from cnndsl.source import Diagnostic, Failed, UserError
 from cnndsl.space import Parameter, Value
 from cnndsl.study.costs import counted, estimated_step
 from cnndsl.study.plan import Plan
+from cnndsl.study.results import shown
 from cnndsl.training.run_config import RunConfig
 
 
@@ -81,15 +81,10 @@ def _check_bounds(plan: Plan, costs: Mapping[str, float]) -> None:
     }
     broken = [limit for limit in plan.space.limits if excess.get(limit.text)]
     if broken:
-        said = ", ".join(f"{cost(x.measure, costs[x.measure])}, not {x.text}" for x in broken)
+        said = ", ".join(
+            f"{x.measure} {shown(x.measure, costs[x.measure])}, not {x.text}" for x in broken
+        )
         raise Rejected(broken[0].measure, said, costs, excess)
-
-
-def cost(measure: str, value: float) -> str:
-    """A cost as people read it: `params 12.3 k`, `step 4.1 ms`."""
-    if measure == "memory":
-        return f"memory {mib(int(value))}"
-    return f"step {value * 1e3:.3g} ms" if measure == "step" else f"{measure} {short(value)}"
 
 
 def _said(found: list[Diagnostic]) -> str:
