@@ -11,6 +11,8 @@ import click
 
 from cnndsl.cli.common import (
     Listed,
+    data_dir_option,
+    device_option,
     each_process,
     listed_algorithms,
     load,
@@ -24,7 +26,6 @@ from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.report.units import mib
 from cnndsl.results import Table
-from cnndsl.runtime.session import DEVICES
 from cnndsl.setting_values import settings_of
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ _OF_MODELS = ("data", "data_dir", "preprocess")
               help="Images at once; the recipe's, or 1. Models may have several.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), multiple=True,
               help="CPU threads; one a core by default. Models may have several.")  # fmt: skip
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
-              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
+@device_option
 @click.option("--conv", default="auto", show_default=True, cls=Listed, listing=listed_algorithms,
               help="How convolutions are computed: {}.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=3), default=20, show_default=True,
@@ -52,7 +52,7 @@ _OF_MODELS = ("data", "data_dir", "preprocess")
 @click.option("--freeze", multiple=True, metavar="PATHS",
               help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
 @click.option("--data", help="Data on which models are measured: accuracy, mAP, R², mIoU.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@data_dir_option
 @preprocess_option
 @click.option("--processes", type=click.IntRange(min=1), metavar="N",
               help="Time a step that N processes on this machine share.")  # fmt: skip

@@ -16,6 +16,7 @@ from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import decode, read
 from cnndsl.passes.settings import parse_settings
+from cnndsl.runtime.session import DEVICES
 from cnndsl.source import Failed, Source, UserError
 from cnndsl.style import Style
 
@@ -41,6 +42,16 @@ map_option = click.option(
     "--map", "name_map", type=click.Path(path_type=Path), metavar="PATH",
     help="Names of the weights' file with those of the spec: JSON, as `weights match` drafts it.",
 )  # fmt: skip
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are."
+)
+device_option = click.option(
+    "--device", type=click.Choice(DEVICES), default="auto", show_default=True,
+    help="Where to compute; auto takes CUDA where it is there.",
+)  # fmt: skip
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default."
+)
 
 
 class Listed(click.Option):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import on_line, refuse_options, to_json
+from cnndsl.cli.common import data_dir_option, on_line, refuse_options, to_json
 from cnndsl.report.units import mib
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ _OPTIONS = (
     click.option("--fp16", is_flag=True,
                  help="Float16 inside, for GPUs and phones: a CPU is slower with it."),
     click.option("--data", help="With --int8: the data; by default those of the run or the spec."),
-    click.option("--data-dir", type=click.Path(path_type=Path),
-                 help="Where the data set's files are."),
+    data_dir_option,
     click.option("--calibrate", type=click.IntRange(min=1), default=512, show_default=True,
                  metavar="N", help="With --int8: training images that tell the ranges."),
     click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True,

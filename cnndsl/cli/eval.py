@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import load, map_option, preprocess_option, to_json
+from cnndsl.cli.common import (
+    data_dir_option,
+    device_option,
+    load,
+    map_option,
+    preprocess_option,
+    threads_option,
+    to_json,
+)
 from cnndsl.results import Table
-from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -25,10 +32,9 @@ if TYPE_CHECKING:
 @map_option
 @preprocess_option
 @click.option("--data", help="Other data than the run's: all of their pictures.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
-              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
+@data_dir_option
+@device_option
+@threads_option
 @click.option("--mirror", is_flag=True, help="Average each picture with its mirror image.")
 @click.option("--why", is_flag=True,
               help="Draw in RUN/why, or runs/why, what the worst mistakes rest on.")  # fmt: skip

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import numbers, preprocess_option, to_json
+from cnndsl.cli.common import device_option, numbers, preprocess_option, threads_option, to_json
 from cnndsl.results import Answer
 from cnndsl.runtime.image_files import image_files, refuse_other_kinds
 from cnndsl.runtime.predict import LAYOUTS, Predictor, Reading, open_predictor
-from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-k", "--top", type=click.IntRange(min=1), default=5, show_default=True,
               help="Classes shown for each picture.")  # fmt: skip
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
-              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
+@device_option
+@threads_option
 @click.option("--mean", callback=numbers, help="Subtracted from images in 0…1: 0.49,0.48,0.45.")
 @click.option("--std", callback=numbers, help="What images are divided by then.")
 @preprocess_option

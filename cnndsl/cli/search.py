@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import (
+    data_dir_option,
+    device_option,
     from_project,
     load,
     on_line,
@@ -19,7 +21,6 @@ from cnndsl.cli.common import (
     to_json,
 )
 from cnndsl.recipe import LARGEST_SEED
-from cnndsl.runtime.session import DEVICES
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -65,11 +66,10 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True,
               help="Start of the sampler's random numbers.")  # fmt: skip
 @click.option("--data", help="The data set, as of `cnndsl train`.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@data_dir_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data, of each trial.")
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
-              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
+@device_option
 @click.option("--threads", type=click.IntRange(min=1),
               help="CPU threads of each worker; the cores, shared, by default.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path),

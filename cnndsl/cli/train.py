@@ -10,6 +10,8 @@ import click
 
 from cnndsl.cli.common import (
     Listed,
+    data_dir_option,
+    device_option,
     each_process,
     from_project,
     listed_algorithms,
@@ -20,13 +22,13 @@ from cnndsl.cli.common import (
     refuse_both_ways,
     set_option,
     style,
+    threads_option,
 )
 from cnndsl.fields import flags
 from cnndsl.ir import Model
 from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import CHOSEN, LARGEST_SEED, Ground, Recipe
 from cnndsl.runtime.ranks import Ranks
-from cnndsl.runtime.session import DEVICES
 from cnndsl.setting_values import settings_of
 from cnndsl.tasks import registry
 
@@ -125,7 +127,7 @@ def _in_words(name: str, example: str) -> str:
 @click.option("--data", cls=Listed, listing=listed_data, help="What to learn from: {}.")
 @click.option("--task", type=click.Choice(sorted(registry)),
               help="What is learned; by default what the spec and the data tell.")  # fmt: skip
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@data_dir_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data.")
 @click.option("--batch", type=click.IntRange(min=1), help="Pictures a step.")
 @click.option("--optimizer", metavar="WORDS", help=_in_words("optimizer", "sgd lr=0.1"))
@@ -137,9 +139,8 @@ def _in_words(name: str, example: str) -> str:
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
               help="Start of all random numbers.")  # fmt: skip
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True,
-              help="Where to compute; auto takes CUDA where it is there.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; one a core by default.")
+@device_option
+@threads_option
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/trainN by default.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--force", is_flag=True, help="Resume though spec, data or recipe changed.")
