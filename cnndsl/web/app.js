@@ -348,27 +348,41 @@ function onFiles(label, take) {
   });
 }
 
-/** The camera as an endless list of frames, until `stop`. */
+/** The camera behind a button, which starts and stops it: `take` gets a picture after each `pause`. */
 class Camera {
-  static async open() {
-    if (!navigator.mediaDevices) throw new Problem("The camera works on https:// and http://localhost only.");
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }).catch((error) => {
-      throw new Problem(error.name === "NotAllowedError"
-        ? "The camera is not allowed here. Allow it in the browser's settings of this page, or drop a picture."
-        : "No camera was found. Drop a picture, or choose one.");
-    });
-    const video = make("video", { srcObject: stream, muted: true, playsInline: true });
-    await video.play();
-    return Object.assign(new Camera(), { stream, video });
+  constructor(button, told, take, pause) {
+    Object.assign(this, { button, told, take, pause, video: null });
+    this.stop();
   }
 
-  frame() {
-    return pixelsOf(this.video, this.video.videoWidth, this.video.videoHeight);
+  async toggle() {
+    if (this.video) return this.stop();
+    const video = (this.video = await filming());
+    this.button.textContent = this.told.stop;
+    while (this.video === video) {
+      await this.take(pixelsOf(video, video.videoWidth, video.videoHeight));
+      await this.pause();
+    }
   }
 
   stop() {
-    this.stream.getTracks().forEach((track) => track.stop());
+    this.video?.srcObject.getTracks().forEach((track) => track.stop());
+    this.video = null;
+    this.button.textContent = this.told.start;
   }
+}
+
+/** What the camera shows, as a video that plays. */
+async function filming() {
+  if (!navigator.mediaDevices) throw new Problem("The camera works on https:// and http://localhost only.");
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }).catch((error) => {
+    throw new Problem(error.name === "NotAllowedError"
+      ? "The camera is not allowed here. Allow it in the browser's settings of this page, or drop a picture."
+      : "No camera was found. Drop a picture, or choose one.");
+  });
+  const video = make("video", { srcObject: stream, muted: true, playsInline: true });
+  await video.play();
+  return video;
 }
 
 /** Runs what may meet a Problem, and shows it. */
@@ -387,13 +401,16 @@ async function guarded(place, work) {
 /** `answer(image)` gives rows and, of a segmentation, a mask; null as long as nothing is known. */
 class Classify {
   constructor(settings, answer) {
-    Object.assign(this, { settings, answer, root: $("#classify"), canvas: make("canvas"), camera: null });
+    Object.assign(this, { settings, answer, root: $("#classify"), canvas: make("canvas") });
     this.root.hidden = !answer;
     this.problem = $(".problem", this.root);
     $(".stage", this.root).prepend(this.canvas);
     onFiles($(".drop", this.root), (files) => this.files(files));
     addEventListener("paste", ({ clipboardData: { files } }) => this.answer && files.length && this.files([...files]));
-    $(".camera", this.root).addEventListener("click", () => guarded(this.problem, () => this.toggleCamera()));
+    const told = { start: "Use the camera", stop: "Stop the camera" };
+    const pause = () => new Promise(requestAnimationFrame);
+    this.camera = new Camera($(".camera", this.root), told, (pixels) => this.show(pixels), pause);
+    this.camera.button.addEventListener("click", () => guarded(this.problem, () => this.camera.toggle()));
   }
 
   /** Answers anew, of the same picture if there is one. */
@@ -404,7 +421,7 @@ class Classify {
   }
 
   files([file]) {
-    this.stopCamera();
+    this.camera.stop();
     return file && guarded(this.problem, async () => this.show(await pixelsOfFile(file)));
   }
 
@@ -415,22 +432,6 @@ class Classify {
     drawn(this.canvas, image, mask);
     $(".stage", this.root).hidden = false;
     showAnswers($(".answers", this.root), rows);
-  }
-
-  async toggleCamera() {
-    if (this.camera) return this.stopCamera();
-    const camera = (this.camera = await Camera.open());
-    $(".camera", this.root).textContent = "Stop the camera";
-    while (this.camera === camera) {
-      await this.show(camera.frame());
-      await new Promise(requestAnimationFrame);
-    }
-  }
-
-  stopCamera() {
-    this.camera?.stop();
-    this.camera = null;
-    $(".camera", this.root).textContent = "Use the camera";
   }
 }
 
@@ -616,17 +617,19 @@ function stateOf({ state }) {
 /** A class of the person's: a name and pictures, each prepared for the net. */
 class Box {
   constructor(section, title) {
-    Object.assign(this, { section, pictures: [], camera: null, root: make("fieldset", { className: "box" }) });
+    Object.assign(this, { section, pictures: [], root: make("fieldset", { className: "box" }) });
     this.title = make("input", { type: "text", value: title, ariaLabel: "Name of the class", maxLength: 60 });
     this.label = make("label", { className: "drop" }, make("span", {}, "Drop pictures, or ", make("b", { textContent: "choose" })),
       make("input", { type: "file", accept: "image/*", multiple: true }));
-    this.record = make("button", { type: "button", textContent: "Camera" });
+    this.record = make("button", { type: "button" });
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 250)); // four pictures a second
+    this.camera = new Camera(this.record, { start: "Camera", stop: "Stop" }, (pixels) => this.add(pixels), pause);
     this.remove = make("button", { type: "button", className: "quiet", textContent: "Remove class" });
     this.thumbs = make("div", { className: "thumbs" });
     this.count = make("span", { className: "hint" });
     this.root.append(this.title, this.label, make("p", { className: "row" }, this.record, this.count, this.remove), this.thumbs);
     onFiles(this.label, (files) => section.guard(() => this.take(files)));
-    this.record.addEventListener("click", () => section.guard(() => this.toggleCamera()));
+    this.record.addEventListener("click", () => section.guard(() => this.camera.toggle()));
     this.remove.addEventListener("click", () => section.drop(this));
     this.tell();
   }
@@ -662,23 +665,6 @@ class Box {
   tell() {
     this.count.textContent = this.pictures.length === 1 ? "1 picture" : `${this.pictures.length} pictures`;
   }
-
-  /** Takes four pictures a second until it is stopped. */
-  async toggleCamera() {
-    if (this.camera) return this.stopCamera();
-    const camera = (this.camera = await Camera.open());
-    this.record.textContent = "Stop";
-    while (this.camera === camera) {
-      this.add(camera.frame());
-      await new Promise((resolve) => setTimeout(resolve, 250));
-    }
-  }
-
-  stopCamera() {
-    this.camera?.stop();
-    this.camera = null;
-    this.record.textContent = "Camera";
-  }
 }
 
 const LEAST_PICTURES = 3;
@@ -713,7 +699,7 @@ class Teach {
   }
 
   drop(box) {
-    box.stopCamera();
+    box.camera.stop();
     box.root.remove();
     this.boxes = this.boxes.filter((other) => other !== box);
     this.tellBoxes();
@@ -740,7 +726,7 @@ class Teach {
       return;
     }
     const classes = this.checked();
-    this.boxes.forEach((box) => box.stopCamera());
+    this.boxes.forEach((box) => box.camera.stop());
     this.isTraining = true;
     $(".train", this.root).textContent = "Stop";
     $(".curve", this.root).hidden = false;
