@@ -23,6 +23,7 @@ from cnndsl.weights.preprocess import prepared
 from cnndsl.weights.unsaid import differences
 
 Tensors = dict[str, NDArray[np.float32]]
+_GIVEN = "the given weights"
 _SHOWN = 5
 
 
@@ -104,7 +105,7 @@ def weights_named(model: Model, chosen: Weights, seed: int) -> ModelWeights:
 def as_weights(arrays: Mapping[str, Any], model: Model) -> Tensors:
     """Arrays, or what NumPy makes arrays of, that fit the model; UserError as `fit_weights`."""
     tensors = {name: np.asarray(value) for name, value in arrays.items()}
-    return fit_weights(tensors, model, "the given weights")
+    return fit_weights(tensors, model, _GIVEN)
 
 
 def fit_weights(tensors: Mapping[str, NDArray[np.generic]], model: Model, origin: str) -> Tensors:
@@ -147,5 +148,5 @@ def _refuse(origin: str, problems: Mapping[str, list[str]]) -> None:
             "tensor names are the paths of `cnndsl summary`, such as conv_1.weight;\n"
             "  --map FILE gives others, and `cnndsl weights match --write-map` drafts it"
         )
-        fits = "do not fit" if origin.endswith("weights") else "does not fit"
+        fits = "do not fit" if origin == _GIVEN else "does not fit"
         raise UserError("\n".join([f"{origin} {fits} the model", *lines, f"  {hint}"]))
