@@ -2,8 +2,7 @@
 
 import operator
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from cnndsl.source import Span
 from cnndsl.syntax import ast
@@ -108,17 +107,8 @@ class Space:
     parameters: tuple[Parameter, ...] = ()
     limits: tuple[Limit, ...] = ()
     goals: tuple[str, ...] = ()
-    places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
 
     def without(self, names: Collection[str]) -> "Space":
         """The space in which the parameters of these names stay as they are."""
         kept = tuple(p for p in self.parameters if p.name not in names)
-        return Space(kept, self.limits, self.goals, self.places)
-
-    def described(self) -> Any:
-        """The space as plain values: equal for two studies that look through the same."""
-        return {
-            "parameters": {p.name: p.span.text for p in self.parameters},
-            "keep": [limit.text for limit in self.limits],
-            "goals": list(self.goals),
-        }
+        return Space(kept, self.limits, self.goals)

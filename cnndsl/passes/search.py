@@ -57,7 +57,7 @@ class _Reader:
     before: Space
     parameters: dict[str, Parameter] = field(default_factory=dict[str, Parameter])
     limits: dict[str, Limit] = field(default_factory=dict[str, Limit])
-    goals: dict[str, Span] = field(default_factory=dict[str, Span])
+    goals: list[str] = field(default_factory=list[str])
 
     def read(self, node: ast.Node) -> None:
         """One statement."""
@@ -80,10 +80,7 @@ class _Reader:
         kept = [p for p in before.parameters if p.name not in mine]
         parameters = sorted((*kept, *mine.values()), key=lambda p: bool(p.key))
         limits = [*before.limits, *self.limits.values()]
-        return Space(
-            tuple(parameters), tuple(limits), tuple(self.goals) or before.goals,
-            {**before.places, **self.goals},
-        )  # fmt: skip
+        return Space(tuple(parameters), tuple(limits), tuple(self.goals) or before.goals)
 
     # What is varied
 
@@ -161,7 +158,7 @@ class _Reader:
                 raise _misspelt("E605", f"unknown goal `{span.text}`", span, known)
             if span.text in self.goals:
                 raise SpecError("E108", f"`{span.text}` is given twice", span, "keep one")
-            self.goals[span.text] = span
+            self.goals.append(span.text)
         if not 0 < len(self.goals) <= _MOST_GOALS:
             hint = "write `goal val_accuracy` or `goal val_accuracy macs`"
             raise SpecError("E605", "there is one goal, or there are two", node.span, hint)
