@@ -169,8 +169,7 @@ def resume(
             _begin(trainer, start)
             folder.remember(known.written())
             return trainer
-        before = Fingerprint.from_manifest(found.manifest)
-        now = Fingerprint.of(model, recipe, data)
+        before, now = Fingerprint.from_manifest(found.manifest), trainer.fingerprint
         if not force:
             check_same(before, now)
         trainer.progress = Progress.from_manifest(found.manifest["progress"])

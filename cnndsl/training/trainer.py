@@ -62,8 +62,9 @@ class Trainer:
     _saved_at: float = field(default_factory=perf_counter)
 
     @cached_property
-    def _fingerprint(self) -> dict[str, Any]:
-        return Fingerprint.of(self.model, self.recipe, self.data).as_dict()
+    def fingerprint(self) -> Fingerprint:
+        """That of the run; all images are read for it once."""
+        return Fingerprint.of(self.model, self.recipe, self.data)
 
     def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
         """Compile the step; without `options` the blocking for the cache is calibrated."""
@@ -241,7 +242,7 @@ class Trainer:
         tensors = step.from_packed(self.compiled.stepper.state()) | dict(step.frozen)
         manifest = {
             "progress": progress.as_dict(),
-            **self._fingerprint,
+            **self.fingerprint.as_dict(),
             "options": self.compiled.kept() | {"phase": self.phase},
         }
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
