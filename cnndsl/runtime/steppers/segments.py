@@ -29,6 +29,7 @@ class Segments:
     def __init__(self, graphs: Sequence[SegmentGraph], ranks: Ranks, threads: int | None) -> None:
         self._ranks = ranks
         self._sessions = [open_session(g.graph, "cpu", threads, lean=True) for g in graphs]
+        self._reads = [{port.name for port in s.get_inputs()} for s in self._sessions]
         ports = [port for session in self._sessions for port in session.get_inputs()]
         made = {port.name: port for session in self._sessions for port in session.get_outputs()}
         wanted = {port.name for port in ports}
@@ -66,9 +67,9 @@ class Segments:
 
     def run(self, bindings: Sequence[Any], feed: Arrays) -> None:
         """Compute all segments; what they average is averaged over the ranks."""
-        for session, binding, room in zip(self._sessions, bindings, self._exchanged, strict=True):
-            wanted = {port.name for port in session.get_inputs()}
-            run(session, binding, {name: a for name, a in feed.items() if name in wanted})
+        each = zip(self._sessions, self._reads, bindings, self._exchanged, strict=True)
+        for session, reads, binding, room in each:
+            run(session, binding, {name: a for name, a in feed.items() if name in reads})
             if room.size:
                 self._ranks.add(room)
                 room /= self._ranks.size
