@@ -161,7 +161,11 @@ def test_data_with_three_parts_choose_by_val(compile_to):
     [
         ("net.cnn --int8", 2, "int8 is calibrated on images, and none are given"),
         ("net.cnn --int8 --data three.npz", 2, "3 training images are too few"),
-        ("net.cnn --int8 --data data.npz --calibrate 3", 2, "too few"),
+        (
+            "net.cnn --int8 --data data.npz --calibrate 3",
+            2,
+            "--calibrate 3: too few images\n  at least 16",
+        ),
         ("net.cnn --int8 --data data.npz --float conv_7", 2, "did you mean `conv_1`?"),
         ("small.onnx --int8 --data data.npz", 2, "small.onnx: is quantised already"),
         ("small.onnx --fp16", 2, "small.onnx: is quantised already"),
