@@ -9,6 +9,7 @@
 From these the binder, the manual pages, completion and "did you mean" are all derived.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -175,6 +176,18 @@ def syntax(cls: type[Word]) -> str:
             shown = "/N" if spec.key == "stride" else f"{spec.key}=…"
         parts.append(shown if spec.required else f"[{shown}]")
     return " ".join([*parts, *(["<label>…"] if cls.takes_labels else [])])
+
+
+def example(cls: type[Word]) -> str | None:
+    """A use of the word that its docstring shows: `conv 32 3x3 same relu`; None where none is."""
+    shown = re.search(rf"(?:^ +|`|; ){re.escape(cls.word)} [^#;`\n…]+", cls.__doc__ or "", re.M)
+    return shown and shown[0].strip(" `;")
+
+
+def usage(cls: type[Word]) -> str:
+    """How a word is written, as the end of a hint: an example, else its syntax."""
+    shown, line = example(cls), syntax(cls)
+    return f"for example `{shown}`; the syntax is `{line}`" if shown else f"write `{line}`"
 
 
 def written(value: Word) -> str:

@@ -153,3 +153,21 @@ def test_the_text_of_a_help_mends(name: str):
 )  # fmt: skip
 def test_the_text_of_a_help_mends_in_any_net(spec: str):
     assert unmended(spec) == []
+
+
+EXAMPLES = {
+    "avgpool": "for example `avgpool 2`;",
+    "conv 8": "for example `conv 32 3x3 same relu`;",
+    "conv 8 3x3; gn": "for example `gn 32`;",
+    "conv 1.5 3x3": "write `1` or `2`",
+    "train { epochs 2.5 }": "write `2` or `3`",
+    "train { seed }": "for example `seed 0`;",
+    "train { val 0.2 }": "did you mean `holdout`?",
+}
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_a_value_that_lacks_or_does_not_fit_is_shown(line: str):
+    (found,) = errors(network(line))
+    assert found.help is not None
+    assert found.help.startswith(EXAMPLES[line])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnndsl.edits import removal
-from cnndsl.fields import Spec, Word, arguments, keys, specs, syntax
+from cnndsl.fields import Spec, Word, arguments, keys, specs, syntax, usage
 from cnndsl.passes.reporter import SpecError
 from cnndsl.source import Fix, Span
 from cnndsl.syntax import ast
@@ -52,7 +52,7 @@ class Binding:
         for spec in specs(self.cls):
             if spec.required and spec.name not in self.values:
                 message = f"`{self.cls.word}` needs its {spec.name}: {spec.doc}"
-                raise SpecError("E105", message, self.span, f"write `{syntax(self.cls)}`")
+                raise SpecError("E105", message, self.span, usage(self.cls))
         return self.cls(**self.values)
 
     def stretch(self) -> Span:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from math import isfinite
+from math import ceil, floor, isfinite
 from typing import Any, cast
 
-from cnndsl.fields import Spec, Word, in_order, syntax
+from cnndsl.fields import Spec, Word, in_order, usage
 from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Value
 from cnndsl.passes.synonyms import suggest
@@ -45,9 +45,11 @@ def _hint(value: Value, spec: Spec, cls: type[Word]) -> str:
             return f"write the channels too: `1x{shown(value)}` or `3x{shown(value)}`"
         if len(value) == 4:
             return f"the batch is not written: `{shown(value[1:])}`"
+    if spec.kind == "int" and isinstance(value, float):
+        return f"write `{floor(value)}` or `{ceil(value)}`"
     if spec.role == "arg" and spec.kind == "int" and isinstance(value, tuple):
         return f"the order is `{in_order(cls)}`"
-    return f"write `{syntax(cls)}`"
+    return usage(cls)
 
 
 def _swapped(spec: Spec, span: Span) -> Fix | None:

@@ -67,10 +67,16 @@ def code_page(code: str) -> str:
     """The page of a diagnostic; UserError for an unknown code."""
     wanted = code.upper()
     if wanted not in codes():
-        close = nearest(wanted, codes())
-        hint = f"did you mean {close}?" if close else f"codes: {', '.join(codes())}"
-        raise UserError(f"there is no diagnostic `{code}`; {hint}")
+        raise UserError(f"there is no diagnostic `{code}`; {_other_code(code)}")
     return _page(wanted)
+
+
+def _other_code(written: str) -> str:
+    """What was probably looked for."""
+    if written in vocabulary():
+        return f"the manual of the layer is `cnndsl layers {written}`"
+    close = nearest(written.upper(), codes())
+    return f"did you mean {close}?" if close else "`cnndsl explain` lists them"
 
 
 def _page(code: str) -> str:

@@ -26,6 +26,8 @@ def load_model(path: Path) -> "ModelProto":
     from google.protobuf.message import DecodeError
 
     refuse_run_folder(path, "weights/best.onnx")
+    if path.suffix == ".cnn":
+        raise UserError(f"{path}: is a spec\n  `cnndsl compile` writes its ONNX graph")
     try:
         return onnx.load_model_from_string(path.read_bytes())
     except OSError as error:
