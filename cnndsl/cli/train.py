@@ -171,7 +171,8 @@ def _in_words(name: str, example: str) -> str:
 @click.pass_context
 def command(ctx: click.Context, **given: Any) -> int:
     """Train a spec on stock onnxruntime; the run folder holds weights, curves and best.onnx."""
-    from cnndsl.training.distributed import ending_all, joined, launch
+    from cnndsl.training.distributed import joined, launch
+    from cnndsl.training.leaving import ending_all
     from cnndsl.training.signals import terminable
 
     options = TrainOptions(**given)

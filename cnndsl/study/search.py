@@ -15,7 +15,10 @@ from cnndsl.study.optuna import optuna
 from cnndsl.study.plan import Plan
 from cnndsl.study.results import Study, print_told, study
 from cnndsl.study.worker import Worker
+from cnndsl.training.distributed import refuse_many
 from cnndsl.training.run import open_data
+
+_ONE_STUDY = "`cnndsl search STUDY --resume` lets all of them work on one that is there"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ def begin(
 ) -> tuple[StudyFolder, Plan]:
     """A new study, checked: spec, space, sampler, pruner, data. UserError or Failed."""
     optuna()
+    refuse_many("begin a study", _ONE_STUDY)
     _check_arrays(effort, arrays)
     plan.space  # noqa: B018  (an error of the space comes before one of the data)
     recipe, _ = open_data(plan.model, plan.recipe, plan.run.data_dir, _reading(arrays))

@@ -1,20 +1,19 @@
 """Data-parallel training: processes that MPI has started share every batch of one run.
 
-mpi4py does the work; this file opens it, compares what ranks must have in common, and sees to it
-that an error on one of them ends all.
+mpi4py does the work; this file opens it, starts its processes, and compares what they must have in
+common.
 """
 
-import atexit
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,7 +24,7 @@ from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import runtime
-from cnndsl.source import Failed, UserError, option
+from cnndsl.source import UserError, option
 from cnndsl.training.fingerprint import Fingerprint
 from cnndsl.version import version
 from cnndsl.weights.base import Weights
@@ -43,6 +42,16 @@ class Mpi:
     """The ranks of MPI's COMM_WORLD."""
 
     comm: Any  # mpi4py.MPI.Comm, which comes without types
+    exit: Any  # a copy of it, on which ranks that leave meet
+
+    def meet(self, seconds: float) -> bool:
+        """Whether all ranks come here within so many seconds."""
+        request, end = self.exit.Ibarrier(), monotonic() + seconds
+        while not request.Test():
+            if monotonic() > end:
+                return False
+            sleep(0.01)
+        return True
 
     @property
     def rank(self) -> int:
@@ -86,17 +95,17 @@ def world() -> Ranks:
         raise UserError(f"training by several processes needs mpi4py\n  {hint}") from None
     except RuntimeError:
         raise UserError(f"mpi4py finds no MPI library\n{_INSTALL}") from None
-    return Mpi(MPI.COMM_WORLD)
+    return Mpi(MPI.COMM_WORLD, MPI.COMM_WORLD.Dup())
 
 
 def _number(names: Sequence[str]) -> int:
     return next((int(os.environ[n]) for n in names if os.environ.get(n, "").isdigit()), 0)
 
 
-def refuse_many() -> None:
+def refuse_many(does: str, hint: str) -> None:
     """UserError where `mpiexec` has started several processes that know nothing of each other.
 
-    One of them says so, the others leave.
+    One of them says so, the others leave. `does` is what each would do by itself.
     """
     count = _number(_SIZES)
     if count < 2:
@@ -104,16 +113,15 @@ def refuse_many() -> None:
     if _number(_RANKS) > 0:
         raise SystemExit(2)
     raise UserError(
-        f"{count} processes were started, each of which would train by itself\n"
-        f"  add {option('distributed', True)}, so that they share one run"
+        f"{count} processes were started, each of which would {does} by itself\n  {hint}"
     )
 
 
-def joined(distributed: bool) -> Ranks:
+def joined(distributed: bool, does: str = "train") -> Ranks:
     """The ranks of a run: those of `mpiexec`, or this process alone, where it is alone."""
     if distributed:
         return world()
-    refuse_many()
+    refuse_many(does, f"add {option('distributed', True)}, so that they share one run")
     return Alone()
 
 
@@ -141,40 +149,6 @@ def told_by_first(ranks: Ranks) -> Generator[None]:
         yield
 
 
-@contextmanager
-def ending_all(ranks: Ranks) -> Generator[None]:
-    """End every rank where one leaves by an error: the others would wait for it for ever.
-
-    Ranks behind the first wait a moment: an error of all is told once, without a rank.
-    """
-    try:
-        yield
-    except BaseException as error:
-        if isinstance(ranks, Mpi) and ranks.size > 1:
-            atexit.register(_end, ranks, exit_code(error))  # behind the message
-            if ranks.rank:
-                time.sleep(1)
-                print(f"rank {ranks.rank}: ", end="", file=sys.stderr)
-        raise
-
-
-def _end(ranks: Mpi, code: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    ranks.comm.Abort(code)
-
-
-def exit_code(error: BaseException) -> int:
-    """With which code the command ends by an error."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    if isinstance(error, Failed):
-        return 1
-    return 2 if isinstance(error, UserError | OSError | MemoryError) else 70
-
-
 def digest(weights: Weights) -> str:
     """A hash of tensors by name."""
     found = sha256()
@@ -198,11 +172,10 @@ def check_same_on_all(ranks: Ranks, facts: Callable[[], dict[str, str]]) -> None
 
 def facts_of(model: Model, recipe: Recipe, data: Dataset, weights: Weights) -> dict[str, str]:
     """What ranks must have in common: hashes, versions, and how many steps an epoch has."""
-    now = Fingerprint.of(model, recipe, data)
+    now = Fingerprint.of(model, recipe, data).shown()
     return {
-        "spec": sha256(f"{now.spec}\n{now.lets}".encode()).hexdigest()[:16],
-        "recipe": repr(recipe),
-        "data": now.data,
+        **now,  # the recipe, setting by setting
+        "spec": sha256(now["spec"].encode()).hexdigest()[:16],
         "weights": digest(weights),
         "steps an epoch": str(len(data.train) // recipe.batch),
         "cnndsl": version(),
