@@ -1,6 +1,7 @@
 """Batches depend on seed, epoch and step only; augmentations do what they say."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from cnndsl.recipe import Augment, Recipe
 from cnndsl.training.augment import (
     blanked,
     cropped,
+    drawn_pairs,
     erased,
     flipped,
     jittered,
@@ -149,7 +151,9 @@ def test_a_cutout_blanks_a_square_of_its_side(side: int) -> None:
 
 def test_mixup_blends_pairs_and_their_targets_by_the_same_share() -> None:
     flat = np.broadcast_to((Y * 50).astype(np.uint8)[:, None, None, None], X.shape)
-    out, targets = mixed(flat, np.eye(5, dtype=np.float32)[Y], 0.4, rng())
+    share, other = drawn_pairs(0.4, COUNT, rng())
+    both = np.concatenate([np.arange(COUNT), other])
+    out, targets = mixed(flat[both], np.eye(5, dtype=np.float32)[Y[both]], share)
     assert (out.dtype, targets.dtype) == (np.uint8, np.float32)
     np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
     meant = targets @ (np.arange(5) * 50)
@@ -157,10 +161,28 @@ def test_mixup_blends_pairs_and_their_targets_by_the_same_share() -> None:
     assert 0 < len(np.unique(targets)) <= 4
 
 
-def test_without_mixup_targets_are_one_hot() -> None:
-    out, targets = mixed(X, np.eye(5, dtype=np.float32)[Y], 0, rng())
-    assert out is X
-    assert np.array_equal(targets, np.eye(5)[Y])
+@pytest.mark.parametrize("how", [EVERYTHING, replace(EVERYTHING, mixup=0.0)])
+def test_rows_of_a_batch_are_those_of_the_whole(how: Augment) -> None:
+    """A process augments its own images and, with mixup, those that they are blended with."""
+    whole, order = batches(how=how), batches().order(1)
+    expected = whole.make(1, 2, order)
+    for rows in (slice(0, 3), slice(3, 4), slice(4, 10)):
+        read = Counted(X)
+        split = Split(read, Y)  # type: ignore
+        part = replace(whole, data=split, rows=rows).make(1, 2, order)
+        assert same(part, {name: array[rows] for name, array in expected.items()})
+        assert read.rows == (rows.stop - rows.start) * (2 if how.mixup else 1)
+
+
+class Counted:
+    """Images of which it is known how many were read."""
+
+    def __init__(self, x: Images) -> None:
+        self.x, self.rows = x, 0
+
+    def __getitem__(self, which: np.ndarray) -> Images:
+        self.rows += len(which)
+        return self.x[which]
 
 
 def test_jitter_changes_light_and_contrast_by_up_to_its_strength() -> None:

@@ -1,4 +1,7 @@
-"""Random changes of uint8 batches, N×C×H×W, drawn by the host."""
+"""Random changes of uint8 batches, N×C×H×W, drawn by the host.
+
+What is drawn has the images as its first axis: so `OwnRows` can draw for some of a batch.
+"""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -6,9 +9,9 @@ from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Images, Targets
 from cnndsl.recipe import Augment
+from cnndsl.training.own_rows import Rng
 from cnndsl.training.warp import Warp, drawn_warp
 
-Rng = np.random.Generator
 Mask = NDArray[np.bool_]
 Soft = NDArray[np.float32]
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
@@ -67,13 +70,14 @@ def cropped(x: Images, margin: int, rng: Rng) -> Images:
     around = (margin, margin)
     wide = np.pad(x, ((0, 0), (0, 0), around, around), "reflect")
     views = sliding_window_view(wide, (height, width), axis=(2, 3))
-    down, right = rng.integers(0, 2 * margin + 1, (2, len(x)))
+    down, right = (rng.integers(0, 2 * margin + 1, len(x)) for _ in range(2))
     return views[np.arange(len(x)), :, down, right]
 
 
 def jittered(x: Images, strength: float, rng: Rng) -> Images:
     """Contrast and brightness each off by up to `strength`."""
-    contrast, light = rng.uniform(1 - strength, 1 + strength, (2, len(x), 1, 1, 1))
+    low, high = 1 - strength, 1 + strength
+    contrast, light = (rng.uniform(low, high, (len(x), 1, 1, 1)) for _ in range(2))
     middle = x.mean(axis=(1, 2, 3), keepdims=True)
     changed = (x - middle) * contrast + middle * light
     return np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
@@ -126,10 +130,19 @@ def blanked(x: Images, side: int, rng: Rng) -> Images:
     return x * ~(tall[:, None, :, None] & wide[:, None, None, :])
 
 
-def mixed(x: Images, targets: Soft, alpha: float, rng: Rng) -> tuple[Images, Soft]:
-    """Pairs blended by one share a batch. Source: mixup, Zhang et al. 2018, arXiv:1710.09412."""
-    if not alpha:
-        return x, targets
-    share, other = rng.beta(alpha, alpha), rng.permutation(len(x))
-    blended = np.rint(share * x + (1 - share) * x[other]).astype(np.uint8)
-    return blended, (share * targets + (1 - share) * targets[other]).astype(np.float32)
+def drawn_pairs(
+    alpha: float, count: int, rng: np.random.Generator
+) -> tuple[float, NDArray[np.intp]]:
+    """The share of each image in a blend, one a batch, and the image that it is blended with.
+
+    Source: mixup, Zhang et al. 2018, arXiv:1710.09412.
+    """
+    return float(rng.beta(alpha, alpha)), rng.permutation(count)
+
+
+def mixed(x: Images, targets: Soft, share: float) -> tuple[Images, Soft]:
+    """The first half of images and targets, each blended with its fellow in the second half."""
+    count = len(x) // 2
+    blended = np.rint(share * x[:count] + (1 - share) * x[count:]).astype(np.uint8)
+    soft = share * targets[:count] + (1 - share) * targets[count:]
+    return blended, soft.astype(np.float32)

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.data.dataset import Split
+from cnndsl.data.dataset import Images, Split, Targets
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError, option
-from cnndsl.training.augment import mixed, moved, moved_together, recoloured
+from cnndsl.training.augment import drawn_pairs, mixed, moved, moved_together, recoloured
+from cnndsl.training.own_rows import OwnRows
 
 Feed = dict[str, NDArray[Any]]
 _AHEAD = 4
@@ -42,7 +43,8 @@ def part_size(recipe: Recipe, ranks: int = 1) -> int:
 class Batches:
     """The batches of a run. `randoms` are the step's random inputs, by name and shape.
 
-    `rows` are the part of each batch that is taken: what is drawn does not depend on it.
+    `rows` are the part of each batch that is taken, and alone read and augmented: what is drawn
+    for an image does not depend on it.
     """
 
     data: Split
@@ -71,21 +73,31 @@ class Batches:
 
     def make(self, epoch: int, step: int, order: NDArray[np.int64]) -> Feed:
         """One batch: `x`, `y` and the random inputs."""
-        batch, how, task = self.recipe.batch, self.recipe.augment, self.recipe.known_task()
-        rng = _generator(self.recipe.seed, epoch, step + 1)
+        batch, seed, alpha = self.recipe.batch, self.recipe.seed, self.recipe.augment.mixup
+        rng, rows = _generator(seed, epoch, step + 1), np.arange(batch)[self.rows]
         which = order[step * batch : (step + 1) * batch]
+        if alpha:
+            share, other = drawn_pairs(alpha, batch, _generator(seed, epoch, step + 1, stream=2))
+            both = np.concatenate([rows, other[rows]])
+            x, y = self._augmented(which, epoch, OwnRows(rng, batch, both))
+            x, y = mixed(x, self.recipe.known_task().soft(y, self.shape), share)
+        else:
+            x, y = self._augmented(which, epoch, OwnRows(rng, batch, rows))
+        drawn = {name: rng.random(shape, np.float32)[self.rows] for name, shape in self.randoms}
+        return {n: np.ascontiguousarray(a) for n, a in {"x": x, "y": y, **drawn}.items()}
+
+    def _augmented(
+        self, which: NDArray[np.int64], epoch: int, rng: OwnRows
+    ) -> tuple[Images, Targets]:
+        """The rows of `rng` of the pictures of a batch."""
+        how, which = self.recipe.augment, which[rng.rows]
         mirrored = self._flip_parity[which] ^ bool(epoch % 2)
         x, y = self.data.x[which], self.data.y[which]
-        if task.moves:
+        if self.recipe.known_task().moves:
             x, y = moved_together(x, y, how, mirrored, rng)
         else:
             x = moved(x, how, mirrored, rng)
-        x = recoloured(x, how, rng)
-        feed: Feed = {"x": x, "y": y}
-        if how.mixup:
-            feed["x"], feed["y"] = mixed(x, task.soft(y, self.shape), how.mixup, rng)
-        feed |= {name: rng.random(shape, np.float32) for name, shape in self.randoms}
-        return {name: np.ascontiguousarray(array[self.rows]) for name, array in feed.items()}
+        return recoloured(x, how, rng), y
 
     def epoch(self, epoch: int, first: int = 0) -> Generator[Feed]:
         """The batches of an epoch from a step on, made ahead by a thread so that no step waits."""

@@ -32,7 +32,7 @@ class Mosaics(Callback):
             return
         from cnndsl.plot.mosaic import save_mosaic
 
-        batches = run.batches
+        batches = replace(run.batches, rows=slice(None))
         first = batches.make(0, 0, batches.order(0))
         task: Task = run.recipe.known_task()
         count = len(first["x"])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.recipe import Augment
+from cnndsl.training.own_rows import Rng
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ class Warp:
         return _mirrored(found[..., 0], height), _mirrored(found[..., 1], width)
 
 
-def drawn_warp(how: Augment, count: int, size: tuple[int, int], rng: np.random.Generator) -> Warp:
+def drawn_warp(how: Augment, count: int, size: tuple[int, int], rng: Rng) -> Warp:
     """Rotation by up to `rotate` degrees, size off by up to `zoom`, shift by up to `translate`."""
     angles = np.deg2rad(rng.uniform(-how.rotate, how.rotate, count))
     scales = 1 / rng.uniform(1 - how.zoom, 1 + how.zoom, count)
