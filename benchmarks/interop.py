@@ -1,206 +1,185 @@
 """What comes in from other frameworks: their weights for our specs, their ONNX files as specs.
 
-    python benchmarks/interop.py [weights] [torchvision] [timm] [keras] [--only=NAME,NAME…]
+    python benchmarks/interop.py [SOURCE…] [--only=NAME,NAME…] [--keep=FOLDER]
 
-`weights` stores torchvision's twins of our specs by torch.save and reads them by `--weights`;
-`torchvision` and `timm` export nets by both exporters and decompile them; `keras` decompiles
-applications and reads their weights back. Weights are random. A row is exact where
-max|a − b| ≤ 1e-4 · max|a|, refused with the reason, or wrong. Needs the extra `interop`.
+Sources: `weights`, twins of our specs stored by torch.save and read by `--weights`; `torchvision`
+and `timm`, exported by both exporters; `keras`, files of Keras and their weights; `keras-onnx`,
+the same nets by tf2onnx; `light`, the classifiers in `onnx`; `packages`, files that others ship.
+Weights are random. A row is exact where max|a − b| ≤ 1e-4 · max|a| for every output, refused with
+the reason, or wrong. `--keep` stores the exported files and takes those that are there.
+Needs the extra `interop`.
 """
 
 import os
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
+import foreign_nets as nets
 import numpy as np
 from turns import SPECS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 EXACT = 1e-4
-TWINS = """alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet
-inception_v3 mnasnet1_0 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_y_400mf resnet18
-resnet34 resnet50 resnet101 resnext50_32x4d shufflenet_v2_x1_0 squeezenet1_0 squeezenet1_1
-vgg16_bn""".split()  # noqa: SIM905
-TORCHVISION = """alexnet resnet18 resnet50 wide_resnet50_2 resnext50_32x4d squeezenet1_1
-densenet121 inception_v3 googlenet shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_small
-mobilenet_v3_large mnasnet0_5 efficientnet_b0 efficientnet_v2_s regnet_y_400mf regnet_x_400mf
-convnext_tiny vgg11 vgg16_bn""".split()  # noqa: SIM905
-TIMM = """resnet26d mobilenetv4_conv_small ghostnet_100 repvgg_a0 efficientnet_lite0
-tf_efficientnet_b0 cspresnet50 hrnet_w18_small xception41 tf_mobilenetv3_large_100 dla34
-res2net50_26w_4s seresnet50 vovnet39a dpn68 rexnet_100 convnext_atto regnetz_b16 fbnetc_100
-lcnet_050 darknet53 inception_v4 selecsls42b mixnet_s mobileone_s0""".split()  # noqa: SIM905
-KERAS = """MobileNet MobileNetV2 MobileNetV3Small EfficientNetV2B0 ResNet50 ResNet50V2 NASNetMobile
-DenseNet121 Xception InceptionV3 VGG16""".split()  # noqa: SIM905
+_FLOAT = "tensor(float)"
 
 
-def torchvision_models():
-    import torch
+class Source(NamedTuple):
+    """Nets, the ways in which each comes, and what is done with one: a verdict and a figure."""
 
-    try:
-        import torchvision.models as found
-    except RuntimeError:  # its operators are of another build of torch
-        for op in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{op}", "(Tensor a, Tensor b, float c) -> Tensor")
-        import torchvision.models as found
-    return found
+    names: Callable[[], list[str]]
+    ways: tuple[str, ...]
+    row: Callable[[str, str, Path], tuple[str, str]]
 
 
-def torchvision_net(name):
-    heads = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    size = 299 if name == "inception_v3" else 224
-    return prepared(getattr(torchvision_models(), name)(weights=None, **heads), size)
+def image(*shape, seed=0):
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
 
 
-def timm_net(name):
-    torchvision_models()  # which timm imports
-    import timm
-
-    return prepared(timm.create_model(name, pretrained=False, exportable=True))
-
-
-def prepared(net, size=224):
-    """Ready for inference, with the statistics of two images: a deep net is finite by these."""
-    import torch
-
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        net.train()(torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)))
-    return net.eval()
-
-
-def image(size):
-    return np.random.default_rng(0).random((1, 3, size, size)).astype(np.float32)
-
-
-def answer(model, x):
+def answers(model, x):
+    """The outputs that are numbers."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(model)
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs() if o.type == _FLOAT]
+    return session.run(names, {session.get_inputs()[0].name: x})
 
 
 def judged(ours, theirs):
-    error = np.abs(ours.reshape(-1) - theirs.reshape(-1)).max() / np.abs(theirs).max()
+    pairs = zip(ours, theirs, strict=True)
+    error = max(np.abs(a.reshape(-1) - b.reshape(-1)).max() / np.abs(b).max() for a, b in pairs)
     return ("exact" if error <= EXACT else "WRONG"), f"{error:.1e}"
 
 
-def weights_row(spec, folder):
+def weights_row(spec, way, folder):
     """A state_dict through --weights, as a user would."""
     import torch
 
     import cnndsl
 
-    net, path = torchvision_net(spec), folder / "w.pth"
+    net, path = nets.torchvision_net(spec), folder / "w.pth"
     torch.save(net.state_dict(), path)
     model = cnndsl.load(SPECS / f"{spec}.cnn")
-    x = image(model.input[1])
+    x = image(1, *model.input)
     with torch.no_grad():
         theirs = net(torch.from_numpy(x)).numpy()
-    return judged(answer(model.to_onnx(path).SerializeToString(), x), theirs)
+    return judged(answers(model.to_onnx(path).SerializeToString(), x), [theirs])
 
 
-def onnx_row(make, name, dynamo, folder):
-    """An export of torch through decompile."""
-    import torch
+def onnx_row(export, name, way, folder):
+    """A file of ONNX through decompile."""
+    path = folder / f"{name}.{way.replace(' ', '_')}.onnx"
+    if not path.exists():
+        export(name, way, path)
+    return decompiled_row(path)
 
+
+def decompiled_row(path):
     import cnndsl
+    from cnndsl.decompile import from_graph
+    from cnndsl.runtime.foreign import checked, fix_size, load_model
 
-    net, path = make(name), folder / "m.onnx"
-    x = image(299 if "inception" in name else 224)
-    more = {"external_data": False} if dynamo else {"opset_version": 17}
-    torch.onnx.export(net, (torch.from_numpy(x),), str(path), dynamo=dynamo, **more)
-    spec, tensors = cnndsl.from_onnx(path)
-    return judged(answer(spec.to_onnx(tensors).SerializeToString(), x), answer(str(path), x))
+    proto = load_model(path)
+    size = nets.open_size(proto)
+    if size:
+        fix_size(proto, *size)
+    found = from_graph(checked(proto, str(path)))
+    ours = cnndsl.Model(found.model)
+    x = image(1, *ours.input)
+    is_last = any("channels first" in note for note in found.notes)
+    theirs = answers(proto.SerializeToString(), x.transpose(0, 2, 3, 1) if is_last else x)
+    return judged(answers(ours.to_onnx(found.tensors).SerializeToString(), x), theirs)
 
 
-def keras_row(name, kind, folder):
+def keras_row(name, way, folder):
     """A model through decompile, and its weights back by --weights."""
-    import keras
-
     import cnndsl
     from cnndsl.decompile.keras import from_keras
     from cnndsl.weights.fit import read_weights
 
-    size = {"NASNetMobile": 224, "InceptionV3": 75, "Xception": 75}.get(name, 64)
-    make = getattr(keras.applications, name)
-    net = make(input_shape=(size, size, 3), weights=None, classes=10)
-    path, x = folder / f"m{kind}", image(size)
-    with_statistics(net, size)
+    net, path = nets.keras_net(name), folder / f"m{way}"
     net.save(path)
     found = from_keras(path)
     again = read_weights(path, found.model)
     if any((again.tensors[n] != t).any() for n, t in found.tensors.items()):
         return "WRONG", "weights read back differ"
+    x = image(1, *cnndsl.Model(found.model).input)
     theirs = net.predict(x.transpose(0, 2, 3, 1), verbose=0)
     if found.notes:  # it scales images in 0…255 itself
         mean, std = (np.array(v, np.float32).reshape(-1, 1, 1)
                      for v in (found.info.mean, found.info.std))  # fmt: skip
         x = (x / 255 - mean) / std
     graph = cnndsl.Model(found.model).to_onnx(found.tensors)
-    return judged(answer(graph.SerializeToString(), x), theirs)
+    return judged(answers(graph.SerializeToString(), x), [theirs])
 
 
-def with_statistics(net, size):
-    """The statistics of norms from two images, as `prepared`."""
-    import keras
-
-    norms = [e for e in net.layers if isinstance(e, keras.layers.BatchNormalization)]
-    kept = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    net(np.random.default_rng(1).random((2, size, size, 3)).astype(np.float32), training=True)
-    for norm, momentum in zip(norms, kept, strict=True):
-        norm.momentum = momentum
+def _these(names: str) -> Callable[[], list[str]]:
+    return names.split
 
 
-def rows(sources, only, folder):
-    chosen = [n for n in only if n] if only else None
-    for source in sources:
-        if source == "weights":
-            for name in chosen or TWINS:
-                yield source, name, lambda n=name: weights_row(n, folder)
-        elif source == "keras":
-            for name in chosen or KERAS:
-                for kind in (".keras", ".h5"):
-                    yield source, name + kind, lambda n=name, k=kind: keras_row(n, k, folder)
-        else:
-            nets, make = ((TORCHVISION, torchvision_net) if source == "torchvision"
-                          else (TIMM, timm_net))  # fmt: skip
-            for name in chosen or nets:
-                for dynamo in (False, True):
-                    title = f"{name} {'dynamo' if dynamo else 'legacy'}"
-                    yield source, title, lambda n=name, d=dynamo, m=make: onnx_row(m, n, d, folder)
+TORCH_WAYS = ("legacy", "dynamo", "legacy symbolic", "dynamo symbolic")
+SOURCES = {
+    "weights": Source(_these(nets.TWINS), ("state_dict",), weights_row),
+    "torchvision": Source(_these(nets.TORCHVISION), TORCH_WAYS,
+                          partial(onnx_row, partial(nets.torch_onnx, nets.torchvision_net))),
+    "timm": Source(_these(nets.TIMM), TORCH_WAYS[:2],
+                   partial(onnx_row, partial(nets.torch_onnx, nets.timm_net))),
+    "keras": Source(_these(nets.KERAS), (".keras", ".h5"), keras_row),
+    "keras-onnx": Source(_these(nets.KERAS), ("tf2onnx NHWC", "tf2onnx NCHW", "model.export"),
+                         partial(onnx_row, nets.keras_onnx)),
+    "light": Source(nets.light_names, ("opset 7-9",), partial(onnx_row, nets.light_onnx)),
+    "packages": Source(nets.packaged, ("shipped",), lambda name, way, folder:
+                       decompiled_row(nets.packaged_path(name))),
+}  # fmt: skip
+
+
+def tried(row) -> tuple[str, str]:
+    """A verdict and what is told; nothing that happens ends the table."""
+    from cnndsl import Failed, UserError
+
+    try:
+        return row()
+    except (UserError, Failed) as error:
+        return "refused", " ".join(str(error).split())[:160]
+    except nets.NoExportError as error:
+        return "no export", str(error)[:120]
+    except Exception as error:
+        return "CRASH", f"{type(error).__name__}: {str(error)[:100]}"
+
+
+def option(name) -> str:
+    return next((a.partition("=")[2] for a in sys.argv if a.startswith(f"--{name}=")), "")
 
 
 def main():
-    from cnndsl import Failed, UserError
-
-    only = [a.partition("=")[2] for a in sys.argv[1:] if a.startswith("--only=")]
-    sources = [a for a in sys.argv[1:] if not a.startswith("-")]
-    total = Counter()
+    only, total = [n for n in option("only").split(",") if n], Counter[Any]()
     warnings.simplefilter("ignore")
-    with TemporaryDirectory() as folder:
-        work = rows(sources or ["weights", "torchvision", "timm", "keras"],
-                    only[0].split(",") if only else None, Path(folder))  # fmt: skip
-        for source, name, row in work:
-            try:
-                verdict, told = row()
-            except (UserError, Failed) as error:
-                verdict, told = "refused", " ".join(str(error).split())[:160]
-            except Exception as error:
-                verdict, told = "no export", f"{type(error).__name__}: {str(error)[:100]}"
-            total[source, verdict] += 1
-            print(f"{source:<12} {name:<36} {verdict:<9} {told}", flush=True)
-    for source in sorted({source for source, _ in total}):
-        counts = {v: n for (s, v), n in sorted(total.items()) if s == source}
-        tried = sum(n for v, n in counts.items() if v != "no export")
-        share = 100 * counts.get("exact", 0) / max(1, tried)
-        print(f"{source}: {counts}, {share:.0f} % of {tried} exact")
+    chosen = [a for a in sys.argv[1:] if not a.startswith("-")] or list(SOURCES)
+    with TemporaryDirectory() as made:
+        folder = Path(option("keep") or made)
+        for source in chosen:
+            names, ways, row = SOURCES[source]
+            for name in only or names():
+                for way in ways:
+                    verdict, told = tried(partial(row, name, way, folder))
+                    total[source, verdict] += 1
+                    print(f"{source:<12} {name + ' ' + way:<42} {verdict:<9} {told}", flush=True)
+                for file in Path(made).glob("*"):
+                    file.unlink()
+    for source in [*chosen, ""]:
+        counts = Counter[str]()
+        for (of, verdict), count in total.items():
+            counts[verdict] += count if source in (of, "") else 0
+        files = counts.total() - counts["no export"]
+        share = 100 * counts["exact"] / max(1, files)
+        print(f"{source or 'all'}: {dict(counts)}, {share:.0f} % of {files} exact")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,9 @@ ONNX = {
     "quantize.graph": "onnx.shape_inference",
     "runtime.foreign": "reads models of others",
     "weights.onnx": "reads their constants",
-    "decompile.graph": "reads their operators; onnx.reference, to fold constants",
+    "decompile.constants": "onnx.reference, to fold constants",
+    "decompile.graph": "reads their operators",
+    "decompile.read": "onnx.version_converter, onnx.shape_inference",
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

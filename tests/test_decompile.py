@@ -260,6 +260,8 @@ def graph_of(
 
 
 def node(kind: str, *inputs: str, to: str = "y", **attributes: Any) -> onnx.NodeProto:
+    """An operator; its attribute `to` is written `to_`."""
+    attributes = {name.rstrip("_"): value for name, value in attributes.items()}
     return helper.make_node(
         kind, list(inputs), [to], name=f"my{kind}" if to == "y" else f"{to}{kind}", **attributes
     )
@@ -349,6 +351,20 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
                  node("ReduceMean", "t", axes=[1, 2], keepdims=0)),
         "gap\nflatten\n",
     ),
+    "a split": (
+        graph_of(helper.make_node("Split", ["x", "k"], ["a", "b", "c"], axis=1),
+                 node("Sigmoid", "b", to="s"), node("Concat", "s", "a", axis=1),
+                 k=np.array([1, 2, 1])),
+        "t2: slice 0 end=1\nfrom t1\nslice 1 end=3 sigmoid\nconcat t2\n",
+    ),
+    "pads as sizes say": (
+        graph_of(node("Shape", "x", to="s"), node("Gather", "s", "three", to="g"),
+                 node("Cast", "g", to="f", to_=1), node("Div", "f", "two", to="d"),
+                 node("Ceil", "d", to="e"), node("Clip", "e", "two", to="c"),
+                 node("Cast", "c", to="i", to_=7), node("Concat", "none", "i", to="p", axis=0),
+                 node("Pad", "x", "p"), three=np.array([3]), two=2.0, none=np.zeros(7, np.int64)),
+        "zeropad right=4\n",
+    ),
     "what nobody reads": (
         graph_of(node("Einsum", "x", to="e", equation="abcd->ab"), node("Relu", "x")), "relu\n",
     ),
@@ -414,7 +430,7 @@ def test_outputs_that_are_no_scores_are_left_out_and_named() -> None:
 
 
 def test_an_open_size_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = graph_of(node("Conv", "x", "w"), shape=("N", 3, "H", "W"), w=w(4, 3, 3, 3))
+    model = graph_of(node("Conv", "x", "w"), shape=(-1, 3, "H", -1), w=w(4, 3, 3, 3))
     ends = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4, None, None])
     model.graph.output[0].CopyFrom(ends)
     file = tmp_path / "open.onnx"
@@ -480,8 +496,7 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
     ),
     "the batch as a number": (
         graph_of(node("Shape", "x", to="s"), node("Gather", "s", "i", to="g"),
-                 helper.make_node("Cast", ["g"], ["c"], name="myCast", to=1),
-                 node("Mul", "x", "c"), i=np.array(0)),
+                 node("Cast", "g", to="my", to_=1), node("Mul", "x", "my"), i=np.array(0)),
         "Cast",
     ),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """ONNX back to a spec: the source that a file of ours carries, or the graph read as layers.
 
-    read (graph) → channels first → fuse: several operators that are one word
+    read (graph) → a split is slices → channels first → fuse: several operators that are one word
     → constants of a chain are merged → Reader: layers → the flat writer
 
 Each layer's shape is compared with onnx's; what has no word is refused, never guessed.
@@ -17,10 +17,11 @@ from cnndsl.decompile import windows as windows
 from cnndsl.decompile.affine import merge_constants
 from cnndsl.decompile.embedded_source import Tensors
 from cnndsl.decompile.fuse import fuse
-from cnndsl.decompile.graph import read
 from cnndsl.decompile.layout import channels_first
 from cnndsl.decompile.preprocessing import take_preprocessing
+from cnndsl.decompile.read import read
 from cnndsl.decompile.reader import Reader, joined
+from cnndsl.decompile.split import split_to_slices
 from cnndsl.fmt.render import formatted
 from cnndsl.fmt.unroll import Step, flat
 from cnndsl.ir import Model
@@ -61,6 +62,7 @@ def from_graph(model: "ModelProto") -> Decompiled:
     UserError names an operator or attribute that has no word.
     """
     graph = read(model)
+    split_to_slices(graph)
     channels_first(graph)
     fuse(graph)
     merge_constants(graph)

@@ -29,11 +29,21 @@ def load_model(path: Path) -> "ModelProto":
     if path.suffix == ".cnn":
         raise UserError(f"{path}: is a spec\n  `cnndsl compile` writes its ONNX graph")
     try:
-        return onnx.load_model_from_string(path.read_bytes())
+        return _opened(onnx.load_model_from_string(path.read_bytes()))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
     except DecodeError:
         raise UserError(f"{path}: is no ONNX file, or one nested too deeply") from None
+
+
+def _opened(model: "ModelProto") -> "ModelProto":
+    """The model itself; a size of −1, which Paddle writes, is one that the file leaves open."""
+    graph = model.graph
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value == -1:
+                dim.ClearField("value")
+    return model
 
 
 def inputs(graph: "GraphProto") -> "list[ValueInfoProto]":

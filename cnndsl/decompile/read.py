@@ -1,0 +1,127 @@
+"""ONNX's protobuf to a graph: one input, a known batch, what is constant computed."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from cnndsl.decompile.constants import fold
+from cnndsl.decompile.graph import Array, Graph, initializers, op_of
+from cnndsl.runtime.foreign import inputs
+from cnndsl.source import UserError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+_FLOAT = 1  # TensorProto.FLOAT
+_OLDEST = 13  # opset since which all operators here mean what they mean today
+_ROUNDS = 10  # of constants that give shapes that give constants
+_IR = 4  # version since which constants are no inputs
+_BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
+_FOLD_TOTAL = 1 << 25  # elements besides those of the file
+
+
+def read(model: "ModelProto") -> Graph:
+    """The graph of a checked model of one input; its symbolic batch becomes a number."""
+    model = _converted(model)
+    (given,) = inputs(model.graph)
+    copy, batch = _prepared(model), dict[str, Array]()
+    graph, left = _folded(copy, given.name, batch)
+    for _ in range(_ROUNDS):
+        is_clear = all(node.output[0] in graph.shapes for node in left)
+        if is_clear or len(left) == len(copy.graph.node):
+            break
+        _replace(copy, left, graph.constants)
+        graph, left = _folded(copy, given.name, batch)
+    graph.ops = [op_of(node) for node in left]
+    graph.uint8 = given.type.tensor_type.elem_type != _FLOAT
+    _name_outputs(graph, model)
+    graph.drop_unread()
+    return graph
+
+
+def _converted(model: "ModelProto") -> "ModelProto":
+    """The model by operators that mean what they mean today; older ones are converted."""
+    import onnx
+
+    opset = next((e.version for e in model.opset_import if e.domain == ""), _OLDEST)
+    if opset >= _OLDEST:
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    copy.ir_version = max(copy.ir_version, _IR)
+    given = inputs(copy.graph)
+    del copy.graph.input[:]
+    copy.graph.input.extend(given)
+    try:
+        return cast(Any, onnx).version_converter.convert_version(copy, _OLDEST)
+    except Exception as error:  # several unrelated types
+        raise UserError(f"its operators are of opset {opset}, and onnx cannot convert them to "
+                        f"{_OLDEST}: {error}") from None  # fmt: skip
+
+
+def _name_outputs(graph: Graph, model: "ModelProto") -> None:
+    """The outputs of a spec: those of numbers. Positions of the largest are left out and noted."""
+    makers = {name: op for op in graph.ops for name in op.outputs}
+    kinds = {o.name: o.type.tensor_type.elem_type for o in model.graph.output}
+    floats = [name for name, kind in kinds.items() if kind == _FLOAT]
+    if not floats:  # a net that ends in the number of the class: its scores stand before
+        floats = [
+            op.inputs[0] for name in kinds if (op := makers.get(name)) and op.kind == "ArgMax"
+        ]
+    graph.outputs = floats or list(kinds)
+    for name in (name for name in kinds if name not in graph.outputs):
+        by = makers[name].kind if name in makers else "a constant"
+        graph.notes.append(f"the output `{name}` ({by}) is left out: a spec has scores only")
+
+
+def _folded(
+    model: "ModelProto", given: str, batch: dict[str, Array]
+) -> "tuple[Graph, list[NodeProto]]":
+    """A graph without operators, and those that are no constants."""
+    constants = initializers(model)
+    room = _FOLD_TOTAL + 2 * sum(array.size for array in constants.values())
+    graph = Graph([], constants, _inferred(model), given, [], room)
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    return graph, [node for node in model.graph.node if not fold(graph, node, opsets, batch)]
+
+
+def _prepared(model: "ModelProto") -> "ModelProto":
+    """A copy whose batch is a number, without what the file says of later shapes."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    copy.ir_version = max(copy.ir_version, _IR)
+    del copy.graph.value_info[:]
+    for output in copy.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    source = inputs(copy.graph)[0].type.tensor_type
+    source.elem_type = _FLOAT  # of uint8 images the scaling behind is preprocessing
+    source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
+    return copy
+
+
+def _replace(model: "ModelProto", left: "list[NodeProto]", constants: dict[str, Array]) -> None:
+    """Computed constants in the place of their operators: onnx finds more shapes then."""
+    import onnx
+
+    from_array = cast(Any, onnx).numpy_helper.from_array
+    kept = {tensor.name for tensor in model.graph.initializer}
+    nodes = [type(node).FromString(node.SerializeToString()) for node in left]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    added = [from_array(array, name) for name, array in constants.items() if name not in kept]
+    model.graph.initializer.extend(added)
+
+
+def _inferred(model: "ModelProto") -> dict[str, tuple[int, ...]]:
+    """Every shape that onnx can tell."""
+    import onnx
+
+    try:
+        found = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception as error:  # several unrelated types
+        raise UserError(f"onnx finds no shapes for this model: {error}") from None
+    values = (*found.input, *found.value_info, *found.output)
+    return {
+        v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim)
+        for v in values
+        if v.type.tensor_type.HasField("shape")
+        and all(d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)
+    }
