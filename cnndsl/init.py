@@ -89,6 +89,39 @@ def _dirac(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) -> An
     return weights
 
 
+def _whiten(rng: "np.random.Generator", shape: tuple[int, ...], fans: Fans) -> Any:
+    """Of white noise, where there are no images: directions at right angles, by chance."""
+    side = prod(shape[1:])
+    return whitening(_normal(_he)(rng, shape, fans), _orthogonal(rng, (side, side), fans))
+
+
+def whitening(weights: Any, directions: Any) -> Any:
+    """Filters of one group with pairs of ± rows of `directions` in place of the first ones.
+
+    Where there are fewer filters than rows in both signs, the first rows are taken; where there are
+    more, the rest stays as it is.
+    """
+    found, most = weights.copy(), (len(weights) + 1) // 2
+    rows = directions[:most].reshape(-1, *weights.shape[1:])
+    for start, part in ((0, rows), (len(rows), -rows)):
+        end = min(start + len(rows), len(weights))
+        found[start:end] = part[: end - start]
+    return found
+
+
+def whitening_directions(covariance: Any, eps: float = 5e-4) -> Any:
+    """Eigenvectors over √(eigenvalue + eps), as rows, the largest eigenvalue first.
+
+    Each has its largest number positive, so that the machine does not choose a sign.
+    """
+    import numpy as np
+
+    values, vectors = np.linalg.eigh(covariance)
+    rows = (vectors / np.sqrt(np.maximum(values, 0) + eps)).T[::-1]
+    largest = np.take_along_axis(rows, np.abs(rows).argmax(1, keepdims=True), axis=1)
+    return rows * np.sign(largest)
+
+
 def _filled(number: float) -> Draw:
     return lambda rng, shape, fans: rng.uniform(number, number, shape)
 
@@ -102,11 +135,14 @@ INITIALISERS: dict[str, tuple[Draw, str]] = {
     "lecun_uniform": (_uniform(_lecun), "LeCun et al. 1998, Efficient BackProp"),
     "orthogonal": (_orthogonal, "Saxe et al. 2014, arXiv:1312.6120"),
     "dirac": (_dirac, "Zagoruyko & Komodakis 2017, arXiv:1706.00388"),
+    "whiten": (_whiten, "Jordan 2024, arXiv:2404.00498"),
     "zeros": (_filled(0.0), "all 0"),
     "ones": (_filled(1.0), "all 1"),
 }
 
 NAMES = tuple(INITIALISERS)
+WITHOUT_IMAGES = tuple(name for name in NAMES if name != "whiten")
+"""Those that layers other than `conv` take."""
 
 
 def draw(init: Init, shape: tuple[int, ...], fans: Fans, rng: "np.random.Generator") -> "Array":

@@ -146,7 +146,10 @@ def _key(spec: Spec) -> str:
         return f"`{spec.title}`"
     if spec.role == "arg":
         return f"`<{spec.name}>`"
-    return f"`{spec.title}={spec.default:g}`" if spec.default is not None else f"`{spec.title}=…`"
+    if spec.default is None:
+        return f"`{spec.title}=…`"
+    is_number = isinstance(spec.default, int | float)
+    return f"`{spec.title}={spec.default:g}`" if is_number else f"`{spec.title}={spec.default}`"
 
 
 def options(name: str) -> str:

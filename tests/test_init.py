@@ -1,12 +1,16 @@
 """Initial weights have the variance that their papers state."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 import pytest
+from running import run
 
 import cnndsl
 from cnndsl.init import INITIALISERS, NAMES, Fans, Init, draw
+from cnndsl.training.whitening import whitened
+from cnndsl.weights.model_info import ModelInfo
 
 CONV = (256, 128, 3, 3)  # weight of `conv 256 3x3` on 128 channels
 FANS = Fans(fan_in=128 * 9, fan_out=256 * 9)
@@ -26,7 +30,7 @@ def drawn(name: str, shape: tuple[int, ...] = CONV, seed: int = 0) -> np.ndarray
 
 
 def test_every_initialiser_is_tested_and_cites_its_source() -> None:
-    assert set(NAMES) == {*VARIANCE, "orthogonal", "dirac", "zeros", "ones"}
+    assert set(NAMES) == {*VARIANCE, "orthogonal", "dirac", "whiten", "zeros", "ones"}
     assert all(source for _, source in INITIALISERS.values())
 
 
@@ -79,6 +83,56 @@ def test_dirac_of_more_inputs_than_outputs() -> None:
     weights = draw(Init("dirac"), (2, 5, 3, 3), Fans(45, 18), np.random.default_rng(0))
     np.testing.assert_array_equal(weights[:, :, 1, 1], np.eye(2, 5))
     assert np.count_nonzero(weights) == 2
+
+
+def test_whiten_without_images_is_of_white_noise() -> None:
+    (weights, _) = cnndsl.parse("input 3x8x8; conv 26 2x2 init=whiten").initial_weights().values()
+    rows = weights.reshape(26, 12)
+    np.testing.assert_allclose(rows[:12] @ rows[:12].T, np.eye(12), atol=1e-5)
+    np.testing.assert_array_equal(rows[12:24], -rows[:12])
+    assert np.all(rows[24:])
+
+
+def smooth_images(count: int = 300) -> np.ndarray:
+    """Neighbours and channels are much alike, as in photographs."""
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 256, (count, 1, 5, 5)).repeat(4, axis=2).repeat(4, axis=3)
+    return (0.8 * coarse + 0.2 * rng.integers(0, 256, (count, 3, 20, 20))).astype(np.uint8)
+
+
+def whitened_by(text: str, images: np.ndarray, drawn: set[str] | None = None) -> Any:
+    """The model, and its weights made from images."""
+    model = cnndsl.parse(text)
+    first = model.initial_weights()
+    info = ModelInfo((0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+    return model, whitened(model.ir, first, images, info, first if drawn is None else drawn)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("input 3x20x20; conv 24 2x2 nobias init=whiten", slice(12)),
+        ("input 3x20x20; conv 6 2x3 dilation=2 nobias groups=3 init=whiten", slice(0, 1)),
+        ("input 3x20x20; conv 4 3x3 bn relu; conv 20 2x2 nobias init=whiten", slice(10)),
+    ],
+)
+def test_whiten_makes_windows_of_the_images_uncorrelated(text: str, rows: slice) -> None:
+    images = smooth_images()
+    model, weights = whitened_by(text, images)
+    mean, std = (np.reshape(v, (3, 1, 1)) for v in ((0.4, 0.5, 0.6), (0.2, 0.3, 0.25)))
+    x = (images / 255 - mean) / std
+    y = run(model.to_onnx(weights), x.astype(np.float32))["output"]
+    found = np.cov(np.moveaxis(y, 1, 0).reshape(y.shape[1], -1))[rows, rows]
+    np.testing.assert_allclose(found, np.eye(len(found)), atol=0.02)
+
+
+def test_whiten_has_each_filter_with_its_negative_and_leaves_loaded_weights() -> None:
+    text, images = "input 3x20x20; conv 7 2x2 nobias init=whiten", smooth_images(20)
+    _, weights = whitened_by(text, images)
+    kernels = weights["conv_1.weight"]
+    np.testing.assert_array_equal(kernels[4:], -kernels[:3])
+    model, kept = whitened_by(text, images, drawn=set())
+    np.testing.assert_array_equal(kept["conv_1.weight"], model.initial_weights()["conv_1.weight"])
 
 
 def test_zeros_ones_and_constants() -> None:

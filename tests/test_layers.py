@@ -393,6 +393,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softplus": F.softplus,
     "mish": F.mish,
     "scale": lambda x, weight: x * by_channel(weight, x),
+    "scale 1/8 fixed": lambda x: x / 8,
 }
 
 

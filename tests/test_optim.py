@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -122,8 +123,19 @@ class Lamb(torch.optim.Optimizer):
                 p.data -= group["lr"] * trust * step
 
 
+class Decayed(torch.optim.SGD):
+    """SGD with decoupled decay."""
+
+    def step(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.data *= 1 - group["lr"] * group["decoupled"]
+        super().step()
+
+
 class Muon(torch.optim.Optimizer):
-    """PyTorch's Muon for all matrices but the last, AdamW for the rest, as its pages advise.
+    """PyTorch's Muon for all matrices but the last, AdamW for the rest, as its pages advise; SGD
+    with Nesterov momentum where there is a `rest_momentum`.
 
     The numbers of its polynomial are rounded as ONNX's attributes are.
     """
@@ -138,11 +150,16 @@ class Muon(torch.optim.Optimizer):
                 momentum=options["momentum"], adjust_lr_fn="match_rms_adamw",
                 ns_coefficients=tuple(map(float, np.float32([3.4445, -4.7750, 2.0315]))),
             ),
-            torch.optim.AdamW(
-                [{"params": [head], "weight_decay": decay / ratio}, groups[1]],
-                lr=RATE * ratio, betas=options["betas"], eps=options["eps"],
-            ),
+            self.rest(options, head, decay / ratio, groups[1]["params"]),
         ]  # fmt: skip
+
+    def rest(self, options: Any, head: Any, decay: float, others: Any) -> torch.optim.Optimizer:
+        lr, momentum = RATE * options["ratio"], options.get("rest_momentum")
+        key = "decoupled" if momentum else "weight_decay"
+        parts = [{"params": [head], key: decay}, {"params": others, key: 0}]
+        if momentum:
+            return Decayed(parts, lr=lr, momentum=momentum, nesterov=True)
+        return torch.optim.AdamW(parts, lr=lr, betas=options["betas"], eps=options["eps"])
 
     def step(self) -> None:
         for part in self.parts:
@@ -200,6 +217,11 @@ OPTIMIZERS: dict[str, tuple[optim.Optimizer, Rule, float]] = {
         optim.Muon(momentum=0.8, beta1=0.8, beta2=0.99, eps=1e-6, ratio=0.5, decay=0.3),
         rule(Muon, momentum=0.8, betas=(0.8, 0.99), eps=1e-6, ratio=0.5),
         0.3,
+    ),
+    "muon with momentum for the rest": (
+        optim.Muon(momentum=0.6, rest="sgd", rest_momentum=0.85, ratio=0.5, decay=0.1),
+        rule(Muon, momentum=0.6, rest_momentum=0.85, ratio=0.5),
+        0.1,
     ),
     "adamax": (optim.Adamax(), rule(torch.optim.Adamax), 0),
     "adamax others": (
@@ -319,6 +341,35 @@ def test_muon_moves_all_else_as_adamw() -> None:
     muon, adamw = (moved(rule(beta2=0.95)) for rule in (optim.Muon, optim.AdamW))
     equal = {name for name in muon if np.allclose(muon[name], adamw[name], rtol=1e-9)}
     assert equal == {n for n, a in muon.items() if a.ndim == 1} | {"dwconv_1.weight", HEAD}
+
+
+def test_muon_moves_all_else_by_momentum_where_it_is_told_so() -> None:
+    """`ratio` and `decay` are as with AdamW."""
+    muon = moved(optim.Muon(rest="sgd", rest_momentum=0.8, ratio=0.5, decay=0.0))
+    sgd = moved(optim.Sgd(momentum=0.8, nesterov=True))
+    equal = {name for name in muon if np.allclose(muon[name], sgd[name] / 2, rtol=1e-9)}
+    assert equal == {n for n, a in muon.items() if a.ndim == 1} | {"dwconv_1.weight", HEAD}
+
+
+def test_normalised_kernels_keep_their_norm_and_move_by_lr() -> None:
+    """w · √outputs / |w| − lr · UVᵀ, at every scale of w and of the gradient."""
+    start = random_weights(cnndsl.parse(KERNELS).ir)
+    plain, steps = moved(optim.Muon(decay=0)), moved(optim.Muon(normalised=True, decay=0.5))
+    kernels = [n for n, a in start.items() if a.ndim > 1 and a.shape[1] > 1 and n != HEAD]
+    for name in kernels:
+        outputs, *rest = start[name].shape
+        unit = start[name] * outputs**0.5 / np.linalg.norm(start[name])
+        turned = plain[name] / (0.2 * max(outputs, prod(rest)) ** 0.5)
+        np.testing.assert_allclose(start[name] + steps[name], unit + turned, rtol=1e-6)
+
+
+def test_fewer_iterations_turn_less() -> None:
+    spread = [
+        np.linalg.svd(moved(optim.Muon(decay=0, iterations=n))["dense_1.weight"])[1]
+        for n in (1, 3, 5)
+    ]
+    ratios = [sizes[0] / sizes[2] for sizes in spread]
+    assert ratios == sorted(ratios, reverse=True)
 
 
 def test_the_heads_are_the_last_kernels_before_each_output() -> None:

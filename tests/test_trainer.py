@@ -23,6 +23,7 @@ from cnndsl.backend.step import StepOptions
 from cnndsl.cli import main
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.formats.shapes import CLASSES, load
+from cnndsl.finetune import Freeze
 from cnndsl.lr_schedules import Plateau
 from cnndsl.optim import Adam, Sgd
 from cnndsl.recipe import Augment, Recipe
@@ -117,6 +118,18 @@ def test_two_runs_with_the_same_seed_are_the_same(begin: Any, tmp_path: Path) ->
     assert weights(a) != weights(c)
     assert list(rows(a)[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr"]
     assert len(rows(a)) == 2
+
+
+def test_whitened_kernels_are_of_the_training_images(begin: Any) -> None:
+    """And not of chance: another seed begins with the same."""
+    text = SPEC.replace("conv 4 3x3 /2", "conv 4 3x3 /2 init=whiten")
+    recipe = replace(RECIPE, freeze=(Freeze(("conv_1.weight",)),))
+    runs = [begin(f"run{seed}", replace(recipe, seed=seed), text) for seed in (1, 2)]
+    first, second = (trainer.weights() for trainer in runs)
+    np.testing.assert_array_equal(first["conv_1.weight"], second["conv_1.weight"])
+    assert not np.array_equal(first["conv_2.weight"], second["conv_2.weight"])
+    rows = first["conv_1.weight"].reshape(4, -1)
+    np.testing.assert_array_equal(rows[2:], -rows[:2])
 
 
 @pytest.mark.parametrize("steps", [3, 10, 14])

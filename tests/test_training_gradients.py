@@ -61,7 +61,7 @@ BODIES = {
     "elu selu": "conv 6 3x3 elu; conv 6 3x3 selu; conv 6 1x1 prelu",
     "smooth": "conv 6 3x3 silu; conv 6 3x3 hswish; conv 4 1x1 mish; conv 4 1x1 softplus",
     "squash": "conv 6 3x3 sigmoid; conv 6 3x3 hsigmoid; conv 4 1x1 tanh; softmax",
-    "scale": "conv 6 3x3 scale 0.5",
+    "scale": "conv 6 3x3 scale 0.5; conv 4 1x1 scale 2 fixed",
     "celu softsign": "conv 6 3x3 celu alpha=0.7; conv 6 3x3 celu softsign; conv 4 1x1 logsigmoid",
     "clamp": "conv 6 3x3 clamp low=-0.4 high=0.6",
     "dropout": "conv 6 3x3 dropout 0.3; residual { conv 6 3x3 same; droppath 0.5 }",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import sqrt
 
-from cnndsl.fields import arg, key
+from cnndsl.fields import arg, flag, key
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Value
 from cnndsl.init import Init
@@ -258,20 +258,27 @@ class Mish(Activation, word="mish"):
 
 @dataclass(frozen=True)
 class Scale(Activation, word="scale"):
-    """A learned factor for each channel (ConvNeXt's layer scale). Source: arXiv:2103.17239.
+    """A factor for each channel, learned (ConvNeXt's layer scale) unless it is `fixed`.
 
-    x: (N, C, …) → y: (N, C, …);  y = x · weight
+    x: (N, C, …) → y: (N, C, …);  y = x · weight, or x · value
+
+    `scale 1/9 fixed` behind the last layer is a temperature: it makes logits small.
+    Source: Touvron et al. 2021, arXiv:2103.17239.
 
         input 96x8x8
         residual { conv 96 1x1; scale 1e-6 }
+        gap; dense 10 nobias; scale 1/9 fixed
     """
 
-    value: float = arg("float", default=1.0, doc="the factor at the start")
+    value: float = arg("float", default=1.0, doc="the factor, at the start where it is learned")
+    fixed: bool = flag("fixed", doc="the factor is not learned")
 
     def params(self, x: Shape) -> tuple[Param, ...]:
-        """weight (C, 1, 1), or (F,) for vectors."""
+        """weight (C, 1, 1), or (F,) for vectors; none where it is fixed."""
+        if self.fixed:
+            return ()
         return (Param("weight", (x[0], *(1 for _ in x[1:])), Init("constant", self.value)),)
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Mul."""
-        return e.op("Mul", x, e.param("weight"))
+        return e.op("Mul", x, e.scalar(self.value) if self.fixed else e.param("weight"))

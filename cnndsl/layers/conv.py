@@ -107,7 +107,10 @@ class Conv(Convolution, word="conv"):
     ONNX SAME_UPPER), `pad` adds k//2 zeros on every side (PyTorch, Darknet; times the dilation for
     odd k), `pad=n` exactly n. The bias is on unless `bn` follows in the same statement.
 
-    Initialisation: He et al. 2015, arXiv:1502.01852; bias 0.
+    Initialisation: He et al. 2015, arXiv:1502.01852; bias 0. `init=whiten` takes the filters from
+    the training images, when training begins: those that make the windows of what reaches the layer
+    uncorrelated and of variance 1, each with its negative. Without images (`compile` of fresh
+    weights) they are directions at right angles, drawn by chance.
     Cost: filters · C/groups · k² multiply-accumulates an output position.
 
         input 3x32x32
@@ -179,7 +182,7 @@ class DepthwiseConv(Convolution, word="dwconv"):
     pads: Pair | None = key("pair", name="pad", low=0, doc="exactly so many zeros on every side")
     dilation: Pair = key("pair", default=(1, 1), low=1, doc="distance between kernel taps")
     multiplier: int = key("int", default=1, low=1, doc="kernels for each channel")
-    init: str = key("choice", default="he_normal", choices=init.NAMES, doc="initialiser")
+    init: str = key("choice", default="he_normal", choices=init.WITHOUT_IMAGES, doc="initialiser")
     l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
 
     def shape(self, x: Shape) -> Shape:

@@ -36,7 +36,9 @@ class Dense(Layer, word="dense"):
 
     units: int = arg("int", low=1, doc="number of outputs")
     bias: bool | None = flag("bias", "nobias", default=None, doc="whether a bias is added")
-    init: str = key("choice", default="glorot_uniform", choices=init.NAMES, doc="initialiser")
+    init: str = key(
+        "choice", default="glorot_uniform", choices=init.WITHOUT_IMAGES, doc="initialiser"
+    )
     l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
 
     def shape(self, x: Shape) -> Shape:

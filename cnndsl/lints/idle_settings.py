@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from cnndsl.edits import removal, without
 from cnndsl.lints.base import Found, Subject, lint, place_of
 from cnndsl.lr_schedules import Plateau
+from cnndsl.optim import Muon
 from cnndsl.recipe import Augment, Recipe
 from cnndsl.source import Fix
+
+_ADAMW = ("beta1", "beta2", "eps")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ def idle_setting(s: Subject) -> Iterator[Found]:
     """Settings that never act, each for a reason of its own."""
     if s.recipe is None:
         return
-    for look in (_stop, _schedule, _watch, _augment, _ema, _nesterov):
+    for look in (_stop, _schedule, _watch, _augment, _ema, _nesterov, _muon):
         for idle in look(s.recipe, s):
             fix = _removed(s.recipe, idle) if idle.needless else None
             yield Found(idle.message, place_of(s, idle.key), idle.help, fix=fix)
@@ -129,6 +132,22 @@ def _nesterov(recipe: Recipe, s: Subject) -> Iterator[Idle]:
             "give it: `momentum=0.9`, or leave `nesterov` out",
             needless=True,
         )
+
+
+def _muon(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """Keys of the rule that does not move the rest."""
+    optimizer = recipe.optimizer
+    if not isinstance(optimizer, Muon):
+        return
+    idle, other = (_ADAMW, "adamw") if optimizer.rest == "sgd" else (("rest_momentum",), "sgd")
+    for name in idle:
+        if f"optimizer.{name}" in recipe.places:
+            yield Idle(
+                f"optimizer.{name}",
+                f"`{name}` is of `rest={other}`, and here the rest is moved by {optimizer.rest}",
+                f"leave it out, or say `rest={other}`",
+                needless=True,
+            )
 
 
 def _epochs(count: float) -> str:

@@ -25,8 +25,13 @@ class Sgd(Optimizer, word="sgd"):
         """w − lr·v, or w − lr·(g + momentum·v)."""
         g = u.penalised(self.decay)
         if self.momentum:
-            g = u.avoid_denormals(g)
-            v = u.op("Add", u.times(u.slot("velocity"), self.momentum), g)
-            u.keep("velocity", v)
-            g = u.op("Add", g, u.times(v, self.momentum)) if self.nesterov else v
+            g = momentum_step(u, g, self.momentum, self.nesterov)
         return u.op("Sub", u.w, u.op("Mul", g, u.lr))
+
+
+def momentum_step(u: Update, g: Value, momentum: float, nesterov: bool) -> Value:
+    """v ← momentum·v + g: v itself, or with `nesterov` g + momentum·v."""
+    g = u.avoid_denormals(g)
+    v = u.op("Add", u.times(u.slot("velocity"), momentum), g)
+    u.keep("velocity", v)
+    return u.op("Add", g, u.times(v, momentum)) if nesterov else v

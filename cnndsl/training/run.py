@@ -13,7 +13,7 @@ from cnndsl.data.decoding import USUAL, Reading
 from cnndsl.data.registry import located, open_dataset
 from cnndsl.data.splits import for_training
 from cnndsl.ir import Model
-from cnndsl.learned import check_patterns, frozen, learned_count, phases
+from cnndsl.learned import check_patterns, frozen, learned_count, phases, tensors_of
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
@@ -40,6 +40,7 @@ from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved, tell_changes, tell_imbalance, tell_unmeasured
 from cnndsl.training.trainer import Trainer
+from cnndsl.training.whitening import whitened, whitens
 from cnndsl.weights.fit import ModelWeights, fit_weights, weights_named
 from cnndsl.weights.initial import initial_weights
 from cnndsl.weights.model_info import GROUNDS, ModelInfo
@@ -62,7 +63,7 @@ def start(
     config = config or RunConfig.of(model, recipe)
     recipe, data = _opened(model, recipe, config.data_dir, settings, ranks)
     _check_learning(model, recipe)
-    first = _first_weights(model, recipe)
+    first = _first_weights(model, recipe, data)
     check_same_on_all(ranks, lambda: facts_of(model, recipe, data, first.tensors))
     is_new = settings.out is None or not settings.out.exists()
     path = ranks.share((settings.out or next_free()) if ranks.rank == 0 else None)
@@ -112,11 +113,19 @@ def _opened(
     return recipe, data
 
 
-def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
+def _first_weights(model: Model, recipe: Recipe, data: Dataset) -> ModelWeights:
     check_weights(model)
     if recipe.weights is None:
-        return ModelWeights(initial_weights(model, recipe.seed), ModelInfo())
-    return weights_named(model, recipe.weights, recipe.seed)
+        first = ModelWeights(initial_weights(model, recipe.seed), ModelInfo())
+        drawn = list(first.tensors)
+    else:
+        first = weights_named(model, recipe.weights, recipe.seed)
+        drawn = tensors_of(model, recipe.weights.fresh, "fresh")
+    if not whitens(model):
+        return first
+    info = first.info if first.info.normalises else ModelInfo(*data.moments())
+    tensors = whitened(model, first.tensors, data.train.x, info, drawn)
+    return replace(first, tensors=tensors)
 
 
 def _begin(trainer: Trainer, first: ModelWeights) -> None:
@@ -163,7 +172,9 @@ def resume(
         known = _known(config, recipe, data)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
         found = ranks.share(_newest(folder) if ranks.rank == 0 else None)
-        start = _first_weights(model, recipe if found is None else replace(recipe, weights=None))
+        start = _first_weights(
+            model, recipe if found is None else replace(recipe, weights=None), data
+        )
         check_same_on_all(ranks, lambda: facts_of(model, recipe, data, start.tensors))
         if found is None:
             _begin(trainer, start)
