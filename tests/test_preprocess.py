@@ -1,7 +1,9 @@
 """Images are prepared as those were that weights were trained with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,15 @@ from running import random_tensors
 
 import cnndsl
 from cnndsl.cli import group
-from cnndsl.runtime.images import read_cropped
+from cnndsl.data.dataset import Split
+from cnndsl.losses import VOID
+from cnndsl.runtime.foreign import load_checked
+from cnndsl.runtime.images import decode_mask, read_framed, read_picture
 from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError
+from cnndsl.training import run
+from cnndsl.training.callbacks import Callback
+from cnndsl.training.int8 import onnx_images
 from cnndsl.weights.model_info import ModelInfo, info_from_json
 from cnndsl.weights.preprocess import KNOWN, prepared
 from cnndsl.weights.safetensors import pack_weights
@@ -34,7 +42,7 @@ def test_the_crop_is_that_of_torchvision(photograph: Path, resample: str, number
     """Resize(37), CenterCrop(32): the longer side is cut to a whole number, the middle rounded."""
     scaled = Image.open(photograph).resize((int(37 * 131 / 97), 37), number)
     assert scaled.size == (49, 37)  # (49 - 32) / 2 is 8.5, of which Python makes 8
-    found = read_cropped(photograph, 32, 32, 3, 0.875, number)
+    found = read_picture(photograph, 32, 32, 3, ModelInfo(crop=0.875, resample=resample))
     assert np.array_equal(found, np.asarray(scaled.crop((8, 2, 40, 34))))
 
 
@@ -47,7 +55,7 @@ def test_it_stands_in_weights_and_in_onnx_files(name: str, tmp_path: Path) -> No
     weights.write_bytes(pack_weights(random_tensors(model), info))
     model.save(tmp_path / "m.onnx", weights=weights)
     predictor = open_predictor(tmp_path / "m.onnx", "cpu")
-    assert (predictor.crop, predictor.mean[0]) == (info.crop, np.float32(info.mean[0]))
+    assert (predictor.info.crop, predictor.mean[0]) == (info.crop, np.float32(info.mean[0]))
 
 
 def test_run_prepares_images_by_it(photograph: Path, tmp_path: Path, monkeypatch) -> None:
@@ -56,9 +64,65 @@ def test_run_prepares_images_by_it(photograph: Path, tmp_path: Path, monkeypatch
     CliRunner().invoke(group, ["compile", "net.cnn", "--preprocess", "imagenet", "-o", "net.onnx"])
     shown = CliRunner().invoke(group, ["run", "net.onnx", "photo.png", "--raw"])
     found = json.loads(shown.stdout)["outputs"]["output"]
-    known, pixels = KNOWN["imagenet"], read_cropped(photograph, 32, 32, 3, 0.875, 2)
+    known, pixels = KNOWN["imagenet"], read_picture(photograph, 32, 32, 3, KNOWN["imagenet"])
     x = ((pixels / 255 - known.mean) / known.std).transpose(2, 0, 1)[None].astype(np.float32)
     assert np.allclose(found, open_predictor(Path("net.onnx"), "cpu").run(x)[0], atol=1e-5)
+
+
+def test_training_eval_int8_and_run_see_the_same_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "Plots", Callback)
+    monkeypatch.setattr(run, "Mosaics", Callback)
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        (tmp_path / "set" / "abc"[i % 3]).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (40 + i, 70, 4), np.uint8)  # with transparency
+        Image.fromarray(pixels).save(tmp_path / "set" / "abc"[i % 3] / f"{i:02}.png")
+    net, data, weights = cnndsl.parse(SPEC), str(tmp_path / "set"), tmp_path / "w.safetensors"
+    info = prepared(ModelInfo(ground="black"), "imagenet-bicubic")
+    weights.write_bytes(pack_weights(random_tensors(net), info))
+    seen = Seen()
+    how: dict[str, Any] = {"progress": "none", "callbacks": [seen]}
+    cnndsl.train(net, data, weights=weights, out=tmp_path / "run", epochs=1, batch=6, **how)
+    cnndsl.resume(tmp_path / "run", epochs=2, **how)  # goes on with the same images
+    best = tmp_path / "run" / "weights" / "best.onnx"
+    predictor = open_predictor(best, "cpu")
+    assert replace(predictor.info, classes=(), task=None) == info
+    (test, _), files = seen.tests, sorted((tmp_path / "set").glob("*/*.png"))
+    held = [file for i, file in enumerate(files) if i % 8 == 4]  # a fifth of each class
+    assert np.array_equal(test.x, [predictor.picture(file)[0].transpose(2, 0, 1) for file in held])
+    assert np.array_equal(test.x, onnx_images(load_checked(best), data, count=16).test.x)
+    chances = [
+        dict(found)["abc"[y]] for y, found in zip(test.y, cnndsl.predict(best, held), strict=True)
+    ]
+    loss = cnndsl.evaluate(tmp_path / "run").columns()["loss"]
+    assert loss == pytest.approx(-np.log(chances).mean(), abs=1e-5)
+
+
+class Seen(Callback):
+    """Keeps what runs measure on."""
+
+    def __init__(self) -> None:
+        self.tests = list[Split]()
+
+    def on_start(self, run: Any) -> None:
+        self.tests.append(run.data.test)
+
+
+def test_a_mask_is_cut_as_its_image(tmp_path: Path) -> None:
+    """Also where a crop has more than the image, which is no class."""
+    pixels = np.repeat(np.arange(40, dtype=np.uint8)[None], 20, 0)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    info = ModelInfo(crop=0.5)
+    for height, width, left in ((10, 10, 15), (8, 40, -5)):
+        image = read_picture(tmp_path / "a.png", height, width, 1, info)[..., 0].astype(int)
+        mask = decode_mask(tmp_path / "a.png", height, width, info)
+        inside = mask != VOID
+        assert abs(image - mask)[inside].max() <= 1
+        assert inside.all() == (left > 0)
+        _, framing = read_framed(tmp_path / "a.png", height, width, info)
+        assert framing.box[0] == left
 
 
 def test_a_model_that_tells_nothing_is_run_by_a_name(photograph: Path, tmp_path: Path) -> None:

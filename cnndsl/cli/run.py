@@ -68,21 +68,24 @@ def command(
             continue
         heats = [None] * len(batch) if explainer is None else explainer.heat(batch)
         for answer, heat in zip(predictor.answers(batch, top), heats, strict=True):
-            drawn = _drawn(out, path, answer, stems) | _why(out, path, predictor, heat, stems)
-            record = {"file": str(path), **answer.record, **drawn}
-            told = "  → ".join([answer.text, *drawn.values()])
+            files = _drawn(out, path, predictor, answer, stems)
+            files |= _why(out, path, predictor, heat, stems)
+            record = {"file": str(path), **answer.record, **files}
+            told = "  → ".join([answer.text, *files.values()])
             click.echo(to_json(record) if as_json else f"{path}: {told}")
     if left_out == len(files):
         raise UserError("none of the pictures can be read")
 
 
-def _drawn(out: Path, path: Path, answer: Answer, stems: set[str]) -> dict[str, str]:
+def _drawn(
+    out: Path, path: Path, predictor: Predictor, answer: Answer, stems: set[str]
+) -> dict[str, str]:  # fmt: skip
     """The files that are written of an answer, by kind; none shares its name with another's."""
     if answer.mask is None:
         return {}
     from cnndsl.runtime.masks import save_masks
 
-    return save_masks(out, path, _free_stem(path, stems), answer.mask)
+    return save_masks(out, path, _free_stem(path, stems), answer.mask, predictor.info)
 
 
 def _why(
@@ -94,7 +97,7 @@ def _why(
     from cnndsl.why.drawing import save_over_file
 
     target = out / f"{_free_stem(path, stems)}.why.png"
-    return {"why": save_over_file(target, path, heat, predictor.crop)}
+    return {"why": save_over_file(target, path, heat, predictor.info)}
 
 
 def _explainer(model: Path, predictor: Predictor, device: str) -> "Explainer":

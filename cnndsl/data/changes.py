@@ -17,7 +17,7 @@ _NARROW = """
   scale them to all of 0…65535 first: 12 bits by `x << 4`"""
 
 
-def told_changes(data: Dataset, ground: str = "white") -> Iterator[str]:
+def told_changes(data: Dataset) -> Iterator[str]:
     """A line for each kind of change, with how many images it concerns."""
     is_one = data.train.x is data.test.x
     splits = [data.train] if is_one else [data.train, data.test]
@@ -27,5 +27,6 @@ def told_changes(data: Dataset, ground: str = "white") -> Iterator[str]:
         count = changes[change]
         if count:
             narrow = change is Change.DEPTH and changes[Change.NARROW] == count
-            told = f"{data.name}: {count:,} of {images:,} images: {text.format(ground=ground)}"
+            what = text.format(ground=data.info.ground)
+            told = f"{data.name}: {count:,} of {images:,} images: {what}"
             yield told + (_NARROW if narrow else "")

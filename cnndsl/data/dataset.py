@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.runtime.pixel_modes import Change
+from cnndsl.weights.model_info import ModelInfo
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -38,7 +39,7 @@ class Parts:
     """Data as a format finds them: `train`, and perhaps `val` and `test`, each read on demand.
 
     `names`, `task`, `units` and `column` are those of `Dataset`. `flaw` says why they can be
-    measured on, but not be trained on.
+    measured on, but not be trained on. Images `of_files` are scaled and cut as they are read.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Parts:
     units: tuple[str, ...] = ()
     flaw: str = ""
     column: str = "number"
+    of_files: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,8 @@ class Dataset:
     of the task that the data are for, where their format tells it; `units` those of the numbers.
     `part` is the part of the data that `test` is, where they have parts; `val` is what may be used
     to choose by besides, where it is asked for. `column` is what class numbers are called where
-    they are amounts.
+    they are amounts. `info` says how image files were scaled and cut, and what is behind their
+    transparent pixels; arrays of pixels are as they are.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Dataset:
     part: str = ""
     val: Split | None = None
     column: str = "number"
+    info: ModelInfo = field(default_factory=ModelInfo)
 
     @property
     def classes(self) -> tuple[str, ...]:

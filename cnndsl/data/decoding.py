@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from cnndsl.data.image_cache import ImageCache
 from cnndsl.data.progress import shown
-from cnndsl.runtime.images import Decoded, bombs_refused, decode, decode_cropped
-from cnndsl.runtime.pixel_modes import WHITE, Change, Ground
+from cnndsl.runtime.images import Decoded, bombs_refused, decode
+from cnndsl.runtime.pixel_modes import Change
 from cnndsl.runtime.ranks import Alone, Ranks, share_of
 from cnndsl.source import UserError
-from cnndsl.weights.model_info import RESAMPLE
+from cnndsl.weights.model_info import ModelInfo
 
 Pixels = NDArray[np.uint8]
 _CHUNK = 256  # files that are under way at once
@@ -30,18 +30,15 @@ class Reading:
     """How data are read: with `strict` a file that cannot be is an error instead of a warning.
 
     `display` is that of a run: auto, bar, lines or none. `arrays` are the data themselves, of
-    Python, by the names of `parts_of`. `ground` is the colour behind transparent pixels. Of files
-    that several `ranks` read each decodes its share. `crop` and `resample` say how images are cut,
-    as in `ModelInfo`.
+    Python, by the names of `parts_of`. Of files that several `ranks` read each decodes its share.
+    `info` says how image files are scaled and cut, and what is behind transparent pixels.
     """
 
     strict: bool = False
     display: str = "auto"
     arrays: "Mapping[str, NDArray[Any]] | None" = None
-    ground: Ground = WHITE
     ranks: Ranks = field(default_factory=Alone)
-    crop: float | None = None
-    resample: str = "bilinear"
+    info: ModelInfo = field(default_factory=ModelInfo)
 
 
 USUAL = Reading()
@@ -70,27 +67,24 @@ class ImageDecoder:
     """Images C×H×W."""
 
     shape: tuple[int, ...]
-    ground: Ground = WHITE
-    crop: float | None = None
-    resample: str = "bilinear"
+    info: ModelInfo
 
     @property
     def key(self) -> str:
         """What it does."""
-        cropped = f" {self.resample} {self.crop}" if self.crop else ""
-        return f"image on {self.ground} {'x'.join(map(str, self.shape))}{cropped}"
+        return f"image on {self.info.ground} {framed(self.shape, self.info)}"
 
     def __call__(self, path: Path) -> Decoded:
-        """Covered and cut in the middle, see `read_picture`; or as `read_cropped`."""
+        """See `read_picture`."""
         channels, height, width = self.shape
-        size = path, height, width, channels
-        if self.crop:
-            pixels, change = decode_cropped(
-                *size, self.crop, RESAMPLE[self.resample], self.ground
-            )  # fmt: skip
-        else:
-            pixels, change = decode(*size, self.ground)
+        pixels, change = decode(path, height, width, channels, self.info)
         return Decoded(pixels.transpose(2, 0, 1), change)
+
+
+def framed(shape: tuple[int, ...], info: ModelInfo) -> str:
+    """How files are scaled and cut to a shape, for the key of a decoder."""
+    cropped = f" {info.resample} {info.crop}" if info.crop else ""
+    return f"{'x'.join(map(str, shape))}{cropped}"
 
 
 @dataclass(frozen=True, eq=False)

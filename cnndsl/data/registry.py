@@ -44,7 +44,8 @@ def open_dataset(
         if opened.name and reading.ranks.size > 1:
             return _sized(_in_turn(opened, request, arranged), size)
         parts = opened.load(request)
-    return _sized(arranged(parts), size)
+    info = reading.info if parts.of_files else replace(reading.info, crop=None)
+    return replace(_sized(arranged(parts), size), info=info)
 
 
 def _in_turn(opened: Format, request: Request, arranged: Callable[[Parts], Dataset]) -> Dataset:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.losses import VOID
 from cnndsl.runtime.file_kinds import other_kind
-from cnndsl.runtime.pixel_modes import WHITE, Change, Ground, converted, is_deep
+from cnndsl.runtime.pixel_modes import Change, converted, is_deep
 from cnndsl.source import UserError
+from cnndsl.weights.model_info import GROUNDS, RESAMPLE, ModelInfo
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +27,8 @@ _UPRIGHT = {  # what EXIF's orientations ask for
     6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
 }  # fmt: skip
 _SIDEWAYS = 5  # from this orientation on width and height change places
+_NEAREST, _BILINEAR = 0, 2  # pillow's numbers
+_USUAL = ModelInfo()
 
 
 @dataclass(frozen=True)
@@ -43,28 +47,28 @@ class Decoded(NamedTuple):
 
 
 def read_picture(
-    path: "Path | Image", height: int, width: int, channels: int = 3, ground: Ground = WHITE
+    path: "Path | Image", height: int, width: int, channels: int = 3, info: ModelInfo = _USUAL
 ) -> NDArray[np.uint8]:
     """A PNG or JPEG, or an image of pillow, as height x width x channels, uint8.
 
-    The picture is turned upright by its EXIF tag, scaled so that it covers the size, and its middle
-    is cut out. `ground` is the colour behind transparent pixels. UserError where it cannot be read.
+    The picture is turned upright by its EXIF tag, and scaled and cut as `info` says. All that shows
+    files to a model reads them by this or by `decode`. UserError where it cannot be read.
     """
     with bombs_refused():
-        return decode(path, height, width, channels, ground).pixels
+        return decode(path, height, width, channels, info).pixels
 
 
 def decode(
-    path: "Path | Image", height: int, width: int, channels: int = 3, ground: Ground = WHITE
+    path: "Path | Image", height: int, width: int, channels: int = 3, info: ModelInfo = _USUAL
 ) -> Decoded:
     """As `read_picture`, for threads: their caller is in `bombs_refused`."""
-    image, change = _image(path, channels, ground)
-    if image.size != (width, height):
-        image = image.resize((width, height), 2, _middle(image, height, width))
-    return Decoded(np.asarray(image, np.uint8).reshape(height, width, channels), change)
+    image, change = _image(path, channels, info)
+    resample = RESAMPLE[info.resample] if info.crop else _BILINEAR
+    cut = _fitted(image, height, width, info.crop, resample)
+    return Decoded(np.asarray(cut, np.uint8).reshape(height, width, channels), change)
 
 
-def decode_mask(path: Path, height: int, width: int) -> NDArray[np.uint8]:
+def decode_mask(path: Path, height: int, width: int, info: ModelInfo = _USUAL) -> NDArray[np.uint8]:
     """A PNG of class numbers as height x width, uint8: indices of a palette, or gray values.
 
     It is cut as an image of its size, each pixel taken from the nearest. For threads, as `decode`.
@@ -81,7 +85,8 @@ def decode_mask(path: Path, height: int, width: int) -> NDArray[np.uint8]:
         values = np.asarray(image)
     if values.max(initial=0) > 255 or values.min(initial=0) < 0:
         raise UserError(f"{path}: has the value {values.max()}; masks hold class numbers to 254")
-    return _nearest(values.astype(np.uint8), image, height, width)
+    numbers = pillow()[0].fromarray(values.astype(np.uint8))
+    return np.asarray(_fitted(numbers, height, width, info.crop, _NEAREST, VOID))
 
 
 def upright_size(path: Path) -> tuple[int, int] | None:
@@ -93,16 +98,6 @@ def upright_size(path: Path) -> tuple[int, int] | None:
             return image.size[::-1] if turned else image.size
     except Exception:  # what is damaged raises a dozen unrelated types, and is told when it is read
         return None
-
-
-def _nearest(
-    values: NDArray[np.uint8], image: "Image", height: int, width: int
-) -> NDArray[np.uint8]:
-    if image.size == (width, height):
-        return values
-    from PIL.Image import fromarray
-
-    return np.asarray(fromarray(values).resize((width, height), 0, _middle(image, height, width)))
 
 
 @contextmanager
@@ -118,46 +113,62 @@ def bombs_refused() -> Generator[None]:
         yield
 
 
-def read_cropped(
-    path: "Path | Image", height: int, width: int, channels: int, crop: float, resample: int,
-    ground: Ground = WHITE,
-) -> NDArray[np.uint8]:  # fmt: skip
-    """As `read_picture`, with the shorter side scaled first to the model's over `crop`.
-
-    The roundings are those of torchvision's Resize and CenterCrop, `resample` is pillow's number.
-    """
+def read_framed(
+    path: Path, height: int, width: int, info: ModelInfo = _USUAL
+) -> tuple[NDArray[np.uint8], Framing]:
+    """A picture upright in its own size, H×W×3, and what `read_picture` takes of it."""
     with bombs_refused():
-        return decode_cropped(path, height, width, channels, crop, resample, ground).pixels
+        image, _ = _image(path, 3, _USUAL)
+    framing = Framing((image.height, image.width), _seen(image, height, width, info.crop))
+    return np.asarray(image, np.uint8), framing
 
 
-def decode_cropped(
-    path: "Path | Image", height: int, width: int, channels: int, crop: float, resample: int,
-    ground: Ground = WHITE,
-) -> Decoded:  # fmt: skip
-    """As `read_cropped`, for threads: their caller is in `bombs_refused`."""
-    image, change = _image(path, channels, ground)
+def _image(path: "Path | Image", channels: int, info: ModelInfo) -> "tuple[Image, Change]":
+    """A file's image in its own size, gray or RGB of eight bits."""
+    return converted(*_open(path), channels, GROUNDS[info.ground])
+
+
+def _fitted(
+    image: "Image", height: int, width: int, crop: float | None, resample: int, outside: int = 0
+) -> "Image":
+    """An image at a size, by pillow's filter: its middle, or with `crop` that of the whole scaled.
+
+    What a crop has beyond the image is `outside`.
+    """
+    if crop is None:
+        if image.size == (width, height):
+            return image
+        return image.resize((width, height), resample, _middle(image, height, width))
+    size, (left, top) = _crop_at(image, height, width, crop)
+    cut = pillow()[0].new(image.mode, (width, height), outside)
+    cut.paste(image.resize(size, resample), (-left, -top))
+    return cut
+
+
+def _crop_at(
+    image: "Image", height: int, width: int, crop: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Width and height of the scaled image, and left and top of what is cut out of it.
+
+    The roundings are those of torchvision's Resize and CenterCrop.
+    """
     short = round(min(height, width) / crop)
     if image.width <= image.height:
         size = (short, int(short * image.height / image.width))
     else:
         size = (int(short * image.width / image.height), short)
-    scaled = image.resize(size, resample)
-    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
-    cut = scaled.crop((left, top, left + width, top + height))
-    return Decoded(np.asarray(cut, np.uint8).reshape(height, width, channels), change)
+    return size, (round((size[0] - width) / 2), round((size[1] - height) / 2))
 
 
-def read_framed(path: Path, height: int, width: int) -> tuple[NDArray[np.uint8], Framing]:
-    """A picture upright in its own size, H×W×3, and what `read_picture` takes of it."""
-    with bombs_refused():
-        image, _ = _image(path, 3, WHITE)
-    framing = Framing((image.height, image.width), _middle(image, height, width))
-    return np.asarray(image, np.uint8), framing
-
-
-def _image(path: "Path | Image", channels: int, ground: Ground) -> "tuple[Image, Change]":
-    """A file's image in its own size, gray or RGB of eight bits."""
-    return converted(*_open(path), channels, ground)
+def _seen(
+    image: "Image", height: int, width: int, crop: float | None
+) -> tuple[float, float, float, float]:
+    """The box of a file's pixels that `_fitted` takes."""
+    if crop is None:
+        return _middle(image, height, width)
+    size, (left, top) = _crop_at(image, height, width, crop)
+    wide, high = image.width / size[0], image.height / size[1]
+    return (left * wide, top * high, (left + width) * wide, (top + height) * high)
 
 
 def _middle(image: "Image", height: int, width: int) -> tuple[float, float, float, float]:

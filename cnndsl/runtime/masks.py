@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from cnndsl.files import write_whole, writing
 from cnndsl.losses import VOID
 from cnndsl.runtime.images import Framing, pillow, read_framed
+from cnndsl.weights.model_info import ModelInfo
 
 Pixels = NDArray[np.uint8]
+_USUAL = ModelInfo()
 
 
 def palette() -> Pixels:
@@ -38,18 +40,20 @@ def overlaid(images: Pixels, masks: Pixels) -> Pixels:
     return np.where(shown, channels // 2 + colours // 2, channels).astype(np.uint8)
 
 
-def save_masks(folder: Path, path: Path, stem: str, mask: Pixels) -> dict[str, str]:
+def save_masks(
+    folder: Path, path: Path, stem: str, mask: Pixels, info: ModelInfo = _USUAL
+) -> dict[str, str]:
     """Write `stem.mask.png` and, for an image file, `stem.overlay.png`; their paths by kind.
 
-    The mask is as large as the image file; what the model has not seen of it is `VOID`. That of an
-    `.npy` file is as large as the model gives it.
+    The mask is as large as the image file, which `info` cut; what the model has not seen of it is
+    `VOID`. That of an `.npy` file is as large as the model gives it.
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
         return {"mask": _save(folder / f"{stem}.mask.png", _as_palette(mask))}
     height, width = mask.shape
-    image, framing = read_framed(path, height, width)
+    image, framing = read_framed(path, height, width, info)
     whole = _unframed(mask, framing)
     mixed = overlaid(image.transpose(2, 0, 1)[None], whole[None])[0].transpose(1, 2, 0)
     return {

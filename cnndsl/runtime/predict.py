@@ -1,7 +1,7 @@
 """A compiled model on images."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,14 +12,13 @@ from cnndsl.argument_types import WrongType, shown
 from cnndsl.results import Answer
 from cnndsl.runtime.foreign import checked, is_channels_last, load_checked
 from cnndsl.runtime.image_files import image_files
-from cnndsl.runtime.images import is_pillow_image, read_array, read_cropped, read_picture
+from cnndsl.runtime.images import is_pillow_image, read_array, read_picture
 from cnndsl.runtime.outputs import Output, Scale, main_output
-from cnndsl.runtime.pixel_modes import WHITE, Ground
 from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError, counted, either
 from cnndsl.tasks import Task, usual
 from cnndsl.tasks import registry as tasks
-from cnndsl.weights.model_info import GROUNDS, RESAMPLE, ModelInfo, info_from_onnx
+from cnndsl.weights.model_info import ModelInfo, info_from_onnx
 from cnndsl.weights.preprocess import prepared
 
 if TYPE_CHECKING:
@@ -64,9 +63,7 @@ class Predictor:
     output: Output
     channels_last: bool  # whether an image is height, width, channels
     note: str | None = None  # what is taken for granted
-    crop: float | None = None
-    resample: str = "bilinear"
-    ground: Ground = WHITE
+    info: ModelInfo = field(default_factory=ModelInfo)  # how image files are cut
 
     @property
     def fixed_batch(self) -> int | None:
@@ -85,12 +82,7 @@ class Predictor:
         channels, height, width = self.shape
         if channels not in (1, 3):
             raise UserError(f"pictures have 1 or 3 channels, the model takes {channels}: give .npy")
-        if self.crop:
-            resample = RESAMPLE[self.resample]
-            pixels = read_cropped(path, height, width, channels, self.crop, resample, self.ground)
-        else:
-            pixels = read_picture(path, height, width, channels, self.ground)
-        return self.fed(pixels[None])
+        return self.fed(read_picture(path, height, width, channels, self.info)[None])
 
     def batches(self, images: Any) -> Iterator[NDArray[Any]]:
         """Batches of the input: of a file, a folder, a pattern, an image of pillow, an array, or a
@@ -239,8 +231,7 @@ def open_predictor(
     is_told = uint8 or proto.producer_name == "cnndsl" or info != ModelInfo()
     note = None if is_told or len(dims) != 3 else _UNTOLD
     return Predictor(
-        session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note,
-        info.crop, info.resample, GROUNDS[info.ground],
+        session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note, info,
     )  # fmt: skip
 
 

@@ -105,9 +105,9 @@ def _score(
         return None, None
     predictor = open_predictor(path, device, reading=Reading(preprocess=preprocess))
     task = predictor.task or usual()
-    shape, crop, resample = predictor.shape, predictor.crop, predictor.resample
-    cut = decoding.Reading(ground=predictor.ground, crop=crop, resample=resample)
-    found = read_as(task, open_dataset(data, shape, data_dir, arranged=for_measuring, reading=cut))
+    cut = decoding.Reading(info=predictor.info)
+    found = open_dataset(data, predictor.shape, data_dir, arranged=for_measuring, reading=cut)
+    found = read_as(task, found)
     check_compiled(f"{path}:", predictor.classes, task, found)
     metric = task.rising[0]
     return metric, _measured(path, predictor, task, found).columns()[metric]

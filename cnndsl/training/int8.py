@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnndsl.data.decoding import Reading
 from cnndsl.data.registry import located, open_dataset
 from cnndsl.data.splits import with_validation
 from cnndsl.ir import Model
@@ -27,9 +28,9 @@ def spec_images(
     """Of the recipe's data, with the classes and the task that `info` tells of the weights."""
     if recipe.data is None:
         raise _no_data()
-    task = info.task or recipe.known_task()
+    task, reading = info.task or recipe.known_task(), Reading(info=info)
     arranged = partial(with_validation, arranged=splitting(recipe))
-    found = read_as(task, open_any_data(model, recipe, data_dir, arranged=arranged))
+    found = read_as(task, open_any_data(model, recipe, data_dir, reading, arranged))
     return images_of(as_learned(model, info.classes, task, found), task, count)
 
 
@@ -41,7 +42,8 @@ def onnx_images(
         raise _no_data()
     predictor = open_predictor(model, "cpu")
     task = predictor.task or usual()
-    found = open_dataset(located(data), predictor.shape, data_dir, arranged=with_validation)
+    reading = Reading(info=predictor.info)
+    found = open_dataset(located(data), predictor.shape, data_dir, reading, with_validation)
     found = read_as(task, found)
     check_compiled("the model", predictor.classes, task, found)
     if outputs := predictor.output.shape[1]:

@@ -1,6 +1,7 @@
 """Where a loss that is not a number began: the first layer whose output is not finite."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.runtime.session import open_session
+from cnndsl.source import UserError
 from cnndsl.weights.base import Weights
 
 
@@ -47,6 +49,14 @@ def where_it_began(
 def _place(model: Model, path: str) -> str:
     node = next(node for node in model.nodes if node.path == path)
     return f"`{path}` (`{' '.join(node.span.text.split())}`, line {node.line})"
+
+
+def broken(told: str, kept: str, run: Path) -> UserError:
+    """The error of a run whose numbers stopped being some; `kept` says which weights it has."""
+    return UserError(
+        f"{told}\n  the weights {kept} are in {run / 'weights' / 'last.safetensors'}\n"
+        "  lower the learning rate, add `bn`, or clip the gradient: `clip 1.0` in `train`"
+    )
 
 
 def normalised(images: NDArray[Any], options: StepOptions) -> NDArray[np.float32]:

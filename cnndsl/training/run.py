@@ -43,7 +43,7 @@ from cnndsl.training.trainer import Trainer
 from cnndsl.training.whitening import whitened, whitens
 from cnndsl.weights.fit import ModelWeights, fit_weights, weights_named
 from cnndsl.weights.initial import initial_weights
-from cnndsl.weights.model_info import GROUNDS, ModelInfo
+from cnndsl.weights.model_info import ModelInfo, info_from_json
 
 
 def start(
@@ -61,9 +61,11 @@ def start(
     ranks = ranks or Alone()
     settings = _shared(settings, ranks)
     config = config or RunConfig.of(model, recipe)
-    recipe, data = _opened(model, recipe, config.data_dir, settings, ranks)
     _check_learning(model, recipe)
-    first = _first_weights(model, recipe, data)
+    first = _first_weights(model, recipe)
+    reading = replace(settings.reading, ranks=ranks, info=first.info)
+    recipe, data = _opened(model, recipe, config.data_dir, reading, settings.sync_bn)
+    first = _whitened(first, model, recipe, data)
     check_same_on_all(ranks, lambda: facts_of(model, recipe, data, first.tensors))
     is_new = settings.out is None or not settings.out.exists()
     path = ranks.share((settings.out or next_free()) if ranks.rank == 0 else None)
@@ -102,27 +104,31 @@ def _shared(settings: Settings, ranks: Ranks) -> Settings:
 
 
 def _opened(
-    model: Model, recipe: Recipe, folder: Path | None, settings: Settings, ranks: Ranks
+    model: Model, recipe: Recipe, folder: Path | None, reading: Reading, sync_bn: bool
 ) -> tuple[Recipe, Dataset]:
     """See `open_data`: what is said of the data is said once. UserError where they are too few."""
-    with told_by_first(ranks):
-        recipe, data = open_data(model, recipe, folder, replace(settings.reading, ranks=ranks))
-    _check_recipe(recipe, data, ranks)
-    if settings.sync_bn:
+    with told_by_first(reading.ranks):
+        recipe, data = open_data(model, recipe, folder, reading)
+    _check_recipe(recipe, data, reading.ranks)
+    if sync_bn:
         check_sync_bn(model, recipe)
     return recipe, data
 
 
-def _first_weights(model: Model, recipe: Recipe, data: Dataset) -> ModelWeights:
+def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
+    """Of a file, or drawn; images are prepared as they say."""
     check_weights(model)
     if recipe.weights is None:
-        first = ModelWeights(initial_weights(model, recipe.seed), ModelInfo())
-        drawn = list(first.tensors)
-    else:
-        first = weights_named(model, recipe.weights, recipe.seed)
-        drawn = tensors_of(model, recipe.weights.fresh, "fresh")
+        return ModelWeights(initial_weights(model, recipe.seed), ModelInfo())
+    return weights_named(model, recipe.weights, recipe.seed)
+
+
+def _whitened(first: ModelWeights, model: Model, recipe: Recipe, data: Dataset) -> ModelWeights:
+    """With the kernels of `init=whiten` made from the training images, where they are drawn."""
     if not whitens(model):
         return first
+    file = recipe.weights
+    drawn = tensors_of(model, file.fresh, "fresh") if file else list(first.tensors)
     info = first.info if first.info.normalises else ModelInfo(*data.moments())
     tensors = whitened(model, first.tensors, data.train.x, info, drawn)
     return replace(first, tensors=tensors)
@@ -130,7 +136,7 @@ def _first_weights(model: Model, recipe: Recipe, data: Dataset) -> ModelWeights:
 
 def _begin(trainer: Trainer, first: ModelWeights) -> None:
     """From the first step; images are normalised as those were that the weights come from."""
-    trainer.preprocessing = first.info if first.info.normalises else None
+    trainer.normalisation = first.info if first.info.normalises else None
     trainer.prepare(first.tensors)
     trainer.note = _told_of_norms(trainer)
 
@@ -168,13 +174,14 @@ def resume(
     settings = _shared(settings, ranks)
     config = config or RunConfig.of(model, recipe)
     with RunFolder(path) if ranks.rank == 0 else OthersFolder(path) as folder:
-        recipe, data = _opened(model, recipe, config.data_dir, settings, ranks)
+        found = ranks.share(_newest(folder) if ranks.rank == 0 else None)
+        start = _first_weights(model, recipe if found is None else replace(recipe, weights=None))
+        info = start.info if found is None else _preprocessing(found)
+        reading = replace(settings.reading, ranks=ranks, info=info)
+        recipe, data = _opened(model, recipe, config.data_dir, reading, settings.sync_bn)
         known = _known(config, recipe, data)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
-        found = ranks.share(_newest(folder) if ranks.rank == 0 else None)
-        start = _first_weights(
-            model, recipe if found is None else replace(recipe, weights=None), data
-        )
+        start = _whitened(start, model, recipe, data) if found is None else start
         check_same_on_all(ranks, lambda: facts_of(model, recipe, data, start.tensors))
         if found is None:
             _begin(trainer, start)
@@ -204,6 +211,11 @@ def resume(
         trainer.note = "\n".join(filter(None, notes)) or None
         folder.remember(known.written())
         return trainer
+
+
+def _preprocessing(found: checkpoint.Checkpoint) -> ModelInfo:
+    """How image files are cut; earlier versions did not tell, and did it the usual way."""
+    return info_from_json(found.manifest["options"].get("preprocessing", ""), "the checkpoint")
 
 
 def _newest(folder: RunFolder) -> checkpoint.Checkpoint | None:
@@ -255,7 +267,7 @@ def open_data(
     """The recipe with its task and loss, and its data set; UserError where these do not fit."""
     recipe, data = resolved(model, recipe, open_any_data(model, recipe, data_dir, reading))
     tell_unmeasured(recipe.known_task(), data)
-    tell_changes(data, recipe)
+    tell_changes(data)
     tell_imbalance(recipe, data)
     return recipe, data
 
@@ -272,7 +284,8 @@ def open_any_data(
         raise UserError(
             f"no data set is given: `{option('data', 'cifar10')}`, or `train {{ data cifar10 }}`"
         )
-    reading = replace(reading, ground=GROUNDS[recipe.ground or "white"])
+    info = replace(reading.info, ground=recipe.ground or reading.info.ground)
+    reading = replace(reading, info=info)
     return open_dataset(recipe.data, model.input, data_dir, reading, arranged or splitting(recipe))
 
 

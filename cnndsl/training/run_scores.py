@@ -99,8 +99,7 @@ def _images(
     data_dir: Path | None,
 ) -> Dataset:  # fmt: skip
     """Test images of a recipe, or all images where `data` are given, cut as the weights' were."""
-    arrays = None if isinstance(data, str) else data
-    reading = Reading(arrays=arrays, crop=weights.info.crop, resample=weights.info.resample)
+    reading = Reading(arrays=None if isinstance(data, str) else data, info=weights.info)
     arranged = None if data is None else for_measuring
     return open_any_data(model, recipe, data_dir, reading, arranged)
 
@@ -112,7 +111,7 @@ def _opened(
     """All of it, for a recipe with its task and loss; what is measured is told on stderr."""
     task = recipe.known_task()
     _tell_measured(task, found)
-    tell_changes(found, recipe)
+    tell_changes(found)
     info = replace(weights.info, classes=found.names, task=None)
     options = Options(uint8=len(model.input) == 3, info=info)
     evaluator = Evaluator(model, recipe, options, device, threads, mirror)

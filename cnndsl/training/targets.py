@@ -206,7 +206,7 @@ def tell_imbalance(recipe: Recipe, data: Dataset) -> None:
     )
 
 
-def tell_changes(data: Dataset, recipe: Recipe) -> None:
+def tell_changes(data: Dataset) -> None:
     """Say what became of images that are of another kind than the model's input."""
-    for line in told_changes(data, recipe.ground or "white"):
+    for line in told_changes(data):
         print(line, file=sys.stderr)

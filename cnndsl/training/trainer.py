@@ -52,7 +52,7 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     scores: Scores | None = None
     note: str | None = None  # said before the first step
-    preprocessing: ModelInfo | None = None  # of the first weights; else that of the data
+    normalisation: ModelInfo | None = None  # of the first weights; else that of the data
     phase: int = 0  # the epoch since which the same layers are frozen
     ranks: Ranks = field(default_factory=Alone)
     compiled: Compiled = field(init=False)
@@ -77,10 +77,10 @@ class Trainer:
         shape = self.model.output_shapes()[self.model.main_output]
         rows = share_of(self.ranks, self.recipe.batch)
         self.batches = Batches(self.data.train, self.recipe, shape, randoms, rows)
-        image = len(self.model.input) == 3
-        ground = self.recipe.ground or "white"
-        info = ModelInfo(options.mean, options.std, self.data.names, ground=ground)
-        deploy = Options(uint8=image, info=info)
+        info = replace(
+            self.data.info, mean=options.mean, std=options.std, classes=self.data.names, task=None
+        )
+        deploy = Options(uint8=len(self.model.input) == 3, info=info)
         s = self.settings
         self.evaluator = Evaluator(
             self.model, self.recipe, deploy, s.device, s.threads, ranks=self.ranks
@@ -100,7 +100,7 @@ class Trainer:
         )  # fmt: skip
 
     def _options(self, weights: Weights) -> StepOptions:
-        known = self.preprocessing
+        known = self.normalisation
         mean, std = (known.mean, known.std) if known else self.data.moments()
         options = usual_options(self.recipe, self.settings, mean, std, self.ranks.size)
         return self._freezing(options, weights)
@@ -169,14 +169,13 @@ class Trainer:
 
     def _step(self, feed: Feed, start: float) -> None:
         progress, stepper = self.progress, self.compiled.stepper
-        rate = self._rate(progress.step)
-        stepper.step({**feed, "lr": np.array(rate, np.float32)})
+        stepper.step({**feed, "lr": np.array(self._rate(progress.step), np.float32)})
         loss = stepper.loss
         if not isfinite(loss):
             self._raise_nonfinite(f"the loss is {loss}", progress.step + 1, feed["x"])
         progress.note_step(loss, stepper.tally, perf_counter() - start)
-        rate = progress.step * self.recipe.batch / max(progress.seconds, 1e-9)
-        self.show.step(progress.epoch, progress.step, progress.means(self.recipe), rate)
+        speed = progress.step * self.recipe.batch / max(progress.seconds, 1e-9)
+        self.show.step(progress.epoch, progress.step, progress.means(self.recipe), speed)
         for callback in self.callbacks:
             callback.on_step(self, loss)
 
@@ -243,12 +242,17 @@ class Trainer:
         manifest = {
             "progress": progress.as_dict(),
             **self.fingerprint.as_dict(),
-            "options": self.compiled.kept() | {"phase": self.phase},
+            "options": self.compiled.kept() | self._kept(),
         }
         name = f"epoch{progress.epoch:05d}-step{progress.step:07d}"
         self._keep("last", weights)
         self.folder.save(name, tensors, manifest)
         self._saved_at = perf_counter()
+
+    def _kept(self) -> dict[str, Any]:
+        """What a checkpoint keeps besides the step's options: what is frozen, how files are cut."""
+        cut = replace(self.data.info, classes=(), task=None)
+        return {"phase": self.phase, "preprocessing": cut.to_json()}
 
     def _check_interrupt(self, stop: Stop) -> None:
         """Save and leave where any rank was asked to, all of them behind the same step."""
@@ -270,18 +274,14 @@ class Trainer:
         """Say where numbers stopped being some; the weights before this step are kept."""
         step, state = self.compiled.step, self.compiled.stepper.state_before()
         before, after = step.weights(state), step.weights(self.compiled.stepper.state())
-        place = nan.where_it_began(
-            self.model, before, after, nan.normalised(pictures, self.compiled.options)
-        )
+        x = nan.normalised(pictures, self.compiled.options)
+        place = nan.where_it_began(self.model, before, after, x)
         kept = "of the last checkpoint"
         if nan.all_finite(before):
             self._keep("last", step.weights(state, "ema"))
             kept = "before"
-        raise UserError(
-            f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}\n"
-            f"  the weights {kept} are in {self.folder.path / 'weights' / 'last.safetensors'}\n"
-            "  lower the learning rate, add `bn`, or clip the gradient: `clip 1.0` in `train`"
-        )
+        told = f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}"
+        raise nan.broken(told, kept, self.folder.path)
 
     def _finish(self) -> None:
         """Write `best.onnx`, ready to deploy; its scores are known, but to a run that went on."""

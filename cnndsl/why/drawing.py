@@ -9,37 +9,33 @@ from numpy.typing import NDArray
 
 from cnndsl.files import write_whole, writing
 from cnndsl.runtime.images import pillow, read_framed
+from cnndsl.weights.model_info import ModelInfo
 
 Heat = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 _STRONGEST = 0.7  # share of the colour where the heat is 1
+_USUAL = ModelInfo()
 _SIDE = 224  # small images are drawn as large as this
 _BILINEAR = 2  # pillow's number
 
 
 def save_over_file(
-    target: Path, image_file: Path, heat: Heat, crop: float | None = None
+    target: Path, image_file: Path, heat: Heat, info: ModelInfo = _USUAL
 ) -> str:  # fmt: skip
     """Write the heat map over an image file, in its own size; what is not seen stays as it is.
 
-    `crop` is the share that is cut out of its middle. Of an `.npy` file the heat map alone is
-    drawn. Returns the path.
+    `info` says how the file was cut. Of an `.npy` file the heat map alone is drawn. Returns the
+    path.
     """
     if image_file.suffix == ".npy":
         return save_over(target, np.zeros((*heat.shape, 3), np.uint8), heat)
-    image, framing = read_framed(image_file, *heat.shape)
-    left, top, right, bottom = _middle(framing.box, crop or 1.0)
+    height, width = heat.shape
+    image, framing = read_framed(image_file, height, width, info)
+    left, top, right, bottom = (max(0, round(side)) for side in framing.box)
     image = image.copy()
     seen = image[top:bottom, left:right]
     seen[:] = _blended(seen, _scaled(heat, seen.shape[1], seen.shape[0]))
     return _save(target, image)
-
-
-def _middle(box: tuple[float, float, float, float], share: float) -> tuple[int, ...]:
-    """The middle of a box, a share of its sides, in whole pixels."""
-    left, top, right, bottom = box
-    wide, high = (1 - share) * (right - left) / 2, (1 - share) * (bottom - top) / 2
-    return round(left + wide), round(top + high), round(right - wide), round(bottom - high)
 
 
 def save_over(target: Path, image: Pixels, heat: Heat) -> str:

@@ -66,8 +66,7 @@ def check_image_size(request: Request) -> None:
 
 def decoded_images(files: Sequence[Path], what: str, request: Request) -> Files:
     """Image files at the model's size; see `decoded`."""
-    read = request.reading
-    decoder = ImageDecoder(request.size, read.ground, read.crop, read.resample)
+    decoder = ImageDecoder(request.size, request.reading.info)
     return decoded(files, decoder, what, request.reading)
 
 

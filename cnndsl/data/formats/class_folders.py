@@ -50,7 +50,7 @@ class ClassFolders(Format):
             needs = f"{first.path}: needs a folder of pictures for each class"
             raise UserError(needs + (loose if first.loose else ""))
         read = {part: partial(_read, part, splits, first, request) for part in splits}
-        return Parts(path.name, first.classes, read, flaw=_too_few(first))
+        return Parts(path.name, first.classes, read, flaw=_too_few(first), of_files=True)
 
 
 def _too_few(folder: Folder) -> str:

@@ -91,8 +91,9 @@ class CsvManifest(Format):
                 for part, at in rows.items()}  # fmt: skip
         column = others[0] if len(others) == 1 else "number"
         return Parts(
-            request.path.name, targets.names, read, targets.task, targets.units, column=column
-        )
+            request.path.name, targets.names, read, targets.task, targets.units, column=column,
+            of_files=True,
+        )  # fmt: skip
 
 
 def _images(

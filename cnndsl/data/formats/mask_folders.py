@@ -10,12 +10,13 @@ import numpy as np
 
 from cnndsl.data.arrays import numbered
 from cnndsl.data.dataset import Parts, Split
-from cnndsl.data.decoding import Pixels, decoded
+from cnndsl.data.decoding import Pixels, decoded, framed
 from cnndsl.data.folders import ENDINGS, Folder, files_below
 from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
 from cnndsl.losses import VOID
 from cnndsl.runtime.images import Decoded, bombs_refused, decode_mask, upright_size
 from cnndsl.source import UserError, listed
+from cnndsl.weights.model_info import ModelInfo
 
 _IMAGES = ("images", "image", "imgs")
 _MASKS = ("masks", "mask", "labels", "annotations")
@@ -31,15 +32,17 @@ class MaskDecoder:
     """Masks H×W of class numbers, cut and scaled as their images are, each pixel from one pixel."""
 
     shape: tuple[int, ...]
+    info: ModelInfo
 
     @property
     def key(self) -> str:
         """What it does."""
-        return "mask " + "x".join(map(str, self.shape))
+        return f"mask {framed(self.shape, self.info)}"
 
     def __call__(self, path: Path) -> Decoded:
         """See `decode_mask`."""
-        return Decoded(decode_mask(path, *self.shape))
+        height, width = self.shape
+        return Decoded(decode_mask(path, height, width, self.info))
 
 
 class MaskFolders(Format):
@@ -65,7 +68,7 @@ class MaskFolders(Format):
         for part, (pixels, places) in masks.items():
             _tell_strange([pairs[part][1][place] for place in places], pixels, len(names))
         read = {part: partial(_read, part, pairs[part], *masks[part], request) for part in pairs}
-        return Parts(path.name, names, read, "segmentation")
+        return Parts(path.name, names, read, "segmentation", of_files=True)
 
 
 def _splits(path: Path) -> Mapping[str, Folder]:
@@ -141,7 +144,7 @@ def _by_stem(top: Path | None) -> dict[str, Path]:
 
 def _masks(part: str, pairs: Pairs, request: Request) -> "tuple[Pixels, list[int]]":
     """The masks that can be read, and their places."""
-    decoder = MaskDecoder(request.size[1:])
+    decoder = MaskDecoder(request.size[1:], request.reading.info)
     masks = decoded(pairs[1], decoder, f"masks of {part}", request.reading)
     return masks.pixels, masks.kept.tolist()
 
