@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnndsl.api import Model, check, formatted, from_onnx, load, parse
+    from cnndsl.deployment import bench, heat_maps, to_float16, to_int8
     from cnndsl.runs import evaluate, predict, resume, search, train
     from cnndsl.source import Diagnostic, Failed, UserError
     from cnndsl.training.callbacks import Callback
@@ -35,6 +36,11 @@ __all__ = [  # noqa: RUF022  (by subject)
     "resume",
     "search",
     "train",
+    # compiled models
+    "bench",
+    "heat_maps",
+    "to_float16",
+    "to_int8",
     # what can go wrong
     "Diagnostic",
     "Failed",
@@ -45,6 +51,7 @@ __all__ = [  # noqa: RUF022  (by subject)
 _HOMES = {
     **dict.fromkeys(("Model", "check", "formatted", "from_onnx", "load", "parse"), "cnndsl.api"),
     **dict.fromkeys(("evaluate", "predict", "resume", "search", "train"), "cnndsl.runs"),
+    **dict.fromkeys(("bench", "heat_maps", "to_float16", "to_int8"), "cnndsl.deployment"),
     "Callback": "cnndsl.training.callbacks",
     "Interrupted": "cnndsl.training.signals",
     "load_ipython_extension": "cnndsl.notebook",

@@ -2,9 +2,9 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl import ir
 from cnndsl.argument_types import WrongType, as_flag, as_path, as_whole, optional, shown
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
+
+    from cnndsl.weights.fit import ModelWeights
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,40 +98,88 @@ class Model:
         mean: "float | Sequence[float] | None" = None,
         std: "float | Sequence[float] | None" = None,
         classes: "Sequence[str] | None" = None,
+        preprocess: str | None = None,
         optimize: str | None = None,
+        why: bool = False,
     ) -> "ModelProto":
         """The inference graph (see `cnndsl compile --help`); UserError for weights that do not fit.
 
         `weights` are arrays by name, a file of weights, or None for fresh ones from `seed`.
         `mean`, `std` and the names of `classes` are those of the file, if nothing is given; a
-        UserWarning says where they can hardly be meant. `optimize="cpu"` takes faster convolutions
-        where they win, for a fixed `batch`.
+        UserWarning says where they can hardly be meant. `preprocess` names both: `imagenet`.
+        `optimize="cpu"` takes faster convolutions where they win, for a fixed `batch`. With `why`
+        the outputs are `probabilities` N×C and `heat` N×H×W, what of an image the answer rests on,
+        for a fixed batch, one image by default.
         """
-        from cnndsl.backend.artifact import inference_model
+        from cnndsl.backend.artifact import inference_model, why_model
         from cnndsl.backend.inference import Options
-        from cnndsl.weights.fit import as_weights, read_weights, told
-        from cnndsl.weights.model_info import ModelInfo
 
-        info = ModelInfo()
-        if weights is None:
-            tensors = self.initial_weights(seed)
-        elif isinstance(weights, str | Path):
-            loaded = told(read_weights(Path(weights), self.ir))
-            tensors, info = loaded.tensors, loaded.info
-        elif isinstance(weights, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            tensors = as_weights(weights, self.ir)
-        else:
-            raise WrongType(f"weights: a file, or arrays by name, not {shown(weights)}")
+        loaded = self._weights(weights, seed, mean, std, classes, preprocess)
         fixed = optional(as_whole, "batch", batch)
-        info = info.updated(mean, std, classes)
         options = Options(
-            as_whole("opset", opset), fixed, as_flag("fold", fold), as_flag("uint8", uint8), info,
-            optimize,
+            as_whole("opset", opset), fixed, as_flag("fold", fold), as_flag("uint8", uint8),
+            loaded.info, optimize,
         )  # fmt: skip
         options.check(self.ir)
-        for doubt in options.info.doubts():
-            warnings.warn(doubt, stacklevel=2)
-        return inference_model(self.ir, tensors, options)
+        if not as_flag("why", why):
+            return inference_model(self.ir, loaded.tensors, options)
+        if optimize or not fold:
+            raise UserError("why=True goes neither with fold=False nor with optimize")
+        return why_model(self.ir, loaded.tensors, options)
+
+    def _weights(
+        self, weights: Any, seed: int, mean: Any, std: Any, classes: Any, preprocess: Any
+    ) -> "ModelWeights":
+        """Tensors and what is known of them; what can hardly be meant is a UserWarning."""
+        from cnndsl.weights.fit import ModelWeights, as_weights, read_weights, told
+        from cnndsl.weights.model_info import ModelInfo
+        from cnndsl.weights.preprocess import prepared
+
+        if weights is None:
+            loaded = ModelWeights(self.initial_weights(seed), ModelInfo())
+        elif isinstance(weights, str | Path):
+            loaded = told(read_weights(Path(weights), self.ir))
+        elif isinstance(weights, Mapping):
+            arrays = cast("Mapping[str, Any]", weights)
+            loaded = ModelWeights(as_weights(arrays, self.ir), ModelInfo())
+        else:
+            raise WrongType(f"weights: a file, or arrays by name, not {shown(weights)}")
+        info = prepared(loaded.info, preprocess).updated(mean, std, classes)
+        for doubt in info.doubts():
+            warnings.warn(doubt, stacklevel=3)
+        return replace(loaded, info=info)
+
+    def save_page(
+        self,
+        folder: str | Path,
+        weights: "Mapping[str, NDArray[np.float32]] | str | Path | None" = None,
+        *,
+        train: bool = False,
+        runtime: str | Path | None = None,
+        batch: int | None = None,
+        seed: int = 0,
+        mean: "float | Sequence[float] | None" = None,
+        std: "float | Sequence[float] | None" = None,
+        classes: "Sequence[str] | None" = None,
+        preprocess: str | None = None,
+    ) -> None:
+        """Write a page that runs the model in a browser (see `cnndsl compile --web`).
+
+        With `train` it learns there from pictures of one's own, `batch` at once: the last layer of
+        a model with `weights`, the whole of one without. `runtime` is where onnxruntime-web is: an
+        address, by default a CDN's, or a folder that is copied. The rest is as of `to_onnx`.
+        UserError for a task that has no page, and where the folder holds other things.
+        """
+        from cnndsl.web.build import whole_page
+
+        if batch is not None and not train:
+            raise UserError("batch: a page that does not train takes one picture at a time")
+        loaded = self._weights(weights, seed, mean, std, classes, preprocess)
+        page = whole_page(
+            self.ir, loaded, runtime and str(runtime), pretrained=weights is not None,
+            train=as_flag("train", train), batch=optional(as_whole, "batch", batch, 1),
+        )  # fmt: skip
+        page.write(as_path("folder", folder))
 
     def save(self, path: str | Path, **options: Any) -> None:
         """Write the spec to a `.cnn` file, or the inference graph to an `.onnx` file.

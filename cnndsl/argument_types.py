@@ -2,7 +2,7 @@
 
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from cnndsl.source import UserError
 
@@ -56,6 +56,16 @@ def as_whole(name: str, value: Any, least: int | None = None) -> int:
         raise WrongType(f"{name}: a whole number, not {value}")
     if least is not None and number < least:
         raise UserError(f"{name}: at least {least}, not {number}")
+    return number
+
+
+def as_number(name: str, value: Any, least: float) -> float:
+    """A number, also one of NumPy, at least as large as `least`."""
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
+        raise WrongType(f"{name}: a number, not {shown(value)}")
+    number = float(value)
+    if not number >= least:
+        raise UserError(f"{name}: at least {least:g}, not {number:g}")
     return number
 
 

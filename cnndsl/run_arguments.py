@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cnndsl.training.callbacks import Callback
 
     Array = NDArray[Any]
+    Data = str | Path | Sequence[Any] | Mapping[str, Any]
 
 
 def keywords(function: Any) -> Collection[str]:
@@ -30,13 +31,13 @@ def thread_count(given: object) -> int | None:
     return optional(as_whole, "threads", given, 1)
 
 
-def patterns(fresh: Any) -> list[str]:
+def patterns(name: str, given: Any) -> list[str]:
     """Patterns of paths, one or several."""
-    if isinstance(fresh, str):
-        return [fresh]
-    if isinstance(fresh, list | tuple):
-        return [as_text("fresh", each) for each in cast("Sequence[Any]", fresh)]
-    raise WrongType(f"fresh: patterns of paths, not {shown(fresh)}")
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, list | tuple):
+        return [as_text(name, each) for each in cast("Sequence[Any]", given)]
+    raise WrongType(f"{name}: patterns of paths, not {shown(given)}")
 
 
 def hooks(callbacks: Any) -> "Sequence[Callback]":

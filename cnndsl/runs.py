@@ -1,6 +1,6 @@
 """Runs in Python: `train`, `resume`, `search`, `evaluate`, `predict`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from cnndsl.results import Scores
+    from cnndsl.run_arguments import Data
     from cnndsl.study.results import Study
     from cnndsl.training.callbacks import Callback
-
-    Array = NDArray[Any]
-    Data = str | Path | Sequence[Any] | Mapping[str, Any]
 
 
 def train(
@@ -83,7 +81,7 @@ def train(
     before = given.get("weights") or (model.ir.recipe and model.ir.recipe.weights)
     file: dict[str, Any] = {
         "weights": path_or_none("weights", weights), "name_map": path_or_none("name_map", name_map),
-        "preprocess": preprocess, "fresh": patterns(fresh),
+        "preprocess": preprocess, "fresh": patterns("fresh", fresh),
     }  # fmt: skip
     given |= weights_of(before, file)
     config = RunConfig(f"{model.name}.cnn", model.ir.settings).changed(

@@ -21,7 +21,7 @@ PACKAGE = Path(cnndsl.__file__).parent
 LAYERING = """
 __main__
 cli notebook
-runs
+runs deployment
 study
 run_arguments
 api
@@ -209,6 +209,7 @@ def test_the_public_names() -> None:
     assert cnndsl.__all__ == [
         "Model", "check", "formatted", "from_onnx", "load", "parse",
         "Callback", "evaluate", "predict", "resume", "search", "train",
+        "bench", "heat_maps", "to_float16", "to_int8",
         "Diagnostic", "Failed", "Interrupted", "UserError",
     ]  # fmt: skip
     assert all(getattr(cnndsl, name).__doc__ for name in cnndsl.__all__)

@@ -38,7 +38,13 @@ MODELS: list[tuple[Callable[[], Any], str]] = [
     (lambda: MODEL.to_onnx(std=["a"]), "std: a number, or one a channel, not a list"),
     (lambda: MODEL.to_onnx(classes="cat"), "classes: a list of names, not 'cat'"),
     (lambda: MODEL.to_onnx(classes=2), "classes: a list of names, not 2"),
+    (lambda: MODEL.to_onnx(preprocess=3), "preprocess: a text, not 3"),
+    (lambda: MODEL.to_onnx(why=1), "why: True or False, not 1"),
+    (lambda: MODEL.to_onnx(why=True, fold=False), "why=True goes neither with fold=False"),
     (lambda: MODEL.save(3), "path: a path, not 3"),
+    (lambda: MODEL.save_page(3), "folder: a path, not 3"),
+    (lambda: MODEL.save_page("page", train="yes"), "train: True or False, not 'yes'"),
+    (lambda: MODEL.save_page("page", batch=8), "batch: a page that does not train"),
     (lambda: MODEL.diagram("all"), "depth: a whole number, not 'all'"),
     (lambda: MODEL.initial_weights(True), "seed: a whole number, not True"),
 ]
@@ -66,6 +72,25 @@ RUNS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cnndsl.evaluate("some"), "some: is no run folder .*\n  `cnndsl.train` makes one"),
     (lambda: cnndsl.evaluate(NET), "net.cnn: is no run folder"),
     (lambda: cnndsl.resume(MODEL), "run: a path, not a Model"),
+]
+
+COMPILED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: cnndsl.to_int8(MODEL), "an .onnx file or a ModelProto, not a Model"),
+    (lambda: cnndsl.to_int8(MODEL.to_onnx()), "none are given\n  give `data`"),
+    (lambda: cnndsl.to_int8(MODEL.to_onnx(), IMAGES), "arrays .x, y., not an array"),
+    (lambda: cnndsl.to_int8(MODEL.to_onnx(), "shapes", calibrate=3), "calibrate=3: too few"),
+    (lambda: cnndsl.to_int8(MODEL.to_onnx(), max_drop="1"), "max_drop: a number, not '1'"),
+    (lambda: cnndsl.to_int8(MODEL.to_onnx(), max_drop=-1), "max_drop: at least 0, not -1"),
+    (lambda: cnndsl.to_float16(NET), "net.cnn: is a spec, no compiled model"),
+    (lambda: cnndsl.to_float16(MODEL.to_onnx(), keep_float=3), "keep_float: patterns of paths"),
+    (lambda: cnndsl.to_float16(MODEL.to_onnx(), keep_float="conv"), "no layer is called `conv`"),
+    (lambda: cnndsl.heat_maps(MODEL.to_onnx(), []), "pictures: none are given"),
+    (lambda: cnndsl.heat_maps(None, IMAGES), "an .onnx file or a ModelProto, not None"),
+    (lambda: cnndsl.bench([]), "models: none are given"),
+    (lambda: cnndsl.bench(MODEL), "models: a path, not a Model"),
+    (lambda: cnndsl.bench("some.onnx", batch=0), "batch: at least 1, not 0"),
+    (lambda: cnndsl.bench("some.onnx", steps=2), "steps: at least 3, not 2"),
+    (lambda: cnndsl.bench("some.onnx"), "some.onnx: No such file"),
 ]
 
 UNKNOWN = {
@@ -96,7 +121,7 @@ def test_an_unknown_argument_is_answered_with_the_right_one(name: str) -> None:
     assert UNKNOWN[name] in str(raised.value)
 
 
-@pytest.mark.parametrize(("call", "message"), SPECS + MODELS + RUNS)
+@pytest.mark.parametrize(("call", "message"), SPECS + MODELS + RUNS + COMPILED)
 def test_an_argument_of_another_kind_is_told(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(cnndsl.UserError, match=message):
         call()

@@ -121,7 +121,7 @@ def test_a_run_may_write_int8_too(lost, small_run, tmp_path, monkeypatch, capsys
     written = Path("run/weights/best.int8.onnx")
     assert "int8 over 40 test images of data.npz" in err
     assert (ended.value.code, written.exists()) == ((1, False) if lost else (0, True))
-    assert ("best.int8.onnx is not written: it loses 50.00 points" in err) == bool(lost)
+    assert ("best.int8.onnx is not written: int8 loses 50.00 points" in err) == bool(lost)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from cnndsl.ir import Model
     from cnndsl.quantize.images import Images
     from cnndsl.quantize.int8 import Int8
+    from cnndsl.training.int8 import Wanted
     from cnndsl.weights.model_info import ModelInfo
 
+_READING = ("mean", "std", "preprocess")  # how images of a compiled model are prepared
 _OF_INT8 = ("data", "data_dir", "calibrate", "max_drop", "reduce_range", "as_json")
 
 _OPTIONS = (
@@ -60,18 +62,20 @@ def refuse_around_smaller(ctx: click.Context, given: set[str]) -> None:
 
 def of_compiled(ctx: click.Context, file: Path, output: Path, smaller: dict[str, Any]) -> int:
     """int8 or float16 of a model that is compiled already."""
-    from cnndsl.quantize.graph import refuse_smaller
+    from cnndsl.quantize.graph import refuse_smaller, told_preprocessing
     from cnndsl.runtime.foreign import load_checked
+    from cnndsl.runtime.predict import Reading
     from cnndsl.training.int8 import onnx_images
 
-    known = {"file", "output", "int8", "fp16", "keep_float", *_OF_INT8}
+    known = {"file", "output", "int8", "fp16", "keep_float", *_READING, *_OF_INT8}
     refuse_options(ctx, on_line(ctx) - known, "says nothing to a compiled model")
     graph = load_checked(file)
+    refuse_smaller(graph, str(file))
+    reading = Reading(**{name: ctx.params[name] for name in _READING})
+    graph = told_preprocessing(graph, str(file), reading)
     if smaller["fp16"]:
         return write_float16(graph, file, output, smaller["keep_float"])
-    refuse_smaller(graph, str(file))
-    images = onnx_images(graph, smaller["data"], smaller["data_dir"], smaller["calibrate"])
-    return write_int8(graph, file, images, output, smaller)
+    return write_int8(graph, file, onnx_images(graph, _wanted(smaller)), output, smaller)
 
 
 def spec_images(
@@ -79,13 +83,15 @@ def spec_images(
 ) -> "Images":
     """Of --data, or else of the spec or the run."""
     from cnndsl.training import int8
-    from cnndsl.training.run_config import RunConfig, read_config
 
-    config = RunConfig() if run is None else read_config(run)
-    folder = how["data_dir"] or config.data_dir
-    if how["data"]:
-        config, folder = config.changed({"data": how["data"]}), how["data_dir"]
-    return int8.spec_images(model, config.recipe_for(model), info, folder, how["calibrate"])
+    return int8.spec_images(model, run, info, _wanted(how))
+
+
+def _wanted(how: Mapping[str, Any]) -> "Wanted":
+    """The images that the options ask for."""
+    from cnndsl.training.int8 import Wanted
+
+    return Wanted(how["data"], how["data_dir"], how["calibrate"])
 
 
 def write_int8(
@@ -110,11 +116,12 @@ def write_int8(
 
 
 def _refused(made: "Int8", allowed: float) -> int:
+    from cnndsl.quantize.losses import float_options
+
     assert made.advice is not None
-    proof = made.proof
-    click.echo(f"error: int8 loses {proof.lost:.2f} {proof.unit} of {proof.metric}, more than "
-               f"--max-drop {allowed:g}: nothing is written", err=True)  # fmt: skip
-    for line in made.advice.told("", "a larger --max-drop"):
+    click.echo(f"error: {made.proof.loss}, more than --max-drop {allowed:g}: nothing is written",
+               err=True)  # fmt: skip
+    for line in made.advice.told(float_options, "a larger --max-drop"):
         click.echo(f"  {line}", err=True)
     return 1
 
@@ -125,19 +132,17 @@ def write_float16(
     """Write the float16 model; 1, and no file, where its outputs are others."""
     from cnndsl.backend.check import checked_bytes
     from cnndsl.files import write_whole
-    from cnndsl.quantize.float16 import LARGEST, to_float16
+    from cnndsl.quantize.float16 import to_float16
 
-    half, found = to_float16(graph, str(file), keep_float)
-    off = f"outputs {found.difference:.1e} off, relative to the largest"
-    if found.overflow:
-        path, largest = found.overflow
-        off = f"`{path}` reaches {largest:.3g}, and float16 ends at 65504"
-    if found.overflow or not found.difference <= LARGEST:
-        click.echo(f"error: float16: {off}: nothing is written", err=True)
+    made = to_float16(graph, str(file), keep_float)
+    if made.proof.problem:
+        click.echo(f"error: float16: {made.proof.problem}: nothing is written", err=True)
         return 1
-    data = checked_bytes(half)
+    data = checked_bytes(made.model)
     write_whole(output, data)
-    kept = f"; in float32: {', '.join(found.float_operators)}" if found.float_operators else ""
-    click.echo(f"{output}: {mib(len(data))} for {mib(found.bytes_before)}, {off}{kept}", err=True)
+    proof = made.proof
+    kept = f"; in float32: {', '.join(proof.float_operators)}" if proof.float_operators else ""
+    click.echo(f"{output}: {mib(len(data))} for {mib(proof.bytes_before)}, outputs {proof.off}"
+               f"{kept}", err=True)  # fmt: skip
     click.echo("float16 is for GPUs and phones: on a CPU it is slower than float32", err=True)
     return 0

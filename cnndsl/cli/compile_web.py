@@ -33,19 +33,16 @@ def write_page(
     *, pretrained: bool, train: bool, batch: int | None,
 ) -> None:  # fmt: skip
     """Write the page, which answers at once unless it only learns, and say how it is opened."""
-    from cnndsl.web.classify import classifier
-    from cnndsl.web.learn import learner
-    from cnndsl.web.page import Page
+    from cnndsl.web.build import whole_page
 
-    answers, learns = pretrained or not train, train
-    page = Page({}).with_runtime(runtime)
-    page = page.joined(classifier(model, weights, options)) if answers else page
-    page = page.joined(learner(model, weights, pretrained, batch)) if learns else page
+    page = whole_page(
+        model, weights, runtime, options, pretrained=pretrained, train=train, batch=batch
+    )
     page.write(folder)
     if pretrained and not weights.info.normalises:
         told = "the weights tell of no preprocessing: the page gives the net images in 0…1"
         click.echo(f"note: {told}; --mean and --std, or --preprocess, change them", err=True)
-    does = "learns from pictures" if learns else "shows what the net says of pictures"
+    does = "learns from pictures" if train else "shows what the net says of pictures"
     origin = "" if pretrained else ", whose weights are fresh"
     click.echo(
         f"{folder}: a page that {does}{origin}\n"

@@ -8,6 +8,8 @@ import numpy as np
 
 from cnndsl.quantize.calibrate import ranges
 from cnndsl.quantize.graph import enter, finished, layer_of, named_nodes, prepared
+from cnndsl.quantize.smaller import Smaller
+from cnndsl.results import Table
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.source import UserError
 
@@ -26,7 +28,7 @@ _MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
-class Float16:
+class Float16Proof:
     """What was found: the largest relative difference, and the operators that are float32.
 
     `overflow` is the first layer with activations that float16 cannot hold, and their largest: a
@@ -43,10 +45,37 @@ class Float16:
         """All that can be written as JSON."""
         return asdict(self)
 
+    @property
+    def problem(self) -> str | None:
+        """Why the model is none to use; None where it is."""
+        if self.overflow:
+            path, largest = self.overflow
+            return f"`{path}` reaches {largest:.3g}, and float16 ends at {_MAX:.0f}"
+        return None if self.difference <= LARGEST else f"outputs {self.off}"
 
-def to_float16(
-    model: "ModelProto", name: str, keep_float: "Sequence[str]" = ()
-) -> "tuple[ModelProto, Float16]":
+    @property
+    def off(self) -> str:
+        """`4.1e-04 off, relative to the largest`."""
+        return f"{self.difference:.1e} off, relative to the largest"
+
+    def table(self) -> Table:
+        """Bytes before and after, and how far the outputs are off."""
+        smaller = f"{self.bytes_before / self.bytes_after:.2f}x smaller"
+        rows = (
+            ("outputs", "", "", self.off),
+            ("bytes", f"{self.bytes_before:,}", f"{self.bytes_after:,}", smaller),
+        )
+        return Table("float16", ("", "float32", "float16", "change"), rows)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Float16(Smaller):
+    """A float16 model with its proof."""
+
+    proof: Float16Proof
+
+
+def to_float16(model: "ModelProto", name: str, keep_float: "Sequence[str]" = ()) -> Float16:
     """The model in float16 between float32 inputs and outputs.
 
     Operators that the converter blocks and layers that `keep_float` names stay float32. UserError
@@ -65,8 +94,8 @@ def to_float16(
     half = finished(made, model)
     blocked = {node.op_type for node in model.graph.node} & {*tools.DEFAULT_OP_BLOCK_LIST}
     off, floats = _difference(model, half), tuple(sorted(blocked))
-    found = Float16(off, floats, model.ByteSize(), 0, overflow)
-    return half, replace(found, bytes_after=enter(half, KEY, found.as_dict()))
+    found = Float16Proof(off, floats, model.ByteSize(), 0, overflow)
+    return Float16(half, replace(found, bytes_after=enter(half, KEY, found.as_dict())))
 
 
 def _difference(model: "ModelProto", half: "ModelProto") -> float:

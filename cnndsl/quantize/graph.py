@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from cnndsl.fields import nearest
 from cnndsl.learned import path_pattern
 from cnndsl.runtime.foreign import inputs
+from cnndsl.runtime.predict import Reading, open_predictor
 from cnndsl.source import UserError, listed
+from cnndsl.weights import preprocess
+from cnndsl.weights.model_info import info_from_onnx
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -42,6 +45,25 @@ def refuse_smaller(model: "ModelProto", name: str) -> None:
                         "  give the float32 model that it was made of")  # fmt: skip
     if any(tensor.data_type == _FLOAT16 for tensor in model.graph.initializer):
         raise UserError(f"{name}: holds float16 numbers\n  give the float32 model")
+
+
+def told_preprocessing(model: "ModelProto", name: str, reading: Reading) -> "ModelProto":
+    """A copy whose metadata tell how its images are prepared, where `reading` says it.
+
+    UserError for a model that prepares them itself, and for numbers that do not fit.
+    """
+    if reading == Reading():
+        return model
+    open_predictor(model, "cpu", reading=reading)  # which refuses what does not fit
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    info = preprocess.prepared(info_from_onnx(told, name), reading.preprocess)
+    entries = told | info.updated(reading.mean, reading.std).onnx_metadata()
+    copy = type(model)()
+    copy.CopyFrom(model)
+    del copy.metadata_props[:]
+    for key, value in entries.items():
+        copy.metadata_props.add(key=key, value=value)
+    return copy
 
 
 def input_name(model: "ModelProto") -> str:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Dataset, Split
 from cnndsl.data.splits import held_out
-from cnndsl.source import UserError, counted, option
+from cnndsl.source import UserError, counted
 from cnndsl.tasks import Task
 
 COUNT = 512
@@ -35,11 +35,8 @@ def images_of(data: Dataset, task: Task, count: int) -> Images:
     """At most `count` training images to calibrate by, and some to choose by, spread over all.
 
     These are of `val` where the data have it, else every fifth of the training images. UserError
-    where there are too few, or too few are asked for.
+    where there are too few.
     """
-    if count < FEWEST:
-        asked = option("calibrate", count)
-        raise UserError(f"{asked}: too few images\n  at least {FEWEST}, some hundred are usual")
     train, val = data.train, data.val
     if val is None and len(train) > 1:
         train, val = held_out(data.name, train)

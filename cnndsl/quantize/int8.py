@@ -11,6 +11,7 @@ from cnndsl.quantize.judge import Judge, distance, first_outputs
 from cnndsl.quantize.losses import Advice, advice
 from cnndsl.quantize.proof import Proof, proven
 from cnndsl.quantize.qdq import Scheme, quantised
+from cnndsl.quantize.smaller import Smaller
 from cnndsl.runtime.predict import open_predictor
 
 if TYPE_CHECKING:
@@ -28,11 +29,10 @@ class Int8Options:
     reduce_range: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Int8:
+@dataclass(frozen=True, eq=False, repr=False)
+class Int8(Smaller):
     """An int8 model with its proof; where it lost too much, with what helps."""
 
-    model: "ModelProto"
     proof: Proof
     advice: Advice | None = None
 

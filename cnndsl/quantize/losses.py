@@ -1,6 +1,6 @@
 """Where an int8 model loses: the layers whose eight bits move the outputs most, and what helps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,21 @@ class Advice:
     helping: tuple[str, ...]
     already: tuple[str, ...] = ()
 
-    def told(self, command: str, allow: str) -> list[str]:
-        """As the lines of a message: `command` takes --float, `allow` is how more is allowed."""
+    def told(self, keeping: Callable[[Sequence[str]], str], allow: str) -> list[str]:
+        """As the lines of a message: `keeping` says how layers stay in float32, `allow` how more
+        may be lost.
+        """
         shown = ", ".join(f"{path} ({error:.2%})" for path, error in self.worst[:_SHOWN])
         lines = [f"layers that lose most, each alone: {shown}"]
         if not self.helping:
             return [*lines, f"no choice of layers in float32 mends it; {allow} allows more"]
-        given = " ".join(f'--float "{path}"' for path in (*self.already, *self.helping))
-        return [*lines, f"this leaves enough of them in float32: {command}{given}"]
+        given = keeping((*self.already, *self.helping))
+        return [*lines, f"this leaves enough of them in float32: {given}"]
+
+
+def float_options(paths: Sequence[str]) -> str:
+    """As the command line keeps layers in float32."""
+    return " ".join(f'--float "{path}"' for path in paths)
 
 
 def advice(

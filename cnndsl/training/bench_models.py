@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cnndsl.data import decoding
+from cnndsl.data.arrays import Arrays
 from cnndsl.data.dataset import Dataset
-from cnndsl.data.registry import open_dataset
+from cnndsl.data.registry import ARRAYS, open_dataset
 from cnndsl.data.splits import for_measuring
 from cnndsl.results import Scores
 from cnndsl.runtime.predict import Predictor, Reading, open_predictor
@@ -55,8 +56,8 @@ class Case:
 
 
 def bench_models(
-    cases: Sequence[Case], device: str, steps: int, data: str | None, data_dir: Path | None,
-    preprocess: str | None = None,
+    cases: Sequence[Case], device: str, steps: int, data: str | Arrays | None,
+    data_dir: Path | None, preprocess: str | None = None,
 ) -> list[Timing]:  # fmt: skip
     """The timing of each case: `steps` runs in each of two rounds, one session at a time.
 
@@ -98,15 +99,20 @@ def _batch_of(predictor: Predictor, case: Case) -> int:
 
 
 def _score(
-    path: Path, device: str, data: str | None, data_dir: Path | None, preprocess: str | None
+    path: Path,
+    device: str,
+    data: str | Arrays | None,
+    data_dir: Path | None,
+    preprocess: str | None,
 ) -> tuple[str | None, float | None]:
     """The first metric of the model's task, by its name; None without data."""
     if data is None:
         return None, None
     predictor = open_predictor(path, device, reading=Reading(preprocess=preprocess))
     task = predictor.task or usual()
-    cut = decoding.Reading(info=predictor.info)
-    found = open_dataset(data, predictor.shape, data_dir, arranged=for_measuring, reading=cut)
+    name, arrays = (data, None) if isinstance(data, str) else (ARRAYS, data)
+    cut = decoding.Reading(arrays=arrays, info=predictor.info)
+    found = open_dataset(name, predictor.shape, data_dir, cut, for_measuring)
     found = read_as(task, found)
     check_compiled(f"{path}:", predictor.classes, task, found)
     metric = task.rising[0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.backend.check import checked_bytes
 from cnndsl.quantize.images import COUNT, images_of
 from cnndsl.quantize.int8 import Int8Options, to_int8
+from cnndsl.quantize.losses import float_options
 from cnndsl.runtime.foreign import load_checked
 from cnndsl.training.callbacks import Callback
 
@@ -47,8 +48,7 @@ def is_missing(run: Any) -> bool:
 
 def _missed(made: "Int8", export: "Export", run: Path) -> str:
     assert made.advice is not None
-    proof, allowed = made.proof, f"export int8 max_drop={export.max_drop:g}"
-    lost = f"{proof.lost:.2f} {proof.unit} of {proof.metric}"
+    allowed = f"export int8 max_drop={export.max_drop:g}"
     command = f"cnndsl compile {run} --int8 --uint8 -o {run / 'weights' / NAME} "
-    told = made.advice.told(command, "a larger max_drop")
-    return "\n  ".join([f"{NAME} is not written: it loses {lost}, more than `{allowed}`", *told])
+    told = made.advice.told(lambda paths: command + float_options(paths), "a larger max_drop")
+    return "\n  ".join([f"{NAME} is not written: {made.proof.loss}, more than `{allowed}`", *told])

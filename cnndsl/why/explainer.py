@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnndsl.backend.artifact import why_model
 from cnndsl.backend.inference import Options
 from cnndsl.decompile import Decompiled, decompiled
-from cnndsl.runtime.foreign import load_checked
+from cnndsl.runtime.foreign import checked, load_checked
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.source import UserError
 from cnndsl.weights.model_info import info_from_onnx
@@ -42,12 +42,14 @@ class HeatOutput:
         return self.predictor.run(batch)[self.index]
 
 
-def open_explainer(path: Path, predictor: Predictor, device: str = "auto") -> Explainer:
+def open_explainer(
+    file: "Path | ModelProto", predictor: Predictor, device: str = "auto"
+) -> Explainer:
     """Of a model with an output `heat`, that; of our own ones, Grad-CAM; of others, occlusion.
 
     UserError where an answer has no place in the image: vectors, masks, images of one place.
     """
-    model = load_checked(path)
+    model = load_checked(file) if isinstance(file, Path) else checked(file)
     own = _heat_output(model, predictor)
     if own is not None:
         return own
@@ -58,7 +60,7 @@ def open_explainer(path: Path, predictor: Predictor, device: str = "auto") -> Ex
     spec = _spec(model)
     if spec is None:
         return Occlusion(predictor)
-    info = info_from_onnx({p.key: p.value for p in model.metadata_props}, str(path))
+    info = info_from_onnx({p.key: p.value for p in model.metadata_props}, "the model")
     graph = why_model(spec.model, spec.tensors, Options(uint8=predictor.uint8, info=info))
     made = _heat_output(graph, open_predictor(graph, device))
     assert made is not None
