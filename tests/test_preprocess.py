@@ -21,7 +21,7 @@ from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError
 from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
-from cnndsl.training.int8 import onnx_images
+from cnndsl.training.int8 import Wanted, onnx_images
 from cnndsl.weights.model_info import ModelInfo, info_from_json
 from cnndsl.weights.preprocess import KNOWN, prepared
 from cnndsl.weights.safetensors import pack_weights
@@ -92,7 +92,7 @@ def test_training_eval_int8_and_run_see_the_same_of_a_file(
     (test, _), files = seen.tests, sorted((tmp_path / "set").glob("*/*.png"))
     held = [file for i, file in enumerate(files) if i % 8 == 4]  # a fifth of each class
     assert np.array_equal(test.x, [predictor.picture(file)[0].transpose(2, 0, 1) for file in held])
-    assert np.array_equal(test.x, onnx_images(load_checked(best), data, count=16).test.x)
+    assert np.array_equal(test.x, onnx_images(load_checked(best), Wanted(data, count=16)).test.x)
     chances = [
         dict(found)["abc"[y]] for y, found in zip(test.y, cnndsl.predict(best, held), strict=True)
     ]
