@@ -11,9 +11,10 @@ from cnndsl.argument_types import WrongType, as_flag, as_path, as_whole, optiona
 from cnndsl.lints import inspect
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import normal, read
+from cnndsl.recipe import Views
 from cnndsl.report.html import Findings, summary_html
 from cnndsl.report.summary import Summary, summarise
-from cnndsl.setting_values import numbers
+from cnndsl.setting_values import numbers, views_of
 from cnndsl.shapes import Shape
 from cnndsl.source import Diagnostic, Failed, Source, UserError
 
@@ -101,6 +102,7 @@ class Model:
         preprocess: str | None = None,
         optimize: str | None = None,
         why: bool = False,
+        views: "str | Views | None" = None,
     ) -> "ModelProto":
         """The inference graph (see `cnndsl compile --help`); UserError for weights that do not fit.
 
@@ -109,7 +111,8 @@ class Model:
         UserWarning says where they can hardly be meant. `preprocess` names both: `imagenet`.
         `optimize="cpu"` takes faster convolutions where they win, for a fixed `batch`. With `why`
         the outputs are `probabilities` N×C and `heat` N×H×W, what of an image the answer rests on,
-        for a fixed batch, one image by default.
+        for a fixed batch, one image by default. `views` are those of each image whose outputs are
+        averaged, in the words of a spec: `"mirror shift=1"`.
         """
         from cnndsl.backend.artifact import inference_model, why_model
         from cnndsl.backend.inference import Options
@@ -118,13 +121,13 @@ class Model:
         fixed = optional(as_whole, "batch", batch)
         options = Options(
             as_whole("opset", opset), fixed, as_flag("fold", fold), as_flag("uint8", uint8),
-            loaded.info, optimize,
+            loaded.info, optimize, views=views_of(views, "to_onnx") or Views(),
         )  # fmt: skip
         options.check(self.ir)
         if not as_flag("why", why):
             return inference_model(self.ir, loaded.tensors, options)
-        if optimize or not fold:
-            raise UserError("why=True goes neither with fold=False nor with optimize")
+        if optimize or not fold or views:
+            raise UserError("why=True goes neither with fold=False nor with optimize or views")
         return why_model(self.ir, loaded.tensors, options)
 
     def _weights(

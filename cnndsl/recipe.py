@@ -151,6 +151,23 @@ class Export(Word, word="export"):
 
 
 @dataclass(frozen=True)
+class Views(Word, word="views"):
+    """Views of an image whose outputs `best.onnx` averages: `views mirror shift=1`.
+
+    `shift` moves it along one diagonal, both ways; the image counts as much as these two together.
+    Each view costs as much as the image. Epochs are validated without.
+    """
+
+    mirror: bool = flag("mirror", doc="each view and its mirror image")
+    shift: int = key("int", default=0, low=0, doc="also moved by so many pixels; borders reflect")
+
+    @property
+    def count(self) -> int:
+        """How many views there are of an image, itself among them."""
+        return (3 if self.shift else 1) * (2 if self.mirror else 1)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How to train; the defaults are the tutorial's recipe.
 
@@ -177,6 +194,7 @@ class Recipe:
     holdout: Holdout | None = None
     ground: str | None = None
     export: Export | None = None
+    views: Views = field(default_factory=Views)
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
@@ -207,7 +225,7 @@ class Recipe:
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
         Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Stop, Watch, Augment,
-        Weights, Freeze, Rate, Export,
+        Weights, Freeze, Rate, Export, Views,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")
@@ -220,7 +238,20 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 }
 
 
-_WHOLE = (Augment, Export, Freeze, Holdout, Loss, Optimizer, Rate, Schedule, Task, Watch, Weights)
+_WHOLE = (
+    Augment,
+    Export,
+    Freeze,
+    Holdout,
+    Loss,
+    Optimizer,
+    Rate,
+    Schedule,
+    Task,
+    Views,
+    Watch,
+    Weights,
+)
 
 
 def value_of(setting: Word) -> Any:

@@ -17,7 +17,8 @@ from cnndsl.run_arguments import (
     run_folder,
     thread_count,
 )
-from cnndsl.setting_values import settings_of
+from cnndsl.setting_values import settings_of, views_of
+from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from PIL.Image import Image
 
+    from cnndsl.recipe import Views
     from cnndsl.results import Scores
     from cnndsl.run_arguments import Data
     from cnndsl.study.results import Study
@@ -215,20 +217,26 @@ def evaluate(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    views: "str | Views | None" = None,
     mirror: bool = False,
 ) -> "Scores":
     """Loss, accuracy and confusion of a run's best weights on its test pictures, or on other data.
 
     Of `data`, as `train` takes them, all pictures are measured, or those of their test part.
-    `mirror` averages each picture with its mirror image. UserError where the data have other
-    classes than the run.
+    `views` are those whose outputs are averaged, in the words of a spec: `"mirror shift=1"`, `""`
+    for none; the run's own by default. `mirror` is short for `views="mirror"`. UserError where the
+    data have other classes than the run.
     """
     from cnndsl.training.run_scores import open_run
 
+    if as_flag("mirror", mirror):
+        if views is not None:
+            raise UserError("mirror=True is short for views='mirror': give one of them")
+        views = "mirror"
     name, arrays = named_data(data)
     return open_run(
         run_folder(run), name if arrays is None else arrays, path_or_none("data_dir", data_dir),
-        device, thread_count(threads), as_flag("mirror", mirror),
+        device, thread_count(threads), views_of(views, "cnndsl.evaluate"),
     ).scores()  # fmt: skip
 
 

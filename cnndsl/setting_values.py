@@ -11,7 +11,7 @@ from cnndsl.finetune import Freeze, Rate
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.passes.convert import convert
 from cnndsl.passes.reporter import SpecError
-from cnndsl.recipe import CHOSEN, PLAIN, REPEATED, Recipe, value_of
+from cnndsl.recipe import CHOSEN, PLAIN, REPEATED, Recipe, Views, value_of
 from cnndsl.source import Failed, Source, Span, UserError
 from cnndsl.unknown_arguments import unknown_argument
 
@@ -48,6 +48,11 @@ def settings_of(
         if name not in known:
             raise WrongType(f"{origin}: {unknown_argument(name, value, known, arguments)}")
     return {name: _setting(name, _plain(value), origin) for name, value in changes.items()}
+
+
+def views_of(given: Any, origin: str) -> Views | None:
+    """Test-time views, from the words of a spec or an object; None where nothing is given."""
+    return None if given is None else settings_of({"views": given}, origin)["views"]
 
 
 def _repeated(name: str, value: Any, origin: str) -> Iterator[Any]:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from safetensors.numpy import load_file
 
 from cnndsl.api import parse
+from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.step import StepOptions
 from cnndsl.cli import main
 from cnndsl.data.dataset import Dataset
@@ -26,7 +28,8 @@ from cnndsl.data.formats.shapes import CLASSES, load
 from cnndsl.finetune import Freeze
 from cnndsl.lr_schedules import Plateau
 from cnndsl.optim import Adam, Sgd
-from cnndsl.recipe import Augment, Recipe
+from cnndsl.recipe import Augment, Recipe, Views
+from cnndsl.runs import evaluate
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint, run
 from cnndsl.training.callbacks import Callback
@@ -331,6 +334,22 @@ def test_best_onnx_and_eval(
     assert list(scores["per_class"]) == list(CLASSES)
     assert np.sum(scores["confusion"]) == 50
     assert "taken most often for" in ran(capsys, "eval", str(tmp_path / "run"), "--mirror")
+
+
+def test_best_onnx_averages_the_views_of_the_recipe(begin: Any, tmp_path: Path) -> None:
+    """Epochs are scored without; `eval` scores what is deployed, unless it is told other views."""
+    trainer = begin("run", replace(RECIPE, epochs=1, views=Views(mirror=True, shift=2)))
+    trainer.fit()
+    assert trainer.viewed is not None
+    scores = [evaluate(trainer.folder.path, views=words) for words in (None, "mirror shift=2", "")]
+    first, same, plain = scores
+    assert trainer.viewed.startswith(first.summary("val_"))
+    assert first.loss == same.loss != plain.loss == trainer.scores.loss
+    options = replace(trainer.evaluator.options, views=Views(mirror=True, shift=2))
+    best = load_file(trainer.folder.path / "weights" / "best.safetensors")
+    graph = inference_model(trainer.model, best, options)
+    stored = onnx.load(trainer.folder.path / "weights" / "best.onnx")
+    assert stored.graph == graph.graph
 
 
 def test_bench_has_its_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

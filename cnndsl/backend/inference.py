@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cnndsl.backend.views import check_views, write_mean, write_views
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.export import IR_VERSIONS
 from cnndsl.graph.pipeline import State
@@ -12,6 +13,7 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.lower.inference import lower_inference
+from cnndsl.recipe import Views
 from cnndsl.source import UserError, counted
 from cnndsl.weights.base import Weights
 from cnndsl.weights.model_info import ModelInfo
@@ -26,7 +28,8 @@ class Options:
     `batch` is fixed if given, else symbolic. With `uint8` the input is N×H×W×C uint8, divided by
     255 and normalised, all inside the graph. `info` says how, and names the classes of the main
     output in the metadata. With `optimize` "cpu" convolutions are computed as `plan` says, for a
-    fixed batch; where nothing is won the graph is the plain one.
+    fixed batch; where nothing is won the graph is the plain one. Outputs are means over
+    the `views`.
     """
 
     opset: int = 17
@@ -36,6 +39,7 @@ class Options:
     info: ModelInfo = field(default_factory=ModelInfo)
     optimize: str | None = None
     plan: Plan = field(default_factory=Plan)
+    views: Views = field(default_factory=Views)
 
     def check(self, model: Model) -> None:
         """UserError for options that make no graph for this model."""
@@ -54,6 +58,7 @@ class Options:
             raise UserError(
                 f"uint8 pictures need an image input, not {counted(model.input[0], 'feature')}"
             )
+        check_views(model, self.views)
         outputs = model.output_shapes()[model.main_output]
         self.info.check(model.input[0], outputs[0])
 
@@ -127,8 +132,11 @@ def emit(state: InferenceState) -> InferenceState:
         x = _pictures(tape, model, options)
     else:
         x = tape.input("input", (options.batch or "N", *model.input))
-    values = write_layers(model, InferenceEmitter(tape, state.weights), x)
-    tape.outputs = {name: values[i] for name, i in model.outputs.items()}
+    seen = write_views(tape, x, options.views)
+    values = write_layers(model, InferenceEmitter(tape, state.weights), seen)
+    tape.outputs = {
+        name: write_mean(tape, values[i], options.views) for name, i in model.outputs.items()
+    }
     return replace(state, tape=tape)
 
 

@@ -89,6 +89,12 @@ def listed_algorithms(phase: "Phase | None" = None) -> str:
     return ", ".join(names_for(phase))
 
 
+views_option = click.option(
+    "--views", metavar="WORDS",
+    help='Average several views of each picture, as in a spec: "mirror shift=1"; "" for none.',
+)  # fmt: skip
+
+
 preprocess_option = click.option(
     "--preprocess", metavar="NAME",
     help="How the weights' images were prepared: imagenet, imagenet-bicubic …",

@@ -19,6 +19,7 @@ from cnndsl.cli.common import (
     refuse_overwriting,
     set_option,
     spec_argument,
+    views_option,
 )
 from cnndsl.cli.compile_quantize import (
     of_compiled,
@@ -30,8 +31,9 @@ from cnndsl.cli.compile_quantize import (
 )
 from cnndsl.cli.compile_web import refuse_for_page, write_page
 from cnndsl.ir import Model
-from cnndsl.recipe import LARGEST_SEED
+from cnndsl.recipe import LARGEST_SEED, Views
 from cnndsl.report.units import mib
+from cnndsl.setting_values import views_of
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from cnndsl.weights.fit import ModelWeights
 
 # Options that say nothing to a training step.
-_FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize", "int8", "fp16", "why")
+_FOR_INFERENCE = ("opset", "fold", "uint8", "classes", "optimize", "int8", "fp16", "why", "views")
 
 
 def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -89,6 +91,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     help="Names of the classes, with commas; those of the --weights, else none.",
 )
 @preprocess_option
+@views_option
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
               help="Write the training step; split: gradient and update apart.")  # fmt: skip
 @click.option("--optimize", type=click.Choice(["cpu"]),
@@ -110,7 +113,7 @@ def command(
     file: Path, output: Path, settings: tuple[str, ...], weights: Path | None,
     name_map: Path | None, seed: int, opset: int, batch: int | None, fold: bool, uint8: bool,
     mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
-    classes: tuple[str, ...] | None, preprocess: str | None, train: str | None,
+    classes: tuple[str, ...] | None, preprocess: str | None, views: str | None, train: str | None,
     optimize: str | None, conv: str, device: "Device", web: bool, runtime: str | None,
     why: bool, **smaller: Any,
 ) -> int | None:  # fmt: skip
@@ -138,15 +141,16 @@ def command(
     for doubt in info.doubts():
         click.echo(f"warning: {doubt}", err=True)
     loaded = replace(loaded, info=info)
+    seen = views_of(views, "--views") or Views()
     if web:
         return write_page(
-            model, loaded, output, Options(opset, fold=fold, info=info), runtime,
+            model, loaded, output, Options(opset, fold=fold, info=info, views=seen), runtime,
             pretrained=bool(weights), train=bool(train), batch=batch,
         )  # fmt: skip
     if train:
         plan = Plan(conv, device=device)
         return _write_training(model, loaded, output, train, batch, plan)
-    options = Options(opset, batch, fold, uint8, info, optimize, Plan(conv))
+    options = Options(opset, batch, fold, uint8, info, optimize, Plan(conv), seen)
     options.check(model)
     origin = f"weights of {weights}" if weights else f"fresh weights, seed {seed}"
     if why:

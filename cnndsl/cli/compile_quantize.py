@@ -54,6 +54,8 @@ def refuse_around_smaller(ctx: click.Context, given: set[str]) -> None:
         raise click.UsageError("give one of --int8, --fp16 and --why")
     for other in smaller:
         refuse_options(ctx, ("fold", "optimize"), f"does not go with --{other}")
+    if "why" in given:
+        refuse_options(ctx, ("views",), "does not go with --why, which explains one view")
     if "int8" not in given:
         refuse_options(ctx, _OF_INT8, "is for --int8")
     if not given & {"int8", "fp16"}:

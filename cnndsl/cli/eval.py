@@ -14,8 +14,10 @@ from cnndsl.cli.common import (
     preprocess_option,
     threads_option,
     to_json,
+    views_option,
 )
 from cnndsl.results import Table
+from cnndsl.setting_values import views_of
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -35,13 +37,14 @@ if TYPE_CHECKING:
 @data_dir_option
 @device_option
 @threads_option
-@click.option("--mirror", is_flag=True, help="Average each picture with its mirror image.")
+@views_option
+@click.option("--mirror", is_flag=True, help='Short for --views "mirror".')
 @click.option("--why", is_flag=True,
               help="Draw in RUN/why, or runs/why, what the worst mistakes rest on.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(
     run: Path, weights: Path | None, name_map: Path | None, preprocess: str | None, why: bool,
-    as_json: bool, **options: Any,
+    as_json: bool, views: str | None, mirror: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Loss and metrics of a run's best weights, or of a spec's: of a classification, by class, and
     what it takes each for.
@@ -54,6 +57,9 @@ def command(
         raise click.UsageError(
             "--weights, --map and --preprocess are for a spec: a run has its own"
         )
+    if mirror and views is not None:
+        raise click.UsageError("--mirror is short for --views mirror: give one of them")
+    options["views"] = views_of("mirror" if mirror else views, "--views")
     if weights:
         model = load(run)
         opened = open_weights(model, _read(model, weights, name_map, preprocess), **options)

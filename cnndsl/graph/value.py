@@ -13,9 +13,27 @@ Dim = int | str
 Dims = tuple[Dim, ...]
 
 
+def times(name: str, factor: int) -> str:
+    """The dimension N some times: `6*N`."""
+    return name if factor == 1 else f"{factor}*{name}"
+
+
+def name_of(dim: str) -> str:
+    """What a dimension is some times: N, of N or `6*N`."""
+    return dim.rpartition("*")[2]
+
+
+def factor_of(dim: Dim) -> int:
+    """How many times a dimension is its name, 6 of `6*N`; a number itself."""
+    return dim if isinstance(dim, int) else int(dim.rpartition("*")[0] or 1)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Value:
-    """A tensor on a tape. `dtype` is numpy's name; a dimension is an int or, for the batch, "N"."""
+    """A tensor on a tape. `dtype` is numpy's name; a dimension is an int or, for the batch, a name.
+
+    That is "N", or "6*N" where the batch has six views of each sample.
+    """
 
     name: str
     shape: Dims

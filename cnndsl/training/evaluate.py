@@ -30,7 +30,8 @@ _LARGEST = 1 << 24  # values in an activation of the whole batch: 64 MiB
 class Evaluator:
     """Scores weights again and again, each time with batch norm folded.
 
-    `options` hold the normalisation that the weights were trained with, whatever data they meet.
+    `options` hold the normalisation that the weights were trained with, whatever data they meet,
+    and the views whose outputs are averaged.
     """
 
     model: Model
@@ -38,7 +39,6 @@ class Evaluator:
     options: Options
     device: str = "cpu"
     threads: int | None = None
-    mirror: bool = False
     ranks: Ranks = field(default_factory=Alone)
     _losses: dict[int, Session] = field(default_factory=dict[int, Session])
 
@@ -88,22 +88,16 @@ class Evaluator:
         return np.array([self._loss(outputs[i : i + 1], y[i : i + 1]) for i in range(len(y))])
 
     def _outputs(self, session: Session, x: NDArray[np.uint8]) -> NDArray[np.floating[Any]]:
-        """The main output; with `mirror`, the mean over each image and its mirror image."""
+        """The main output."""
         wanted = [main_output(self.model)]
         feed = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if self.options.uint8 else x
         (out,) = session.run(wanted, {"input": feed})
-        if self.mirror:
-            (other,) = session.run(wanted, {"input": self._mirrored(feed)})
-            out = (out + other) / 2
         return out
 
     def _batch(self) -> int:
         """As many images as are fast, fewer where activations are large."""
-        largest = max(prod(node.shape) for node in self.model.nodes)
+        largest = max(prod(node.shape) for node in self.model.nodes) * self.options.views.count
         return max(1, min(_BATCH, _LARGEST // largest))
-
-    def _mirrored(self, x: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(x[:, :, ::-1] if self.options.uint8 else x[..., ::-1])
 
     def _loss(self, outputs: NDArray[np.floating[Any]], y: Targets) -> float:
         """The recipe's own loss, by the same operators as in training."""

@@ -8,6 +8,7 @@ from shutil import rmtree
 from typing import Any
 
 from cnndsl.backend.step import StepOptions
+from cnndsl.backend.views import check_views
 from cnndsl.data.dataset import Dataset, Parts
 from cnndsl.data.decoding import USUAL, Reading
 from cnndsl.data.registry import located, open_dataset
@@ -146,8 +147,9 @@ def _told_of_norms(t: Trainer) -> str | None:
 
 
 def _check_learning(model: Model, recipe: Recipe) -> None:
-    """UserError for patterns that name nothing, and epochs in which nothing learns."""
+    """UserError for patterns that name nothing, epochs in which nothing learns, and no views."""
     check_patterns(model, recipe)
+    check_views(model, recipe.views)
     for epoch in phases(recipe):
         if not learned_count(model, frozen(model, recipe, epoch)):
             when = f" from epoch {epoch} on" if epoch else ""

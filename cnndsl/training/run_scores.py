@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cnndsl.backend.inference import Options
+from cnndsl.backend.views import check_views
 from cnndsl.data.arrays import Arrays
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.decoding import Reading
 from cnndsl.data.registry import ARRAYS, located
 from cnndsl.data.splits import for_measuring
 from cnndsl.ir import Model
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import Recipe, Views
 from cnndsl.results import Scores
 from cnndsl.source import counted
 from cnndsl.tasks import Task, usual
@@ -43,12 +44,13 @@ def open_run(
     data_dir: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    mirror: bool = False,
+    views: Views | None = None,
 ) -> Opened:
     """A run's best weights with its test images, or with all images of data that are given.
 
     Of these, `test` is measured where they have one, or else `val`. How many images are measured,
-    and which classes have none, is told on stderr. UserError where the data have other classes.
+    and which classes have none, is told on stderr. `views` are the recipe's, unless given.
+    UserError where the data have other classes.
     """
     config = read_config(run)
     model = read_model(run, config)
@@ -61,7 +63,7 @@ def open_run(
     images = sum(counts) if config.images is None else config.images
     loss = task.loss_of(recipe.loss).fitted(task.weighed(counts), images)
     recipe = replace(recipe, task=task, loss=loss)
-    return _opened(model, recipe, weights, found, device, threads, mirror)
+    return _opened(model, recipe, weights, found, device, threads, views)
 
 
 def open_weights(
@@ -71,7 +73,7 @@ def open_weights(
     data_dir: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    mirror: bool = False,
+    views: Views | None = None,
 ) -> Opened:
     """Weights of a spec with its recipe's test images, or with all images of other data.
 
@@ -84,7 +86,7 @@ def open_weights(
         found = as_learned(model, info.classes, task, read_as(task, found))
         recipe = replace(recipe, task=task)
     recipe, found = resolved(model, recipe, found)
-    return _opened(model, recipe, weights, found, device, threads, mirror)
+    return _opened(model, recipe, weights, found, device, threads, views)
 
 
 def _with_data(recipe: Recipe, data: str | Arrays | None) -> Recipe:
@@ -106,15 +108,16 @@ def _images(
 
 def _opened(
     model: Model, recipe: Recipe, weights: ModelWeights, found: Dataset, device: str,
-    threads: int | None, mirror: bool,
+    threads: int | None, views: Views | None,
 ) -> Opened:  # fmt: skip
     """All of it, for a recipe with its task and loss; what is measured is told on stderr."""
     task = recipe.known_task()
     _tell_measured(task, found)
     tell_changes(found)
     info = replace(weights.info, classes=found.names, task=None)
-    options = Options(uint8=len(model.input) == 3, info=info)
-    evaluator = Evaluator(model, recipe, options, device, threads, mirror)
+    options = Options(uint8=len(model.input) == 3, info=info, views=views or recipe.views)
+    check_views(model, options.views)
+    evaluator = Evaluator(model, recipe, options, device, threads)
     return Opened(evaluator, weights, found, task)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from cnndsl.graph.ops.base import VIEW, Call, Trait, broadcast, define
 from cnndsl.graph.ops.grad import Expr, Grad
 from cnndsl.graph.rows import cut_rows
-from cnndsl.graph.value import Dims
+from cnndsl.graph.value import Dims, factor_of, name_of, times
 
 
 def _reshape(call: Call) -> list[Dims]:
@@ -16,8 +16,8 @@ def _reshape(call: Call) -> list[Dims]:
     if -1 in new:
         kept = [d for d in new if isinstance(d, int) and d != -1]
         names = [d for d in old if isinstance(d, str) and d not in new]
-        rest = prod(d for d in old if isinstance(d, int)) // prod(kept)
-        new[new.index(-1)] = names[0] if names and rest == 1 else rest
+        rest = prod(factor_of(d) for d in old if isinstance(d, int) or d in names) // prod(kept)
+        new[new.index(-1)] = times(name_of(names[0]), rest) if names else rest
     return [tuple(new)]
 
 
@@ -66,7 +66,9 @@ define("Expand", lambda call: [broadcast(call.shape(), tuple(call.ints(1)))], Tr
 def _concat(call: Call) -> list[Dims]:
     shape = list(call.shape())
     axis: int = call.attrs["axis"]
-    shape[axis] = sum(int(value.shape[axis]) for value in call.inputs if value is not None)
+    sizes = [value.shape[axis] for value in call.inputs if value is not None]
+    total, name = sum(map(factor_of, sizes)), shape[axis]
+    shape[axis] = total if isinstance(name, int) else times(name_of(name), total)
     return [tuple(shape)]
 
 
