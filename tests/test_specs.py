@@ -50,7 +50,7 @@ def _constant(name, shape):
 
 def test_the_folder_holds_the_published_nets():
     assert set(NAMES) == {
-        "alexnet", "cifar10", "convnext_tiny", "densenet121", "efficientnet_b0",
+        "alexnet", "cifar10", "cifar10_94", "convnext_tiny", "densenet121", "efficientnet_b0",
         "efficientnet_lite0", "efficientnet_v2_s", "googlenet", "inception_v3", "lenet5",
         "mnasnet1_0",
         "mnist", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small",
@@ -136,6 +136,7 @@ def test_running_statistics_make_up_keras_total(name, total):
     ("name", "data", "batch", "epochs"),
     [
         ("cifar10", "cifar10", 64, 10),
+        ("cifar10_94", "cifar10", 2000, 8),
         ("lenet5", "mnist", 128, 10),
         ("mnist", "mnist", 128, 15),
         ("resnet8", "cifar10", 32, 30),

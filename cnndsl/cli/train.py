@@ -250,8 +250,6 @@ def _fit(trainer: "Trainer") -> int:
     assert trainer.scores is not None
     summary = trainer.scores.summary("val_")
     click.echo(closing(trainer.recipe, trainer.progress.rows, summary, trainer.folder.path))
-    if trainer.viewed:
-        click.echo(trainer.viewed)
     return 1 if is_missing(trainer) else 0
 
 

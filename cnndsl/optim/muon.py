@@ -43,7 +43,7 @@ class Muon(Optimizer, word="muon"):
     iterations: int = key("int", default=5, low=1, high=20, doc="Newton–Schulz iterations")
     rest: str = key("choice", default="adamw", choices=("adamw", "sgd"), doc="rule of the rest")
     rest_momentum: float = key(
-        "float", default=0.9, low=0, high=0.99999, doc="Nesterov momentum of rest=sgd"
+        "float", default=0.85, low=0, high=0.99999, doc="Nesterov momentum of rest=sgd"
     )
 
     typical_lr = (1e-4, 0.3)

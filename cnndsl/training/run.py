@@ -41,6 +41,7 @@ from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved, tell_changes, tell_imbalance, tell_unmeasured
 from cnndsl.training.trainer import Trainer
+from cnndsl.training.view_scores import ViewScores
 from cnndsl.training.whitening import whitened, whitens
 from cnndsl.weights.fit import ModelWeights, fit_weights, weights_named
 from cnndsl.weights.initial import initial_weights
@@ -85,7 +86,9 @@ def _trainer(
     model: Model, recipe: Recipe, data: Dataset, settings: Settings, folder: RunFolder,
     callbacks: Sequence[Callback], ranks: Ranks,
 ) -> Trainer:  # fmt: skip
-    extras: list[Callback] = [Plots(), Mosaics(), Exporter()] if settings.draws else []
+    extras: list[Callback] = (
+        [Plots(), Mosaics(), Exporter(), ViewScores()] if settings.draws else []
+    )
     hooks = [*extras, TensorBoard(), *callbacks] if ranks.rank == 0 else []
     return Trainer(model, recipe, data, settings, folder, hooks, ranks=ranks)
 

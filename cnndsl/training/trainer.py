@@ -15,7 +15,6 @@ from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
 from cnndsl.backend.step import StepOptions, freezing
 from cnndsl.data.dataset import Dataset
-from cnndsl.fields import written
 from cnndsl.files import CannotWrite
 from cnndsl.ir import Model
 from cnndsl.learned import phase
@@ -54,7 +53,6 @@ class Trainer:
     scores: Scores | None = None
     note: str | None = None  # said before the first step
     normalisation: ModelInfo | None = None  # of the first weights; else that of the data
-    viewed: str | None = None  # the scores of `best.onnx`, where it averages views
     phase: int = 0  # the epoch since which the same layers are frozen
     ranks: Ranks = field(default_factory=Alone)
     compiled: Compiled = field(init=False)
@@ -285,12 +283,6 @@ class Trainer:
         told = f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}"
         raise nan.broken(told, kept, self.folder.path)
 
-    def _score_views(self, weights: Weights, options: Options) -> None:
-        """What `best.onnx` knows, which averages views where the epochs' scores are of one."""
-        scores = replace(self.evaluator, options=options).score(weights, self.data.test)
-        self.viewed = f"{scores.summary('val_')} as `best.onnx` averages: {written(options.views)}"
-        self.folder.log(self.viewed)
-
     def _finish(self) -> None:
         """Write `best.onnx`, ready to deploy; its scores are known, but to a run that went on."""
         from cnndsl.weights.fit import read_weights
@@ -298,12 +290,10 @@ class Trainer:
         path = self.folder.path / "weights" / "best.safetensors"
         best = self.ranks.share(read_weights(path, self.model) if self.leads else None)
         self.scores = self.scores or self.evaluator.score(best.tensors, self.data.test)
-        options = replace(self.evaluator.options, info=best.info, views=self.recipe.views)
-        if self.recipe.views.count > 1:
-            self._score_views(best.tensors, options)
         if not self.leads:
             return
         self.folder.results(self.progress.rows)
+        options = replace(self.evaluator.options, info=best.info, views=self.recipe.views)
         graph = inference_model(self.model, best.tensors, options)
         self.folder.keep("best.onnx", graph.SerializeToString(deterministic=True))
         for callback in self.callbacks:
