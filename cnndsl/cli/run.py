@@ -68,10 +68,10 @@ def command(
             continue
         heats = [None] * len(batch) if explainer is None else explainer.heat(batch)
         for answer, heat in zip(predictor.answers(batch, top), heats, strict=True):
-            files = _drawn(out, path, predictor, answer, stems)
-            files |= _why(out, path, predictor, heat, stems)
-            record = {"file": str(path), **answer.record, **files}
-            told = "  → ".join([answer.text, *files.values()])
+            drawn = _drawn(out, path, predictor, answer, stems)
+            drawn |= _why(out, path, predictor, heat, stems)
+            record = {"file": str(path), **answer.record, **drawn}
+            told = "  → ".join([answer.text, *drawn.values()])
             click.echo(to_json(record) if as_json else f"{path}: {told}")
     if left_out == len(files):
         raise UserError("none of the pictures can be read")

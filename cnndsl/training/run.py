@@ -14,7 +14,7 @@ from cnndsl.data.decoding import USUAL, Reading
 from cnndsl.data.registry import located, open_dataset
 from cnndsl.data.splits import for_training
 from cnndsl.ir import Model
-from cnndsl.learned import check_patterns, frozen, learned_count, phases, tensors_of
+from cnndsl.learned import check_patterns, frozen, learned_count, phases
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
@@ -31,9 +31,9 @@ from cnndsl.training.distributed import (
 )
 from cnndsl.training.exporter import Exporter
 from cnndsl.training.fingerprint import Fingerprint, check_same
+from cnndsl.training.first_weights import first_weights, with_data_kernels
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
-from cnndsl.training.memory import check_weights
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.norm_parts import check_sync_bn, told_of_norms
 from cnndsl.training.progress import Progress
@@ -42,9 +42,7 @@ from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved, tell_changes, tell_imbalance, tell_unmeasured
 from cnndsl.training.trainer import Trainer
 from cnndsl.training.view_scores import ViewScores
-from cnndsl.training.whitening import whitened, whitens
-from cnndsl.weights.fit import ModelWeights, fit_weights, weights_named
-from cnndsl.weights.initial import initial_weights
+from cnndsl.weights.fit import ModelWeights, fit_weights
 from cnndsl.weights.model_info import ModelInfo, info_from_json
 
 
@@ -64,10 +62,10 @@ def start(
     settings = _shared(settings, ranks)
     config = config or RunConfig.of(model, recipe)
     _check_learning(model, recipe)
-    first = _first_weights(model, recipe)
+    first = first_weights(model, recipe)
     reading = replace(settings.reading, ranks=ranks, info=first.info)
     recipe, data = _opened(model, recipe, config.data_dir, reading, settings.sync_bn)
-    first = _whitened(first, model, recipe, data)
+    first = with_data_kernels(first, model, recipe, data)
     check_same_on_all(ranks, lambda: facts_of(model, recipe, data, first.tensors))
     is_new = settings.out is None or not settings.out.exists()
     path = ranks.share((settings.out or next_free()) if ranks.rank == 0 else None)
@@ -119,25 +117,6 @@ def _opened(
     return recipe, data
 
 
-def _first_weights(model: Model, recipe: Recipe) -> ModelWeights:
-    """Of a file, or drawn; images are prepared as they say."""
-    check_weights(model)
-    if recipe.weights is None:
-        return ModelWeights(initial_weights(model, recipe.seed), ModelInfo())
-    return weights_named(model, recipe.weights, recipe.seed)
-
-
-def _whitened(first: ModelWeights, model: Model, recipe: Recipe, data: Dataset) -> ModelWeights:
-    """With the kernels of `init=whiten` made from the training images, where they are drawn."""
-    if not whitens(model):
-        return first
-    file = recipe.weights
-    drawn = tensors_of(model, file.fresh, "fresh") if file else list(first.tensors)
-    info = first.info if first.info.normalises else ModelInfo(*data.moments())
-    tensors = whitened(model, first.tensors, data.train.x, info, drawn)
-    return replace(first, tensors=tensors)
-
-
 def _begin(trainer: Trainer, first: ModelWeights) -> None:
     """From the first step; images are normalised as those were that the weights come from."""
     trainer.normalisation = first.info if first.info.normalises else None
@@ -180,13 +159,13 @@ def resume(
     config = config or RunConfig.of(model, recipe)
     with RunFolder(path) if ranks.rank == 0 else OthersFolder(path) as folder:
         found = ranks.share(_newest(folder) if ranks.rank == 0 else None)
-        start = _first_weights(model, recipe if found is None else replace(recipe, weights=None))
+        start = first_weights(model, recipe if found is None else replace(recipe, weights=None))
         info = start.info if found is None else _preprocessing(found)
         reading = replace(settings.reading, ranks=ranks, info=info)
         recipe, data = _opened(model, recipe, config.data_dir, reading, settings.sync_bn)
         known = _known(config, recipe, data)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
-        start = _whitened(start, model, recipe, data) if found is None else start
+        start = with_data_kernels(start, model, recipe, data) if found is None else start
         check_same_on_all(ranks, lambda: facts_of(model, recipe, data, start.tensors))
         if found is None:
             _begin(trainer, start)
