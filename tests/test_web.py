@@ -56,10 +56,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # The folder
 
 
-def test_a_page_is_three_files_a_model_and_its_settings() -> None:
+def test_a_page_is_html_style_and_scripts_a_model_and_its_settings() -> None:
     assert run("compile", "net.cnn", *LOOK, "--web", "-o", "page") == 0
     found = {path.name for path in Path("page").iterdir()}
-    assert found == {"index.html", "app.js", "style.css", "model.json", "model.onnx"}
+    assert found == {"index.html", "scripts", "style.css", "model.json", "model.onnx"}
+    assert "app.js" in {path.name for path in Path("page/scripts").iterdir()}
     told = json.loads(Path("page/model.json").read_text())
     assert told["runtime"].startswith("https://")
     assert told["input"] == [3, 24, 32]
@@ -266,7 +267,8 @@ def test_the_page_knows_what_webgpu_lacks() -> None:
     table = (node_package("onnxruntime-web") / "docs" / "webgpu-operators.md").read_text()
     ours = {name for name in operators() if onnx.defs.has(name)}
     lacking = ours - set(re.findall(r"^\| (\w+) \|", table, re.MULTILINE))
-    script = (Path(web_page.__file__).parent / "app.js").read_text(encoding="utf-8")
+    runtime = Path(web_page.__file__).parent / "static" / "scripts" / "runtime.js"
+    script = runtime.read_text(encoding="utf-8")
     (listed,) = re.findall(r'ON_CPU = new Set\(\s*"([^"]*)"', script)
     assert set(listed.split()) == lacking
 

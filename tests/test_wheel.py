@@ -54,7 +54,7 @@ def test_grammar_and_specs_are_inside(wheel: Path) -> None:
     assert {"cnndsl/grammar/cnn.lark", *specs} <= names
     pages = (CHECKOUT / "cnndsl/pages").glob("*.md")
     assert {f"cnndsl/pages/{page.name}" for page in pages} <= names
-    assert {f"cnndsl/web/{name}" for name in STATIC} <= names
+    assert {f"cnndsl/web/static/{name}" for name in STATIC} <= names
     assert not any(name.startswith(("tests/", "docs/", "benchmarks/")) for name in names)
 
 

@@ -12,7 +12,12 @@ from cnndsl.files import PART, write_whole, writing
 from cnndsl.source import UserError
 
 SETTINGS = "model.json"
-STATIC = ("index.html", "app.js", "style.css")
+_SOURCE = Path(__file__).parent / "static"
+STATIC = tuple(
+    sorted(path.relative_to(_SOURCE).as_posix() for path in _SOURCE.rglob("*") if path.is_file())
+)
+"""HTML, style and scripts, by their names in a page."""
+_SIGNS = (SETTINGS, "index.html", "style.css")  # also of pages of earlier versions
 CDN = "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/"
 RUNTIME = (
     "ort.wasm.bundle.min.mjs",
@@ -60,8 +65,7 @@ class Page:
                 os.replace(Path(unfinished) / "page", folder)
 
     def _fill(self, folder: Path) -> None:
-        own = Path(__file__).parent
-        files = {name: (own / name).read_bytes() for name in STATIC} | dict(self.files)
+        files = {name: (_SOURCE / name).read_bytes() for name in STATIC} | dict(self.files)
         files[SETTINGS] = json.dumps(self.settings, indent=1).encode() + b"\n"
         for name, data in files.items():
             with writing(folder / name):
@@ -79,7 +83,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _is_page(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in (SETTINGS, *STATIC))
+    return all((folder / name).is_file() for name in _SIGNS)
 
 
 def _runtime_files(folder: Path) -> list[Path]:
