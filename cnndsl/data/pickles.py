@@ -9,6 +9,7 @@ import numpy as np
 
 from cnndsl.data.dataset import Split
 from cnndsl.source import UserError
+from cnndsl.weights.opcodes import check_opcodes
 
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
@@ -39,6 +40,7 @@ def read_batch(path: Path) -> Split:
         data = path.read_bytes()
         if len(data) > _LIMIT:
             raise pickle.UnpicklingError("the file is too large")
+        check_opcodes(io.BytesIO(data))
         batch = _Unpickler(io.BytesIO(data), encoding="bytes").load()
         x, y = batch[b"data"], batch[b"labels"]
         if x.dtype != np.uint8 or x.shape[1:] != (3072,):

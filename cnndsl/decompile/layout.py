@@ -142,6 +142,13 @@ class _Turned:
             axis = _TO_FIRST[op.attrs.get("axis", -1) % 4]
             self._write(op, tuple(self.first[name] for name in op.inputs), axis=axis)
 
+    def padded(self, op: Op, x: str) -> None:
+        """Borders of all four axes."""
+        pads = self.graph.constants.get(op.inputs[1]) if len(op.inputs) > 1 else None
+        if pads is not None and pads.size == 8 and not any(op.inputs[3:]):
+            turned = pads.reshape(2, 4)[:, _FIRST].reshape(-1)
+            self._write(op, (x, self._constant(op, op.inputs[1], turned), *op.inputs[2:]))
+
     def reduced(self, op: Op, x: str) -> Op | None:
         """A mean or maximum over height and width."""
         given = self.graph.constants.get(op.inputs[1]) if len(op.inputs) > 1 else None
@@ -153,14 +160,18 @@ class _Turned:
         self._write(op, (x,), axes=(2, 3))
         return None
 
-    def row(self, op: Op, x: str) -> None:
-        """An image as a row; a product behind it has its rows moved."""
+    def row(self, op: Op, x: str) -> Op | None:
+        """An image as a row; a product behind it has its rows moved, unless it has one position."""
         n, height, width, channels = self.graph.shapes.get(op.inputs[0], (0, 0, 0, 0))
-        if self.graph.shapes.get(op.output) == (n, height * width * channels):
-            name = f"{op.output}/first"
-            self.ops.append(Op("Flatten", op.name, (x,), (name,), {}))
-            self.graph.shapes[name] = self.graph.shapes[op.output]
-            self.flat[op.output] = name, (channels, height, width)
+        if self.graph.shapes.get(op.output) != (n, height * width * channels):
+            return None
+        if height == width == 1:
+            return Op("Flatten", op.name, (x,), op.outputs, {})
+        name = f"{op.output}/first"
+        self.ops.append(Op("Flatten", op.name, (x,), (name,), {}))
+        self.graph.shapes[name] = self.graph.shapes[op.output]
+        self.flat[op.output] = name, (channels, height, width)
+        return None
 
     def _behind_row(self, op: Op) -> Op:
         """An operator on a row of height, width and channels."""
@@ -183,6 +194,7 @@ class _Turned:
 _TURNS: dict[str, Turn] = {
     "MatMul": _Turned.product,
     "LayerNormalization": _Turned.norm,
+    "Pad": _Turned.padded,
     **dict.fromkeys(("Concat", "Softmax", "LogSoftmax"), _Turned.along),
     **dict.fromkeys(("ReduceMean", "ReduceMax"), _Turned.reduced),
     **dict.fromkeys(("Flatten", "Reshape"), _Turned.row),

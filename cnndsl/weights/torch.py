@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from cnndsl.source import UserError
 from cnndsl.weights.archive import checked_archive, names_of
 from cnndsl.weights.base import RawWeights, Refused, WeightsFormat, first_bytes, one_line
+from cnndsl.weights.opcodes import LARGEST_PICKLE
 from cnndsl.weights.unpickle import (
-    LARGEST_PICKLE,
     ElementType,
     Storage,
     array,
