@@ -429,6 +429,18 @@ def test_outputs_that_are_no_scores_are_left_out_and_named() -> None:
     assert found.notes == ("the output `label` (ArgMax) is left out: a spec has scores only",)
 
 
+def test_an_input_that_nothing_reads_is_not_asked_for() -> None:
+    model = graph_of(
+        node("GlobalAveragePool", "x", to="g"), node("Flatten", "g"), shape=(1, 3, 4, 4)
+    )
+    scores = helper.make_tensor_value_info("y", TensorProto.FLOAT, ("N", 3))
+    model.graph.output[0].CopyFrom(scores)
+    model.graph.input.append(helper.make_tensor_value_info("mean", TensorProto.FLOAT, (1, 3)))
+    spec, _ = cnndsl.from_onnx(model)
+    assert spec.input == (3, 4, 4)
+    assert len(cnndsl.predict(model, np.zeros((3, 4, 4)), preprocess="imagenet")[0]) == 3
+
+
 def test_an_open_size_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = graph_of(node("Conv", "x", "w"), shape=(-1, 3, "H", -1), w=w(4, 3, 3, 3))
     ends = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4, None, None])

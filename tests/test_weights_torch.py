@@ -147,9 +147,7 @@ def rewritten(path: Path, edit) -> None:
         b"\x80\x02\x82\x01.",  # an entry of copyreg's
         b"\x80\x02" + b"(" * 100_000 + b".",
         b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
-        b"\x80\x02})"
-        + b"\x85" * 1_000_000
-        + b"Ns.",  # a key too deep to be hashed
+        b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns.",  # a key too deep to be hashed
         b"\x80\x02})" + b"2\x86" * 60 + b"Ns.",  # a key of 2^60 values
         b"\x80\x02N.",
         b"",

@@ -47,9 +47,12 @@ def _opened(model: "ModelProto") -> "ModelProto":
 
 
 def inputs(graph: "GraphProto") -> "list[ValueInfoProto]":
-    """What a caller has to give: the inputs that are no constants, which older files list there."""
+    """What a caller has to give: the inputs that are no constants, which older files list there,
+    and that something reads; tf2onnx leaves some that nothing does.
+    """
     constants = {t.name for t in graph.initializer}
-    return [i for i in graph.input if i.name not in constants]
+    read = {x for node in graph.node for x in node.input} | {o.name for o in graph.output}
+    return [i for i in graph.input if i.name not in constants and i.name in read]
 
 
 def is_channels_last(sizes: "Sequence[int]", uint8: bool) -> bool:
@@ -87,13 +90,27 @@ def load_checked(path: Path) -> "ModelProto":
 
 
 def checked(model: "ModelProto", name: str = "the model") -> "ModelProto":
-    """The model itself; UserError as `load_checked`."""
+    """The model, without inputs that nothing reads; UserError as `load_checked`."""
     if type(model).__name__ != "ModelProto":
         raise WrongType(f"a compiled model is an .onnx file or a ModelProto, not {shown(model)}")
     problem = _problem(model) or _inferred_problem(name, model)
     if problem:
         raise UserError(f"{name}: refused, {problem}")
-    return model
+    return _without_unread(model)
+
+
+def _without_unread(model: "ModelProto") -> "ModelProto":
+    """onnxruntime asks for inputs that nothing reads, too."""
+    given = inputs(model.graph)
+    constants = {t.name for t in model.graph.initializer}
+    kept = [i for i in model.graph.input if i.name in constants or i in given]
+    if len(kept) == len(model.graph.input):
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    del copy.graph.input[:]
+    copy.graph.input.extend(kept)
+    return copy
 
 
 def _problem(model: "ModelProto") -> str | None:
