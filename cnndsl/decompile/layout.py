@@ -144,10 +144,11 @@ class _Turned:
 
     def padded(self, op: Op, x: str) -> None:
         """Borders of all four axes."""
-        pads = self.graph.constants.get(op.inputs[1]) if len(op.inputs) > 1 else None
-        if pads is not None and pads.size == 8 and not any(op.inputs[3:]):
+        _, sizes, *others = (*op.inputs, "")
+        pads = self.graph.constants.get(sizes)
+        if pads is not None and pads.size == 8 and not any(others[1:]):
             turned = pads.reshape(2, 4)[:, _FIRST].reshape(-1)
-            self._write(op, (x, self._constant(op, op.inputs[1], turned), *op.inputs[2:]))
+            self._write(op, (x, self._constant(op, sizes, turned), *others))
 
     def reduced(self, op: Op, x: str) -> Op | None:
         """A mean or maximum over height and width."""

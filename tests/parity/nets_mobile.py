@@ -104,12 +104,20 @@ SMALL = (  # kernel, expanded, out, squeeze-excitation, hard swish, stride
     (5, 120, 48, True, True, 1), (5, 144, 48, True, True, 1), (5, 288, 96, True, True, 2),
     (5, 576, 96, True, True, 1), (5, 576, 96, True, True, 1),
 )  # fmt: skip
-SQUEEZED = {16: 8, 96: 24, 240: 64, 120: 32, 144: 40, 288: 72, 576: 144}  # a quarter, in eights
+LARGE = (
+    (3, 16, 16, False, False, 1), (3, 64, 24, False, False, 2), (3, 72, 24, False, False, 1),
+    (5, 72, 40, True, False, 2), (5, 120, 40, True, False, 1), (5, 120, 40, True, False, 1),
+    (3, 240, 80, False, True, 2), (3, 200, 80, False, True, 1), (3, 184, 80, False, True, 1),
+    (3, 184, 80, False, True, 1), (3, 480, 112, True, True, 1), (3, 672, 112, True, True, 1),
+    (5, 672, 160, True, True, 2), (5, 960, 160, True, True, 1), (5, 960, 160, True, True, 1),
+)  # fmt: skip
+SQUEEZED = {16: 8, 72: 24, 96: 24, 240: 64, 120: 32, 144: 40, 288: 72, 480: 120, 576: 144,
+            672: 168, 960: 240}  # a quarter, in eights  # fmt: skip
 
 
-def mobilenet_v3_small():
+def mobilenet_v3(rows, features, hidden):
     layers, cin = [unit(3, 16, 3, 2, act=nn.Hardswish, eps=1e-3)], 16
-    for k, wide, c, se, hs, stride in SMALL:
+    for k, wide, c, se, hs, stride in rows:
         act = nn.Hardswish if hs else nn.ReLU
         steps = [] if wide == cin else [unit(cin, wide, 1, act=act, eps=1e-3)]
         steps.append(unit(wide, wide, k, stride, wide, act, 1e-3))
@@ -119,10 +127,18 @@ def mobilenet_v3_small():
         layers.append(Skip(nn.Sequential(*steps), stride == 1 and cin == c))
         cin = c
     return nn.Sequential(
-        *layers, unit(96, 576, 1, act=nn.Hardswish, eps=1e-3),
+        *layers, unit(cin, features, 1, act=nn.Hardswish, eps=1e-3),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(576, 1024), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(1024, 1000),
+        nn.Linear(features, hidden), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(hidden, 1000),
     )  # fmt: skip
+
+
+def mobilenet_v3_small():
+    return mobilenet_v3(SMALL, 576, 1024)
+
+
+def mobilenet_v3_large():
+    return mobilenet_v3(LARGE, 960, 1280)
 
 
 def efficientnet_b0():
