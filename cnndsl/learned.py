@@ -74,7 +74,7 @@ def tensors_of(model: Model, names: Iterable[str], setting: str) -> list[str]:
 def frozen(model: Model, recipe: Recipe, epoch: int = 0) -> frozenset[str]:
     """The tensors that are constants in an epoch, the first of which is 0.
 
-    Statistics of a `bn` are, where all that it learns is.
+    Statistics of a `bn` are, where all that it learns is, and where training in int8 holds them.
     """
     held = {
         name
@@ -87,14 +87,19 @@ def frozen(model: Model, recipe: Recipe, epoch: int = 0) -> frozenset[str]:
         if isinstance(node.layer, BatchNorm):
             own = {f"{node.path}.{p.name}" for p in node.params if p.learned}
             statistics = {f"{node.path}.{p.name}" for p in node.params if not p.learned}
-            held = held | statistics if own <= held else held - statistics
+            stays = own <= held or recipe.holds_ranges(epoch)
+            held = held | statistics if stays else held - statistics
     return frozenset(held)
 
 
 def phase(recipe: Recipe, epoch: int) -> int:
-    """The epoch since which the same tensors are frozen as in `epoch`."""
-    changes = {e for f in recipe.freeze for e in (f.start, f.until) if e is not None and e <= epoch}
-    return max(changes, default=0)
+    """The epoch since which the same step is computed as in `epoch`: with the same tensors frozen,
+    and rounded alike.
+    """
+    changes = [e for f in recipe.freeze for e in (f.start, f.until) if e is not None]
+    if recipe.quantize is not None:
+        changes += [recipe.quantize.start, recipe.quantize.held_from(recipe.epochs)]
+    return max((e for e in changes if e <= epoch), default=0)
 
 
 def rates(model: Model, recipe: Recipe) -> dict[str, float]:

@@ -168,6 +168,31 @@ class Views(Word, word="views"):
 
 
 @dataclass(frozen=True)
+class Quantize(Word, word="quantize"):
+    """Quantisation-aware training: `quantize int8` rounds in each step as an int8 graph rounds.
+
+    From epoch `from` on weights and activations are rounded, and epochs are measured by the int8
+    graph; the best of these is written as `best.int8.onnx`. Ranges of activations are measured
+    before the first such epoch, and then follow the batches. From epoch `hold` on they and the
+    running statistics of `bn` stay, so that a step computes what the int8 graph does.
+    """
+
+    format: str = arg("choice", choices=("int8",), doc="int8: eight bits a number")
+    start: int = key(
+        "int", name="from", default=0, low=0, doc="rounded from this epoch; 0: at once"
+    )
+    hold: int | None = key(
+        "int",
+        low=0,
+        doc="ranges and statistics stay from this epoch on; the last third, unless said",
+    )
+
+    def held_from(self, epochs: int) -> int:
+        """The epoch since which ranges and statistics stay, of so many in all."""
+        return self.start + -(-2 * (epochs - self.start) // 3) if self.hold is None else self.hold
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How to train; the defaults are the tutorial's recipe.
 
@@ -195,6 +220,7 @@ class Recipe:
     ground: str | None = None
     export: Export | None = None
     views: Views = field(default_factory=Views)
+    quantize: Quantize | None = None
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
@@ -207,6 +233,15 @@ class Recipe:
         """
         task = self.task or tasks.task_for(shape, self.loss)
         return replace(self, task=task, loss=task.loss_of(self.loss))
+
+    def quantizes(self, epoch: int) -> bool:
+        """Whether weights and activations are rounded in an epoch, the first of which is 0."""
+        return self.quantize is not None and epoch >= self.quantize.start
+
+    def holds_ranges(self, epoch: int) -> bool:
+        """Whether ranges and the statistics of batch norm stay as they are in an epoch."""
+        held = self.quantizes(epoch) and self.quantize and self.quantize.held_from(self.epochs)
+        return isinstance(held, int) and epoch >= held
 
     def known_task(self) -> Task:
         """The task; where nothing has told it yet, the usual one."""
@@ -225,7 +260,7 @@ class Recipe:
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
         Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Stop, Watch, Augment,
-        Weights, Freeze, Rate, Export, Views,
+        Weights, Freeze, Rate, Export, Views, Quantize,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")
@@ -239,19 +274,9 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 
 
 _WHOLE = (
-    Augment,
-    Export,
-    Freeze,
-    Holdout,
-    Loss,
-    Optimizer,
-    Rate,
-    Schedule,
-    Task,
-    Views,
-    Watch,
+    Augment, Export, Freeze, Holdout, Loss, Optimizer, Quantize, Rate, Schedule, Task, Views, Watch,
     Weights,
-)
+)  # fmt: skip
 
 
 def value_of(setting: Word) -> Any:

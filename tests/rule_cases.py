@@ -170,7 +170,7 @@ def moves() -> dict[str, Case]:
 
 def reductions() -> dict[str, Case]:
     found = dict[str, Case]()
-    for op in ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceMax"):
+    for op in ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceMax", "ReduceMin"):
         for keep in (0, 1):
             for axes in ((0,), (-1,), (0, 2), None):
                 inputs = (apart(3, 2, 4), None if axes is None else ints(*axes))

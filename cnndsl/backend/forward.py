@@ -4,11 +4,13 @@ from dataclasses import replace
 
 from cnndsl.backend.emitter import TrainingEmitter
 from cnndsl.backend.inference import normalised, write_layers
+from cnndsl.backend.places import RANGES
 from cnndsl.backend.step import StepOptions, StepState
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.lower.conv.table import check_plan
 from cnndsl.lower.driver import Lowering
+from cnndsl.lower.layout import onnx_layout
 from cnndsl.source import UserError
 
 
@@ -21,13 +23,15 @@ def emit(state: StepState) -> StepState:
     tape = Tape()
     emitter = TrainingEmitter(tape, options.dtype, options.frozen, count)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
-    for i, x in enumerate(_images(tape, model, options)):
+    images = tuple(_images(tape, model, options))
+    for i, x in enumerate(images):
         emitter.at = i
         values = write_layers(model, emitter, x)
         tape.outputs |= {f"{name}:{i}": values[at] for name, at in model.outputs.items()}
     tape.outputs |= emitter.updates
     params = {value: name for name, value in emitter.params.items()}
-    return replace(state, tape=tape, params=params, randoms=tuple(emitter.randoms))
+    randoms = tuple(emitter.randoms)
+    return replace(state, tape=tape, params=params, randoms=randoms, images=images)
 
 
 def _images(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
@@ -60,7 +64,11 @@ def lower(state: StepState) -> StepState:
     emitted = {f"{name}:{i}" for name in model.outputs for i in range(options.micro_batches)}
     statistics = {n: lowering.nchw(v) for n, v in high.outputs.items() if n not in emitted}
     lowering.tape.outputs = {f"{name}.new": value for name, value in statistics.items()}
+    weights, layouts = lowering.packed_params, lowering.layouts
+    if state.ranges in lowering.tape.inputs:
+        weights |= {RANGES: state.ranges}
+        layouts |= {RANGES: onnx_layout(tuple(int(d) for d in state.ranges.shape))}
     return replace(
         state, tape=lowering.tape, outputs=outputs, statistics=statistics,
-        weights=lowering.packed_params, layouts=lowering.layouts, algorithms=lowering.chosen,
+        weights=weights, layouts=layouts, algorithms=lowering.chosen,
     )  # fmt: skip

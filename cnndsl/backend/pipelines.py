@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cnndsl.backend import forward, inference
 from cnndsl.backend.backward import backward, report_gradients
+from cnndsl.backend.fake_quantize import fake_quantize
 from cnndsl.backend.inference import InferenceState, Options
 from cnndsl.backend.loss import loss, report_loss
 from cnndsl.backend.step import Step, StepOptions, StepState, resolved
@@ -23,6 +24,7 @@ from cnndsl.graph.passes.pool_first import pool_first
 from cnndsl.graph.passes.share_common import share_common
 from cnndsl.graph.passes.synchronise_norms import synchronise_norms
 from cnndsl.graph.passes.unstretch import unstretch
+from cnndsl.graph.passes.write_quantizers import write_quantizers
 from cnndsl.graph.pipeline import Pass, Pipeline, on_state, on_tape, run
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
@@ -41,6 +43,10 @@ def _is_lowered(state: InferenceState) -> bool:
 def _fast(state: StepState) -> bool:
     """Idioms of the CPU: on CUDA an operator that says what is meant is the fast one."""
     return state.options.fast and state.options.plan.device == "cpu"
+
+
+def _quantizes(state: StepState) -> bool:
+    return state.options.places is not None
 
 
 def _freezes(state: StepState) -> bool:
@@ -73,12 +79,14 @@ INFERENCE: Pipeline[InferenceState] = (
     ),
 )
 FINISH: Pipeline[StepState] = (
+    on_tape(write_quantizers, when=_quantizes),
     *map(on_tape, SIMPLIFY),
     *(on_tape(change, when=_fast) for change in FAST),
     on_tape(node_order),
 )
 BACKWARD: Pipeline[StepState] = (
     on_state(forward.emit),
+    on_state(fake_quantize),
     on_tape(synchronise_norms),
     on_tape(pool_first),
     Pass("lowered", forward.lower),

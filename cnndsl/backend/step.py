@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnndsl.backend.places import Places
 from cnndsl.graph.pipeline import State
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
@@ -46,6 +47,8 @@ class StepOptions:
     frozen: Weights = field(default_factory=dict[str, "NDArray[Any]"], repr=False, compare=False)
     """Tensors that do not learn, by name: constants of the step."""
     floats: bool = False
+    places: Places | None = None
+    """What is rounded to eight bits, and how; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ class StepState(State):
     recipe: Recipe
     options: StepOptions
     params: Mapping[Value, str] = field(default_factory=dict[Value, str])  # by emit
+    images: tuple[Value, ...] = ()
     randoms: tuple[Value, ...] = ()
+    ranges: Value | None = None  # by fake_quantize
     outputs: tuple[Mapping[str, Value], ...] = ()  # by lower
     statistics: Mapping[str, Value] = field(default_factory=dict[str, Value])
     weights: Mapping[str, Value] = field(default_factory=dict[str, Value])

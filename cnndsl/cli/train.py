@@ -44,6 +44,7 @@ _WORDS = (
     "augment",
     "holdout",
     "ground",
+    "quantize",
 )  # each in the words of a spec
 _PLAIN = ("epochs", "batch", "seed")
 _ELSEWHERE = (
@@ -75,6 +76,7 @@ class TrainOptions:
     augment: str | None
     holdout: str | None
     ground: str | None
+    quantize: str | None
     lr: float | None
     seed: int | None
     device: str
@@ -136,6 +138,8 @@ def _in_words(name: str, example: str) -> str:
 @click.option("--augment", metavar="WORDS", help='As in a spec: "flip crop=4"; "" for none.')
 @click.option("--holdout", metavar="WORDS", help='Share held out for the test: "0.1 seed=3".')
 @click.option("--ground", type=click.Choice([*flags(Ground)]), help="Behind transparent pixels.")
+@click.option("--quantize", metavar="WORDS",
+              help='Train for int8, as in a spec: "int8 from=5".')  # fmt: skip
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
               help="Start of all random numbers.")  # fmt: skip

@@ -91,6 +91,9 @@ class Lowering:
         self.tape.inputs = [v for v in self.source.inputs if v not in self.params]
         self.freezes = not self.params.keys().isdisjoint(self.source.consts)
         self.params = {v: n for v, n in self.params.items() if v not in self.source.consts}
+        self.rounded = {
+            node.outputs[0]: node for node in self.source.nodes if node.op == "FakeQuantizeWeight"
+        }
         self.learned: set[Value] = set(self.params)
         self.readers = defaultdict[Value, list[Node]](list)
         for node in self.source.nodes:
@@ -105,6 +108,8 @@ class Lowering:
         load()
         for node in self.source.nodes:
             self.tape.path, self.tape.line = node.path, node.line
+            if node.outputs[0] in self.rounded:
+                continue  # where it is read, in the layout that is wanted
             outputs = self._entry(node)(self, node)
             listed = outputs if isinstance(outputs, list) else [outputs]
             self.representations.update(zip(node.outputs, listed, strict=False))
@@ -124,7 +129,7 @@ class Lowering:
     def representation(self, value: Value | None) -> Representation:
         """How a value of the source tape is represented here."""
         assert value is not None
-        if value in self.params:
+        if value in self.params or value in self.rounded:
             return self.param(value, onnx_layout(tuple(int(d) for d in value.shape)))
         return self.representations.get(value, value)
 
@@ -168,8 +173,10 @@ class Lowering:
     def param(self, value: Value, layout: Layout) -> Value:
         """A parameter in the layout that its first reader wants; other readers permute it.
 
-        A constant is packed once for each layout.
+        A constant is packed once for each layout; one that is rounded is rounded there.
         """
+        if value in self.rounded:
+            return self.once(value, layout, lambda: self._rounded(value, layout))
         if value in self.source.consts:
             return self.once(value, layout, lambda: self._packed_constant(value, layout))
         name = self.params[value]
@@ -187,6 +194,15 @@ class Lowering:
     def _packed_constant(self, value: Value, layout: Layout) -> Value:
         array = self.source.consts[value]
         return self.tape.const(layout.to_packed(array), f"{value.name}.packed")
+
+    def _rounded(self, value: Value, layout: Layout) -> Value:
+        """By the largest of each channel: views, whatever the layout."""
+        node, tape = self.rounded[value], self.tape
+        weight, channels = node.inputs[0], layout.axes_of(node.attrs["axis"])
+        assert weight is not None
+        view = tape.reshape(self.param(weight, layout), *(layout.split[i] for i in layout.perm))
+        axes = tuple(i for i in range(len(view.shape)) if i not in channels)
+        return tape.reshape(tape.op("FakeQuantizeWeight", view, axes=axes), *layout.packed)
 
     def once(self, value: Value, by: Hashable, write: Callable[[], Value]) -> Value:
         """What `write` makes of a parameter, by a matrix or layout: the same for all readers."""

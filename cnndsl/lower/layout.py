@@ -5,6 +5,7 @@ that no run has to transpose a weight.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,19 @@ class Layout:
         moved = array.reshape([self.split[i] for i in self.perm])
         back = moved.transpose([int(i) for i in np.argsort(self.perm)])
         return np.ascontiguousarray(back).reshape(self.shape)
+
+    def axes_of(self, axis: int) -> tuple[int, ...]:
+        """Where an axis of ONNX's `shape` is behind `perm`: one axis, or several that it was split
+        into.
+        """
+        step, size = prod(self.shape[axis + 1 :]), self.shape[axis]
+        steps = [prod(self.split[i + 1 :]) for i in range(len(self.split))]
+        own = {
+            i for i, each in enumerate(self.split)
+            if each > 1 and step <= steps[i] and steps[i] * each <= step * size
+        }  # fmt: skip
+        assert prod(self.split[i] for i in own) == size, f"axis {axis} of {self} is mixed"
+        return tuple(at for at, i in enumerate(self.perm) if i in own)
 
     def write_to_packed(self, tape: "Tape", value: "Value") -> "Value":
         """`to_packed`, written as operators."""

@@ -40,10 +40,10 @@ def images_of(data: Dataset, task: Task, count: int) -> Images:
     train, val = data.train, data.val
     if val is None and len(train) > 1:
         train, val = held_out(data.name, train)
-    calibration = train.x[_spread(len(train), count)]
+    calibration = train.x[spread(len(train), count)]
     if val is None or len(calibration) < FEWEST:
         raise _too_few(data.name, len(data.train))
-    chosen = _spread(len(val), _VALIDATION)
+    chosen = spread(len(val), _VALIDATION)
     validation = Split(val.x[chosen], val.y[chosen])
     return Images(data.name, calibration, validation, data.test, task, data.names)
 
@@ -56,6 +56,6 @@ def _too_few(name: str, count: int) -> UserError:
     )
 
 
-def _spread(count: int, most: int) -> NDArray[np.int64]:
+def spread(count: int, most: int) -> NDArray[np.int64]:
     """Indices of at most so many images, evenly over all."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

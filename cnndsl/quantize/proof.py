@@ -83,7 +83,9 @@ class Proof:
         """How it was made, what the CPU has, and what is to be known of both."""
         way = Scheme(self.method, self.per_channel).text
         way += ", weights of 7 bits" if self.reduce_range else ""
-        told = [f"calibrated on {counted(self.calibration_images, 'training image')}: {way}"]
+        images = counted(self.calibration_images, "training image")
+        told = [f"calibrated on {images}: {way}" if self.calibration_images else
+                f"weights and ranges of {way}"]  # fmt: skip
         if self.float_layers:
             told.append(f"in float32: {', '.join(self.float_layers)}")
         told.append(f"this CPU has {' '.join(self.cpu) or 'instructions that are not known'}")

@@ -1,7 +1,7 @@
 """A float32 model with its layers in eight bits, by onnxruntime's quantiser."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -58,25 +58,31 @@ def quantised(
             work.quantize_model()
     except Exception as error:  # onnxruntime raises a dozen unrelated types
         raise UserError(f"onnxruntime cannot quantise the model: {error}") from None
-    _leave_outputs(work.model.model)
+    _leave_outputs(work.model.model, {*outside(model)})
     return finished(work.model.model, model)
 
 
-def _leave_outputs(model: "ModelProto") -> None:
-    """Take the quantisation of the graph's outputs away: 256 steps are few for close scores."""
+def _leave_outputs(model: "ModelProto", outside: Set[str]) -> None:
+    """Take the quantisation of outputs away: 256 steps are few for close scores.
+
+    An output is what the model gives, or what nodes `outside` of all layers go on with: a sigmoid.
+    """
     graph = model.graph
     makers = {name: node for node in graph.node for name in node.output}
-    for output in graph.output:
-        back = makers.get(output.name)
+    behind = [node for node in graph.node if node.name in outside]
+    given = [output.name for output in graph.output]
+    for name in (*given, *dict.fromkeys(x for node in behind for x in node.input)):
+        back = makers.get(name)
         there = makers.get(back.input[0]) if back and back.op_type == "DequantizeLinear" else None
         if back is None or there is None or there.op_type != "QuantizeLinear":
             continue
-        exact = there.input[0]
+        exact, kept = there.input[0], name if name in given else there.input[0]
         graph.node.remove(back)
         graph.node.remove(there)
         for node in graph.node:
-            _renamed(node.input, exact, output.name)
-            _renamed(node.output, exact, output.name)
+            for old in {name, exact} - {kept}:
+                _renamed(node.input, old, kept)
+                _renamed(node.output, old, kept)
 
 
 def _renamed(names: Any, old: str, new: str) -> None:

@@ -18,7 +18,7 @@ from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Ranks
 from cnndsl.runtime.session import CPU, providers
-from cnndsl.runtime.steppers.base import Stepper
+from cnndsl.runtime.steppers.base import Arrays, Stepper
 from cnndsl.runtime.steppers.fused import FusedStepper
 from cnndsl.runtime.steppers.segments import SegmentGraph
 from cnndsl.runtime.steppers.split import SplitStepper
@@ -47,6 +47,18 @@ class Compiled:
         o = self.options
         cut = {"micro_batches": o.micro_batches, "conv": o.plan.conv}
         return {**cut, "mean": o.mean, "std": o.std}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The whole state in ONNX's layout."""
+        return self.step.from_packed(self.stepper.state())
+
+    def go_on(self, weights: Weights, state: Arrays) -> None:
+        """From a state in ONNX's layout; what it has not is as at the start, such as that of an
+        optimizer that is new.
+        """
+        start = self.step.from_packed(self.step.initial_state(weights))
+        found = {name: state.get(name, array) for name, array in start.items()}
+        self.stepper.load(self.step.to_packed(found))
 
     def random_shapes(self, batch: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The step's random inputs for a whole batch, of which it may be a part."""

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
+from cnndsl.backend.places import RANGES, Places
 from cnndsl.backend.step import OPSET, main_output
 from cnndsl.data.dataset import Split, Targets
 from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
+from cnndsl.quantize.trained import int8_model
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.runtime.ranks import Alone, Ranks, share_of
@@ -40,6 +42,7 @@ class Evaluator:
     device: str = "cpu"
     threads: int | None = None
     ranks: Ranks = field(default_factory=Alone)
+    places: Places | None = None  # what is rounded, where the weights have ranges
     _losses: dict[int, Session] = field(default_factory=dict[int, Session])
 
     @property
@@ -58,8 +61,7 @@ class Evaluator:
 
         Each rank measures its share of the images; all know the scores of all.
         """
-        graph = inference_model(self.model, weights, self._unnamed).SerializeToString()
-        session = open_session(graph, self.device, self.threads)
+        session = self._session(weights, self._unnamed)
         meter = self.recipe.known_task().meter(self._shape, self.options.info.classes)
         total, batch = 0.0, self._batch()
         own = share_of(self.ranks, len(split))
@@ -78,14 +80,20 @@ class Evaluator:
         self, weights: Weights, x: NDArray[np.uint8], options: Options | None = None
     ) -> NDArray[np.floating[Any]]:
         """The main outputs for images; as a deployed model gives them, by its `options`."""
-        graph = inference_model(self.model, weights, options or self._unnamed).SerializeToString()
-        session, batch = open_session(graph, self.device, self.threads), self._batch()
+        session, batch = self._session(weights, options or self._unnamed), self._batch()
         parts = [self._outputs(session, x[i : i + batch]) for i in range(0, len(x), batch)]
         return np.concatenate(parts)
 
     def losses(self, outputs: NDArray[np.floating[Any]], y: Targets) -> NDArray[np.float64]:
         """The recipe's loss of each image alone; the outputs are those of `outputs`."""
         return np.array([self._loss(outputs[i : i + 1], y[i : i + 1]) for i in range(len(y))])
+
+    def _session(self, weights: Weights, options: Options) -> Session:
+        """Of the int8 graph, where the weights come with ranges."""
+        graph = inference_model(self.model, weights, options)
+        if self.places is not None and RANGES in weights:
+            graph = int8_model(graph, self.places, weights[RANGES])
+        return open_session(graph.SerializeToString(), self.device, self.threads)
 
     def _outputs(self, session: Session, x: NDArray[np.uint8]) -> NDArray[np.floating[Any]]:
         """The main output."""

@@ -59,7 +59,7 @@ class Progress:
 
     def note_epoch(self, row: Row, recipe: Recipe) -> bool:
         """Count one epoch; True where its weights are the best so far."""
-        best = best_row(self.rows, recipe)
+        best = best_row(self.rows, recipe) if self.is_like_before(recipe) else None
         self.rows.append(row)
         self.epoch += 1
         self.restart_epoch()
@@ -68,25 +68,33 @@ class Progress:
             self.factor *= schedule.gamma
         return best is None or _is_better(row, best, recipe)
 
+    def is_like_before(self, recipe: Recipe) -> bool:
+        """Whether the epoch at hand is measured as the one before: both in int8, or neither."""
+        return recipe.quantizes(self.epoch) == recipe.quantizes(self.epoch - 1)
+
     def restart_epoch(self) -> None:
         """Nothing of the epoch is done."""
         self.step = 0
         self.loss = self.tally = self.seconds = 0.0
 
     def waited(self, recipe: Recipe) -> int:
-        """Epochs since what is watched became better by more than `min_delta`."""
+        """Epochs since what is watched became better by more than `min_delta`.
+
+        Those in int8 are not compared with those before.
+        """
         watch = _watched(recipe)
         sign = 1 if recipe.known_task().rises(watch.column) else -1
         best, since = None, 0
-        for row in self.rows:
+        for row in _alike(self.rows, recipe):
             value = sign * row[watch.column]
             better = not isnan(value) if best is None else value - best > watch.min_delta
             best, since = (value, 0) if better else (best, since + 1)
         return since
 
     def should_stop(self, recipe: Recipe) -> bool:
-        """Whether early stopping is due."""
-        return recipe.stop is not None and self.waited(recipe) >= recipe.stop
+        """Whether early stopping is due; before training in int8 begins it never is."""
+        waits = recipe.quantize is not None and not recipe.quantizes(self.epoch - 1)
+        return recipe.stop is not None and not waits and self.waited(recipe) >= recipe.stop
 
     def is_over(self, recipe: Recipe) -> bool:
         """Whether all epochs are done, or as many as early stopping allows."""
@@ -106,10 +114,18 @@ def _watched(recipe: Recipe) -> Watch:
 def best_row(rows: list[Row], recipe: Recipe) -> Row | None:
     """The row of the epoch whose weights are kept as the best."""
     best = None
-    for row in rows:
+    for row in _alike(rows, recipe):
         if best is None or _is_better(row, best, recipe):
             best = row
     return best
+
+
+def _alike(rows: list[Row], recipe: Recipe) -> list[Row]:
+    """The epochs that are measured as the last one: in int8, once training is."""
+    if not rows:
+        return []
+    kind = recipe.quantizes(rows[-1]["epoch"] - 1)
+    return [row for row in rows if recipe.quantizes(row["epoch"] - 1) == kind]
 
 
 def _is_better(row: Row, other: Row, recipe: Recipe) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from cnndsl.backend.places import RANGES
 from cnndsl.backend.step import StepOptions
 from cnndsl.backend.views import check_views
 from cnndsl.data.dataset import Dataset, Parts
@@ -37,6 +38,7 @@ from cnndsl.training.formats import differences
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.norm_parts import check_sync_bn, told_of_norms
 from cnndsl.training.progress import Progress
+from cnndsl.training.rounding import check_quantize
 from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
 from cnndsl.training.targets import resolved, tell_changes, tell_imbalance, tell_unmeasured
@@ -119,9 +121,10 @@ def _opened(
 
 def _begin(trainer: Trainer, first: ModelWeights) -> None:
     """From the first step; images are normalised as those were that the weights come from."""
-    trainer.normalisation = first.info if first.info.normalises else None
+    trainer.steps.normalisation = first.info if first.info.normalises else None
     trainer.prepare(first.tensors)
-    trainer.note = _told_of_norms(trainer)
+    notes = _told_of_norms(trainer), trainer.steps.rounding.told()
+    trainer.note = "\n".join(filter(None, notes)) or None
 
 
 def _told_of_norms(t: Trainer) -> str | None:
@@ -129,7 +132,8 @@ def _told_of_norms(t: Trainer) -> str | None:
 
 
 def _check_learning(model: Model, recipe: Recipe) -> None:
-    """UserError for patterns that name nothing, epochs in which nothing learns, and no views."""
+    """UserError for unknown patterns, no views, and epochs in which nothing learns or rounds."""
+    check_quantize(recipe)
     check_patterns(model, recipe)
     check_views(model, recipe.views)
     for epoch in phases(recipe):
@@ -177,16 +181,12 @@ def resume(
         trainer.progress = Progress.from_manifest(found.manifest["progress"])
         if (before.recipe.batch, before.data) != (recipe.batch, now.data):
             trainer.progress.restart_epoch()
-        first = dict(start.tensors) | found.weights()
-        first = fit_weights(first, model, f"the run in {folder.path}")
-        trainer.phase = found.manifest["options"].get("phase", 0)
-        trainer.prepare(first, _options(found.manifest["options"], recipe, ranks))
-        step = trainer.compiled.step
-        state = step.from_packed(
-            step.initial_state(first)
-        )  # an optimizer that is new starts afresh
-        state |= {name: array for name, array in found.tensors.items() if name in state}
-        trainer.compiled.stepper.load(step.to_packed(state))
+        stored = dict(start.tensors) | found.weights()
+        ranges = {n: stored.pop(n) for n in (RANGES,) if n in stored}
+        first = fit_weights(stored, model, f"the run in {folder.path}") | ranges
+        trainer.steps.phase = found.manifest["options"].get("phase", 0)
+        first = trainer.prepare(first, _options(found.manifest["options"], recipe, ranks))
+        trainer.compiled.go_on(first, found.tensors)
         notes = (
             _told_of_norms(trainer),
             differences(found.manifest),

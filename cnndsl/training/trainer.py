@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 
 from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
-from cnndsl.backend.step import StepOptions, freezing
+from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite
 from cnndsl.ir import Model
-from cnndsl.learned import phase
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.runtime.ranks import Alone, Ranks, share_of
-from cnndsl.source import UserError, counted
+from cnndsl.source import UserError
 from cnndsl.training import checkpoint, nan
 from cnndsl.training.batches import Batches, Feed
 from cnndsl.training.callbacks import Callback
-from cnndsl.training.compiled import Compiled, compile_shared, compile_step, usual_options
+from cnndsl.training.compiled import Compiled
 from cnndsl.training.display import Display, display, epoch_line
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.fingerprint import Fingerprint
 from cnndsl.training.folder import RunFolder, resume_call
 from cnndsl.training.memory import trim_heap
 from cnndsl.training.progress import Progress, learning_rate, why_stopped
+from cnndsl.training.rounding import bare
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted, Stop, listening
+from cnndsl.training.steps import Steps
 from cnndsl.weights.base import Weights
-from cnndsl.weights.model_info import ModelInfo
 from cnndsl.weights.safetensors import pack_weights
 
 
@@ -52,23 +52,34 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     scores: Scores | None = None
     note: str | None = None  # said before the first step
-    normalisation: ModelInfo | None = None  # of the first weights; else that of the data
-    phase: int = 0  # the epoch since which the same layers are frozen
     ranks: Ranks = field(default_factory=Alone)
-    compiled: Compiled = field(init=False)
+    steps: Steps = field(init=False)
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)
     show: Display = field(init=False)
     _saved_at: float = field(default_factory=perf_counter)
+
+    def __post_init__(self) -> None:
+        self.steps = Steps(
+            self.model, self.recipe, self.data, self.settings, self.ranks, self.folder.log
+        )
+
+    @property
+    def compiled(self) -> Compiled:
+        """The step of the epoch at hand."""
+        return self.steps.compiled
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """That of the run; all images are read for it once."""
         return Fingerprint.of(self.model, self.recipe, self.data)
 
-    def prepare(self, weights: Weights, options: StepOptions | None = None) -> None:
-        """Compile the step; without `options` the blocking for the cache is calibrated."""
-        self.compiled = self._compile(weights, options and self._freezing(options, weights))
+    def prepare(self, weights: Weights, options: StepOptions | None = None) -> Weights:
+        """Compile the step; without `options` the blocking for the cache is calibrated.
+
+        Returns the weights with what belongs to them in the first phase.
+        """
+        weights = self.steps.prepare(weights, options)
         options = self.compiled.options
         algorithms = ", ".join(sorted(set(self.compiled.step.algorithms.values()))) or "none"
         each = options.batch // options.micro_batches
@@ -83,44 +94,15 @@ class Trainer:
         deploy = Options(uint8=len(self.model.input) == 3, info=info)
         s = self.settings
         self.evaluator = Evaluator(
-            self.model, self.recipe, deploy, s.device, s.threads, ranks=self.ranks
-        )
+            self.model, self.recipe, deploy, s.device, s.threads, ranks=self.ranks,
+            places=self.steps.rounding.places,
+        )  # fmt: skip
+        return weights
 
     @property
     def leads(self) -> bool:
         """Whether this process is the one that writes and shows."""
         return self.ranks.rank == 0
-
-    def _compile(self, weights: Weights, options: StepOptions | None) -> Compiled:
-        if options is None and self.settings.micro_batches is not None:
-            options = self._options(weights)
-        return compile_shared(
-            self.model, self.recipe, options, lambda: self._options(weights), weights,
-            self.settings, self.ranks, self.folder.log,
-        )  # fmt: skip
-
-    def _options(self, weights: Weights) -> StepOptions:
-        known = self.normalisation
-        mean, std = (known.mean, known.std) if known else self.data.moments()
-        options = usual_options(self.recipe, self.settings, mean, std, self.ranks.size)
-        return self._freezing(options, weights)
-
-    def _freezing(self, options: StepOptions, weights: Weights) -> StepOptions:
-        return freezing(options, self.model, self.recipe, weights, self.phase)
-
-    def _enter_phase(self) -> None:
-        """Take the step of other frozen layers; the optimizer begins anew, for all alike."""
-        now = phase(self.recipe, self.progress.epoch)
-        if now == self.phase:
-            return
-        self.phase, options = now, self.compiled.options
-        weights = self.compiled.step.weights(self.compiled.stepper.state())
-        del self.compiled  # its memory goes first
-        options = self._freezing(options, weights)
-        self.compiled = compile_step(
-            self.model, self.recipe, options, weights, self.settings, self.ranks
-        )
-        self.folder.log(f"from now on {counted(len(self.compiled.step.slots), 'tensor')} learn")
 
     def fit(self) -> list[dict[str, Any]]:
         """Train to the end; Interrupted where a signal came, UserError where the loss broke."""
@@ -147,7 +129,7 @@ class Trainer:
             if self.leads:
                 checkpoint.tidy(self.folder.checkpoints)
             while not self.progress.is_over(self.recipe):
-                self._enter_phase()
+                self.steps.enter(self.progress.epoch)
                 self._epoch(stop)
             if self.progress.should_stop(self.recipe) and self.progress.epoch > begun:
                 self.show.say(f"{why_stopped(self.recipe)}: stopped")
@@ -229,7 +211,8 @@ class Trainer:
         """
         task = self.recipe.known_task()
         info = self.evaluator.options.info.updated(task=task.tuned(scores) if scores else task)
-        data = pack_weights(weights, info)
+        info = self.steps.rounding.described(info, weights)
+        data = pack_weights(bare(weights), info)
         self.folder.keep(f"{name}.safetensors", data)
 
     def save(self) -> None:
@@ -237,8 +220,8 @@ class Trainer:
 
         The checkpoint comes last: a run that goes on from it has all that stands before.
         """
-        progress, step, weights = self.progress, self.compiled.step, self._sound_weights()
-        tensors = step.from_packed(self.compiled.stepper.state()) | dict(step.frozen)
+        progress, weights = self.progress, self._sound_weights()
+        tensors = self.compiled.state() | dict(self.compiled.step.frozen)
         manifest = {
             "progress": progress.as_dict(),
             **self.fingerprint.as_dict(),
@@ -252,7 +235,7 @@ class Trainer:
     def _kept(self) -> dict[str, Any]:
         """What a checkpoint keeps besides the step's options: what is frozen, how files are cut."""
         cut = replace(self.data.info, classes=(), task=None)
-        return {"phase": self.phase, "preprocessing": cut.to_json()}
+        return {"phase": self.steps.phase, "preprocessing": cut.to_json()}
 
     def _check_interrupt(self, stop: Stop) -> None:
         """Save and leave where any rank was asked to, all of them behind the same step."""
@@ -272,9 +255,10 @@ class Trainer:
 
     def _raise_nonfinite(self, what: str, at: int, pictures: NDArray[Any]) -> None:
         """Say where numbers stopped being some; the weights before this step are kept."""
-        step, state = self.compiled.step, self.compiled.stepper.state_before()
-        before, after = step.weights(state), step.weights(self.compiled.stepper.state())
-        x = nan.normalised(pictures, self.compiled.options)
+        compiled = self.compiled
+        step, state = compiled.step, compiled.stepper.state_before()
+        before, after = (bare(step.weights(each)) for each in (state, compiled.stepper.state()))
+        x = nan.normalised(pictures, compiled.options)
         place = nan.where_it_began(self.model, before, after, x)
         kept = "of the last checkpoint"
         if nan.all_finite(before):
@@ -289,7 +273,9 @@ class Trainer:
 
         path = self.folder.path / "weights" / "best.safetensors"
         best = self.ranks.share(read_weights(path, self.model) if self.leads else None)
-        self.scores = self.scores or self.evaluator.score(best.tensors, self.data.test)
+        if self.scores is None:
+            weights = self.steps.rounding.restored(best.tensors, best.info)
+            self.scores = self.evaluator.score(weights, self.data.test)
         if not self.leads:
             return
         self.folder.results(self.progress.rows)

@@ -6,7 +6,7 @@ It stands in the metadata: of weights as one text, of ONNX files as an entry eac
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, cast
 
@@ -41,6 +41,10 @@ class ModelInfo:
     crop: float | None = None
     resample: str = "bilinear"
     ground: str = "white"
+    ranges: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict[str, tuple[float, float]]
+    )
+    """Of activations, by the names of their values, where training rounded them to eight bits."""
 
     def updated(
         self,
@@ -91,7 +95,7 @@ class ModelInfo:
 
     def onnx_metadata(self) -> dict[str, str]:
         """Entries of an ONNX file, without those at their defaults; see `info_from_onnx`."""
-        preprocessing = replace(self, classes=(), task=None)
+        preprocessing = replace(self, classes=(), task=None, ranges={})
         entries = dict[str, str]()
         if preprocessing != ModelInfo():
             entries["cnndsl_normalisation"] = preprocessing.to_json()
@@ -111,6 +115,7 @@ class ModelInfo:
         others |= {"task": self.task.facts()} if self.task is not None else {}
         others |= {"crop": self.crop, "resample": self.resample} if self.crop else {}
         others |= {"ground": self.ground} if self.ground != "white" else {}
+        others |= {"ranges": dict(self.ranges)} if self.ranges else {}
         return {"mean": self.mean, "std": self.std, **others}
 
 
@@ -133,7 +138,10 @@ def info_from_json(text: str, origin: str) -> ModelInfo:
     try:
         values: dict[str, Any] = json.loads(text) if text else {"mean": 0.0, "std": 1.0}
         task = task_from(values["task"]) if "task" in values else None
-        info = ModelInfo(crop=_crop(values), resample=_resample(values), ground=_ground(values))
+        info = ModelInfo(
+            crop=_crop(values), resample=_resample(values), ground=_ground(values),
+            ranges=_ranges(values),
+        )  # fmt: skip
         return info.updated(values["mean"], values["std"], values.get("classes", ()), task)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
@@ -174,6 +182,15 @@ def _ground(values: Mapping[str, Any]) -> str:
     if name not in GROUNDS:
         raise ValueError(f"ground is {str(name)[:40]!r}, none of {', '.join(GROUNDS)}")
     return name
+
+
+def _ranges(values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Least and largest value by name; ValueError for what are no two numbers in order."""
+    stored = cast("dict[str, Any]", dict(values.get("ranges", {})))
+    found = {str(name): (float(low), float(high)) for name, (low, high) in stored.items()}
+    if not all(isfinite(low) and isfinite(high) and low <= high for low, high in found.values()):
+        raise ValueError("ranges of activations are a least and a largest number")
+    return found
 
 
 def _numbers(name: str, values: Any) -> tuple[float, ...]:

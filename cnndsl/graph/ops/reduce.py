@@ -37,7 +37,7 @@ def _mean(g: Grad) -> Expr:
     return _stretched(g, _kept(g, g.dy) * (1 / count))
 
 
-def _max(g: Grad) -> Expr:
+def _extreme(g: Grad) -> Expr:
     """dx = dy · [x = y] / how many are equal.
 
     Equals share: flat areas of an image, and copies that overlapping pools leave, tie often.
@@ -51,4 +51,5 @@ define("ReduceSum", _reduce, Trait.NONE, lambda g: _stretched(g, _kept(g, g.dy))
 define("ReduceMean", _reduce, Trait.NONE, _mean)
 define("ReduceSumSquare", _reduce, Trait.NONE,
        lambda g: _stretched(g, _kept(g, g.dy) * 2.0) * g.x)  # fmt: skip
-define("ReduceMax", _reduce, Trait.NONE, _max)
+define("ReduceMax", _reduce, Trait.NONE, _extreme)
+define("ReduceMin", _reduce, Trait.NONE, _extreme)

@@ -1,0 +1,86 @@
+"""The step of each phase of a run: of epochs in which the same is frozen and rounded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cnndsl.backend.step import StepOptions, freezing
+from cnndsl.data.dataset import Dataset
+from cnndsl.ir import Model
+from cnndsl.learned import phase
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.ranks import Ranks
+from cnndsl.source import counted
+from cnndsl.training.compiled import Compiled, compile_shared, compile_step, usual_options
+from cnndsl.training.rounding import Rounding
+from cnndsl.training.settings import Settings
+from cnndsl.weights.base import Weights
+from cnndsl.weights.model_info import ModelInfo
+
+
+@dataclass
+class Steps:
+    """`compiled` is the step of the `phase`, which is the first epoch of those that are alike."""
+
+    model: Model
+    recipe: Recipe
+    data: Dataset
+    settings: Settings
+    ranks: Ranks
+    log: Callable[[str], None]
+    normalisation: ModelInfo | None = None  # of the first weights; else that of the data
+    phase: int = 0
+    rounding: Rounding = field(init=False)
+    compiled: Compiled = field(init=False)
+
+    def prepare(self, weights: Weights, options: StepOptions | None) -> Weights:
+        """Compile the step; without `options` the blocking for the cache is calibrated.
+
+        Returns the weights with what belongs to them in this phase.
+        """
+        self.rounding = Rounding.of(self.model, self.recipe, weights)
+        options, calibrates = options or self._usual(), options is None
+        weights, options = self._of_phase(weights, options)
+        fixed = not calibrates or self.settings.micro_batches is not None
+        self.compiled = compile_shared(
+            self.model, self.recipe, options if fixed else None, lambda: options, weights,
+            self.settings, self.ranks, self.log,
+        )  # fmt: skip
+        return weights
+
+    def _usual(self) -> StepOptions:
+        known = self.normalisation
+        mean, std = (known.mean, known.std) if known else self.data.moments()
+        return usual_options(self.recipe, self.settings, mean, std, self.ranks.size)
+
+    def _of_phase(self, weights: Weights, options: StepOptions) -> tuple[Weights, StepOptions]:
+        """The weights, with ranges where they are rounded, and how the step is made."""
+        info = ModelInfo(options.mean, options.std)
+        weights = self.rounding.ranged(weights, self.phase, info, self.data.train.x)
+        options = freezing(options, self.model, self.recipe, weights, self.phase)
+        return weights, self.rounding.options(options, weights, self.phase)
+
+    def enter(self, epoch: int) -> None:
+        """Take the step of an epoch.
+
+        Where other tensors learn than before, the optimizer begins anew, for all alike.
+        """
+        now = phase(self.recipe, epoch)
+        if now == self.phase:
+            return
+        before, state, options = self._learned(), self.compiled.state(), self.compiled.options
+        weights = self.compiled.step.weights(self.compiled.stepper.state())
+        del self.compiled  # its memory goes first
+        self.phase = now
+        weights, options = self._of_phase(weights, options)
+        self.compiled = compile_step(
+            self.model, self.recipe, options, weights, self.settings, self.ranks
+        )
+        learned = self._learned()
+        if learned == before:
+            self.compiled.go_on(weights, state)
+        told = f"from now on {counted(len(learned), 'tensor')} learn"
+        self.log(f"{told}, rounded to eight bits" if options.places else told)
+
+    def _learned(self) -> set[str]:
+        tensors, layouts = self.model.tensors(), self.compiled.step.layouts
+        return {name for name, p in tensors.items() if p.learned and name in layouts}
