@@ -119,6 +119,17 @@ class Ema(Word, word="ema"):
 
 
 @dataclass(frozen=True)
+class Lookahead(Word, word="lookahead"):
+    """Slow weights that follow the optimizer's: `lookahead 5` pulls these back every 5 steps.
+
+    slow ← slow + share · (w − slow);  w ← slow. Source: Zhang et al. 2019, arXiv:1907.08610.
+    """
+
+    steps: int = arg("int", default=5, low=1, doc="steps between them")
+    share: float = key("float", default=0.5, low=0, high=1, doc="how far the slow weights follow")
+
+
+@dataclass(frozen=True)
 class Stop(Word, word="stop"):
     """Early stopping: `stop 5` ends after 5 epochs without a better `val_loss` (see `watch`)."""
 
@@ -210,6 +221,7 @@ class Recipe:
     seed: int = 0
     clip: float | None = None
     ema: float | None = None
+    lookahead: Lookahead | None = None
     stop: int | None = None
     watch: Watch | None = None
     task: Task | None = None
@@ -259,8 +271,8 @@ class Recipe:
 
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
-        Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Stop, Watch, Augment,
-        Weights, Freeze, Rate, Export, Views, Quantize,
+        Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Lookahead, Stop, Watch,
+        Augment, Weights, Freeze, Rate, Export, Views, Quantize,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")
@@ -274,8 +286,8 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 
 
 _WHOLE = (
-    Augment, Export, Freeze, Holdout, Loss, Optimizer, Quantize, Rate, Schedule, Task, Views, Watch,
-    Weights,
+    Augment, Export, Freeze, Holdout, Lookahead, Loss, Optimizer, Quantize, Rate, Schedule, Task,
+    Views, Watch, Weights,
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from cnndsl.backend.step import StepOptions
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import Lookahead, Recipe
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted(path.stem for path in (ROOT / "specs").glob("*.cnn"))
@@ -65,7 +65,7 @@ def test_every_layer_stays_on_cuda(body: str) -> None:
 
 @pytest.mark.parametrize("word", sorted(optim.registry))
 def test_every_optimizer_stays_on_cuda(word: str) -> None:
-    recipe = Recipe(optimizer=optim.registry[word](), clip=1.0, ema=0.9)
+    recipe = Recipe(optimizer=optim.registry[word](), clip=1.0, ema=0.9, lookahead=Lookahead())
     assert set(on_the_cpu(step(spec("cifar10"), recipe))) == set()
 
 

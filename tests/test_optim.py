@@ -12,7 +12,7 @@ from stepping import Array, Arrays, Run, random_weights, step_of
 
 import cnndsl
 from cnndsl import losses, optim
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import Lookahead, Recipe
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -370,6 +370,28 @@ def test_fewer_iterations_turn_less() -> None:
     ]
     ratios = [sizes[0] / sizes[2] for sizes in spread]
     assert ratios == sorted(ratios, reverse=True)
+
+
+class Ahead(torch.optim.SGD):
+    """Zhang et al. 2019, algorithm 1, around SGD."""
+
+    def step(self) -> None:
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        for p in parameters:
+            self.state[p].setdefault("slow", p.data.clone())
+        super().step()
+        self.count = getattr(self, "count", 0) + 1
+        for p in parameters if self.count % 3 == 0 else []:
+            slow = self.state[p]["slow"]
+            slow += 0.3 * (p.data - slow)
+            p.data.copy_(slow)
+
+
+def test_lookahead_pulls_weights_back_to_slow_ones() -> None:
+    recipe = Recipe(optimizer=optim.Sgd(momentum=0.9), lookahead=Lookahead(3, 0.3))
+    wanted = theirs(rule(Ahead, momentum=0.9))[-1]
+    assert_equal(ours(recipe, "float64").weights(), wanted, 1e-9)
+    assert_equal(ours(recipe, "float32").weights(), wanted, 1e-5)
 
 
 def test_the_heads_are_the_last_kernels_before_each_output() -> None:

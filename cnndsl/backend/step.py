@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OPSET = 18
+_WEIGHTS = ("ema", "slow")  # slots that start as the weights do
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Step:
         for name, layout in self.layouts.items():
             state[name] = layout.to_packed(weights[name])
             for slot in self.slots.get(name, ()):
-                start = state[name] if slot == "ema" else np.zeros_like(state[name])
+                start = state[name] if slot in _WEIGHTS else np.zeros_like(state[name])
                 state[f"{name}.{slot}"] = start.copy()
         return state
 

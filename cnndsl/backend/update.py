@@ -9,7 +9,7 @@ from cnndsl.ir import Model, Param
 from cnndsl.learned import rates
 from cnndsl.lower.layout import Layout
 from cnndsl.optim import Optimizer, Role, Update
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import Lookahead, Recipe
 
 _SMALL = 1 << 17  # elements: tensors up to this size are updated side by side
 
@@ -82,6 +82,8 @@ def _write_update(
             bundle.unpacked, bundle.packed,
         )  # fmt: skip
         new = recipe.optimizer.update(update)
+        if recipe.lookahead:
+            new = _pulled_back(bundle, new, count, recipe.lookahead)
         bundle.spread("", new)
         news.append(new)
     if recipe.ema:
@@ -167,6 +169,17 @@ class _Bundle:
             shape = tuple(int(d) for d in self.weights[name].shape)
             shaped = part if part.shape == shape else self.tape.reshape(part, *shape)
             self.tape.outputs[f"{name}{ending}.new"] = shaped
+
+
+def _pulled_back(bundle: _Bundle, new: Value, count: Value, rule: Lookahead) -> Value:
+    """The weights, at every so many steps those of `lookahead`; the slow ones are kept."""
+    tape, slow = bundle.tape, bundle.slot("slow")
+    turns = tape.op("Div", count, tape.scalar(rule.steps, count.dtype))
+    due = tape.op("Cast", tape.op("Equal", turns, tape.op("Floor", turns)), to=new.dtype)
+    follow = tape.op("Mul", due, tape.scalar(rule.share, new.dtype))
+    ahead = tape.op("Add", slow, tape.op("Mul", tape.op("Sub", new, slow), follow))
+    bundle.keep("slow", ahead)
+    return tape.op("Add", new, tape.op("Mul", tape.op("Sub", ahead, new), due))
 
 
 def _averaged(tape: Tape, old: Value, new: Value, count: Value, memory: float) -> Value:

@@ -89,10 +89,10 @@ def listed_algorithms(phase: "Phase | None" = None) -> str:
     return ", ".join(names_for(phase))
 
 
-views_option = click.option(
-    "--views", metavar="WORDS",
-    help='Average several views of each picture, as in a spec: "mirror shift=1"; "" for none.',
-)  # fmt: skip
+def views_option(default: str) -> Callable[..., Any]:
+    """The option `--views`; `default` says which ones there are without it."""
+    told = 'Average several views of each picture, as in a spec: "mirror shift=1"'
+    return click.option("--views", metavar="WORDS", help=f"{told}; {default}.")
 
 
 preprocess_option = click.option(

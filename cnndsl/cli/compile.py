@@ -91,7 +91,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
     help="Names of the classes, with commas; those of the --weights, else none.",
 )
 @preprocess_option
-@views_option
+@views_option("by default none")
 @click.option("--train", type=click.Choice(["step", "split"]), is_flag=False, flag_value="step",
               help="Write the training step; split: gradient and update apart.")  # fmt: skip
 @click.option("--optimize", type=click.Choice(["cpu"]),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @data_dir_option
 @device_option
 @threads_option
-@views_option
+@views_option('by default the run\'s, "" for none')
 @click.option("--mirror", is_flag=True, help='Short for --views "mirror".')
 @click.option("--why", is_flag=True,
               help="Draw in RUN/why, or runs/why, what the worst mistakes rest on.")  # fmt: skip
