@@ -53,7 +53,8 @@ def test_the_folder_holds_the_published_nets():
         "alexnet", "cifar10", "cifar10_94", "convnext_tiny", "densenet121", "efficientnet_b0",
         "efficientnet_lite0", "efficientnet_v2_s", "googlenet", "inception_v3", "lenet5",
         "mnasnet1_0",
-        "mnist", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small",
+        "mnist", "mobilenet_v1", "mobilenet_v2", "mobilenet_v2_cifar", "mobilenet_v3_large",
+        "mobilenet_v3_small",
         "regnet_y_400mf",
         "resnet101", "resnet18", "resnet18_cifar", "resnet20", "resnet34", "resnet50", "resnet8",
         "resnext50_32x4d", "shapes_multilabel", "shapes_regression",
@@ -139,6 +140,7 @@ def test_running_statistics_make_up_keras_total(name, total):
         ("cifar10_94", "cifar10", 2000, 8),
         ("lenet5", "mnist", 128, 10),
         ("mnist", "mnist", 128, 15),
+        ("mobilenet_v2_cifar", "cifar10", 32, 30),
         ("resnet8", "cifar10", 32, 30),
     ],
 )

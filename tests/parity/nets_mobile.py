@@ -40,11 +40,12 @@ class Skip(nn.Module):
         return x + self.branch(x) if self.skips else self.branch(x)
 
 
-def mobilenet_v2():
-    layers, cin = [unit(3, 32, 3, 2, act=nn.ReLU6)], 32
+def mobilenet_v2(strides=(2, 2), classes=1000):
+    """`strides` are those of the stem and of the second stage: 1 for CIFAR."""
+    layers, cin = [unit(3, 32, 3, strides[0], act=nn.ReLU6)], 32
     for t, c, n, s in (
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
-        (6, 320, 1, 1),
+        (1, 16, 1, 1), (6, 24, 2, strides[1]), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
+        (6, 160, 3, 2), (6, 320, 1, 1),
     ):  # fmt: skip
         for stride in (s, *[1] * (n - 1)):
             wide = cin * t
@@ -52,7 +53,7 @@ def mobilenet_v2():
             steps += [unit(wide, wide, 3, stride, wide, nn.ReLU6), unit(wide, c, 1)]
             layers.append(Skip(nn.Sequential(*steps), stride == 1 and cin == c))
             cin = c
-    return nn.Sequential(*layers, unit(cin, 1280, 1, act=nn.ReLU6), *head(1280))
+    return nn.Sequential(*layers, unit(cin, 1280, 1, act=nn.ReLU6), *head(1280, classes))
 
 
 class Shuffled(nn.Module):

@@ -35,6 +35,7 @@ FREE = {
     "mnasnet1_0": searched.mnasnet1_0,
     "mobilenet_v1": mobile.mobilenet_v1,
     "mobilenet_v2": mobile.mobilenet_v2,
+    "mobilenet_v2_cifar": lambda: mobile.mobilenet_v2((1, 1), 10),
     "mobilenet_v3_large": mobile.mobilenet_v3_large,
     "mobilenet_v3_small": mobile.mobilenet_v3_small,
     "regnet_y_400mf": searched.regnet_y_400mf,
