@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,45 +103,68 @@ class Files:
 def decoded(files: Sequence[Path], decoder: Decoder, what: str, reading: Reading) -> Files:
     """All files that can be read.
 
-    What cannot be read is named on stderr and left out; UserError with `strict`.
+    What cannot be read is named on stderr and left out; UserError with `strict`. Of several ranks
+    the others `help_decoding` meanwhile.
     """
-    ranks = reading.ranks
-    own = share_of(ranks, len(files))
-    part = _decoded(files[own], decoder, what, reading)
-    whole = part if ranks.size == 1 else _joined(ranks.gather((own.start, part)))
+    work = Decoding(files, decoder, what, reading.strict)
+    whole = reading.ranks.share(work).by(reading.ranks, reading.display)
     for refused in whole.refused:
         print(f"left out: {refused}", file=sys.stderr)
     return whole
 
 
-def _joined(parts: Sequence[tuple[int, Files]]) -> Files:
+def help_decoding(ranks: Ranks) -> None:
+    """Decode a share of what rank 0 decodes, until it says None; or raise its error."""
+    while (work := ranks.share(None)) is not None:
+        if isinstance(work, Exception):
+            raise work
+        work.by(ranks, "none")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Files that all ranks decode, each a share."""
+
+    files: Sequence[Path]
+    decoder: Decoder
+    what: str
+    strict: bool
+
+    def by(self, ranks: Ranks, display: str) -> Files:
+        """All of them on rank 0; on others without pixels."""
+        own = share_of(ranks, len(self.files))
+        part = self._own(self.files[own], display)
+        heads = ranks.gather((own.start, replace(part, pixels=part.pixels[:0])))
+        pixels = ranks.stack(part.pixels)
+        return _joined(heads, part.pixels[:0] if pixels is None else pixels)
+
+    def _own(self, files: Sequence[Path], display: str) -> Files:
+        """The files of this process."""
+        arrays = _allocated(len(files), self.decoder.shape, self.what)
+        good, changes, refused = np.zeros(len(files), bool), Counter[Change](), list[str]()
+        with bombs_refused(), ImageCache(self.decoder.key, self.decoder.shape) as cache:
+            results = _results(files, self.decoder, cache)
+            for i, result in enumerate(shown(results, len(files), f"reading {self.what}", display)):
+                if isinstance(result, UserError):
+                    if self.strict:
+                        raise result
+                    refused.append(str(result))
+                else:
+                    arrays[i], good[i] = result.pixels, True
+                    changes.update(result.change)
+        kept = np.flatnonzero(good)
+        pixels = arrays if len(kept) == len(files) else arrays[kept]
+        return Files(pixels, kept, changes, tuple(refused))
+
+
+def _joined(parts: Sequence[tuple[int, Files]], pixels: Pixels) -> Files:
     """The files of all ranks, in their order."""
     return Files(
-        np.concatenate([part.pixels for _, part in parts]),
+        pixels,
         np.concatenate([first + part.kept for first, part in parts]),
         sum((part.changes for _, part in parts), Counter[Change]()),
         tuple(text for _, part in parts for text in part.refused),
     )
-
-
-def _decoded(files: Sequence[Path], decoder: Decoder, what: str, reading: Reading) -> Files:
-    """The files of this process."""
-    arrays = _allocated(len(files), decoder.shape, what)
-    good, changes, refused = np.zeros(len(files), bool), Counter[Change](), list[str]()
-    with bombs_refused(), ImageCache(decoder.key, decoder.shape) as cache:
-        results = shown(_results(files, decoder, cache), len(files), f"reading {what}",
-                        reading.display)  # fmt: skip
-        for i, result in enumerate(results):
-            if isinstance(result, UserError):
-                if reading.strict:
-                    raise result
-                refused.append(str(result))
-            else:
-                arrays[i], good[i] = result.pixels, True
-                changes.update(result.change)
-    kept = np.flatnonzero(good)
-    pixels = arrays if len(kept) == len(files) else arrays[kept]
-    return Files(pixels, kept, changes, tuple(refused))
 
 
 def _allocated(count: int, shape: tuple[int, ...], what: str) -> Pixels:

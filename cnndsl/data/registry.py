@@ -12,7 +12,6 @@ from cnndsl.data.formats.base import Format, Request
 from cnndsl.data.splits import for_training
 from cnndsl.fields import nearest
 from cnndsl.files import is_run_folder
-from cnndsl.runtime.ranks import Alone
 from cnndsl.source import UserError
 
 ARRAYS = "arrays"
@@ -40,23 +39,9 @@ def open_dataset(
     elif name == ARRAYS and not Path(name).exists():
         raise UserError("the run is of arrays in Python: give them again, `data=(x, y)`")
     else:
-        request, opened = Request(Path(name), size, folder, reading), _format(Path(name))
-        if opened.name and reading.ranks.size > 1:
-            return _sized(_in_turn(opened, request, arranged), size)
-        parts = opened.load(request)
+        parts = _format(Path(name)).load(Request(Path(name), size, folder, reading))
     info = reading.info if parts.of_files else replace(reading.info, crop=None)
     return replace(_sized(arranged(parts), size), info=info)
-
-
-def _in_turn(opened: Format, request: Request, arranged: Callable[[Parts], Dataset]) -> Dataset:
-    """A known data set, by the first rank before all others: what it downloads is there then."""
-    ranks, alone = request.reading.ranks, replace(request.reading, ranks=Alone())
-    if ranks.rank:
-        ranks.share(None)
-    found = arranged(opened.load(replace(request, reading=alone)))
-    if not ranks.rank:
-        ranks.share(None)
-    return found
 
 
 _TABLES = (".csv", ".npz")

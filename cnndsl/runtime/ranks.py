@@ -35,6 +35,14 @@ class Ranks(Protocol):
         """The value of rank 0, on all."""
         ...
 
+    def stack(self, rows: NDArray[Any]) -> NDArray[Any] | None:
+        """The rows of all ranks below each other, on rank 0; None on others."""
+        ...
+
+    def common(self, array: NDArray[Any] | None) -> NDArray[Any]:
+        """An array of rank 0, on all, to be read: one copy a machine."""
+        ...
+
 
 @dataclass(frozen=True)
 class Alone:
@@ -57,6 +65,15 @@ class Alone:
     def share(self, value: Any) -> Any:
         """The value."""
         return value
+
+    def stack(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """The rows."""
+        return rows
+
+    def common(self, array: NDArray[Any] | None) -> NDArray[Any]:
+        """The array."""
+        assert array is not None
+        return array
 
 
 def share_of(ranks: Ranks, count: int) -> slice:

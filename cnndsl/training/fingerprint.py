@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError, counted, option
@@ -29,10 +28,10 @@ class Fingerprint:
     recipe: Recipe
 
     @staticmethod
-    def of(model: Model, recipe: Recipe, data: Dataset) -> "Fingerprint":
-        """That of a run, for a recipe with its task and loss."""
+    def of(model: Model, recipe: Recipe, data: str) -> "Fingerprint":
+        """That of a run; `data` is what a data set's own fingerprint says."""
         lets = " ".join(f"{name}={value}" for name, value in sorted(model.settings.items()))
-        return Fingerprint(whole_spec(model), lets, data.fingerprint(), recipe)
+        return Fingerprint(whole_spec(model), lets, data, recipe)
 
     @staticmethod
     def from_manifest(stored: Mapping[str, Any]) -> "Fingerprint":

@@ -16,7 +16,7 @@ from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError, either, option
 from cnndsl.tasks import usual
 from cnndsl.training.class_names import as_learned, check_compiled, check_count
-from cnndsl.training.run import open_any_data, splitting
+from cnndsl.training.opening import open_any_data, splitting
 from cnndsl.training.run_config import RunConfig, read_config, read_model
 from cnndsl.training.targets import read_as
 from cnndsl.weights.model_info import ModelInfo, info_from_onnx

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from cnndsl.runtime.ranks import Ranks
 from cnndsl.source import Failed, UserError
-from cnndsl.training.distributed import Mpi
+from cnndsl.training.mpi import Mpi
 
 _PATIENCE = 2.0  # seconds until it is clear that an error is not one of all ranks
 

@@ -1,6 +1,6 @@
 """Where a loss that is not a number began: the first layer whose output is not finite."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from cnndsl.ir import Model
 from cnndsl.runtime.session import open_session
 from cnndsl.source import UserError
 from cnndsl.weights.base import Weights
+
+_OUTPUT = "in the output of"
 
 
 def all_finite(tensors: Mapping[str, NDArray[Any]]) -> bool:
@@ -39,11 +41,20 @@ def where_it_began(
     outputs = dict(zip(tape.outputs, session.run(None, {"input": x}), strict=True))
     for i, node in enumerate(model.nodes[1:], 1):
         if not np.isfinite(outputs[f"node_{i}"]).all():
-            return f"in the output of {_place(model, node.path)}"
+            return f"{_OUTPUT} {_place(model, node.path)}"
     for name, array in after.items():
         if not np.isfinite(array).all():
             return f"in the gradient of {_place(model, name.rpartition('.')[0])}"
     return "in the loss itself"
+
+
+def where_on_ranks(places: Sequence[str]) -> str:
+    """Of what the ranks of a run found, each in its own images, that which says most."""
+    if len(places) > 1:
+        for rank, place in enumerate(places):
+            if place.startswith(_OUTPUT):
+                return f"{place} on rank {rank}"
+    return places[0]
 
 
 def _place(model: Model, path: str) -> str:

@@ -1,8 +1,7 @@
 """Start or resume a run: what `cnndsl train` and `cnndsl.train` call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -10,25 +9,22 @@ from typing import Any
 from cnndsl.backend.places import RANGES
 from cnndsl.backend.step import StepOptions
 from cnndsl.backend.views import check_views
-from cnndsl.data.dataset import Dataset, Parts
-from cnndsl.data.decoding import USUAL, Reading
-from cnndsl.data.registry import located, open_dataset
-from cnndsl.data.splits import for_training
+from cnndsl.data.dataset import Dataset
+from cnndsl.data.registry import located
 from cnndsl.ir import Model
 from cnndsl.learned import check_patterns, frozen, learned_count, phases
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
-from cnndsl.source import UserError, counted, option
+from cnndsl.source import UserError
 from cnndsl.training import checkpoint
 from cnndsl.training.batches import part_size
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
 from cnndsl.training.continuation import note
 from cnndsl.training.distributed import (
     check_same_on_all,
-    facts_of,
+    facts_of_start,
     threads_of,
-    told_by_first,
 )
 from cnndsl.training.exporter import Exporter
 from cnndsl.training.fingerprint import Fingerprint, check_same
@@ -36,12 +32,12 @@ from cnndsl.training.first_weights import first_weights, with_data_kernels
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
 from cnndsl.training.mosaics import Mosaics
-from cnndsl.training.norm_parts import check_sync_bn, told_of_norms
+from cnndsl.training.norm_parts import told_of_norms
+from cnndsl.training.opening import open_shared
 from cnndsl.training.progress import Progress
 from cnndsl.training.rounding import check_quantize
 from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
-from cnndsl.training.targets import resolved, tell_changes, tell_imbalance, tell_unmeasured
 from cnndsl.training.trainer import Trainer
 from cnndsl.training.view_scores import ViewScores
 from cnndsl.weights.fit import ModelWeights, fit_weights
@@ -66,9 +62,9 @@ def start(
     _check_learning(model, recipe)
     first = first_weights(model, recipe)
     reading = replace(settings.reading, ranks=ranks, info=first.info)
-    recipe, data = _opened(model, recipe, config.data_dir, reading, settings.sync_bn)
+    recipe, data = open_shared(model, recipe, config.data_dir, reading, settings.sync_bn)
     first = with_data_kernels(first, model, recipe, data)
-    check_same_on_all(ranks, lambda: facts_of(model, recipe, data, first.tensors))
+    check_same_on_all(ranks, lambda: facts_of_start(recipe, data, first.tensors))
     is_new = settings.out is None or not settings.out.exists()
     path = ranks.share((settings.out or next_free()) if ranks.rank == 0 else None)
     with _begun(path, _known(config, recipe, data), model, ranks) as folder:
@@ -90,7 +86,9 @@ def _trainer(
         [Plots(), Mosaics(), Exporter(), ViewScores()] if settings.draws else []
     )
     hooks = [*extras, TensorBoard(), *callbacks] if ranks.rank == 0 else []
-    return Trainer(model, recipe, data, settings, folder, hooks, ranks=ranks)
+    known = None if ranks.rank else Fingerprint.of(model, recipe, data.fingerprint())
+    known = ranks.share(known)  # all images are read for it once
+    return Trainer(model, recipe, data, settings, folder, known, hooks, ranks=ranks)
 
 
 def _begun(path: Path, config: RunConfig, model: Model, ranks: Ranks) -> RunFolder:
@@ -105,18 +103,6 @@ def _shared(settings: Settings, ranks: Ranks) -> Settings:
         return settings
     shown = settings.progress if ranks.rank == 0 else "none"
     return replace(settings, threads=settings.threads or threads_of(ranks), progress=shown)
-
-
-def _opened(
-    model: Model, recipe: Recipe, folder: Path | None, reading: Reading, sync_bn: bool
-) -> tuple[Recipe, Dataset]:
-    """See `open_data`: what is said of the data is said once. UserError where they are too few."""
-    with told_by_first(reading.ranks):
-        recipe, data = open_data(model, recipe, folder, reading)
-    _check_recipe(recipe, data, reading.ranks)
-    if sync_bn:
-        check_sync_bn(model, recipe)
-    return recipe, data
 
 
 def _begin(trainer: Trainer, first: ModelWeights) -> None:
@@ -166,11 +152,11 @@ def resume(
         start = first_weights(model, recipe if found is None else replace(recipe, weights=None))
         info = start.info if found is None else _preprocessing(found)
         reading = replace(settings.reading, ranks=ranks, info=info)
-        recipe, data = _opened(model, recipe, config.data_dir, reading, settings.sync_bn)
+        recipe, data = open_shared(model, recipe, config.data_dir, reading, settings.sync_bn)
         known = _known(config, recipe, data)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
         start = with_data_kernels(start, model, recipe, data) if found is None else start
-        check_same_on_all(ranks, lambda: facts_of(model, recipe, data, start.tensors))
+        check_same_on_all(ranks, lambda: facts_of_start(recipe, data, start.tensors))
         if found is None:
             _begin(trainer, start)
             folder.remember(known.written())
@@ -220,61 +206,9 @@ def _known(config: RunConfig, recipe: Recipe, data: Dataset) -> RunConfig:
     )
 
 
-def _check_recipe(recipe: Recipe, data: Dataset, ranks: Ranks) -> None:
-    """UserError for a recipe that these pictures are too few or too small for."""
-    part_size(recipe, ranks.size)
-    if recipe.batch > len(data.train):
-        raise UserError(
-            f"{counted(len(data.train), 'training picture')} can fill no batch of {recipe.batch}\n"
-            f"  {option('batch', len(data.train))}, or `batch {len(data.train)}`, is the most"
-        )
-    side = max(data.train.x.shape[2:])
-    for word in ("crop", "cutout"):
-        if getattr(recipe.augment, word) > 2 * side:
-            raise UserError(
-                f"`{word}={getattr(recipe.augment, word)}` is more than twice the pictures' side\n"
-                f"  usual are {max(1, side // 8)} to {max(1, side // 4)} for pictures of {side}"
-            )
-
-
 def _options(stored: dict[str, Any], recipe: Recipe, ranks: Ranks) -> StepOptions:
     plan = Plan(stored["conv"])
     soft, part = bool(recipe.augment.mixup), part_size(recipe, ranks.size)
     count = stored.get("micro_batches") or stored["pieces"]  # its name in older checkpoints
     count = count if part % count == 0 else 1
     return StepOptions(part, count, plan, soft, tuple(stored["mean"]), tuple(stored["std"]))
-
-
-def open_data(
-    model: Model, recipe: Recipe, data_dir: Path | None = None, reading: Reading = USUAL
-) -> tuple[Recipe, Dataset]:
-    """The recipe with its task and loss, and its data set; UserError where these do not fit."""
-    recipe, data = resolved(model, recipe, open_any_data(model, recipe, data_dir, reading))
-    tell_unmeasured(recipe.known_task(), data)
-    tell_changes(data)
-    tell_imbalance(recipe, data)
-    return recipe, data
-
-
-def open_any_data(
-    model: Model,
-    recipe: Recipe,
-    data_dir: Path | None = None,
-    reading: Reading = USUAL,
-    arranged: Callable[[Parts], Dataset] | None = None,
-) -> Dataset:
-    """The recipe's data set, whatever its targets are; split as it says, unless `arranged`."""
-    if recipe.data is None:
-        raise UserError(
-            f"no data set is given: `{option('data', 'cifar10')}`, or `train {{ data cifar10 }}`"
-        )
-    info = replace(reading.info, ground=recipe.ground or reading.info.ground)
-    reading = replace(reading, info=info)
-    return open_dataset(recipe.data, model.input, data_dir, reading, arranged or splitting(recipe))
-
-
-def splitting(recipe: Recipe) -> Callable[[Parts], Dataset]:
-    """Training and test images, held out as the recipe says."""
-    if recipe.holdout is None:
-        return for_training
-    return partial(for_training, share=recipe.holdout.share, seed=recipe.holdout.seed)

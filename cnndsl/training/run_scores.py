@@ -18,7 +18,7 @@ from cnndsl.source import counted
 from cnndsl.tasks import Task, usual
 from cnndsl.training.class_names import as_learned
 from cnndsl.training.evaluate import Evaluator
-from cnndsl.training.run import open_any_data
+from cnndsl.training.opening import open_any_data
 from cnndsl.training.run_config import read_config, read_model
 from cnndsl.training.targets import read_as, resolved, tell_changes, tell_unmeasured
 from cnndsl.weights.fit import ModelWeights, read_weights

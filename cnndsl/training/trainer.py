@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -48,6 +47,7 @@ class Trainer:
     data: Dataset
     settings: Settings
     folder: RunFolder
+    fingerprint: Fingerprint
     callbacks: Sequence[Callback] = ()
     progress: Progress = field(default_factory=Progress)
     scores: Scores | None = None
@@ -68,11 +68,6 @@ class Trainer:
     def compiled(self) -> Compiled:
         """The step of the epoch at hand."""
         return self.steps.compiled
-
-    @cached_property
-    def fingerprint(self) -> Fingerprint:
-        """That of the run; all images are read for it once."""
-        return Fingerprint.of(self.model, self.recipe, self.data)
 
     def prepare(self, weights: Weights, options: StepOptions | None = None) -> Weights:
         """Compile the step; without `options` the blocking for the cache is calibrated.
@@ -154,7 +149,7 @@ class Trainer:
         stepper.step({**feed, "lr": np.array(self._rate(progress.step), np.float32)})
         loss = stepper.loss
         if not isfinite(loss):
-            self._raise_nonfinite(f"the loss is {loss}", progress.step + 1, feed["x"])
+            self._raise_nonfinite(f"the loss is {loss}", progress.step + 1, feed["x"], self.ranks)
         progress.note_step(loss, stepper.tally, perf_counter() - start)
         speed = progress.step * self.recipe.batch / max(progress.seconds, 1e-9)
         self.show.step(progress.epoch, progress.step, progress.means(self.recipe), speed)
@@ -201,7 +196,7 @@ class Trainer:
         weights = self.weights()
         if not nan.all_finite(weights):
             x = self.data.train.x[:1]
-            self._raise_nonfinite("a weight is not a number", self.progress.step, x)
+            self._raise_nonfinite("a weight is not a number", self.progress.step, x, Alone())
         return weights
 
     def _keep(self, name: str, weights: Weights, scores: Scores | None = None) -> None:
@@ -221,6 +216,8 @@ class Trainer:
         The checkpoint comes last: a run that goes on from it has all that stands before.
         """
         progress, weights = self.progress, self._sound_weights()
+        if not self.leads:
+            return
         tensors = self.compiled.state() | dict(self.compiled.step.frozen)
         manifest = {
             "progress": progress.as_dict(),
@@ -253,13 +250,14 @@ class Trainer:
     def _resume_hint(self) -> str:
         return f"go on with `{resume_call(self.folder.path)}`"
 
-    def _raise_nonfinite(self, what: str, at: int, pictures: NDArray[Any]) -> None:
-        """Say where numbers stopped being some; the weights before this step are kept."""
+    def _raise_nonfinite(self, what: str, at: int, x: NDArray[Any], ranks: Ranks) -> None:
+        """Say where numbers stopped being some, together; the weights before this step are kept."""
         compiled = self.compiled
         step, state = compiled.step, compiled.stepper.state_before()
         before, after = (bare(step.weights(each)) for each in (state, compiled.stepper.state()))
-        x = nan.normalised(pictures, compiled.options)
-        place = nan.where_it_began(self.model, before, after, x)
+        images = nan.normalised(x, compiled.options)
+        found = nan.where_it_began(self.model, before, after, images)
+        place = nan.where_on_ranks(ranks.gather(found))
         kept = "of the last checkpoint"
         if nan.all_finite(before):
             self._keep("last", step.weights(state, "ema"))
