@@ -142,6 +142,18 @@ def test_every_task_has_its_metric(metric, task, spec, y, compile_to):
     assert json.loads(out)["metric"] == metric
 
 
+def test_a_model_of_others_is_folded_and_told_how_its_images_are_prepared(compile_to):
+    graph = cnndsl.parse("input 3x8x8; conv 4 3x3 pad bn relu; gap; dense 3").to_onnx(fold=False)
+    graph.producer_name = "other"
+    del graph.metadata_props[:]
+    onnx.save(graph, "other.onnx")
+    how = ("--int8", "--preprocess", "imagenet", "--data", drawn(), "--max-drop", "100")
+    code, _, err = compile_to("other.onnx", *how, "-o", "m.onnx")
+    assert (code, "WARNING" in err) == (0, False), err
+    assert "BatchNormalization" not in {node.op_type for node in onnx.load("m.onnx").graph.node}
+    assert json.loads(metadata("m.onnx")["cnndsl_normalisation"])["mean"] == [0.485, 0.456, 0.406]
+
+
 def test_data_with_three_parts_choose_by_val(compile_to):
     from cnndsl.data.dataset import Dataset, Split
     from cnndsl.quantize.images import images_of
@@ -173,6 +185,7 @@ def test_data_with_three_parts_choose_by_val(compile_to):
         ("outside.onnx --int8 --data data.npz", 2, "it keeps tensors in other files"),
         ("float.onnx --int8 --data four.npz", 2, "four.npz has 4 classes"),
         ("float.onnx --int8", 2, "none are given"),
+        ("bytes.onnx --int8 --data data.npz --mean 0.5", 2, "normalises them itself"),
         ("float.onnx --int8 --seed 3", 2, "--seed says nothing to a compiled model"),
         ("net.cnn --int8 --fp16", 2, "give one of --int8, --fp16 and --why"),
         ("net.cnn --int8 --no-fold", 2, "does not go with --int8"),
@@ -187,6 +200,7 @@ def test_what_cannot_be_quantised(compile_to, arguments, code, text):
     model = cnndsl.parse("input 3x8x8; conv 4 3x3 pad relu; gap; dense 3")
     model.save("net.cnn")
     model.save("float.onnx")
+    model.save("bytes.onnx", uint8=True)
     drawn()
     drawn(3, "three.npz")
     y = np.arange(40) % 4

@@ -1,8 +1,6 @@
 """The ranges that activations have on images, by onnxruntime's calibrators."""
 
-import io
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stdout
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.quantize.graph import input_name, operators
+from cnndsl.quantize.graph import input_name, operators, quiet
 from cnndsl.runtime.predict import Predictor
 from cnndsl.source import UserError
 
@@ -31,7 +29,7 @@ def ranges(model: "ModelProto", method: str, batches: Iterable[NDArray[Any]]) ->
     """
     tools: Any = import_module("onnxruntime.quantization.calibrate")
     kind = getattr(tools.CalibrationMethod, METHODS[method])
-    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+    with TemporaryDirectory() as folder, quiet():
         plain, augmented = Path(folder, "model.onnx"), Path(folder, "augmented.onnx")
         plain.write_bytes(model.SerializeToString())
         try:

@@ -1,8 +1,13 @@
 """An ONNX graph as a quantiser sees it: its layers by their paths."""
 
+import io
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.fields import nearest
@@ -24,17 +29,48 @@ _OUTSIDE = "graph/"
 
 
 def prepared(model: "ModelProto", name: str) -> "ModelProto":
-    """A copy with the shape of every value and a name for every node.
+    """A copy with the shape of every value and a name for every node, batch norm folded.
 
     UserError for a model whose numbers are not all float32, by the `name` of its file.
     """
     import onnx
 
     refuse_smaller(model, name)
-    copy = onnx.shape_inference.infer_shapes(model)
+    copy = onnx.shape_inference.infer_shapes(_folded(model))
     for i, node in enumerate(copy.graph.node):
         node.name = node.name or f"{node.op_type}_{i}"
     return copy
+
+
+def _folded(model: "ModelProto") -> "ModelProto":
+    """Batch norms of a model of others in the convolutions before them, by onnxruntime."""
+    import onnx
+
+    kinds = {node.op_type for node in model.graph.node}
+    if model.producer_name == "cnndsl" or "BatchNormalization" not in kinds:
+        return model
+    tools: Any = import_module("onnxruntime.quantization.quant_utils")
+    with TemporaryDirectory() as folder:
+        plain, folded = Path(folder, "model.onnx"), Path(folder, "folded.onnx")
+        plain.write_bytes(model.SerializeToString())
+        try:
+            tools.optimize_model(plain, folded)
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            raise UserError(f"onnxruntime cannot fold batch norms: {error}") from None
+        return finished(onnx.load_model_from_string(folded.read_bytes()), model)
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Without what onnxruntime's quantiser prints, and warns of, while it works."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        root.setLevel(level)
 
 
 def refuse_smaller(model: "ModelProto", name: str) -> None:

@@ -1,13 +1,11 @@
 """A float32 model with its layers in eight bits, by onnxruntime's quantiser."""
 
-import io
 from collections.abc import Sequence, Set
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.quantize.graph import finished, operators, outside
+from cnndsl.quantize.graph import finished, operators, outside, quiet
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def quantised(
     kinds: Any = import_module("onnxruntime.quantization.quant_utils").QuantType
     quantizer: Any = import_module("onnxruntime.quantization.qdq_quantizer").QDQQuantizer
     try:
-        with redirect_stdout(io.StringIO()):
+        with quiet():
             work = quantizer(
                 copy, scheme.per_channel, scheme.reduce_range, kinds.QInt8, kinds.QUInt8, ranges,
                 list(only), [*keep_float, *outside(model)], operators(), {},
