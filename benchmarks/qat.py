@@ -1,6 +1,7 @@
 """Accuracy that int8 costs on the real CIFAR-10: trained for it, and calibrated, seed by seed.
 
     python benchmarks/qat.py --data-dir DIR [CASE …] [--seeds 0,1,2] [--threads 1]
+        [--images 50000 --test-images 10000 --epochs 30 --more 5]
 
 DIR holds cifar-10-batches-bin. Of each seed there is a run in float32, by the spec's own recipe but
 for its epochs; its best weights are quantised after training (`compile --int8`), and they are where
@@ -11,7 +12,7 @@ the very float32 run. As elsewhere in CIFAR-10's results, the best epoch is that
 import argparse
 import json
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import process_time
 
@@ -79,9 +80,13 @@ def main():
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--threads", type=int, default=1)
+    for size in fields(Case):
+        parser.add_argument(f"--{size.name.replace('_', '-')}", type=int)
     arguments = parser.parse_args()
+    sizes = {f.name for f in fields(Case)}
+    given = {n: v for n, v in vars(arguments).items() if n in sizes and v is not None}
     for name in arguments.cases:
-        case, found = CASES[name], []
+        case, found = replace(CASES[name], **given), []
         data = of_cifar(case, Path(arguments.data_dir))
         print(f"{name}: {case}", flush=True)
         for seed in map(int, arguments.seeds.split(",")):

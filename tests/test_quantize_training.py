@@ -148,6 +148,7 @@ def test_a_run_writes_the_graph_that_it_has_measured(tmp_path: Path, data: str) 
     proof = json.loads({e.key: e.value for e in graph.metadata_props}["cnndsl_int8"])
     best = max(float(row["val_accuracy"]) for row in rows(out)[1:])
     assert proof["after"] == pytest.approx(best, abs=1e-6)
+    assert cnndsl.evaluate(out, threads=1).accuracy == pytest.approx(best, abs=1e-6)
     assert (proof["method"], proof["float_layers"]) == ("training", ["tanh_1"])
     assert (out / "weights" / "best.int8.onnx").stat().st_size == proof["bytes_after"]
     kinds = {node.op_type for node in graph.graph.node}

@@ -26,6 +26,7 @@ from cnndsl.cli.compile_quantize import (
     quantize_options,
     refuse_around_smaller,
     spec_images,
+    tell_trained,
     write_float16,
     write_int8,
 )
@@ -159,6 +160,7 @@ def command(
     if smaller["fp16"]:
         return write_float16(graph, file, output, smaller["keep_float"])
     if smaller["int8"]:
+        tell_trained(file, info)
         images = spec_images(model, file if file.is_dir() else None, info, smaller)
         return write_int8(graph, file, images, output, smaller)
     data = checked_bytes(graph)
@@ -261,6 +263,9 @@ def _write_training(
         batch or recipe.batch, 1, plan, bool(recipe.augment.mixup), info.mean, info.std
     )
     check_patterns(model, recipe)
+    if recipe.quantize is not None:
+        click.echo("the step is in float32: `quantize` is for `cnndsl train`, which measures "
+                   "ranges on images", err=True)  # fmt: skip
     options = freezing(options, model, recipe, weights.tensors)
     if train == "step":
         written = {output: step_model(model, recipe, options, weights.tensors)}

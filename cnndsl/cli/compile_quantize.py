@@ -96,6 +96,13 @@ def _wanted(how: Mapping[str, Any]) -> "Wanted":
     return Wanted(how["data"], how["data_dir"], how["calibrate"])
 
 
+def tell_trained(run: Path, info: "ModelInfo") -> None:
+    """Say of a run that was trained for int8 where that graph is: this one is calibrated."""
+    if info.ranges and run.is_dir():
+        click.echo(f"{run} was trained for int8, which is {run / 'weights' / 'best.int8.onnx'}; "
+                   "this file gets ranges of its own", err=True)  # fmt: skip
+
+
 def write_int8(
     graph: "ModelProto", file: Path, images: "Images", output: Path, how: Mapping[str, Any]
 ) -> int:

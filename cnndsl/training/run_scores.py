@@ -19,6 +19,7 @@ from cnndsl.tasks import Task, usual
 from cnndsl.training.class_names import as_learned
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.opening import open_any_data
+from cnndsl.training.rounding import Rounding
 from cnndsl.training.run_config import read_config, read_model
 from cnndsl.training.targets import read_as, resolved, tell_changes, tell_unmeasured
 from cnndsl.weights.fit import ModelWeights, read_weights
@@ -110,15 +111,22 @@ def _opened(
     model: Model, recipe: Recipe, weights: ModelWeights, found: Dataset, device: str,
     threads: int | None, views: Views | None,
 ) -> Opened:  # fmt: skip
-    """All of it, for a recipe with its task and loss; what is measured is told on stderr."""
+    """All of it, for a recipe with its task and loss; what is measured is told on stderr.
+
+    Weights that were trained in int8 are measured as their run measured them, in the int8 graph.
+    """
     task = recipe.known_task()
     _tell_measured(task, found)
     tell_changes(found)
     info = replace(weights.info, classes=found.names, task=None)
     options = Options(uint8=len(model.input) == 3, info=info, views=views or recipe.views)
     check_views(model, options.views)
-    evaluator = Evaluator(model, recipe, options, device, threads)
-    return Opened(evaluator, weights, found, task)
+    rounding = Rounding(model, recipe)
+    if weights.info.ranges:
+        rounding = Rounding.of(model, recipe, weights.tensors)
+    rounded = rounding.restored(weights.tensors, weights.info)
+    evaluator = Evaluator(model, recipe, options, device, threads, places=rounding.places)
+    return Opened(evaluator, replace(weights, tensors=rounded), found, task)
 
 
 def _tell_measured(task: Task, data: Dataset) -> None:

@@ -42,7 +42,7 @@ class ModelInfo:
     resample: str = "bilinear"
     ground: str = "white"
     ranges: Mapping[str, tuple[float, float]] = field(
-        default_factory=dict[str, tuple[float, float]]
+        default_factory=dict[str, tuple[float, float]], hash=False
     )
     """Of activations, by the names of their values, where training rounded them to eight bits."""
 
