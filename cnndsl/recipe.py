@@ -252,8 +252,8 @@ class Recipe:
 
     def holds_ranges(self, epoch: int) -> bool:
         """Whether ranges and the statistics of batch norm stay as they are in an epoch."""
-        held = self.quantizes(epoch) and self.quantize and self.quantize.held_from(self.epochs)
-        return isinstance(held, int) and epoch >= held
+        quantize = self.quantize if self.quantizes(epoch) else None
+        return quantize is not None and epoch >= quantize.held_from(self.epochs)
 
     def known_task(self) -> Task:
         """The task; where nothing has told it yet, the usual one."""

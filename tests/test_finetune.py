@@ -57,6 +57,13 @@ def test_statistics_are_frozen_with_all_that_a_norm_learns() -> None:
     assert "stem.bn_1.running_mean" not in frozen(NET, freezing("stem.bn_1.weight"))
 
 
+@pytest.mark.parametrize("epoch", [0, 9])
+def test_nothing_is_frozen_where_nothing_says_so(epoch: int) -> None:
+    """The statistics of a norm least of all."""
+    model = cnndsl.parse("input 3x8x8; conv 4 3x3 bn relu; gap; dense 3").ir
+    assert frozen(model, Recipe(), epoch) == frozenset()
+
+
 def test_a_window_is_counted_in_epochs() -> None:
     recipe = freezing("stem", start=1, until=3)
     assert [bool(frozen(NET, recipe, epoch)) for epoch in range(4)] == [False, True, True, False]
