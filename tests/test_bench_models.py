@@ -78,6 +78,18 @@ def test_accuracy_is_measured_where_data_are_given(bench):
     assert "accuracy" in bench("four.onnx", "--data", "data.npz")[1]
 
 
+def test_classes_are_matched_by_their_names(bench):
+    """Data tell c0, c1, c2; the model has them in another order, and its outputs with them."""
+    share = data()
+    cnndsl.parse(SPEC).save("named.onnx", uint8=True, classes=["c0", "c1", "c2"])
+    turned = dict(np.load("data.npz"))
+    turned |= {key: (turned[key] + 1) % 3 for key in ("y", "y_test")}
+    np.savez("turned.npz", **turned | {"classes": np.array(["c2", "c0", "c1"])})
+    assert json.loads(bench("named.onnx", "--data", "turned.npz", "--json")[1])[0][
+        "accuracy"
+    ] == pytest.approx(share)
+
+
 def test_data_of_other_classes_are_an_error(bench):
     data(classes=4)
     code, _, err = bench("floats.onnx", "--data", "data.npz")

@@ -17,7 +17,7 @@ from cnndsl.runtime.predict import Predictor, Reading, open_predictor
 from cnndsl.runtime.timing import run_times
 from cnndsl.source import UserError
 from cnndsl.tasks import Meter, Task, usual
-from cnndsl.training.class_names import check_compiled, check_count
+from cnndsl.training.class_names import as_compiled, check_count
 from cnndsl.training.targets import read_as
 
 _ROUNDS = 2  # in which the models take turns, so that a drift of the machine meets all
@@ -113,8 +113,7 @@ def _score(
     name, arrays = (data, None) if isinstance(data, str) else (ARRAYS, data)
     cut = decoding.Reading(arrays=arrays, info=predictor.info)
     found = open_dataset(name, predictor.shape, data_dir, cut, for_measuring)
-    found = read_as(task, found)
-    check_compiled(f"{path}:", predictor.classes, task, found)
+    found = as_compiled(f"{path}:", predictor.classes, task, read_as(task, found))
     metric = task.rising[0]
     return metric, _measured(path, predictor, task, found).columns()[metric]
 

@@ -13,20 +13,33 @@ def as_learned(model: Model, learned: tuple[str, ...], task: Task, data: Dataset
     Classes are matched by name. Plain numbers are no names: such classes are taken by position.
     UserError for classes that the run has not, and for a task that needs all of them.
     """
-    names = data.names
-    places = _places(learned, names)
-    if None in places or not (task.partial or len(names) == len(learned)):
+    found = _reordered(learned, task, data)
+    if found is None:
         _refuse(model, learned, task, data)
+    return found or data
+
+
+def as_compiled(subject: str, learned: tuple[str, ...], task: Task, data: Dataset) -> Dataset:
+    """The data with the classes that a compiled model tells of, matched as by `as_learned`.
+
+    UserError where the data have others.
+    """
+    if not learned:
         return data
-    known = [place for place in places if place is not None]
-    return data.with_targets(lambda y: task.reordered(y, known), learned)
-
-
-def check_compiled(subject: str, learned: tuple[str, ...], task: Task, data: Dataset) -> None:
-    """UserError where a compiled model tells of classes, and the data have others."""
-    if learned and learned != data.names:
+    found = _reordered(learned, task, data)
+    if found is None:
         raise UserError(f"{subject} has the {task.nouns} {', '.join(learned)}; "
                         f"{data.name} has {', '.join(data.names)}")  # fmt: skip
+    return found
+
+
+def _reordered(learned: tuple[str, ...], task: Task, data: Dataset) -> Dataset | None:
+    """The data with the learned classes in their order; None where they have others."""
+    places = _places(learned, data.names)
+    known = [place for place in places if place is not None]
+    if len(known) < len(places) or not (task.partial or len(known) == len(learned)):
+        return None
+    return data.with_targets(lambda y: task.reordered(y, known), learned)
 
 
 def check_count(subject: str, outputs: int, task: Task, data: Dataset) -> None:
