@@ -45,6 +45,18 @@ class Freeze(Word, word="freeze"):
 
 
 @dataclass(frozen=True)
+class Cache(Word, word="cache"):
+    """Features of a body that is frozen for the whole run, computed once: `cache features`.
+
+    The head then learns from them, in memory. Images that are augmented need `views=8`: each has
+    so many augmented views, of which an epoch shows one.
+    """
+
+    what: str = arg("choice", choices=("features",), doc="features: what the frozen layers give")
+    views: int | None = key("int", low=1, doc="augmented views of each image")
+
+
+@dataclass(frozen=True)
 class Rate(Word, word="rate"):
     """The learning rate of some layers, as a share of `lr`: `rate "stem*" 0.1`.
 

@@ -6,6 +6,7 @@ from math import prod
 
 from cnndsl.fields import nearest
 from cnndsl.ir import Model
+from cnndsl.layers.dropout import Dropping
 from cnndsl.layers.norm import BatchNorm
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError
@@ -114,6 +115,19 @@ def constant_nodes(model: Model, held: frozenset[str]) -> frozenset[int]:
         fixed = all(f"{node.path}.{p.name}" in held for p in node.params)
         if fixed and found.issuperset(node.inputs):
             found.add(i)
+    return frozenset(found)
+
+
+def resting_nodes(model: Model, held: frozenset[str]) -> frozenset[int]:
+    """Positions of the layers that run as at inference: constant ones, with `dropout` between them.
+
+    A random layer that only layers read which learn is at work.
+    """
+    found = set(constant_nodes(model, held))
+    read_by = {i: {at for at, n in enumerate(model.nodes) if i in n.inputs} for i in found}
+    for i in sorted(found, reverse=True):
+        if isinstance(model.nodes[i].layer, Dropping) and found.isdisjoint(read_by[i]):
+            found.remove(i)
     return frozenset(found)
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from cnndsl import losses, lr_schedules, optim, tasks
 from cnndsl.fields import Word, arg, flag, key, word, written
-from cnndsl.finetune import Freeze, Rate, Weights
+from cnndsl.finetune import Cache, Freeze, Rate, Weights
 from cnndsl.losses import Loss
 from cnndsl.lr_schedules import Constant, Schedule
 from cnndsl.optim import Adam, Optimizer
@@ -228,6 +228,7 @@ class Recipe:
     weights: Weights | None = None
     freeze: tuple[Freeze, ...] = ()
     rate: tuple[Rate, ...] = ()
+    cache: Cache | None = None
     holdout: Holdout | None = None
     ground: str | None = None
     export: Export | None = None
@@ -272,7 +273,7 @@ class Recipe:
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
         Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Lookahead, Stop, Watch,
-        Augment, Weights, Freeze, Rate, Export, Views, Quantize,
+        Augment, Weights, Freeze, Rate, Cache, Export, Views, Quantize,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")
@@ -286,8 +287,8 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 
 
 _WHOLE = (
-    Augment, Export, Freeze, Holdout, Lookahead, Loss, Optimizer, Quantize, Rate, Schedule, Task,
-    Views, Watch, Weights,
+    Augment, Cache, Export, Freeze, Holdout, Lookahead, Loss, Optimizer, Quantize, Rate, Schedule,
+    Task, Views, Watch, Weights,
 )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ lints fmt setting_values
 unknown_arguments
 passes
 frameworks
-learned
+learned model_parts
 ir
 recipe space
 finetune

@@ -11,13 +11,15 @@ from safetensors.numpy import load_file
 from stepping import random_weights, step_of
 
 import cnndsl
-from cnndsl.finetune import Freeze, Rate
+from cnndsl.finetune import Cache, Freeze, Rate
+from cnndsl.ir import Model
 from cnndsl.learned import frozen, named, phase
 from cnndsl.optim import Adam, Sgd
-from cnndsl.recipe import Recipe
+from cnndsl.recipe import Augment, Recipe
 from cnndsl.source import UserError
-from cnndsl.training import run, trainer
+from cnndsl.training import lesson, run, trainer
 from cnndsl.training.callbacks import Callback
+from cnndsl.training.memory import TooLarge
 from cnndsl.training.settings import Settings
 
 SPEC = """input 3x8x8
@@ -201,9 +203,11 @@ def data(tmp_path: Path) -> str:
 def begin(tmp_path: Path, data: str) -> Iterator[Any]:
     begun = list[trainer.Trainer]()
 
-    def start(out: str, recipe: Recipe, how: Any = run.start, **more: Any) -> trainer.Trainer:
+    def start(
+        out: str, recipe: Recipe, how: Any = run.start, net: Model = NET, **more: Any
+    ) -> trainer.Trainer:
         settings = Settings(tmp_path / out, threads=1, micro_batches=1, progress="none")
-        begun.append(how(NET, replace(recipe, data=data, batch=8), settings, **more))
+        begun.append(how(net, replace(recipe, data=data, batch=8), settings, **more))
         return begun[-1]
 
     yield start
@@ -236,6 +240,77 @@ def test_phases_are_resumed_exactly(begin: Any, tmp_path: Path, steps: int) -> N
         load_file(tmp_path / name / "weights" / "last.safetensors") for name in ("whole", "broken")
     )
     assert all(np.array_equal(whole[name], broken[name]) for name in whole)
+
+
+WITH_DROPOUT = cnndsl.parse(
+    """input 3x8x8
+    conv 4 3x3 same bn relu
+    residual { conv 4 3x3 same; droppath 0.5 }
+    gap; dropout 0.5; dense 3"""
+).ir
+FEATURES = Recipe(epochs=4, freeze=(Freeze(("body",)),), cache=Cache("features"))
+
+
+def test_cached_features_are_those_of_the_frozen_body(begin: Any, tmp_path: Path) -> None:
+    """A run with them is the one without, whole in its files; it goes on where it was broken."""
+    cached, plain = (
+        begin(out, recipe, net=WITH_DROPOUT)
+        for out, recipe in (("cached", FEATURES), ("plain", replace(FEATURES, cache=None)))
+    )
+    assert [t.compiled.step.tape.inputs[0].shape for t in (cached, plain)] == [
+        (8, 4, 1, 1),
+        (8, 3, 8, 8),
+    ]
+    assert np.allclose(losses(cached), losses(plain), atol=1e-5)
+    with pytest.raises(KeyboardInterrupt):
+        begin("broken", FEATURES, net=WITH_DROPOUT, callbacks=[Stop(7)]).fit()
+    begin("broken", FEATURES, how=run.resume, net=WITH_DROPOUT).fit()
+    files = [load_file(tmp_path / n / "weights" / "last.safetensors") for n in ("cached", "broken")]
+    assert all(np.array_equal(files[0][name], files[1][name]) for name in WITH_DROPOUT.tensors())
+    assert cached.scores is not None
+    best = cnndsl.predict(
+        tmp_path / "cached" / "weights" / "best.onnx", cached.data.test.x.transpose(0, 2, 3, 1)
+    )
+    accuracy = np.mean([int(found[0][0]) for found in best] == cached.data.test.y)
+    assert accuracy == cached.scores.columns()["accuracy"]
+
+
+def losses(trainer: trainer.Trainer) -> list[list[float]]:
+    return [[row["loss"], row["val_loss"]] for row in trainer.fit()]
+
+
+def test_epochs_take_views_in_turn(begin: Any) -> None:
+    how = {"augment": Augment(flip=True, jitter=0.3), "cache": Cache("features", 2)}
+    trainer = begin("views", replace(FEATURES, **how), net=WITH_DROPOUT)
+    first, second = np.split(trainer.lesson.train.x, 2)
+    assert len(first) == 48
+    assert not np.isclose(first, second).all(1).any()
+    assert [trainer.batches.order(epoch).min() for epoch in range(4)] == [0, 48, 0, 48]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"freeze": ()}, "frozen for the whole run\n  write `freeze body`"),
+        ({"freeze": (Freeze(("body",), until=2),)}, "leave out `from` and `until`"),
+        ({"freeze": (Freeze(("dense_1",)),)}, "frozen for the whole run"),
+        ({"augment": Augment(flip=True)}, "features views=8"),
+        ({"augment": Augment(mixup=0.2)}, "`mixup` blends"),
+        ({"cache": Cache("features", 3)}, "all 3 views of an image are the same"),
+    ],
+)
+def test_features_that_cannot_be_cached_are_refused(
+    begin: Any, changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(UserError, match=problem):
+        begin("a", replace(FEATURES, **changes))
+
+
+def test_more_features_than_fit_are_refused(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson, "free_bytes", lambda: 4000)
+    how = {"augment": Augment(flip=True), "cache": Cache("features", 9)}
+    with pytest.raises(TooLarge, match=r"9 views of 48 images.*\n.*views=2"):
+        begin("a", replace(FEATURES, **how))
 
 
 def test_a_run_in_which_nothing_learns_is_refused(begin: Any, tmp_path: Path) -> None:

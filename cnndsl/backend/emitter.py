@@ -2,6 +2,8 @@
 constant.
 """
 
+from collections.abc import Container
+
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.weights.base import Weights
@@ -11,9 +13,11 @@ class TrainingEmitter(Emitter):
     """Gives layers their parameters as inputs, and takes new statistics and random inputs."""
 
     def __init__(
-        self, tape: Tape, dtype: str, frozen: Weights | None = None, micro_batches: int = 1
-    ) -> None:
+        self, tape: Tape, dtype: str, frozen: Weights | None = None, micro_batches: int = 1,
+        resting: Container[str] = (),
+    ) -> None:  # fmt: skip
         super().__init__(tape, training=True, dtype=dtype)
+        self._resting = resting  # paths of layers that run as at inference
         self._frozen = frozen or {}
         self.micro_batches = micro_batches
         self.at = 0  # the micro-batch that is written
@@ -39,6 +43,11 @@ class TrainingEmitter(Emitter):
     def is_frozen(self, name: str) -> bool:
         """Whether the parameter is a constant of the step."""
         return f"{self.tape.path}.{name}" in self._frozen
+
+    @property
+    def drops(self) -> bool:
+        """Whether `dropout` is at work: not between frozen layers."""
+        return self.tape.path not in self._resting
 
     def update(self, name: str, value: Value) -> None:
         """A statistic's value after the step."""

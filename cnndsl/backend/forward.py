@@ -8,6 +8,7 @@ from cnndsl.backend.places import RANGES
 from cnndsl.backend.step import StepOptions, StepState
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
+from cnndsl.learned import resting_nodes
 from cnndsl.lower.conv.table import check_plan
 from cnndsl.lower.driver import Lowering
 from cnndsl.lower.layout import onnx_layout
@@ -21,7 +22,9 @@ def emit(state: StepState) -> StepState:
     if options.batch % count:
         raise UserError(f"a batch of {options.batch} cannot be cut into {count} micro-batches")
     tape = Tape()
-    emitter = TrainingEmitter(tape, options.dtype, options.frozen, count)
+    rests = resting_nodes(model, frozenset(options.frozen)) if options.frozen else frozenset[int]()
+    resting = {model.nodes[i].path for i in rests}
+    emitter = TrainingEmitter(tape, options.dtype, options.frozen, count, resting)
     emitter.shapes = {name: p.shape for name, p in model.tensors().items()}
     images = tuple(_images(tape, model, options))
     for i, x in enumerate(images):

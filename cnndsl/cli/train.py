@@ -25,6 +25,7 @@ from cnndsl.cli.common import (
     threads_option,
 )
 from cnndsl.fields import flags
+from cnndsl.finetune import Cache
 from cnndsl.ir import Model
 from cnndsl.passes.settings import parse_settings
 from cnndsl.recipe import CHOSEN, LARGEST_SEED, Ground, Recipe
@@ -48,15 +49,8 @@ _WORDS = (
 )  # each in the words of a spec
 _PLAIN = ("epochs", "batch", "seed")
 _ELSEWHERE = (
-    "data_dir",
-    "device",
-    "threads",
-    "conv",
-    "micro_batch",
-    "lr",
-    "checkpoint_every",
-    "sync_bn",
-)
+    "data_dir", "device", "threads", "conv", "micro_batch", "lr", "checkpoint_every", "sync_bn",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,6 +83,8 @@ class TrainOptions:
     name_map: Path | None
     preprocess: str | None
     freeze: tuple[str, ...]
+    cache_features: bool
+    cached_views: int | None
     conv: str
     micro_batch: int | None
     checkpoint_every: str | None
@@ -105,6 +101,8 @@ class TrainOptions:
             found |= settings_of({name: getattr(self, name)}, f"--{name}")
         if "freeze" in given:
             found |= settings_of({"freeze": self.freeze}, "--freeze")
+        if self.cache_features and "cache_features" in given:
+            found["cache"] = Cache("features", self.cached_views)
         return found | ({"task": registry[self.task]()} if self.task and "task" in given else {})
 
     def changed(
@@ -155,6 +153,10 @@ def _in_words(name: str, example: str) -> str:
 @preprocess_option
 @click.option("--freeze", multiple=True, metavar="PATHS",
               help='Layers that do not learn: "stage_1.*"; body is all but the last.')  # fmt: skip
+@click.option("--cache-features", is_flag=True,
+              help="Compute what frozen layers give once, and keep it in memory.")  # fmt: skip
+@click.option("--cached-views", type=click.IntRange(min=1), metavar="N",
+              help="With --cache-features: augmented views of each picture.")  # fmt: skip
 @click.option("--conv", default="auto", show_default=True, cls=Listed,
               listing=partial(listed_algorithms, "train"),
               help="How convolutions are computed: {}.")  # fmt: skip
@@ -184,6 +186,8 @@ def command(ctx: click.Context, **given: Any) -> int:
         one = "either a spec to train or" if options.file else "a spec to train, or"
         raise click.UsageError(f"give {one} --resume RUN")
     refuse_both_ways(ctx)
+    if options.cached_views and not options.cache_features:
+        raise click.UsageError("--cached-views is for --cache-features; give both")
     if (options.processes or 1) > 1 and not options.distributed:
         launch(options.processes or 1, each_process(sys.argv[1:]))
     ranks = joined(options.distributed)

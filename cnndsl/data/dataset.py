@@ -24,9 +24,12 @@ float32 · masks of class numbers (N, H, W) uint8, or int64 where there are more
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images N×C×H×W, uint8, their targets, and how many were changed as they were read."""
+    """Images N×C×H×W, uint8, their targets, and how many were changed as they were read.
 
-    x: Images
+    In the place of images features of them, N×…, float32, may be learned from.
+    """
+
+    x: NDArray[Any]
     y: Targets
     changes: Mapping[Change, int] = field(default_factory=Counter[Change])
 

@@ -21,6 +21,11 @@ class Emitter(ABC):
     def param(self, name: str) -> Value:
         """The current layer's parameter, such as `weight`."""
 
+    @property
+    def drops(self) -> bool:
+        """Whether the current layer is to drop at random, if it does so in training."""
+        return self.training
+
     def is_frozen(self, name: str) -> bool:
         """Whether the current layer's parameter is a constant though the mode is training."""
         return False

@@ -20,7 +20,7 @@ class Dropping(Layer):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """The input itself, or in training x · [u ≥ p] / (1 − p) with uniform u from the host."""
-        if not e.training or self.p == 0:
+        if not e.drops or self.p == 0:
             return x
         kept = e.op("Not", e.op("Less", e.uniform(*self.mask(x)), e.scalar(self.p)))
         factor = e.op("Mul", e.op("Cast", kept, to=e.dtype), e.scalar(1 / (1 - self.p)))

@@ -44,7 +44,8 @@ class Batches:
     """The batches of a run. `randoms` are the step's random inputs, by name and shape.
 
     `rows` are the part of each batch that is taken, and alone read and augmented: what is drawn
-    for an image does not depend on it.
+    for an image does not depend on it. Of data that hold several `views` of each image, one behind
+    the other, an epoch takes one, in turn.
     """
 
     data: Split
@@ -52,15 +53,21 @@ class Batches:
     shape: tuple[int, ...]  # of the model's main output
     randoms: tuple[tuple[str, tuple[int, ...]], ...] = ()
     rows: slice = field(default_factory=lambda: slice(None))
+    views: int = 1
+
+    @property
+    def _images(self) -> int:
+        return len(self.data) // self.views
 
     @property
     def steps(self) -> int:
         """Steps an epoch; pictures that fill no batch wait for the next epoch's order."""
-        return len(self.data) // self.recipe.batch
+        return self._images // self.recipe.batch
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The pictures of an epoch."""
-        return _generator(self.recipe.seed, epoch, 0).permutation(len(self.data))
+        order = _generator(self.recipe.seed, epoch, 0).permutation(self._images)
+        return order + epoch % self.views * self._images
 
     @cached_property
     def _flip_parity(self) -> NDArray[np.bool_]:

@@ -60,6 +60,12 @@ class Compiled:
         found = {name: state.get(name, array) for name, array in start.items()}
         self.stepper.load(self.step.to_packed(found))
 
+    def told(self) -> str:
+        """How the step is computed, for the log."""
+        algorithms = ", ".join(sorted(set(self.step.algorithms.values()))) or "none"
+        each = self.options.batch // self.options.micro_batches
+        return f"convolutions: {algorithms}; micro-batches of {each}"
+
     def random_shapes(self, batch: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The step's random inputs for a whole batch, of which it may be a part."""
         shapes = ((v.name, tuple(int(d) for d in v.shape[1:])) for v in self.step.randoms)

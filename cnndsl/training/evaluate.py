@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -24,6 +25,7 @@ from cnndsl.runtime.session import Session, open_session
 from cnndsl.tasks.meter import merged
 from cnndsl.weights.base import Weights
 
+Forward = Callable[[NDArray[Any]], NDArray[np.floating[Any]]]
 _BATCH = 250
 _LARGEST = 1 << 24  # values in an activation of the whole batch: 64 MiB
 
@@ -46,7 +48,8 @@ class Evaluator:
     _losses: dict[int, Session] = field(default_factory=dict[int, Session])
 
     @property
-    def _shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
+        """Of the main output."""
         return self.model.output_shapes()[main_output(self.model)]
 
     @property
@@ -62,8 +65,8 @@ class Evaluator:
         Each rank measures its share of the images; all know the scores of all.
         """
         session = self._session(weights, self._unnamed)
-        meter = self.recipe.known_task().meter(self._shape, self.options.info.classes)
-        total, batch = 0.0, self._batch()
+        meter = self.recipe.known_task().meter(self.shape, self.options.info.classes)
+        total, batch = 0.0, self.batch
         own = share_of(self.ranks, len(split))
         for start in range(own.start, own.stop, batch):
             between()
@@ -80,9 +83,12 @@ class Evaluator:
         self, weights: Weights, x: NDArray[np.uint8], options: Options | None = None
     ) -> NDArray[np.floating[Any]]:
         """The main outputs for images; as a deployed model gives them, by its `options`."""
-        session, batch = self._session(weights, options or self._unnamed), self._batch()
-        parts = [self._outputs(session, x[i : i + batch]) for i in range(0, len(x), batch)]
-        return np.concatenate(parts)
+        forward, batch = self.forward(weights, options), self.batch
+        return np.concatenate([forward(x[i : i + batch]) for i in range(0, len(x), batch)])
+
+    def forward(self, weights: Weights, options: Options | None = None) -> "Forward":
+        """What gives the main outputs of a batch."""
+        return partial(self._outputs, self._session(weights, options or self._unnamed))
 
     def losses(self, outputs: NDArray[np.floating[Any]], y: Targets) -> NDArray[np.float64]:
         """The recipe's loss of each image alone; the outputs are those of `outputs`."""
@@ -102,7 +108,8 @@ class Evaluator:
         (out,) = session.run(wanted, {"input": feed})
         return out
 
-    def _batch(self) -> int:
+    @property
+    def batch(self) -> int:
         """As many images as are fast, fewer where activations are large."""
         largest = max(prod(node.shape) for node in self.model.nodes) * self.options.views.count
         return max(1, min(_BATCH, _LARGEST // largest))
@@ -119,7 +126,7 @@ class Evaluator:
         task, loss = self.recipe.known_task(), self.recipe.loss
         assert loss is not None
         tape = Tape()
-        x = task.output(tape, tape.input("x", (count, *self._shape)))
-        q = task.targets(tape, count, self._shape, False, "float32")
+        x = task.output(tape, tape.input("x", (count, *self.shape)))
+        q = task.targets(tape, count, self.shape, False, "float32")
         tape.outputs = {"loss": task.loss(tape, loss, x, q, q)}
         return tape

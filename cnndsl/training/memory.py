@@ -55,8 +55,8 @@ def check_step(model: Model, step: Step, options: StepOptions, weights: Weights)
     hint = f"a smaller batch: about {fits:,} fit" if fits > 0 else "a smaller net"
     if fits > 0 and not sees_whole_batch(model, options.frozen):
         hint += f"; or the same in micro-batches: {option('micro-batch', fits)} or less"
-    raise TooLarge(f"{_told(options)} needs about {_size(needed)} of memory; "
-                   f"{_size(free)} are free\n  try {hint}")  # fmt: skip
+    raise TooLarge(f"{_told(options)} needs about {size_told(needed)} of memory; "
+                   f"{size_told(free)} are free\n  try {hint}")  # fmt: skip
 
 
 def check_weights(model: Model) -> None:
@@ -65,7 +65,7 @@ def check_weights(model: Model) -> None:
     needed, free = 5 * _FLOAT * tensors, free_bytes()
     if needed > free:
         raise TooLarge(f"{counted(tensors, 'weight')} with the optimizer's state need more than "
-                       f"{_size(needed)} of memory; {_size(free)} are free\n"
+                       f"{size_told(needed)} of memory; {size_told(free)} are free\n"
                        "  try a smaller net")  # fmt: skip
 
 
@@ -82,8 +82,8 @@ def check_activations(model: Model, options: StepOptions) -> None:
     needed, free = _FLOAT * kept * _held(model, options), free_bytes()
     if needed > free:
         fits = int(free / 3 / (_FLOAT * kept))  # as a rule
-        raise TooLarge(f"{_told(options)} needs more than {_size(needed)} of memory; "
-                       f"{_size(free)} are free\n"
+        raise TooLarge(f"{_told(options)} needs more than {size_told(needed)} of memory; "
+                       f"{size_told(free)} are free\n"
                        f"  try a smaller batch: {fits:,} may fit")  # fmt: skip
 
 
@@ -158,5 +158,9 @@ def _told(options: StepOptions) -> str:
     return f"a step of {counted(options.batch, 'picture')}{cut}"
 
 
-def _size(count: float) -> str:
-    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
+def size_told(count: float) -> str:
+    """Bytes in a unit that suits."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:,.{1 if unit == 'GiB' else 0}f} {unit}"
+    return f"{count / 2**10:,.0f} KiB"

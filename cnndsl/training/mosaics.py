@@ -13,6 +13,7 @@ from cnndsl.results import Answer
 from cnndsl.runtime.masks import overlaid
 from cnndsl.source import counted
 from cnndsl.tasks import Task
+from cnndsl.training.batches import Batches
 from cnndsl.training.callbacks import Callback
 from cnndsl.weights.fit import read_weights
 
@@ -32,7 +33,7 @@ class Mosaics(Callback):
             return
         from cnndsl.plot.mosaic import save_mosaic
 
-        batches = replace(run.batches, rows=slice(None))
+        batches = Batches(run.data.train, run.recipe, run.batches.shape)
         first = batches.make(0, 0, batches.order(0))
         task: Task = run.recipe.known_task()
         count = len(first["x"])

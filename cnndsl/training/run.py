@@ -31,6 +31,7 @@ from cnndsl.training.fingerprint import Fingerprint, check_same
 from cnndsl.training.first_weights import first_weights, with_data_kernels
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
+from cnndsl.training.lesson import check_cache
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.norm_parts import told_of_norms
 from cnndsl.training.opening import open_shared
@@ -121,6 +122,7 @@ def _check_learning(model: Model, recipe: Recipe) -> None:
     """UserError for unknown patterns, no views, and epochs in which nothing learns or rounds."""
     check_quantize(recipe)
     check_patterns(model, recipe)
+    check_cache(model, recipe)
     check_views(model, recipe.views)
     for epoch in phases(recipe):
         if not learned_count(model, frozen(model, recipe, epoch)):

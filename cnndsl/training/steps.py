@@ -1,8 +1,10 @@
 """The step of each phase of a run: of epochs in which the same is frozen and rounded."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from cnndsl.backend.places import Places
 from cnndsl.backend.step import StepOptions, freezing
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
@@ -11,6 +13,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Ranks
 from cnndsl.source import counted
 from cnndsl.training.compiled import Compiled, compile_shared, compile_step, usual_options
+from cnndsl.training.lesson import Lesson, Moments
 from cnndsl.training.rounding import Rounding
 from cnndsl.training.settings import Settings
 from cnndsl.weights.base import Weights
@@ -31,32 +34,43 @@ class Steps:
     phase: int = 0
     rounding: Rounding = field(init=False)
     compiled: Compiled = field(init=False)
+    lesson: Lesson = field(init=False)
 
-    def prepare(self, weights: Weights, options: StepOptions | None) -> Weights:
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and standard deviation that the first weights tell, else those of the images."""
+        known = self.normalisation
+        return (known.mean, known.std) if known else self.data.moments()
+
+    def begin(self, weights: Weights) -> Places:
+        """What is rounded of the whole model."""
+        self.rounding = Rounding.of(self.model, self.recipe, weights)
+        return self.rounding.places
+
+    def prepare(self, weights: Weights, options: StepOptions | None, lesson: Lesson) -> Weights:
         """Compile the step; without `options` the blocking for the cache is calibrated.
 
         Returns the weights with what belongs to them in this phase.
         """
-        self.rounding = Rounding.of(self.model, self.recipe, weights)
+        self.lesson = lesson
         options, calibrates = options or self._usual(), options is None
         weights, options = self._of_phase(weights, options)
         fixed = not calibrates or self.settings.micro_batches is not None
         self.compiled = compile_shared(
-            self.model, self.recipe, options if fixed else None, lambda: options, weights,
+            lesson.model, self.recipe, options if fixed else None, lambda: options, weights,
             self.settings, self.ranks, self.log,
         )  # fmt: skip
         return weights
 
     def _usual(self) -> StepOptions:
-        known = self.normalisation
-        mean, std = (known.mean, known.std) if known else self.data.moments()
-        return usual_options(self.recipe, self.settings, mean, std, self.ranks.size)
+        return usual_options(self.recipe, self.settings, *self.moments, self.ranks.size)
 
     def _of_phase(self, weights: Weights, options: StepOptions) -> tuple[Weights, StepOptions]:
         """The weights, with ranges where they are rounded, and how the step is made."""
         info = ModelInfo(options.mean, options.std)
         weights = self.rounding.ranged(weights, self.phase, info, self.data.train.x)
-        options = freezing(options, self.model, self.recipe, weights, self.phase)
+        options = replace(options, floats=self.lesson.floats)
+        options = freezing(options, self.lesson.model, self.recipe, weights, self.phase)
         return weights, self.rounding.options(options, weights, self.phase)
 
     def enter(self, epoch: int) -> None:
@@ -73,7 +87,7 @@ class Steps:
         self.phase = now
         weights, options = self._of_phase(weights, options)
         self.compiled = compile_step(
-            self.model, self.recipe, options, weights, self.settings, self.ranks
+            self.lesson.model, self.recipe, options, weights, self.settings, self.ranks
         )
         learned = self._learned()
         if learned == before:
@@ -82,5 +96,5 @@ class Steps:
         self.log(f"{told}, rounded to eight bits" if options.places else told)
 
     def _learned(self) -> set[str]:
-        tensors, layouts = self.model.tensors(), self.compiled.step.layouts
+        tensors, layouts = self.lesson.model.tensors(), self.compiled.step.layouts
         return {name for name, p in tensors.items() if p.learned and name in layouts}

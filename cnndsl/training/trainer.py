@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.backend.artifact import inference_model
-from cnndsl.backend.inference import Options
 from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset
 from cnndsl.files import CannotWrite
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
-from cnndsl.runtime.ranks import Alone, Ranks, share_of
+from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint, nan
 from cnndsl.training.batches import Batches, Feed
@@ -28,6 +27,7 @@ from cnndsl.training.display import Display, display, epoch_line
 from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.fingerprint import Fingerprint
 from cnndsl.training.folder import RunFolder, resume_call
+from cnndsl.training.lesson import Lesson, lesson, measuring
 from cnndsl.training.memory import trim_heap
 from cnndsl.training.progress import Progress, learning_rate, why_stopped
 from cnndsl.training.rounding import bare
@@ -55,7 +55,8 @@ class Trainer:
     ranks: Ranks = field(default_factory=Alone)
     steps: Steps = field(init=False)
     batches: Batches = field(init=False)
-    evaluator: Evaluator = field(init=False)
+    evaluator: Evaluator = field(init=False)  # of the whole model
+    lesson: Lesson = field(init=False)  # what the step computes of it
     show: Display = field(init=False)
     _saved_at: float = field(default_factory=perf_counter)
 
@@ -74,24 +75,16 @@ class Trainer:
 
         Returns the weights with what belongs to them in the first phase.
         """
-        weights = self.steps.prepare(weights, options)
-        options = self.compiled.options
-        algorithms = ", ".join(sorted(set(self.compiled.step.algorithms.values()))) or "none"
-        each = options.batch // options.micro_batches
-        self.folder.log(f"convolutions: {algorithms}; micro-batches of {each}")
-        randoms = self.compiled.random_shapes(self.recipe.batch)
-        shape = self.model.output_shapes()[self.model.main_output]
-        rows = share_of(self.ranks, self.recipe.batch)
-        self.batches = Batches(self.data.train, self.recipe, shape, randoms, rows)
-        info = replace(
-            self.data.info, mean=options.mean, std=options.std, classes=self.data.names, task=None
+        moments = (options.mean, options.std) if options else self.steps.moments
+        places = self.steps.begin(weights)
+        self.evaluator = measuring(
+            self.model, self.recipe, self.data, moments, self.settings, self.ranks, places
         )
-        deploy = Options(uint8=len(self.model.input) == 3, info=info)
-        s = self.settings
-        self.evaluator = Evaluator(
-            self.model, self.recipe, deploy, s.device, s.threads, ranks=self.ranks,
-            places=self.steps.rounding.places,
-        )  # fmt: skip
+        shown = self.settings.progress
+        self.lesson = lesson(self.model, self.recipe, self.data, weights, self.evaluator, shown)
+        weights = self.steps.prepare(weights, options, self.lesson)
+        self.folder.log(self.compiled.told())
+        self.batches = self.lesson.batches(self.compiled)
         return weights
 
     @property
@@ -125,6 +118,7 @@ class Trainer:
                 checkpoint.tidy(self.folder.checkpoints)
             while not self.progress.is_over(self.recipe):
                 self.steps.enter(self.progress.epoch)
+                self.batches = self.lesson.batches(self.compiled)
                 self._epoch(stop)
             if self.progress.should_stop(self.recipe) and self.progress.epoch > begun:
                 self.show.say(f"{why_stopped(self.recipe)}: stopped")
@@ -163,7 +157,7 @@ class Trainer:
     def _end_epoch(self, waiting: float, stop: Stop) -> None:
         progress = self.progress
         weights = self._sound_weights()
-        scores = self.evaluator.score(weights, self.data.test, lambda: self._check_alone(stop))
+        scores = self.lesson.score(weights, lambda: self._check_alone(stop))
         row = progress.row(self.recipe, scores.columns(), self._rate(progress.step - 1))
         better = progress.note_epoch(row, self.recipe)
         if better:
@@ -189,13 +183,13 @@ class Trainer:
     def weights(self) -> dict[str, Any]:
         """The weights to validate and deploy, in ONNX's layout: the moving mean if there is one."""
         slot = "ema" if self.recipe.ema else None
-        return self.compiled.step.weights(self.compiled.stepper.state(), slot)
+        return self.lesson.whole(self.compiled.step.weights(self.compiled.stepper.state(), slot))
 
     def _sound_weights(self) -> dict[str, Any]:
         """The weights, all of them numbers: no file ever gets others."""
         weights = self.weights()
         if not nan.all_finite(weights):
-            x = self.data.train.x[:1]
+            x = self.lesson.train.x[:1]
             self._raise_nonfinite("a weight is not a number", self.progress.step, x, Alone())
         return weights
 
@@ -218,7 +212,7 @@ class Trainer:
         progress, weights = self.progress, self._sound_weights()
         if not self.leads:
             return
-        tensors = self.compiled.state() | dict(self.compiled.step.frozen)
+        tensors = self.lesson.whole(self.compiled.state() | dict(self.compiled.step.frozen))
         manifest = {
             "progress": progress.as_dict(),
             **self.fingerprint.as_dict(),
@@ -256,11 +250,11 @@ class Trainer:
         step, state = compiled.step, compiled.stepper.state_before()
         before, after = (bare(step.weights(each)) for each in (state, compiled.stepper.state()))
         images = nan.normalised(x, compiled.options)
-        found = nan.where_it_began(self.model, before, after, images)
+        found = nan.where_it_began(self.lesson.model, before, after, images)
         place = nan.where_on_ranks(ranks.gather(found))
         kept = "of the last checkpoint"
         if nan.all_finite(before):
-            self._keep("last", step.weights(state, "ema"))
+            self._keep("last", self.lesson.whole(step.weights(state, "ema")))
             kept = "before"
         told = f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}"
         raise nan.broken(told, kept, self.folder.path)
@@ -273,7 +267,7 @@ class Trainer:
         best = self.ranks.share(read_weights(path, self.model) if self.leads else None)
         if self.scores is None:
             weights = self.steps.rounding.restored(best.tensors, best.info)
-            self.scores = self.evaluator.score(weights, self.data.test)
+            self.scores = self.lesson.score(weights)
         if not self.leads:
             return
         self.folder.results(self.progress.rows)

@@ -3,25 +3,25 @@
 from dataclasses import replace
 
 from cnndsl.ir import Model
-from cnndsl.layers.input import Input
+from cnndsl.model_parts import body_and_head
 from cnndsl.source import UserError
 
 
 def body(model: Model) -> Model:
     """All layers below the head, with the one output `features`."""
-    at = model.nodes[_way(model)[0]].inputs[0]
-    return replace(model, nodes=model.nodes[: at + 1], outputs={"features": at})
+    return _parts(model)[0]
 
 
 def head(model: Model) -> Model:
     """The last weighted layer on the way to the main output and those behind it, which take the
     body's features as their input; tensors keep their names.
     """
-    way = _way(model)
-    features = model.nodes[model.nodes[way[0]].inputs[0]].shape
-    start = replace(model.nodes[0], layer=Input(features), shape=features)
-    rest = [replace(model.nodes[i], inputs=(at,)) for at, i in enumerate(way)]
-    return replace(model, nodes=(start, *rest), outputs={model.main_output: len(rest)})
+    return _parts(model)[1]
+
+
+def _parts(model: Model) -> tuple[Model, Model]:
+    main = {model.main_output: model.outputs[model.main_output]}
+    return body_and_head(replace(model, outputs=main), _way(model))
 
 
 def _way(model: Model) -> list[int]:
