@@ -1,11 +1,23 @@
-"""Writes one picture of the generated data set `shapes`: for the demo, which needs no download."""
+"""Writes one test image of a generated data set: for the demo, which needs no download.
+
+python docs/draw_picture.py FILE [DATA SIDE]
+"""
 
 import sys
 
 from PIL import Image
 
-from cnndsl.data.formats import shapes
+from cnndsl.data.registry import open_dataset
 
-data = shapes.load()
-Image.fromarray(data.test.x[0].transpose(1, 2, 0)).save(sys.argv[1])
-print(f"{sys.argv[1]}: a {data.classes[data.test.y[0]]}")
+
+def draw(path, name="shapes", side="32"):
+    """The first test image as a file; what it shows is printed."""
+    data = open_dataset(name, (3, int(side), int(side)))
+    x, y = data.test.x[0], data.test.y[0]
+    Image.fromarray(x.transpose(1, 2, 0)).save(path)
+    shown = sorted({data.names[int(label)] for label in y.reshape(-1)})
+    print(f"{path}: {', '.join(shown)}")
+
+
+if __name__ == "__main__":
+    draw(*sys.argv[1:])

@@ -88,6 +88,8 @@ def products() -> dict[str, Case]:
         "MatMul batched": Case("MatMul", (some(2, 3, 4), some(2, 4, 5))),
         "MatMul broadcast left": Case("MatMul", (some(3, 4), some(2, 4, 5))),
         "MatMul broadcast right": Case("MatMul", (some(6, 2, 3, 4), some(1, 4, 5))),
+        "MatMul narrow right": Case("MatMul", (some(2, 4, 5), some(2, 5, 3))),
+        "MatMul narrow broadcast": Case("MatMul", (some(1, 4, 5), some(3, 5, 2))),
         "MatMul constant left": Case("MatMul", (a, b), const=(0,)),
         "MatMul constant right": Case("MatMul", (some(2, 3, 4), b), const=(1,)),
     }
@@ -181,5 +183,8 @@ def reductions() -> dict[str, Case]:
 
 CASES = {
     **convs(), **products(), **unary(), **elementwise(), **moves(), **reductions(),
+    "a gradient of one's own": Case(
+        "CustomGradient", (some(3), some(3, seed=1)), {"rule": lambda g: g.dy * 0.0}
+    ),
     "a mean over one rank": Case("MeanOverRanks", (some(3),)),
 }  # fmt: skip

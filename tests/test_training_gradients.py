@@ -13,6 +13,7 @@ from cnndsl.api import parse
 from cnndsl.backend.pipelines import training_step
 from cnndsl.backend.step import OPSET, StepOptions
 from cnndsl.graph.export import export
+from cnndsl.lower.conv import winograd
 from cnndsl.lower.driver import Plan
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
@@ -173,6 +174,16 @@ def test_bilinear_steps_are_small():
 def test_every_algorithm_at_ragged_sizes(algorithm, size):
     text = f"input 3x{size}\nconv 4 3x3 same relu; conv 5 3x3; conv 4 3x3 same{HEAD}"
     assert directional_error(text, Plan(conv=algorithm)) < 1e-7
+
+
+@pytest.mark.parametrize("algorithm", ["winograd2", "winograd4"])
+def test_winograd_in_parts_that_fit_the_cache(algorithm, monkeypatch):
+    monkeypatch.setattr(winograd, "_PART", 24)
+    text = f"input 3x12x9\nconv 5 3x3 pad bn relu; conv 5 3x3 relu; conv 4 3x3 same; pool 2{HEAD}"
+    step = step_of(text, Recipe(), BATCH, plan=Plan(algorithm)).step
+    joined = [n for n in step.tape.nodes if n.path == "conv_3.grad" and n.op == "Concat"]
+    assert max(len(n.inputs) for n in joined) > 2
+    assert directional_error(text, Plan(algorithm)) < 1e-7
 
 
 @pytest.mark.parametrize("algorithm", ["winograd2-axes", "winograd4-axes", "winograd4x2-axes"])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.graph.tape import Tape, Value
+from cnndsl.graph.value import Writer
 
 Order = NDArray[np.int64]
 
@@ -95,14 +96,14 @@ def with_bias(tape: Tape, image: PackedImage) -> PackedImage:
     return replace(image, value=tape.op("Add", image.value, image.bias), bias=None)
 
 
-def reordered(tape: Tape, image: PackedImage, order: Order) -> PackedImage:
+def reordered(tape: Writer, image: PackedImage, order: Order) -> PackedImage:
     """The image with its positions in another order."""
     if np.array_equal(image.order, order):
         return image
     return replace(image, value=gather(tape, image.value, image.slots()[order]), order=order)
 
 
-def gather(tape: Tape, value: Value, rows: Order) -> Value:
+def gather(tape: Writer, value: Value, rows: Order) -> Value:
     """Rows of the first axis."""
     return tape.op("Gather", value, tape.const(rows.astype(np.int32)), axis=0)
 
@@ -124,7 +125,7 @@ def window_slots(
     return np.append(image.slots(), len(image.order))[pixels]
 
 
-def with_row(tape: Tape, value: Value, number: float, axis: int = 0) -> Value:
+def with_row(tape: Writer, value: Value, number: float, axis: int = 0) -> Value:
     """One more row of a constant: what windows read outside the image."""
     shape = [1 if i == axis else int(d) for i, d in enumerate(value.shape)]
     row = tape.const(np.full(shape, number, np.dtype(value.dtype)))
@@ -132,7 +133,12 @@ def with_row(tape: Tape, value: Value, number: float, axis: int = 0) -> Value:
 
 
 def readable(
-    tape: Tape, image: PackedImage, value: Value, index: Order, outside: float = 0.0, axis: int = 0
+    tape: Writer,
+    image: PackedImage,
+    value: Value,
+    index: Order,
+    outside: float = 0.0,
+    axis: int = 0,
 ) -> Value:
     """A value that `window_slots` can read: with a row for what is outside, where any is read."""
     reads_outside = (index == len(image.order)).any()

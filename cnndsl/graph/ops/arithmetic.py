@@ -8,6 +8,7 @@ from cnndsl.graph.ops.base import (
     IN_PLACE,
     MONOTONE,
     VIEW,
+    Trait,
     broadcasting,
     define,
     same,
@@ -67,3 +68,6 @@ define("Sign", same, ELEMENTWISE | MONOTONE, constant=STEP)
 define(
     "StopGradient", same, ELEMENTWISE, constant="by its writer's word; `drop_stops` takes it away"
 )
+# The first input; what flows into the second is what the writer's `rule` says, in place of what
+# made the first. Further inputs are read by that rule alone. `drop_stops` takes it away.
+define("CustomGradient", same, Trait.NONE, lambda g: g.dy, lambda g: g.attr("rule")(g))

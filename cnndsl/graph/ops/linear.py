@@ -24,9 +24,14 @@ def _transposed(x: Expr) -> Expr:
     return x.op("Transpose", perm=(*range(rank - 2), rank - 1, rank - 2))
 
 
-define("MatMul", _matmul, Trait.NONE,
-       lambda g: g.unbroadcast(g.dy @ _transposed(g.b)),
-       lambda g: g.unbroadcast(_transposed(g.a) @ g.dy))  # fmt: skip
+def _matmul_b(g: Grad) -> Expr:
+    """dB = Aᵀ·dY; (dYᵀ·A)ᵀ where that transposes less."""
+    if g.a.value not in g.tape.consts and int(g.dy.shape[-1]) < int(g.a.shape[-1]):
+        return g.unbroadcast(_transposed(_transposed(g.dy) @ g.a))
+    return g.unbroadcast(_transposed(g.a) @ g.dy)
+
+
+define("MatMul", _matmul, Trait.NONE, lambda g: g.unbroadcast(g.dy @ _transposed(g.b)), _matmul_b)
 
 
 def _gemm(call: Call) -> list[Dims]:

@@ -1,11 +1,11 @@
-"""StopGradient is no operator of ONNX: behind the backward pass it has done its work."""
+"""StopGradient and CustomGradient are no operators of ONNX: they only steer the backward pass."""
 
 from cnndsl.graph.rewrite import rewrite
 from cnndsl.graph.tape import Tape
 
+_MARKS = ("StopGradient", "CustomGradient")
+
 
 def drop_stops(tape: Tape) -> Tape:
-    """Take away what kept gradients from passing."""
-    return rewrite(
-        tape, lambda _, n: [v for v in n.inputs if v] if n.op == "StopGradient" else None
-    )
+    """Take away what only steered gradients."""
+    return rewrite(tape, lambda _, n: [v for v in n.inputs[:1] if v] if n.op in _MARKS else None)

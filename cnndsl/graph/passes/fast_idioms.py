@@ -17,6 +17,7 @@ from cnndsl.graph.tape import Node, Tape, Value
 _WIDE = 128  # channels from which a vector broadcasts fast by itself
 _ROW = 2048  # values of a row from which a constant vector needs no repetition
 _WORTH = 32  # rows from which a product with ones wins
+_LONG = 4096  # columns of which even two rows are worth it
 
 
 def fast_idioms(tape: Tape) -> Tape:
@@ -133,7 +134,8 @@ def _leading_sum(tape: Tape, node: Node) -> list[Value] | None:
     assert x is not None
     sizes = [int(d) for d in x.shape]
     rows, columns = prod(sizes[: len(axes)]), prod(sizes[len(axes) :])
-    if axes != list(range(len(axes))) or rows < _WORTH or columns < 8 or x.dtype != "float32":
+    is_worth = rows >= _WORTH or (rows > 1 and columns >= _LONG)
+    if axes != list(range(len(axes))) or not is_worth or columns < 8 or x.dtype != "float32":
         return None
     if node.op == "ReduceSumSquare":
         x = tape.op("Mul", x, x)

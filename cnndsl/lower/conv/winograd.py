@@ -3,28 +3,32 @@
     D = tiles of x, [n², T, B, C];  V = (Bᵀ⊗Bᵀ)·D;  U = (G⊗G)·w;  M = V·U for each of the n² rows;
     y = (Aᵀ⊗Aᵀ)·M
 
-All steps are plain products, so the gradient is the transposed chain. Source: Lavin & Gray 2016,
-arXiv:1509.09308.
+V and y are made one axis at a time, with a third of the operations, and the tiles are taken in
+parts, so that what is between D and y stays in the cache.
+
+All steps are plain products, so the gradient could be the transposed chain. That of x is another
+filtering where it costs less: dy filtered by the kernel turned round. The transposed chain has to
+add up overlapping tiles, and changes the basis of C channels where the other one does of O.
+Source: Lavin & Gray 2016, arXiv:1509.09308.
 """
 
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
 
-from cnndsl.graph.tape import Tape, Value
+from cnndsl.graph.ops.grad import Expr, Grad
+from cnndsl.graph.tape import Value
+from cnndsl.graph.value import Writer
 from cnndsl.lower.conv.bilinear import Matrix, cook_toom
 from cnndsl.lower.conv.table import GEMM, MOVE, ConvShape, algorithm
 from cnndsl.lower.conv.transform import transformed, window_order
 from cnndsl.lower.driver import Lowering
-from cnndsl.lower.packed_image import Order, PackedImage, gather, with_row
+from cnndsl.lower.packed_image import Order, PackedImage, gather, reordered, with_row
 
-
-@cache
-def transforms(m: int) -> tuple[Matrix, Matrix, Matrix]:
-    """Aᵀ⊗Aᵀ, its rows 2×2 window by window, then G⊗G and Bᵀ⊗Bᵀ."""
-    a, g, b = cook_toom(m, 3)
-    return np.kron(a, a)[window_order(m, m)], np.kron(g, g), np.kron(b, b)
+_PART = 16384  # values of a place of a part: what lies between two products stays in the cache
+_PARTS = 16  # at most
 
 
 def tiles_of(shape: ConvShape, m: int) -> tuple[int, int]:
@@ -39,10 +43,10 @@ def applies(m: int, shape: ConvShape) -> bool:
 
 
 def _train_cost(m: int, shape: ConvShape) -> float:
-    """Three products of n² rows, five passes over the tiles, five over the weights' transform."""
+    """Three products of n² rows, three passes and more over the tiles, five over the weights."""
     tiles, n2 = prod(tiles_of(shape, m)) * shape.batch, (m + 2) ** 2
     product = tiles * n2 * shape.channels * shape.filters
-    passes = 5 * tiles * n2 * (shape.channels + shape.filters)
+    passes = 3.2 * tiles * n2 * (shape.channels + shape.filters)
     weights = 5 * n2 * shape.channels * shape.filters
     return 3 * product / GEMM + (passes + weights) / MOVE
 
@@ -62,22 +66,115 @@ _register("winograd4", 4)  # 6×6 tiles, 4 times fewer
 def _emit(
     lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value, m: int
 ) -> PackedImage:
-    """F(m×m, 3×3); names as in the formulas above."""
-    tape, dtype = lowering.tape, np.dtype(image.value.dtype)
-    a, g, b = transforms(m)
-    n2, tiles = (m + 2) ** 2, prod(tiles_of(shape, m))
-    count = tiles * shape.batch
-    u = transformed(lowering, shape, weight, g)
-    u = tape.reshape(u, n2, shape.channels, shape.filters)
+    """y; where it pays, with another filtering as the gradient of x."""
+    tape, u = lowering.tape, _places(lowering, shape, weight, m)
+    if not _mirrors(shape, m):
+        cuts = _cuts(shape, m) if shape.first else [slice(None)]
+        return _filtered(tape, shape, image, u, m, cuts)
+    source = replace(image, value=tape.op("StopGradient", image.value))
+    y = _filtered(tape, shape, source, u, m, _cuts(shape, m))
+    turned = tape.op("StopGradient", _places(lowering, shape, weight, m, turned=True))
+    rule = _TurnedFilter(m, shape, image.order, y.order)
+    value = tape.op("CustomGradient", y.value, image.value, turned, rule=rule)
+    return replace(y, value=value)
+
+
+def _places(
+    lowering: Lowering, shape: ConvShape, weight: Value, m: int, turned: bool = False
+) -> Value:
+    """U, [n², C, O]; of the kernel turned round."""
+    g = cook_toom(m, 3)[1]
+    both = np.kron(g, g)
+    u = transformed(lowering, shape, weight, both[:, ::-1] if turned else both)
+    return lowering.tape.reshape(u, len(both), shape.channels, shape.filters)
+
+
+def _mirrors(shape: ConvShape, m: int) -> bool:
+    """Whether filtering dy costs less than the transposed chain: it transforms the weights anew."""
+    rows = prod(tiles_of(shape, m)) * shape.batch
+    return not shape.first and shape.filters <= shape.channels and rows >= 2 * shape.channels
+
+
+@dataclass(frozen=True, eq=False)
+class _TurnedFilter:
+    """dx in the order of x, of dy in the order of y: dy filtered by the kernel turned round."""
+
+    m: int
+    shape: ConvShape = field(repr=False)
+    x_order: Order = field(repr=False)
+    y_order: Order = field(repr=False)
+
+    def __call__(self, g: Grad) -> Expr:
+        """The rule of a CustomGradient of y, x and the places of the turned kernel."""
+        back, m = self._backward(), self.m
+        dy = PackedImage(g.dy.value, self.y_order, back.size)
+        u = g.x_of(2).op("Transpose", perm=(0, 2, 1)).value
+        dx = _filtered(g.tape, back, dy, u, m, _cuts(back, m))
+        return Expr(g.tape, reordered(g.tape, dx, self.x_order).value)
+
+    def _backward(self) -> ConvShape:
+        forward = self.shape
+        return replace(
+            forward, channels=forward.filters, filters=forward.channels, size=forward.out,
+            out=forward.size, start=(-2 - forward.start[0], -2 - forward.start[1]), pooled=False,
+        )  # fmt: skip
+
+
+def _cuts(shape: ConvShape, m: int) -> list[slice]:
+    """Parts of equally many tiles."""
+    tiles = prod(tiles_of(shape, m))
+    wanted = tiles * shape.batch * max(shape.channels, shape.filters) / _PART
+    count = max(n for n in range(1, _PARTS + 1) if tiles % n == 0 and n <= max(1, wanted))
+    each = tiles // count
+    return [slice(i * each, (i + 1) * each) for i in range(count)]
+
+
+def _filtered(
+    tape: Writer, shape: ConvShape, image: PackedImage, u: Value, m: int, cuts: list[slice]
+) -> PackedImage:
     source = with_row(tape, image.value, 0.0)
-    d = gather(tape, source, tile_slots(shape, image, m).reshape(-1))
-    d = tape.reshape(d, n2, count * shape.channels)
-    v = tape.op("MatMul", tape.const(b.astype(dtype)), d)
-    v = tape.reshape(v, n2, count, shape.channels)
-    product = tape.reshape(tape.op("MatMul", v, u), n2, count * shape.filters)
-    y = tape.op("MatMul", tape.const(a.astype(dtype)), product)
-    y = tape.reshape(y, m * m * tiles, shape.batch, shape.filters)
-    return trimmed(tape, shape, y, tile_pixels(shape, m, window_order(m, m)).reshape(-1))
+    order = window_order(m, m) if shape.pooled else np.arange(m * m)
+    slots, pixels = tile_slots(shape, image, m), tile_pixels(shape, m, order)
+
+    def multiply(v: Value) -> Value:
+        return tape.op("MatMul", v, u)
+
+    ys = [on_tiles(tape, shape, source, slots[:, cut], multiply, m) for cut in cuts]
+    y = tape.op("Concat", *ys, axis=0) if len(ys) > 1 else ys[0]
+    return trimmed(tape, shape, y, np.concatenate([pixels[:, cut].reshape(-1) for cut in cuts]))
+
+
+def on_tiles(
+    tape: Writer, shape: ConvShape, source: Value, slots: Order,
+    multiply: Callable[[Value], Value], m: int,
+) -> Value:  # fmt: skip
+    """[m²·T, B, O]: the outputs of the tiles whose pixels stand in `slots`, [n², T].
+
+    `multiply` makes M of V, [n², T·B, C].
+    """
+    a, _, b = cook_toom(m, 3)
+    tiles = slots.shape[1]
+    rows = tiles * shape.batch
+    d = gather(tape, source, slots.reshape(-1))
+    v = _both_axes(tape, b, d, rows * shape.channels)
+    product = multiply(tape.reshape(v, -1, rows, shape.channels))
+    if shape.pooled:  # the outputs come window by window: one product for both axes
+        matrix = np.kron(a, a)[window_order(m, m)]
+        y = _left(tape, matrix, tape.reshape(product, -1, rows * shape.filters))
+    else:
+        y = _both_axes(tape, a, product, rows * shape.filters)
+    return tape.reshape(y, m * m * tiles, shape.batch, shape.filters)
+
+
+def _left(tape: Writer, matrix: Matrix, value: Value) -> Value:
+    return tape.op("MatMul", tape.const(matrix.astype(np.dtype(value.dtype))), value)
+
+
+def _both_axes(tape: Writer, matrix: Matrix, value: Value, rest: int) -> Value:
+    """(A⊗A)·X of X: [n², rest], as A along one axis after the other."""
+    m, n = matrix.shape
+    down = _left(tape, matrix, tape.reshape(value, n, n * rest))
+    return _left(tape, matrix, tape.reshape(down, m, n, rest))
 
 
 def _corner(shape: ConvShape, m: int) -> tuple[Order, Order]:
@@ -109,7 +206,7 @@ def tile_pixels(shape: ConvShape, m: int, order: Order) -> Order:
     return np.where(inside, rows * shape.out[1] + columns, -1)
 
 
-def trimmed(tape: Tape, shape: ConvShape, value: Value, pixels: Order) -> PackedImage:
+def trimmed(tape: Writer, shape: ConvShape, value: Value, pixels: Order) -> PackedImage:
     """Without the slots of ragged tiles that lie beyond the image."""
     kept = np.flatnonzero(pixels >= 0)
     if len(kept) < len(pixels):

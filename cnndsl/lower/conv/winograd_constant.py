@@ -6,18 +6,19 @@ cache. Large U are one matrix a place: onnxruntime brings these, and no others, 
 its products read, once and not in every run (2 to 4 times faster for 512 channels).
 """
 
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from cnndsl.graph.tape import Value
-from cnndsl.lower.conv.bilinear import Matrix, cook_toom
+from cnndsl.lower.conv.bilinear import cook_toom
 from cnndsl.lower.conv.table import PASS, PRODUCT, WEIGHTS, ConvShape, algorithm
 from cnndsl.lower.conv.transform import window_order
 from cnndsl.lower.conv.windows import columns_layout
-from cnndsl.lower.conv.winograd import applies, tile_pixels, tile_slots, tiles_of, trimmed
+from cnndsl.lower.conv.winograd import applies, on_tiles, tile_pixels, tile_slots, tiles_of, trimmed
 from cnndsl.lower.driver import Lowering
-from cnndsl.lower.packed_image import Order, PackedImage, gather, with_row
+from cnndsl.lower.packed_image import PackedImage, with_row
 
 _LARGE = 1 << 18  # bytes of a place's weights: they leave the cache before they are read again
 _TILES = 13e6  # values of tiles a millisecond, gathered or transformed within the cache
@@ -57,11 +58,11 @@ def _emit(
 ) -> PackedImage:
     tape = lowering.tape
     order = window_order(m, m) if shape.pooled else np.arange(m * m)
-    places = _places(lowering, shape, weight, m)
+    multiply = partial(_product, lowering, _places(lowering, shape, weight, m))
     source = with_row(tape, image.value, 0.0)
     slots, pixels = tile_slots(shape, image, m), tile_pixels(shape, m, order)
     cuts = _cuts(shape, slots.shape[1])
-    ys = [_on_tiles(lowering, shape, source, slots[:, cut], places, m) for cut in cuts]
+    ys = [on_tiles(tape, shape, source, slots[:, cut], multiply, m) for cut in cuts]
     y = tape.op("Concat", *ys, axis=0) if len(ys) > 1 else ys[0]
     return trimmed(tape, shape, y, np.concatenate([pixels[:, cut].reshape(-1) for cut in cuts]))
 
@@ -72,36 +73,6 @@ def _cuts(shape: ConvShape, tiles: int) -> list[slice]:
     count = max(1, min(tiles, tiles * shape.batch // rows))
     ends = [tiles * i // count for i in range(count + 1)]
     return [slice(ends[i], ends[i + 1]) for i in range(count)]
-
-
-def _on_tiles(
-    lowering: Lowering, shape: ConvShape, source: Value, slots: Order, places: list[Value], m: int
-) -> Value:
-    """[m²·T, B, O]: the outputs of the tiles whose pixels stand in `slots`, [n², T]."""
-    tape, (a, _, b) = lowering.tape, cook_toom(m, 3)
-    tiles = slots.shape[1]
-    rows = tiles * shape.batch
-    d = gather(tape, source, slots.reshape(-1))
-    v = _both_axes(lowering, b, d, rows * shape.channels)
-    product = _product(lowering, tape.reshape(v, -1, rows, shape.channels), places)
-    if shape.pooled:  # the outputs come window by window: one product for both axes
-        matrix = np.kron(a, a)[window_order(m, m)]
-        y = _left(lowering, matrix, tape.reshape(product, -1, rows * shape.filters))
-    else:
-        y = _both_axes(lowering, a, product, rows * shape.filters)
-    return tape.reshape(y, m * m * tiles, shape.batch, shape.filters)
-
-
-def _left(lowering: Lowering, matrix: Matrix, value: Value) -> Value:
-    constant = lowering.tape.const(matrix.astype(np.dtype(value.dtype)))
-    return lowering.tape.op("MatMul", constant, value)
-
-
-def _both_axes(lowering: Lowering, matrix: Matrix, value: Value, rest: int) -> Value:
-    """(A⊗A)·X of X: [n², rest], as A along one axis after the other."""
-    (m, n), tape = matrix.shape, lowering.tape
-    down = _left(lowering, matrix, tape.reshape(value, n, n * rest))
-    return _left(lowering, matrix, tape.reshape(down, m, n, rest))
 
 
 def _places(lowering: Lowering, shape: ConvShape, weight: Value, m: int) -> list[Value]:
@@ -116,7 +87,7 @@ def _places(lowering: Lowering, shape: ConvShape, weight: Value, m: int) -> list
     return [tape.const(matrix, f"{name}.{i}") for i, matrix in enumerate(u)]
 
 
-def _product(lowering: Lowering, v: Value, places: list[Value]) -> Value:
+def _product(lowering: Lowering, places: list[Value], v: Value) -> Value:
     """M = V·U for each place, [n²·rows, O]."""
     tape, (count, rows, channels) = lowering.tape, (int(d) for d in v.shape)
     if len(places) == 1:
