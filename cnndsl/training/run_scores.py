@@ -21,7 +21,7 @@ from cnndsl.training.evaluate import Evaluator
 from cnndsl.training.opening import open_any_data
 from cnndsl.training.rounding import Rounding
 from cnndsl.training.run_config import read_config, read_model
-from cnndsl.training.targets import read_as, resolved, tell_changes, tell_unmeasured
+from cnndsl.training.targets import fitted, read_as, resolved, tell_changes, tell_unmeasured
 from cnndsl.weights.fit import ModelWeights, read_weights
 
 
@@ -83,10 +83,11 @@ def open_weights(
     recipe, info = _with_data(model.recipe or Recipe(), data), weights.info
     found = _images(model, recipe, weights, data, data_dir)
     if info.classes:
-        task = info.task or recipe.task or usual()
+        task = (info.task or recipe.task or usual()).for_loss(recipe.loss)
         found = as_learned(model, info.classes, task, read_as(task, found))
-        recipe = replace(recipe, task=task)
-    recipe, found = resolved(model, recipe, found)
+        recipe = fitted(model, replace(recipe, task=task), found)
+    else:
+        recipe, found = resolved(model, recipe, found)
     return _opened(model, recipe, weights, found, device, threads, views)
 
 

@@ -24,6 +24,14 @@ def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Datas
     """
     task = (recipe.task or _told_by(model, recipe, data)).for_loss(recipe.loss)
     data = read_as(task, data)
+    return fitted(model, replace(recipe, task=task), data), data
+
+
+def fitted(model: Model, recipe: Recipe, data: Dataset) -> Recipe:
+    """The recipe of a known task with task and loss fitted to data that are read; UserError as
+    `resolved`.
+    """
+    task = recipe.known_task()
     lack = task.lack(data.train.y, data.names)
     if lack is not None:
         raise UserError(f"{data.name}: {lack}")
@@ -35,7 +43,7 @@ def resolved(model: Model, recipe: Recipe, data: Dataset) -> tuple[Recipe, Datas
     loss = loss.fitted(counts, len(data.train))
     recipe = replace(recipe, task=task, loss=loss)
     check_recipe(recipe)
-    return recipe, data
+    return recipe
 
 
 def _told_by(model: Model, recipe: Recipe, data: Dataset) -> Task:
