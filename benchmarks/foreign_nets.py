@@ -24,10 +24,17 @@ PACKAGES = "ddddocr rapidocr-onnxruntime nudenet"
 _SIZES = {"NASNetMobile": 224, "InceptionV3": 75, "Xception": 75}  # the least that they take
 _OPEN = 224  # where a file leaves height and width open
 _SEED = 0
+PIXELS = ("EfficientNetV2B0", "MobileNetV3Small")  # which scale images of 0…255 themselves
 
 
 class NoExportError(Exception):
     """The exporter failed, not cnndsl."""
+
+
+def image(name, *shape, seed=0):
+    """Images N×C×H×W as a net takes them."""
+    drawn = np.random.default_rng(seed).random(shape, dtype=np.float32)
+    return drawn * np.float32(255 if name in PIXELS else 1)
 
 
 # PyTorch
@@ -103,7 +110,7 @@ def exported(path, export):
 
 
 def keras_net(name):
-    """A net of ten classes with statistics of two images."""
+    """A net of ten classes with statistics of four images."""
     import keras
 
     keras.utils.set_random_seed(_SEED)
@@ -113,7 +120,8 @@ def keras_net(name):
     else:
         make = getattr(keras.applications, name)
         net = make(input_shape=(size, size, 3), weights=None, classes=10)
-    with_statistics(net, size)
+    batch = (image(name, 1, 3, size, size, seed=seed) for seed in range(4))
+    with_statistics(net, np.concatenate([*batch]).transpose(0, 2, 3, 1))
     return net
 
 
@@ -136,15 +144,14 @@ def _sequential(name, size):
     return Sequential([Input((size, size, 3)), *body[name](), layers.Dense(10, "softmax")])
 
 
-def with_statistics(net, size):
-    """The statistics of norms from two images, as `prepared`; no probability is nearly 1."""
+def with_statistics(net, images):
+    """The statistics of norms from images, as `prepared`; no probability is nearly 1."""
     import keras
 
     norms = [e for e in net.layers if isinstance(e, keras.layers.BatchNormalization)]
     kept = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
-    images = np.random.default_rng(1).random((2, size, size, 3)).astype(np.float32)
     net(images, training=True)
     for norm, momentum in zip(norms, kept, strict=True):
         norm.momentum = momentum

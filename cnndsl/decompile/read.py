@@ -1,10 +1,12 @@
 """ONNX's protobuf to a graph: one input, a known batch, what is constant computed."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.decompile.constants import fold
 from cnndsl.decompile.graph import Array, Graph, initializers, op_of
 from cnndsl.runtime.foreign import inputs
+from cnndsl.runtime.outline import outline
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -13,23 +15,22 @@ if TYPE_CHECKING:
 _FLOAT = 1  # TensorProto.FLOAT
 _OLDEST = 13  # opset since which all operators here mean what they mean today
 _ROUNDS = 10  # of constants that give shapes that give constants
-_IR = 4  # version since which constants are no inputs
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_TOTAL = 1 << 25  # elements besides those of the file
 
 
 def read(model: "ModelProto") -> Graph:
     """The graph of a checked model of one input; its symbolic batch becomes a number."""
-    model = _converted(model)
     (given,) = inputs(model.graph)
-    copy, batch = _prepared(model), dict[str, Array]()
-    graph, left = _folded(copy, given.name, batch)
+    constants, batch = initializers(model), dict[str, Array]()
+    copy = _prepared(_converted(outline(model)), given.name)
+    graph, left = _folded(copy, given.name, constants, batch)
     for _ in range(_ROUNDS):
         is_clear = all(node.output[0] in graph.shapes for node in left)
         if is_clear or len(left) == len(copy.graph.node):
             break
         _replace(copy, left, graph.constants)
-        graph, left = _folded(copy, given.name, batch)
+        graph, left = _folded(copy, given.name, graph.constants, batch)
     graph.ops = [op_of(node) for node in left]
     graph.uint8 = given.type.tensor_type.elem_type != _FLOAT
     _name_outputs(graph, model)
@@ -44,14 +45,8 @@ def _converted(model: "ModelProto") -> "ModelProto":
     opset = next((e.version for e in model.opset_import if e.domain == ""), _OLDEST)
     if opset >= _OLDEST:
         return model
-    copy = type(model)()
-    copy.CopyFrom(model)
-    copy.ir_version = max(copy.ir_version, _IR)
-    given = inputs(copy.graph)
-    del copy.graph.input[:]
-    copy.graph.input.extend(given)
     try:
-        return cast(Any, onnx).version_converter.convert_version(copy, _OLDEST)
+        return cast(Any, onnx).version_converter.convert_version(model, _OLDEST)
     except Exception as error:  # several unrelated types
         raise UserError(f"its operators are of opset {opset}, and onnx cannot convert them to "
                         f"{_OLDEST}: {error}") from None  # fmt: skip
@@ -73,28 +68,25 @@ def _name_outputs(graph: Graph, model: "ModelProto") -> None:
 
 
 def _folded(
-    model: "ModelProto", given: str, batch: dict[str, Array]
+    model: "ModelProto", given: str, known: Mapping[str, Array], batch: dict[str, Array]
 ) -> "tuple[Graph, list[NodeProto]]":
     """A graph without operators, and those that are no constants."""
-    constants = initializers(model)
+    constants = {**known, **initializers(model)}
     room = _FOLD_TOTAL + 2 * sum(array.size for array in constants.values())
     graph = Graph([], constants, _inferred(model), given, [], room)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     return graph, [node for node in model.graph.node if not fold(graph, node, opsets, batch)]
 
 
-def _prepared(model: "ModelProto") -> "ModelProto":
-    """A copy whose batch is a number, without what the file says of later shapes."""
-    copy = type(model)()
-    copy.CopyFrom(model)
-    copy.ir_version = max(copy.ir_version, _IR)
-    del copy.graph.value_info[:]
-    for output in copy.graph.output:
+def _prepared(model: "ModelProto", given: str) -> "ModelProto":
+    """The outline with a number for the batch, without what the file says of later shapes."""
+    del model.graph.value_info[:]
+    for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
-    source = inputs(copy.graph)[0].type.tensor_type
+    source = next(i for i in model.graph.input if i.name == given).type.tensor_type
     source.elem_type = _FLOAT  # of uint8 images the scaling behind is preprocessing
     source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
-    return copy
+    return model
 
 
 def _replace(model: "ModelProto", left: "list[NodeProto]", constants: dict[str, Array]) -> None:
@@ -102,7 +94,7 @@ def _replace(model: "ModelProto", left: "list[NodeProto]", constants: dict[str, 
     import onnx
 
     from_array = cast(Any, onnx).numpy_helper.from_array
-    kept = {tensor.name for tensor in model.graph.initializer}
+    kept = {i.name for i in (*model.graph.initializer, *model.graph.input)}
     nodes = [type(node).FromString(node.SerializeToString()) for node in left]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.argument_types import WrongType, shown
 from cnndsl.files import refuse_run_folder
+from cnndsl.runtime.outline import outline
 from cnndsl.source import UserError, counted
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def inputs(graph: "GraphProto") -> "list[ValueInfoProto]":
     """
     constants = {t.name for t in graph.initializer}
     read = {x for node in graph.node for x in node.input} | {o.name for o in graph.output}
-    return [i for i in graph.input if i.name not in constants and i.name in read]
+    given = [i for i in graph.input if i.name not in constants]
+    return [i for i in given if i.name in read] or given
 
 
 def is_channels_last(sizes: "Sequence[int]", uint8: bool) -> bool:
@@ -186,8 +188,9 @@ def _inferred_problem(name: str, model: "ModelProto") -> str | None:
     import onnx
 
     try:
-        cast(Any, onnx.checker).check_model(model)
-        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+        light = outline(model)
+        cast(Any, onnx.checker).check_model(light)
+        inferred = onnx.shape_inference.infer_shapes(light, check_type=True, data_prop=True)
     except Exception as error:  # several unrelated types
         raise UserError(f"{name}: is no valid ONNX model: {error}") from None
     return _shape_problem(inferred.graph.value_info)

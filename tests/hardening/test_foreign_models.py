@@ -49,6 +49,11 @@ def add_node(model: ModelProto, kind: str, *inputs: str, **attributes: object) -
     model.graph.node.append(made)
 
 
+def second_input(model: ModelProto) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("z", FLOAT, [1]))
+    add_node(model, "Relu", "z")
+
+
 def nested(depth: int) -> Change:
     """`If` in `If` in `If`. Deeper than 100 levels protobuf itself does not go."""
 
@@ -147,9 +152,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "fixed size",
     ),
     "no inputs": (lambda m: m.graph.ClearField("input"), "0 inputs"),
-    "two inputs": (
-        lambda m: m.graph.input.append(helper.make_tensor_value_info("z", FLOAT, [1])), "2 inputs",
-    ),
+    "two inputs": (second_input, "2 inputs"),
     "no outputs": (lambda m: m.graph.ClearField("output"), "0 outputs"),
     "input from nowhere": (lambda m: m.graph.node[0].input.__setitem__(0, "none"), "no valid"),
     "output from nowhere": (lambda m: setattr(m.graph.output[0], "name", "none"), "no valid"),
