@@ -33,11 +33,11 @@ def sequential(layers: list[Layer], shape: tuple[int, ...]) -> dict[str, Any]:
     return {"class_name": "Sequential", "config": {"layers": [start, *(e for e, _ in layers)]}}
 
 
-def functional(layers: list[Layer], start: str, end: str) -> dict[str, Any]:
+def functional(layers: list[Layer], start: str, *ends: str) -> dict[str, Any]:
     return {
         "class_name": "Functional",
         "config": {"layers": [entry for entry, _ in layers], "input_layers": [[start, 0, 0]],
-                   "output_layers": [[end, 0, 0]]},
+                   "output_layers": [[end, 0, 0] for end in ends]},
     }  # fmt: skip
 
 

@@ -309,6 +309,9 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
     "a mean over axes": (
         graph_of(node("ReduceMean", "x", axes=[-1, -2], keepdims=0)), "gap\nflatten\n",
     ),
+    "a window with all of the image in it": (
+        graph_of(node("AveragePool", "x", kernel_shape=[9, 9], pads=[0, 1, 1, 0])), "gap\n",
+    ),
     "group norm by channel": (
         graph_of(node("GroupNormalization", "x", "w", "b", num_groups=2), opset=21, w=w(4), b=w(4)),
         "gn 2\n",

@@ -142,6 +142,36 @@ def test_a_functional_model_becomes_a_spec(tmp_path: Path) -> None:
     assert np.allclose(y, np.einsum("nchw,co->nohw", stem, kernel), atol=1e-5)
 
 
+MERGED = {
+    "Average": lambda a, b, c: (a + b + c) / 3,
+    "Maximum": lambda a, b, c: np.maximum(np.maximum(a, b), c),
+    "Multiply": lambda a, b, c: a * b * c,
+    "Subtract": lambda a, b, c: a - b,
+}
+
+
+@pytest.mark.parametrize("kind", MERGED)
+def test_merges_and_several_outputs(tmp_path: Path, kind: str) -> None:
+    kernels = [
+        numbers(1, 1, 3, 4) - 1,
+        numbers(1, 1, 3, 4)[..., ::-1] * 0.5,
+        np.eye(3, 4)[None, None],
+    ]
+    names = ["a", "b", "c"][: 2 if kind == "Subtract" else 3]
+    convs = [on(layer("Conv2D", *pair, **FLAT), "in") for pair in zip("abc", kernels, strict=True)]
+    layers = [GRAPH[0], *convs, on(layer(kind, "merged"), *names)]
+    paths = ["input_layer", "conv2d", "conv2d_1", "conv2d_2", "merge"]
+    config = functional(layers, "in", "merged", "c")
+    found = from_keras(write_keras(tmp_path / "m.keras", config, weights_h5(layers, paths)))
+    x = numbers(1, 3, 2, 2)
+    parts = [np.einsum("nchw,co->nohw", x, k[0, 0]) for k in kernels]
+    ort = pytest.importorskip("onnxruntime")
+    graph = cnndsl.Model(found.model).to_onnx(found.tensors).SerializeToString()
+    merged, c = ort.InferenceSession(graph).run(["merged", "c"], {"input": x})
+    assert np.allclose(merged, MERGED[kind](*parts), atol=1e-5)
+    assert np.allclose(c, parts[2], atol=1e-5)
+
+
 def test_scaling_before_the_first_layer_is_preprocessing(tmp_path: Path) -> None:
     front = [layer("RandomFlip", "flip"), layer("Rescaling", "scale", scale=1 / 127.5, offset=-1)]
     path = write_keras(

@@ -92,12 +92,12 @@ def _outputs(names: list[str], reader: Reader) -> dict[str, int]:
     found = dict[str, int]()
     for name, index in zip(names, at, strict=True):
         is_unsaid = name == "output" and index == last and at.count(last) == 1
-        found[name if is_unsaid else _free(name, found)] = index
+        found[name if is_unsaid else free_name(name, found)] = index
     return found
 
 
-def _free(name: str, taken: Mapping[str, int]) -> str:
-    """The nearest name that the language has not taken."""
+def free_name(name: str, taken: Mapping[str, int]) -> str:
+    """The nearest name of an output that the language has not taken."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", name)[:50]
     forbidden = {*RESERVED, *WORDS, *reserved_words(), "input", "output", *taken}
     if plain[:1].isalpha() and plain not in forbidden:

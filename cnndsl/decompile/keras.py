@@ -1,17 +1,18 @@
 """A Keras model as a spec: each layer in our words, as a call of it would be, with its weights."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import isclose
 from pathlib import Path
 from typing import Any, cast
 
-from cnndsl.decompile import Decompiled
+from cnndsl.decompile import Decompiled, free_name
 from cnndsl.decompile.keras_calls import statement
 from cnndsl.fmt.render import formatted
 from cnndsl.frameworks.arguments import NoCounterpart
-from cnndsl.frameworks.flow import NOWHERE
+from cnndsl.frameworks.flow import NOWHERE, Flow
 from cnndsl.frameworks.functions import MERGES
 from cnndsl.frameworks.program import Program
 from cnndsl.ir import Model
@@ -72,11 +73,8 @@ class _Reader:
     def lines(self, origin: str) -> list[str]:
         """The statements of the spec; UserError that names the layers without a word."""
         inputs = [i for i in self.keras.order if not self.keras.graph.layers[i].inputs]
-        if len(inputs) != 1 or len(self.keras.graph.outputs) != 1:
-            raise UserError(
-                f"{origin}: has {len(inputs)} inputs and {len(self.keras.graph.outputs)} outputs; "
-                "a spec has one input, and of these models one output is read"
-            )
+        if len(inputs) != 1:
+            raise UserError(f"{origin}: has {len(inputs)} inputs; a spec has one")
         program, at, problems = Program(), dict[int, int](), list[str]()
         self.gates = _hard_sigmoids(self.keras.graph)
         scaled, self.info = scaling(self.keras.graph, self.keras.tensors)
@@ -93,7 +91,18 @@ class _Reader:
             count = f"{len(problems)} layers have" if len(problems) > 1 else "a layer has"
             shown = "".join(f"\n  {printable(text)}" for text in problems[:_SHOWN])
             raise UserError(f"{origin}: {count} no word here{shown}")
+        self._name_outputs(program.flow, at)
         return [line.text for line in program.lines()]
+
+    def _name_outputs(self, flow: Flow, at: Mapping[int, int]) -> None:
+        """Several outputs have the names of their layers."""
+        outputs, taken = self.keras.graph.outputs, dict[str, int]()
+        for i in outputs if len(outputs) > 1 else ():
+            name = free_name(self.keras.graph.layers[i].name, taken)
+            taken[name] = i
+            flow.go(at[i])
+            flow.apply(f"output {name}")
+            flow.here = at[i]
 
     def tensors(self) -> Tensors:
         """The tensors in the order of the statements, without those of the preprocessing."""
@@ -115,15 +124,47 @@ class _Reader:
         if layer.kind.startswith(INACTIVE):
             self.notes.append(f"`{layer.name}` ({layer.kind}) does nothing at inference: left out")
             return before[0]
-        if layer.kind in MERGES and i not in self.gates:
-            return flow.merge(MERGES[layer.kind], _distinct(before, layer), NOWHERE)
+        if layer.kind in _MERGED and i not in self.gates:
+            return _MERGED[layer.kind](flow, _distinct(before, layer))
         if len(before) > 1:
-            raise NoCounterpart("the language merges by `add`, `mul` and `concat` alone")
+            raise NoCounterpart("the language has no word for it")
         if before:
             flow.go(before[0])
         ends = layer.kind.startswith("Global") and i in self.keras.graph.outputs
         text = self.gates.get(i) or statement(layer, self.size)
         return flow.apply(f"{text}; flatten" if ends and not layer.config.get("keepdims") else text)
+
+
+def _merge(word: str, flow: Flow, tensors: list[int]) -> int:
+    return flow.merge(word, tensors, NOWHERE)
+
+
+def _mean(flow: Flow, tensors: list[int]) -> int:
+    flow.merge("add", tensors, NOWHERE)
+    return flow.apply(f"scale 1/{len(tensors)} fixed")
+
+
+def _difference(flow: Flow, tensors: list[int]) -> int:
+    minuend, subtrahend = tensors
+    flow.go(subtrahend)
+    return flow.merge("add", [flow.apply("scale (-1) fixed"), minuend], NOWHERE)
+
+
+def _maximum(flow: Flow, tensors: list[int]) -> int:
+    """a + relu(b − a)."""
+    first, *rest = tensors
+    for other in rest:
+        _difference(flow, [other, first])
+        first = flow.merge("add", [flow.apply("relu"), first], NOWHERE)
+    return first
+
+
+_MERGED: Mapping[str, Callable[[Flow, list[int]], int]] = {
+    **{kind: partial(_merge, word) for kind, word in MERGES.items()},
+    "Average": _mean,
+    "Maximum": _maximum,
+    "Subtract": _difference,
+}
 
 
 def _hard_sigmoids(graph: KerasGraph) -> dict[int, str]:

@@ -9,7 +9,7 @@ from cnndsl.decompile.reader import Reader, reads
 from cnndsl.decompile.rearrange import sides
 from cnndsl.layers.borders import ZeroPad
 from cnndsl.layers.conv import Conv, DepthwiseConv
-from cnndsl.layers.pool import AveragePool, MaxPool
+from cnndsl.layers.pool import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
 from cnndsl.layers.upconv import TransposedConv
 from cnndsl.shapes import Pads, Pair, pads_1d, reach, window_1d
 
@@ -116,13 +116,25 @@ def _pool(r: Reader, op: Op) -> int:
         past = _overhang(padded, spans, stride, pads)
     included = bool(op.attrs.get("count_include_pad", 0))
     counted, free = (_plus(before, pads), past) if included else (before, _plus(pads, past))
+    layer: MaxPool | AveragePool | GlobalMaxPool | GlobalAveragePool | None
     layer = _spelt(op, shape, counted, free)
     if layer is None and any(counted):
         x = r.add(op, _zeros(counted), x)
         layer = _spelt(op, r.image_at(x), _NONE, free)
+    if layer is None and not any(counted) and _is_over_all(op, shape, pads):
+        layer = GlobalMaxPool() if op.kind == "MaxPool" else GlobalAveragePool()
     if layer is None:
         op.refuse(f"pads {free} have no spelling in `pool` and `avgpool`")
     return r.add(op, layer, x)
+
+
+def _is_over_all(op: Op, shape: tuple[int, int, int], pads: Pads) -> bool:
+    """Whether a window has one place, with all of the image in it."""
+    kernel = _pair(op, "kernel_shape")
+    spans = zip(kernel, shape[1:], pads[:2], pads[2:], strict=True)
+    return _pair(op, "dilations") == (1, 1) and all(
+        top + size <= reach <= top + size + bottom for reach, size, top, bottom in spans
+    )
 
 
 def _spelt(
