@@ -314,13 +314,14 @@ def test_more_trials_go_on_with_a_study():
 
 def test_a_search_ends_with_a_table_and_pictures():
     plan("search { width 2 to 5; k 1 3  if width > 3 }")
-    out, said = cli("search", "n.cnn", "--trials", "5", "--sampler", "random", "--out", "s")
+    given = ("--trials", "5", "--sampler", "random", "--out", "s", "--batch", "16")
+    out, said = cli("search", "n.cnn", *given)
     assert all(len(line) <= 80 or line.startswith("  cnndsl") for line in out.splitlines())
     advised = re.search(r"cnndsl (compile s/trials/.*)", out)
     assert advised
     assert cli(*advised[1].split())
     assert Path("best.onnx").exists()
-    assert re.search(r"cnndsl train n.cnn --set width=\d", out)
+    assert re.search(r"cnndsl train n.cnn --set width=\d.* --batch 16\n", out)
     assert said.startswith("study  s\ntrial 0")
     for name in ("pareto", "importance", "parallel"):
         assert Path(f"s/{name}.png").read_bytes().startswith(b"\x89PNG")

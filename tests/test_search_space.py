@@ -159,6 +159,29 @@ def test_mistakes_are_told_at_their_place(section: str, code: str, place: str):
     assert [(d.code, d.span.text) for d in found] == [(code, place)]
 
 
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("width: 8 to 64", "width 8 to 64"),
+        ("width 8 .. 64", "width 8 to 64"),
+        ("width 8-64", "width 8 to 64"),
+        ("width 8, 16, 32", "width 8 16 32"),
+        ("width range(8, 64)", "width 8 to 64"),
+        ("lr loguniform 1e-4 1e-1", "lr 1e-4 to 1e-1 log"),
+        ("keep params less than 10k", "keep params < 10k"),
+        ("keep macs at least 1M", "keep macs > 1M"),
+        ("maximize val_accuracy", "goal val_accuracy"),
+        ("goal minimize val_loss", "goal val_accuracy"),
+        ("timeout 30m", "cnndsl search --timeout 30m"),
+    ],
+)
+def test_how_others_say_it_is_told_as_it_is_written_here(slip: str, meant: str):
+    _, (found, *_) = read(slip)
+    assert f"`{meant}`" in (found.help or "")
+    if "cnndsl" not in meant:
+        assert read(meant)[1] == []
+
+
 def test_a_range_that_is_reversed_is_mended_by_a_fix():
     _, (found,) = read("width 64 to 8")
     assert found.fix is not None

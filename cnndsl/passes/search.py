@@ -17,10 +17,12 @@ from cnndsl.recipe import Recipe
 from cnndsl.source import Fix, Span
 from cnndsl.space import MEASURES, SIGNS, Choices, Limit, Parameter, Range, Space
 from cnndsl.syntax import ast
+from cnndsl.syntax.search_slips import option_hint
 from cnndsl.syntax.walk import names
 
 _LIMIT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?([A-Za-z]*)")
 _MOST_GOALS = 2
+_GOALS = ("maximize", "maximise", "minimize", "minimise", "objective", "direction", "metric")
 
 
 def read_search(
@@ -104,6 +106,10 @@ class _Reader:
         return {p.name: p for p in self.before.parameters} | self.parameters
 
     def _unknown(self, name: ast.Name) -> SpecError:
+        if (other := option_hint(name.id)) is not None:
+            raise SpecError("E601", f"`{name.id}` is nothing to vary", name.span, other)
+        if name.id in _GOALS:
+            raise _directed("E601", name.span)
         if name.id in FIXED:
             message = f"`{name.id}` is the same for all candidates"
             return SpecError("E601", message, name.span, "say it in `train`")
@@ -154,6 +160,8 @@ class _Reader:
     def _goal(self, node: ast.Statement) -> None:
         known = _columns()
         for span in (item.span for item in node.items):
+            if span.text in _GOALS:
+                raise _directed("E605", span)
             if span.text not in known:
                 raise _misspelt("E605", f"unknown goal `{span.text}`", span, known)
             if span.text in self.goals:
@@ -178,6 +186,12 @@ def holds(
     known |= {name: _word(value) for name, value in values.items()}
     scope = Scope(ast.File(condition.span.source, (), frozenset()), values=known)
     return truth(evaluate(condition, scope), condition)
+
+
+def _directed(code: str, span: Span) -> SpecError:
+    """The error for a direction: it is known."""
+    message = f"`{span.text}` is told by the goal: losses and costs are to fall, the rest to rise"
+    return SpecError(code, message, span, "write `goal val_accuracy`")
 
 
 def _is_limit(node: ast.Statement) -> bool:

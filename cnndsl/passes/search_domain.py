@@ -1,5 +1,6 @@
 """Ranges and choices of a `search` section: `16 to 64 step=8`, `1e-4 to 1e-1 log`, `8 16 32`."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isclose
@@ -11,10 +12,12 @@ from cnndsl.passes.values import evaluate, shown
 from cnndsl.source import Fix, Span
 from cnndsl.space import Choices, Range
 from cnndsl.syntax import ast
+from cnndsl.syntax.search_slips import HABITS, meant
 
 Read = Callable[[ast.Expr], Any]
 """The value of an expression, checked for what is varied; SpecError."""
 _CHOSEN_WORDS = "words are chosen by a number: `let kind = 0` and `if kind == 1 { … }`"
+_SPAN = re.compile(r"[\d.]+(e-?\d+)? *- *[\d.]+(e-?\d+)?")
 _FORMS = "write `16 to 64`, `16 to 64 step=8`, `1e-4 to 0.1 log`, or values: `16 24 32`"
 
 
@@ -52,6 +55,7 @@ def _number(expr: ast.Expr, scope: Scope, name: str, hint: str) -> int | float |
 
 def domain(node: ast.Statement, items: Sequence[ast.Item], read: Read) -> Range | Choices:
     """The range or the choices that items say."""
+    _refuse_habits(node, items)
     match items:
         case (
             ast.Positional(_, low),
@@ -62,6 +66,16 @@ def domain(node: ast.Statement, items: Sequence[ast.Item], read: Read) -> Range 
             return _with_rest(_range(low, high, read), rest, read, low.span.to(high.span))
         case _:
             return _choices(node, items, read)
+
+
+def _refuse_habits(node: ast.Statement, items: Sequence[ast.Item]) -> None:
+    """SpecError for `uniform 8 64`, `range(8, 64)`, `8-64`: how other tuners say it."""
+    texts = [item.span.text for item in items]
+    for item, text in zip(items, texts, strict=True):
+        word = text.partition("(")[0].strip()
+        if word in HABITS or _SPAN.fullmatch(text):
+            hint = meant(node.head.id, " ".join(texts))
+            raise SpecError("E602", f"`{text}` is no value", item.span, hint or _FORMS)
 
 
 def _range(low: ast.Expr, high: ast.Expr, read: Read) -> Range:

@@ -149,11 +149,12 @@ def retraining(best: Trial, plan: Plan) -> list[str]:
     varied = {p.setting for p in plan.space.parameters if p.name in best.params and not p.is_let}
     if not varied <= {*_OPTIONS}:
         return []
-    recipe = replace(Recipe(), **{name: run.recipe[name] for name in varied})
+    said = varied | (plan.run.recipe.keys() & {*_OPTIONS})  # by the search itself, or for all
+    recipe = replace(Recipe(), **{name: run.recipe[name] for name in said})
     words = [*("--set " + pair for pair in written_settings(run.lets)), *_data(run, plan)]
-    for name in sorted(varied):
-        said = recipe.setting(name).partition(" ")[2]
-        words.append(f"--{name} {shlex.quote(said)}")
+    for name in sorted(said):
+        value = recipe.setting(name).partition(" ")[2]
+        words.append(f"--{name} {shlex.quote(value)}")
     return [f"train {shlex.quote(run.file)} {' '.join(words)}"]
 
 

@@ -7,6 +7,7 @@ from unicodedata import name as unicode_name
 from lark import Token
 
 from cnndsl import limits
+from cnndsl.syntax.search_slips import search_hint
 from cnndsl.syntax.slips import STARTS, Place, hint
 
 _NAMES = {
@@ -35,16 +36,19 @@ def too_long(token: Token) -> list[tuple[str, str | None]]:
 
 def explain(place: Place) -> tuple[str, str, str | None]:
     """Code, message and help for a token that does not fit here."""
-    token, before = place.token, place.before
+    token, before, search = place.token, place.before, search_hint(place)
     if token.type == "BAD_NUMBER":
-        return "E002", f"`{token}` is not a number", _number_help(token)
+        found = None if ".." in token else search
+        return "E002", f"`{token}` is not a number", found or _number_help(token)
     if token.type == "BAD":
-        return "E004", f"the character {_show(token)} means nothing here", _character_help(token)
+        told = f"the character {_show(token)} means nothing here"
+        return "E004", told, search or _character_help(token)
     if token.type in STARTS and place.open:
         return "E003", "the line ends inside parentheses", "add the `)` on the same line"
     if token.type in _NAMES and before is not None and before.type in _WANTING:
-        return "E001", f"something is missing after `{before}`", hint(place)
-    return "E001", f"{_NAMES.get(token.type, f'`{token}`')} does not fit here", hint(place)
+        return "E001", f"something is missing after `{before}`", search or hint(place)
+    told = f"{_NAMES.get(token.type, f'`{token}`')} does not fit here"
+    return "E001", told, search or hint(place)
 
 
 SIZES = "a size of two sides has numbers only, `3x1`; a variable is a square alone: `conv 8 k`"
@@ -55,8 +59,8 @@ def _number_help(token: str) -> str:
         return f"write the second size too, as in `{token}3`"
     if token.startswith("0x"):
         return "numbers are decimal"
-    if re.fullmatch(r"[0-9.]+\.\.[0-9.]+", token):
-        return "in `search`, a range is written `16 to 64`"
+    if ends := re.fullmatch(r"([0-9]+)\.\.([0-9]+)", token):
+        return f"in `search`, a range is written `{ends[1]} to {ends[2]}`"
     if re.fullmatch(r"[0-9]+x[A-Za-z]\w*", token):
         return SIZES
     return "write sizes like `3x3`, strides like `/2` with a space before, and values like `0.1`"
