@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from safetensors.numpy import load_file
 
 import cnndsl
 from cnndsl.cli import main
+from cnndsl.quantize.calibrate import ranges
+from cnndsl.quantize.graph import prepared
 from cnndsl.quantize.judge import Judge
 from cnndsl.quantize.proof import Proof
-from cnndsl.quantize.qdq import Scheme
+from cnndsl.quantize.qdq import Scheme, quantised
 from cnndsl.runtime.instructions import has_vnni, instructions
 from tests.running import arrays_of, error, run
 
@@ -152,6 +155,24 @@ def test_a_model_of_others_is_folded_and_told_how_its_images_are_prepared(compil
     assert (code, "WARNING" in err) == (0, False), err
     assert "BatchNormalization" not in {node.op_type for node in onnx.load("m.onnx").graph.node}
     assert json.loads(metadata("m.onnx")["cnndsl_normalisation"])["mean"] == [0.485, 0.456, 0.406]
+
+
+def test_every_layer_of_an_inverted_residual_runs_in_integers(tmp_path):
+    """No operator of ONNX is left between the integer ones into which onnxruntime joins them."""
+    model = cnndsl.parse(
+        "input 3x16x16; conv 16 3x3 same bn relu6\n"
+        "add { conv 32 1x1 bn relu6; dwconv 3x3 same bn relu6; conv 16 1x1 bn | }\ngap; dense 4"
+    )
+    source = prepared(model.to_onnx(batch=1), "net")
+    x = np.random.default_rng(0).random((1, *model.input), np.float32)
+    made = quantised(source, ranges(source, "minmax", [x]), Scheme("minmax", True))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "joined.onnx")
+    onnxruntime.InferenceSession(made.SerializeToString(), options)
+    kinds = {node.op_type for node in onnx.load(tmp_path / "joined.onnx").graph.node}
+    integer = {"QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm"}
+    assert integer <= kinds <= integer | {"QuantizeLinear", "Transpose", "Flatten"}
 
 
 def test_data_with_three_parts_choose_by_val(compile_to):
