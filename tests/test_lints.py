@@ -182,6 +182,8 @@ IDLE = {  # settings, and what of them never acts
     "augment saturation=0.1": "these have 1",
     "ema 0": "remembers nothing",
     "optimizer sgd lr=0.1 nesterov": "the momentum is 0",
+    "lookahead 5 share=1": "no lookahead",
+    "views": "no view besides",
     "optimizer muon beta1=0.8 rest=sgd": "is of `rest=adamw`",
     "optimizer muon rest_momentum=0.8": "is of `rest=sgd`",
 }
@@ -190,7 +192,8 @@ ACTING = (
     "schedule step every=9; epochs 10", "schedule step every=0.5; epochs 1", "schedule onecycle",
     'schedule multistep "5 19.5"; epochs 20', "schedule restarts 5; epochs 20", "stop 8; epochs 10",
     "schedule constant", "schedule exponential 0.99", "schedule constant warmup=1",
-    "watch val_loss min_delta=0.1; stop 3", "augment jitter=0.1", "ema 0.9", "epochs 1",
+    "watch val_loss min_delta=0.1; stop 3", "augment jitter=0.1", "ema 0.9",
+    "lookahead 5", "views shift=1", "epochs 1",
     "optimizer sgd lr=0.1 momentum=0.9 nesterov", "optimizer nadam",
     "optimizer muon rest=sgd rest_momentum=0.8",
 )  # fmt: skip

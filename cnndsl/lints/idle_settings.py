@@ -31,7 +31,7 @@ def idle_setting(s: Subject) -> Iterator[Found]:
     """Settings that never act, each for a reason of its own."""
     if s.recipe is None:
         return
-    for look in (_stop, _schedule, _watch, _augment, _ema, _nesterov, _muon):
+    for look in (_stop, _schedule, _watch, _augment, _ema, _lookahead, _views, _nesterov, _muon):
         for idle in look(s.recipe, s):
             fix = _removed(s.recipe, idle) if idle.needless else None
             yield Found(idle.message, place_of(s, idle.key), idle.help, fix=fix)
@@ -118,6 +118,27 @@ def _ema(recipe: Recipe, s: Subject) -> Iterator[Idle]:
             "ema",
             "`ema 0` remembers nothing: the mean is the weights themselves",
             "0.999 remembers about a thousand steps; else leave it out",
+            needless=True,
+        )
+
+
+def _lookahead(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """Slow weights that are the optimizer's own, or never move."""
+    if recipe.lookahead is not None and recipe.lookahead.share == 1:
+        yield Idle(
+            "lookahead.share",
+            "`share=1` makes the slow weights those of the optimizer, which is no lookahead",
+            "0.5 is usual, or leave `lookahead` out",
+        )
+
+
+def _views(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """`views` without a view."""
+    if recipe.views.count == 1 and "views" in recipe.said:
+        yield Idle(
+            "views",
+            "`views` names no view besides the image itself",
+            "say which: `views mirror shift=1`, or leave it out",
             needless=True,
         )
 
