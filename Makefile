@@ -30,13 +30,14 @@ demo: $(READY)
 	$(RUN) train specs/cifar10.cnn --data shapes --epochs 3 --out demo/run
 	$(RUN) eval demo/run
 	$(RUN) run demo/run/weights/best.onnx demo/picture.png
-	@echo; echo "== another task: a class for each pixel, a few epochs of a small U-Net on generated masks"
-	@rm -rf demo/masks
-	$(RUN) train specs/shapes_segmentation.cnn --epochs 3 --out demo/masks
-	@$(BIN)/python docs/draw_picture.py demo/shapes.png shapes_segmentation 64
-	$(RUN) run demo/masks/weights/best.onnx demo/shapes.png --out demo
-	@echo; echo "== done: curves in demo/run/results.png, the trained net in demo/run/weights/best.onnx;"
-	@echo "         masks in demo/masks/val_predictions.png and demo/shapes.overlay.png"
+	@echo; echo "== another task: numbers of an image, by the same commands"
+	@rm -rf demo/numbers
+	$(RUN) train specs/shapes_regression.cnn --epochs 4 --out demo/numbers
+	$(RUN) eval demo/numbers
+	@$(BIN)/python docs/draw_picture.py demo/dots.png shapes_regression
+	$(RUN) run demo/numbers/weights/best.onnx demo/dots.png
+	@echo; echo "== done: curves in demo/run/results.png, the trained net in demo/run/weights/best.onnx,"
+	@echo "   truth against prediction in demo/numbers/scatter.png"
 
 test: $(READY_TEST)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

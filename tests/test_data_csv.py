@@ -92,13 +92,18 @@ BAD = [
     ("file\nimages/0.png\n", "has no column of targets"),
     ("file,class\n", "has no rows below its heads"),
     ("file,class,class\n", "two columns are called `class`"),
-    ("file,class\nimages/0.png\n", "line 2: 1 cells for 2 columns"),
+    ("file,class\nimages/0.png\n", "line 2: 1 cell for 2 columns"),
     ("file,class\nimages/0.png,cat\nnone.png,dog\n", "a row is wrong\n  line 3: there is no file"),
     ("file,class\n\nimages/0.png,cat\n,dog\n", "line 4: names no file"),
     ("file,class\nimages/0.png,cat\nimages/1.png,\n", "line 3: `class` is empty"),
     ('file,a,b\nimages/0.png,"1\n",2\nimages/1.png,x,1\n', "line 4: `a` is `x`, and no finite"),
     (table("age", "1.5", "nan"), "5 of 10 rows are wrong\n  line 3: `age` is `nan`"),
     (table("label", "1", "1", "one"), "line 4: `label` is `one`"),
+    (
+        table("size", "1,5", "2", mark=";"),
+        "`size` is `1,5`: a number with a comma, or two labels\n.*1.5",
+    ),
+    (table("size [m]", "1,5", "2", mark=";"), "`1,5`, and no finite number: write it with a point"),
     (table("class,split", "a,train", "b,later"), "`later` is neither train, val nor test"),
     (
         'file,class\nimages/0.png,cat\nimages/1.png,"dog\n',
@@ -118,7 +123,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     rows = ["none.png,1,train", "images/0.png", "images/1.png,nan,train", "images/2.png,2,later"]
     good = ["images/3.png,2.5,train"] * 9
     told = (
-        r"4 of 13 rows are wrong\n  line 2: there is no file .*\n  line 3: 1 cells for 3 columns"
+        r"4 of 13 rows are wrong\n  line 2: there is no file .*\n  line 3: 1 cell for 3 columns"
         r"\n  line 4: `age` is `nan`, .*\n  line 5: `later` is neither"
     )
     with pytest.raises(UserError, match=told):

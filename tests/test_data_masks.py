@@ -84,7 +84,7 @@ def test_a_mask_of_colours_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_masks_of_another_size_than_their_images_are_named(tmp_path: Path) -> None:
     with Image.fromarray(fill(tmp_path) and MASK[:4]) as mask:
         mask.save(tmp_path / "masks/3.png")
-    told = r"1 of 10 masks have another size\n  .*3\.png is 8x4, its image 8x8"
+    told = r"1 of 10 masks has another size\n  .*3\.png is 8x4, its image 8x8"
     with pytest.raises(UserError, match=told):
         open_dataset(str(tmp_path), SIZE)
 

@@ -180,6 +180,13 @@ def test_a_slip_among_labels_is_told(capsys: pytest.CaptureFixture[str]) -> None
     assert "0 or 1, but 1 of training image 4 is 2: they are not" in capsys.readouterr().err
 
 
+def test_a_label_that_no_image_has_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    y = np.eye(10, 3, dtype=np.uint8)
+    y[3:, 0], y[:, 1] = 1, 0
+    learned(y, 3, Recipe(task=Multilabel()))
+    assert "no training image has 1\n" in capsys.readouterr().err
+
+
 def test_an_output_of_another_rank_is_told_at_its_place() -> None:
     model = cnndsl.parse("input 3x8x8\nconv 4 3x3\n").ir
     with pytest.raises(UserError, match=r"one vector a picture.*\n  .*:2: conv 4 3x3\n"):

@@ -1,12 +1,12 @@
 """Multi-label classification: any number of labels an image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.results import Answer, Scores, Table, number
-from cnndsl.source import printable
+from cnndsl.source import listed, printable
 from cnndsl.tasks.base import Shape, Task, as_vector, mean_per_image, vector_problem
 from cnndsl.tasks.classification import is_one_hot
 from cnndsl.tasks.meter import Meter
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _MIDDLE = 0.5
+_TOLD = 12  # labels that no image has
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,13 @@ class Multilabel(Task, word="multilabel"):
     def lack(self, y: "Array", names: Sequence[str]) -> str | None:
         """A label that an image has."""
         return None if y.any() else "no training image has a label: there is nothing to learn"
+
+    def remarks(self, y: "Array", names: Sequence[str]) -> Iterator[str]:
+        """Labels that nothing shows."""
+        missing = [printable(name) for name, n in zip(names, self.counts(y, names), strict=True)
+                   if not n]  # fmt: skip
+        if missing:
+            yield f"no training image has {listed(missing, _TOLD)}"
 
     def converted(self, y: "Array", names: Sequence[str]) -> "Array":
         """N×C uint8."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,12 @@ from numpy.typing import NDArray
 from cnndsl.data.dataset import Parts, Split, Targets, repeated
 from cnndsl.data.folders import part_of
 from cnndsl.data.formats.base import Format, Request, check_image_size, decoded_images
-from cnndsl.source import UserError, listed, printable
+from cnndsl.source import UserError, counted, listed, printable
 
 _FILES = ("file", "filename", "file_name", "path", "image", "image_path", "filepath", "image_id")
 _SPLITS = ("split", "subset", "set", "part")
 _UNIT = re.compile(r"\s*\[([^\]]+)\]$")  # `length [mm]`
+_COMMA = re.compile(r"[-+]?\d+(,\d+)?$")  # a number as some spreadsheets write it, or two labels
 _LARGEST_CELL = 100_000
 _TOLD = 10  # rows that are named
 
@@ -140,7 +142,7 @@ def _checked(path: Path, heads: list[str], lines: list[int], cells: list[list[st
         raise UserError(f"{path}: two columns are called `{twice}`")
     if not cells:
         raise UserError(f"{path}: has no rows below its heads")
-    bad = {i: f"{len(row)} cells for {len(heads)} columns"
+    bad = {i: f"{counted(len(row), 'cell')} for {counted(len(heads), 'column')}"
            for i, row in enumerate(cells) if len(row) != len(heads)}  # fmt: skip
     for row in bad:
         cells[row] = [*cells[row], *[""] * len(heads)][: len(heads)]
@@ -222,6 +224,8 @@ def _single(table: Table, name: str, empty: Mapping[int, str]) -> Column:
         return Column(_numbers(table, name).astype(np.float32), (name,))
     separator = next((sign for sign in "|;," if any(sign in cell for cell in cells)), " ")
     plural = name.lower() in ("labels", "tags", "classes")
+    if not plural and separator == "," and all(_COMMA.match(cell) for cell in cells if cell):
+        _refuse_commas(table, name)
     if plural or (not are_numbers and separator != " "):
         return _several([[w.strip() for w in c.split(separator) if w.strip()] for c in cells])
     table.note(empty)
@@ -231,6 +235,15 @@ def _single(table: Table, name: str, empty: Mapping[int, str]) -> Column:
     names = sorted(set(cells), key=key)
     places = {word: i for i, word in enumerate(names)}
     return Column(np.array([places[cell] for cell in cells], np.int64), tuple(names))
+
+
+def _refuse_commas(table: Table, name: str) -> NoReturn:
+    cell = next(cell for cell in table.columns[name] if "," in cell)
+    raise UserError(
+        f"{table.path}: `{name}` is `{cell}`: a number with a comma, or two labels\n"
+        f"  write numbers with a point, as {cell.replace(',', '.')}; labels are told by a head "
+        "`labels`"
+    )
 
 
 def _several(rows: Sequence[Sequence[str]]) -> Column:
@@ -246,10 +259,14 @@ def _numbers(table: Table, name: str) -> NDArray[np.float64]:
     """A column of numbers; cells that are none are noted."""
     cells = table.columns[name]
     numbers = [_number(cell) for cell in cells]
-    bad = {i: f"`{name}` is `{printable(cells[i][:40])}`, and no finite number"
+    bad = {i: f"`{name}` is `{printable(cells[i][:40])}`, and no finite number{_way(cells[i])}"
            for i, n in enumerate(numbers) if n is None or not isfinite(n)}  # fmt: skip
     table.note(bad)
     return np.array(numbers, np.float64)  # none is NaN
+
+
+def _way(cell: str) -> str:
+    return ": write it with a point" if "," in cell and _COMMA.match(cell) else ""
 
 
 def _number(cell: str) -> float | None:

@@ -119,7 +119,8 @@ def _check_sizes(top: Path, images: Mapping[str, Path], masks: Mapping[str, Path
     ]
     if wrong:
         told = "".join(f"\n  {each}" for each in [*wrong[:_TOLD], *_more(wrong)])
-        raise UserError(f"{top}: {len(wrong):,} of {len(sizes):,} masks have another size{told}")
+        have = "has" if len(wrong) == 1 else "have"
+        raise UserError(f"{top}: {len(wrong):,} of {len(sizes):,} masks {have} another size{told}")
 
 
 def _more(wrong: list[str]) -> list[str]:
