@@ -146,14 +146,17 @@ def test_every_task_has_its_metric(metric, task, spec, y, compile_to):
 
 
 def test_a_model_of_others_is_folded_and_told_how_its_images_are_prepared(compile_to):
-    graph = cnndsl.parse("input 3x8x8; conv 4 3x3 pad bn relu; gap; dense 3").to_onnx(fold=False)
+    text = "input 3x8x8; conv 4 3x3 pad bn relu; gap; dense 3; softmax"
+    graph = cnndsl.parse(text).to_onnx(fold=False, batch=64)  # more than there are images
     graph.producer_name = "other"
     del graph.metadata_props[:]
     onnx.save(graph, "other.onnx")
     how = ("--int8", "--preprocess", "imagenet", "--data", drawn(), "--max-drop", "100")
     code, _, err = compile_to("other.onnx", *how, "-o", "m.onnx")
     assert (code, "WARNING" in err) == (0, False), err
-    assert "BatchNormalization" not in {node.op_type for node in onnx.load("m.onnx").graph.node}
+    nodes = onnx.load("m.onnx").graph.node
+    assert "BatchNormalization" not in {node.op_type for node in nodes}
+    assert [node.op_type for node in nodes][-2:] == ["Gemm", "Softmax"]  # nothing is rounded there
     assert json.loads(metadata("m.onnx")["cnndsl_normalisation"])["mean"] == [0.485, 0.456, 0.406]
 
 

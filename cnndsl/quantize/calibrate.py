@@ -59,10 +59,12 @@ def batches(
 ) -> Iterator[NDArray[Any]]:
     """Images N×C×H×W as the model takes them, so many at once that all activations fit in memory.
 
-    Of a fixed batch only whole ones.
+    Of a fixed batch only whole ones; fewer images than one are given again.
     """
     fixed = predictor.fixed_batch
     size = fixed or _at_once(model)
+    if fixed and len(images) < fixed:
+        images = np.resize(images, (fixed, *images.shape[1:]))
     for start in range(0, len(images), size):
         part = images[start : start + size]
         if len(part) == size or fixed is None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger",
               "MatMulInteger", "QLinearConv", "QLinearMatMul")  # fmt: skip
+_PROBABILITIES = ("Softmax", "LogSoftmax", "Sigmoid")
 _FLOAT16 = 10  # of ONNX's types
 _OUTSIDE = "graph/"
 """How nodes of our graphs are called that belong to no layer: preprocessing, what a task adds."""
@@ -108,10 +109,12 @@ def input_name(model: "ModelProto") -> str:
 
 
 def outside(model: "ModelProto") -> list[str]:
-    """Nodes of our own graphs that belong to no layer."""
-    if model.producer_name != "cnndsl":
-        return []
-    return [node.name for node in model.graph.node if node.name.startswith(_OUTSIDE)]
+    """Nodes of our own graphs that belong to no layer; of others, what makes probabilities."""
+    if model.producer_name == "cnndsl":
+        return [node.name for node in model.graph.node if node.name.startswith(_OUTSIDE)]
+    given = {output.name for output in model.graph.output}
+    last = (node for node in model.graph.node if not given.isdisjoint(node.output))
+    return [node.name for node in last if node.op_type in _PROBABILITIES]
 
 
 def operators() -> list[str]:
