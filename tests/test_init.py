@@ -9,6 +9,7 @@ from running import run
 
 import cnndsl
 from cnndsl.init import INITIALISERS, NAMES, Fans, Init, draw
+from cnndsl.source import UserError
 from cnndsl.training.whitening import whitened
 from cnndsl.weights.model_info import ModelInfo
 
@@ -133,6 +134,16 @@ def test_whiten_has_each_filter_with_its_negative_and_leaves_loaded_weights() ->
     np.testing.assert_array_equal(kernels[4:], -kernels[:3])
     model, kept = whitened_by(text, images, drawn=set())
     np.testing.assert_array_equal(kept["conv_1.weight"], model.initial_weights()["conv_1.weight"])
+
+
+def test_whiten_of_windows_larger_than_the_images_is_refused() -> None:
+    with pytest.raises(UserError, match="a window of 5 is not inside of 4 pixels"):
+        whitened_by("input 3x4x4; conv 6 5x5 same init=whiten", smooth_images(5)[:, :, :4, :4])
+
+
+def test_whiten_of_images_without_contrast_has_finite_filters() -> None:
+    _, weights = whitened_by("input 3x20x20; conv 6 2x2 init=whiten", smooth_images(5) * 0 + 7)
+    assert np.isfinite(weights["conv_1.weight"]).all()
 
 
 def test_zeros_ones_and_constants() -> None:

@@ -16,6 +16,8 @@ from cnndsl.init import whitening, whitening_directions
 from cnndsl.ir import Model, Node
 from cnndsl.layers.conv import Conv
 from cnndsl.runtime.session import open_session
+from cnndsl.shapes import reach_2d, short
+from cnndsl.source import UserError
 from cnndsl.training.nan import normalised
 from cnndsl.weights.base import Weights
 from cnndsl.weights.model_info import ModelInfo
@@ -93,9 +95,14 @@ def _kernels(node: Node, weights: Floats, batches: Iterator[Floats]) -> Floats:
 
 def _windows(x: Floats, layer: Conv) -> Floats:
     """The windows inside of the images, as rows of channels · kernel."""
-    reach = tuple((k - 1) * d + 1 for k, d in zip(layer.kernel, layer.dilation, strict=True))
+    window, (height, width) = reach_2d(layer.kernel, layer.dilation), x.shape[2:]
+    if window[0] > height or window[1] > width:
+        raise UserError(
+            f"init=whiten: a window of {short(window)} is not inside of {short((height, width))} "
+            "pixels\n  take a smaller kernel, or `init=orthogonal`"
+        )
     down, right = layer.dilation
-    views = sliding_window_view(x, reach, axis=(2, 3))[..., ::down, ::right]
+    views = sliding_window_view(x, window, axis=(2, 3))[..., ::down, ::right]
     return np.moveaxis(views, 1, 3).reshape(-1, x.shape[1] * layer.kernel[0] * layer.kernel[1])
 
 
