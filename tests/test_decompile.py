@@ -349,6 +349,16 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
                  node("Dropout", "f", to="d"), node("Gemm", "d", "w", transB=1), w=w(3, 256)),
         "flatten\ndense 3 nobias\n",
     ),
+    "pixels that are repeated": (
+        graph_of(node("Unsqueeze", "x", "three", to="u"), node("Tile", "u", "k", to="t"),
+                 node("Transpose", "t", to="p", perm=[0, 2, 3, 4, 1]),
+                 node("Reshape", "p", "rows", to="r"), node("Unsqueeze", "r", "three", to="v"),
+                 node("Tile", "v", "k", to="s"), node("Reshape", "s", "all", to="l"),
+                 node("ReduceMean", "l", axes=[1, 2], keepdims=0),
+                 three=np.array([3]), k=np.array([1, 1, 1, 2, 1]),
+                 rows=np.array([-1, 16, 8, 4]), all=np.array([-1, 16, 16, 4])),
+        "upsample 2x1\nupsample 1x2\ngap\nflatten\n",
+    ),
     "a mean of channels last": (
         graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]),
                  node("ReduceMean", "t", axes=[1, 2], keepdims=0)),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnndsl.decompile.graph import Array, Graph, Op
+from cnndsl.decompile.repeats import resized
 
 _LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 _TO_FIRST = {0: 0, 1: 2, 2: 3, 3: 1}  # an axis of N×H×W×C as one of N×C×H×W
@@ -32,8 +33,10 @@ def channels_first(graph: Graph) -> None:
         n, height, width, channels = graph.shapes[given]
         graph.shapes[other] = (n, channels, height, width)
         turned.first[given] = other
-    for op in list(graph.ops):
-        turned.follow(op)
+    makers = {name: op for op in graph.ops for name in op.outputs}
+    for op in graph.ops:
+        for each in resized(graph, makers, op, turned.first) or [op]:
+            turned.follow(each)
     graph.ops[:] = turned.ops
     graph.drop_unread()
     if given in turned.first and not any(given in op.inputs for op in graph.ops):
