@@ -14,6 +14,7 @@ import cnndsl
 from cnndsl.finetune import Cache, Freeze, Rate
 from cnndsl.ir import Model
 from cnndsl.learned import frozen, named, phase
+from cnndsl.lower.driver import Plan
 from cnndsl.optim import Adam, Sgd
 from cnndsl.recipe import Augment, Recipe
 from cnndsl.source import UserError
@@ -132,6 +133,28 @@ def test_a_frozen_body_costs_no_gradient() -> None:
     assert len(operators) < len(whole.step.tape.nodes) / 3
     assert operators.count("Conv") == 5
     assert "BatchNormalization" not in operators  # in the kernels
+
+
+def test_frozen_convolutions_are_computed_as_at_inference() -> None:
+    """By constant Winograd weights where these win, for as many bytes again at most as half."""
+    narrow, wide = "conv 64 3x3 same bn relu; " * 3, "conv 256 3x3 same bn relu; " * 2
+    spec = f"input 64x16x16; {narrow}pool 4; {wide}gap; dense 3"
+    weights, recipe = random_weights(cnndsl.parse(spec).ir), freezing("body")
+    held = {n: np.float32(w) for n, w in weights.items() if not n.startswith("dense")}
+    fast, plain = (
+        step_of(spec, recipe, 8, weights=weights, frozen=held, micro_batches=2, plan=Plan(conv))
+        for conv in ("auto", "direct")
+    )
+    chosen = fast.step.algorithms.values()
+    assert "winograd4-constant" in chosen
+    assert all(name.endswith("-constant") for name in chosen)
+    assert not plain.step.algorithms
+    x = np.random.default_rng(0).integers(0, 256, (8, 64, 16, 16), np.uint8)
+    for _ in range(2):
+        losses = [float(step(x, Y)["loss"]) for step in (fast, plain)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    sizes = (sum(a.nbytes for a in s.step.tape.consts.values()) for s in (fast, plain))
+    assert next(sizes) < 1.5 * next(sizes)
 
 
 def test_micro_batches_share_what_is_frozen() -> None:

@@ -10,7 +10,8 @@ from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model
 from cnndsl.learned import resting_nodes
 from cnndsl.lower.conv.table import check_plan
-from cnndsl.lower.driver import Lowering
+from cnndsl.lower.driver import Lowering, Plan
+from cnndsl.lower.inference import lower_frozen
 from cnndsl.lower.layout import onnx_layout
 from cnndsl.source import UserError
 
@@ -49,6 +50,16 @@ def _images(tape: Tape, model: Model, options: StepOptions) -> list[Value]:
         return parts
     floats = [tape.op("Cast", part, to=options.dtype) for part in parts]
     return [normalised(tape, part, options.mean, options.std) for part in floats]
+
+
+def lower_constant(state: StepState) -> StepState:
+    """What is frozen by the algorithms of inference, whose weights are constants."""
+    options = state.options
+    if not options.frozen or options.plan != Plan() or options.dtype != "float32":
+        return state
+    kept = state.results().values()
+    tape, algorithms = lower_frozen(state.tape, state.weights.values(), kept)
+    return replace(state, tape=tape, algorithms={**state.algorithms, **algorithms})
 
 
 def lower(state: StepState) -> StepState:

@@ -91,6 +91,7 @@ BACKWARD: Pipeline[StepState] = (
     on_tape(pool_first),
     Pass("lowered", forward.lower),
     on_tape(fold_batch_norm, when=_freezes),
+    on_state(forward.lower_constant),
     on_tape(drop_unread, when=_freezes),
     on_state(loss),
     on_state(backward),

@@ -7,7 +7,7 @@ on its neighbours: from what is best for each alone, single changes are made whi
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 
 from cnndsl.graph.export import MAX_BYTES
 from cnndsl.graph.ops import has
@@ -34,16 +34,18 @@ class _Choice:
     more: int
 
 
-def best_choices(tape: Tape, plan: Plan) -> dict[str, str]:
+def best_choices(tape: Tape, plan: Plan, growth: float = inf) -> dict[str, str]:
     """The algorithm of each convolution, by path, that is not ONNX's own; none if little is won.
 
-    A plan that names an algorithm gets it wherever it applies.
+    A plan that names an algorithm gets it wherever it applies. Weights grow by at most a share of
+    all constants, `growth`.
     """
     lowering = Lowering(tape, plan, {}, "infer")
     if plan.conv != "auto":
         return _named(lowering, plan)
     choices = {n.path: _choice(conv_shape(lowering, n)) for n in _convolutions(tape)}
-    choices = _within(choices, MAX_BYTES - sum(a.nbytes for a in tape.consts.values()))
+    held = sum(a.nbytes for a in tape.consts.values())
+    choices = _within(choices, min(MAX_BYTES - held, growth * held / _SHARE))
     taken = _improved(tape, choices, {p for p, c in choices.items() if c.packed < c.plain})
     if _cost(tape, choices, taken) > _WORTH * _cost(tape, choices, set()):
         return {}
