@@ -6,10 +6,12 @@ cache. Large U are one matrix a place: onnxruntime brings these, and no others, 
 its products read, once and not in every run (2 to 4 times faster for 512 channels).
 """
 
-from functools import partial
+from functools import cache, partial
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnndsl.graph.tape import Value
 from cnndsl.lower.conv.bilinear import cook_toom
@@ -76,15 +78,27 @@ def _cuts(shape: ConvShape, tiles: int) -> list[slice]:
 
 
 def _places(lowering: Lowering, shape: ConvShape, weight: Value, m: int) -> list[Value]:
-    """U in double precision: [n², C, O], or n² matrices [C, O] where they are large."""
+    """U: [n², C, O], or n² matrices [C, O] where they are large; once for all micro-batches."""
+    tape, layout = lowering.tape, columns_layout(shape)
+    made = cache(partial(_transformed, lowering, shape, weight, m))
+    name, itemsize = f"{weight.name}.winograd", lowering.source.consts[weight].itemsize
+    is_large = itemsize * shape.channels * shape.filters >= _LARGE
+
+    def place(i: int | None) -> Value:
+        return tape.const(made(), name) if i is None else tape.const(made()[i], f"{name}.{i}")
+
+    places = range((m + 2) ** 2) if is_large else [None]
+    return [lowering.once(weight, (m, layout, i), partial(place, i)) for i in places]
+
+
+def _transformed(
+    lowering: Lowering, shape: ConvShape, weight: Value, m: int
+) -> NDArray[np.floating[Any]]:
+    """U in double precision, [n², C, O]."""
     array, g = lowering.source.consts[weight], cook_toom(m, 3)[1]
     taps = columns_layout(shape).to_packed(array).reshape(shape.taps, -1)
     u = (np.kron(g, g) @ taps).astype(array.dtype)
-    u = u.reshape(-1, shape.channels, shape.filters)
-    name, tape = f"{weight.name}.winograd", lowering.tape
-    if u[0].nbytes < _LARGE:
-        return [tape.const(u, name)]
-    return [tape.const(matrix, f"{name}.{i}") for i, matrix in enumerate(u)]
+    return u.reshape(-1, shape.channels, shape.filters)
 
 
 def _product(lowering: Lowering, places: list[Value], v: Value) -> Value:
