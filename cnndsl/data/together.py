@@ -62,5 +62,6 @@ def source_digest(name: str) -> str:
             return file_digest(file, "sha256").hexdigest()[:16]
     found = sha256()
     for file in sorted(path.rglob("*")):
-        found.update(f"{file.relative_to(path)} {file.lstat().st_size}\n".encode())
+        line = f"{file.relative_to(path)} {file.lstat().st_size}\n"
+        found.update(line.encode("utf-8", "surrogateescape"))
     return found.hexdigest()[:16]
