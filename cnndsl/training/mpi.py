@@ -90,11 +90,22 @@ class Mpi:
         count = self.share(len(array) if array is not None else None)
         path = _written(array, like, count, leaders) if leads else None
         path = here.bcast(path)
-        mapped = np.memmap(path, like.dtype, "r", shape=(count, *like.shape[1:]))
+        mapped = _mapped(path, like.dtype, (count, *like.shape[1:]))
         here.Barrier()
         if leads:
             path.unlink()  # the mapping stays
-        return mapped.view(np.ndarray)
+        return mapped
+
+
+def _mapped(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """UserError where the file is not seen, as by containers that have folders of their own."""
+    try:
+        return np.memmap(path, dtype, "r", shape=shape).view(np.ndarray)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: not all processes of this machine see this file, by which they share images\n"
+            "  name a folder that all of them see by the variable TMPDIR"
+        ) from None
 
 
 def _pieces(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
