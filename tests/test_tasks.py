@@ -180,6 +180,12 @@ def test_a_slip_among_labels_is_told(capsys: pytest.CaptureFixture[str]) -> None
     assert "0 or 1, but 1 of training image 4 is 2: they are not" in capsys.readouterr().err
 
 
+def test_a_number_that_is_always_the_same_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    y = np.stack([np.arange(10) / 4, np.full(10, 2.5)], 1).astype(np.float32)
+    learned(y, 2, Recipe())
+    assert "1 is 2.5 of every training image" in capsys.readouterr().err
+
+
 def test_a_label_that_no_image_has_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     y = np.eye(10, 3, dtype=np.uint8)
     y[3:, 0], y[:, 1] = 1, 0

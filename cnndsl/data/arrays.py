@@ -153,7 +153,8 @@ def _targets(y: Array, origin: str) -> Array:
         if len(wrong):
             few = f"{len(wrong):,} of {len(y):,} targets are not finite numbers"
             raise UserError(f"{origin}: {few}, the first is that of image {wrong[0]}")
-        return y.astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, which the task refuses
+            return y.astype(np.float32)
     if y.size == len(y):
         return y.reshape(-1) if kind == "b" else y.reshape(-1).astype(np.int64)
     flags = kind == "b" or bool(((y == 0) | (y == 1)).all())

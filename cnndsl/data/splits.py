@@ -133,8 +133,8 @@ def held_out(
         drawn = _share_of(images if rng is None else rng.permutation(images), share)
         held[drawn if len(drawn) else images[1:][-1:]] = True
     if len(split) and not held.any():
-        few = f"{len(split)} pictures are too few to hold back {share:.3g} of them for the test"
-        raise UserError(f"{name}: {few}")
+        few = f"too few to hold back {share:.3g} of them for the test"
+        raise UserError(f"{name}: {counted(len(split), 'picture')}: {few}")
     train = Split(split.x[~held], split.y[~held], split.changes)
     return train, Split(split.x[held], split.y[held])
 

@@ -93,7 +93,7 @@ class Multilabel(Task, word="multilabel"):
         """Labels that nothing shows."""
         missing = [printable(name) for name, n in zip(names, self.counts(y, names), strict=True)
                    if not n]  # fmt: skip
-        if missing:
+        if 0 < len(missing) < len(names):
             yield f"no training image has {listed(missing, _TOLD)}"
 
     def converted(self, y: "Array", names: Sequence[str]) -> "Array":

@@ -121,9 +121,12 @@ class Regression(Task, word="regression"):
         return out
 
     def remarks(self, y: "Array", names: Sequence[str]) -> Iterator[str]:
-        """A few numbers that are neither 0 nor 1 among many that are: labels may be meant."""
+        """Numbers that are all the same; a few beside 0 and 1, where labels may be meant."""
         import numpy as np
 
+        for name, low, high in zip(names, y.min(0).tolist(), y.max(0).tolist(), strict=True):
+            if low == high:
+                yield f"{printable(name)} is {low:g} of every training image: nothing to learn"
         others = np.argwhere((y != 0) & (y != 1))
         if y.shape[1] > 1 and 0 < len(others) < _FEW * y.size:
             row, column = others[0].tolist()

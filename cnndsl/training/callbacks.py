@@ -4,6 +4,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from time import time
 from typing import Any
@@ -58,12 +59,13 @@ class TensorBoard(Callback):
             self._writer = writer(str(self._path / "events"), self.suffix)
 
     def on_epoch(self, run: Any, row: dict[str, Any]) -> None:
-        """Losses, metrics and learning rate."""
+        """Losses, metrics and learning rate; a metric that is not defined here has no point."""
         if self._writer is None:
             return
         scalar: Any = import_module("tensorboardX.summary").scalar
         for name in (n for n in row if n not in ("epoch", "seconds", "images_per_s")):
-            self.write(scalar(name, row[name]), row["epoch"])
+            if isfinite(row[name]):
+                self.write(scalar(name, row[name]), row["epoch"])
 
     def write(self, summary: Any, step: int = 0) -> None:
         """Add what tensorboardX has made to the file."""

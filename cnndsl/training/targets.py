@@ -7,7 +7,7 @@ from cnndsl.backend.step import main_output
 from cnndsl.data.changes import told_changes
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
-from cnndsl.losses import Loss
+from cnndsl.losses import VOID, Loss
 from cnndsl.losses import registry as losses
 from cnndsl.recipe import Recipe
 from cnndsl.source import UserError, counted, listed, option, printable
@@ -123,7 +123,8 @@ def _described(data: Dataset) -> str:
     """Targets in words."""
     y = data.train.y
     if y.ndim == 3:
-        return f"masks of {y.shape[1]}x{y.shape[2]}"
+        many = f", of {len(data.names):,} classes where {VOID} are the most"
+        return f"masks of {y.shape[1]}x{y.shape[2]}{many if len(data.names) > VOID else ''}"
     if is_one_hot(y):
         return f"a single 1 among {y.shape[1]} numbers an image"
     if y.ndim == 2 and y.dtype.kind != "f":
