@@ -349,6 +349,12 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
                  node("Dropout", "f", to="d"), node("Gemm", "d", "w", transB=1), w=w(3, 256)),
         "flatten\ndense 3 nobias\n",
     ),
+    "a view of strides": (
+        graph_of(node("Reshape", "x", "row", to="r"), node("Gather", "r", "i", to="g"),
+                 node("Relu", "g"), shape=(1, 4, 8, 8), row=np.array([-1]),
+                 i=np.arange(256).reshape(1, 4, 8, 8)),
+        "relu\n",
+    ),
     "pixels that are repeated": (
         graph_of(node("Unsqueeze", "x", "three", to="u"), node("Tile", "u", "k", to="t"),
                  node("Transpose", "t", to="p", perm=[0, 2, 3, 4, 1]),

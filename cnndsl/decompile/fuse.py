@@ -81,6 +81,17 @@ def _shuffled(graph: Graph, op: Op, match: Match) -> Op | None:
     return replace(op, kind="Shuffle", inputs=(match.names["x"],), attrs={"groups": table[1]})
 
 
+def _in_order(graph: Graph, op: Op, match: Match) -> Op | None:
+    """All values of a row, each once and in order, in the shape that they had before."""
+    x = match.names["x"]
+    shape, row = graph.shapes.get(x, ()), graph.shapes.get(match.ops["Reshape"].output, ())
+    places = graph.constants.get(match.names["i"])
+    if places is None or places.shape != shape or row != (places.size,) or op.attrs.get("axis", 0):
+        return None
+    is_all = np.array_equal(places.reshape(-1), np.arange(places.size))
+    return replace(op, kind="Identity", inputs=(x,), attrs={}) if is_all else None
+
+
 def _counted(graph: Graph, op: Op, match: Match) -> Op | None:
     """Zeros that count in an average."""
     pads = _constant_pads(graph, match.ops["Pad"], 0.0)
@@ -118,6 +129,7 @@ RULES: tuple[tuple[Pattern, Rule], ...] = (
     (("Add", ("ConvTranspose", "y", "w"), "b"), _biased),
     (("Add", ("Mul", _GROUPS, "w"), "b"), _grouped),
     (("Reshape", ("Transpose", ("Reshape", "x", "s")), "t"), _shuffled),
+    (("Gather", ("Reshape", "x", "s"), "i"), _in_order),
     (("AveragePool", ("Pad", "x", "...")), _counted),
     (("MaxPool", ("Pad", "x", "...")), _open),
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FLOAT = 1  # TensorProto.FLOAT
 _OLDEST = 13  # opset since which all operators here mean what they mean today
-_ROUNDS = 10  # of constants that give shapes that give constants
+_ROUNDS = 64  # of constants that give shapes that give constants
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_TOTAL = 1 << 25  # elements besides those of the file
 
