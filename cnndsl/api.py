@@ -201,7 +201,7 @@ class Model:
         elif options:
             raise UserError(f"{target}: {', '.join(options)} are for an .onnx file")
         else:
-            raise UserError(f"{target}: is written as .cnn (the spec) or .onnx (the graph)")
+            raise UserError(f"{target} is written as .cnn (the spec) or .onnx (the graph)")
 
 
 def load(path: str | Path, /, **settings: float) -> Model:
@@ -225,7 +225,7 @@ def check(spec: str | Path, /, **settings: float) -> Findings:
     """All errors of a spec, or else its warnings; raises nothing for any text of one.
 
     A Path is a file, which may use others; UserError where it cannot be read, and for the text of a
-    path, which is no spec.
+    path, which is not a spec.
     """
     source = read(spec) if isinstance(spec, Path) else _source(spec)
     return Findings(inspect(source, numbers(settings))[1])

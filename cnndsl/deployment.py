@@ -52,7 +52,7 @@ def to_int8(
 
     UserError where more than `max_drop` points of the task's metric (of an error, percent) are
     lost; it names the layers that lose most. Also where there are too few images, and for a model
-    that is no float32 model.
+    that is not a float32 model.
     """
     from cnndsl.quantize import int8
     from cnndsl.training.int8 import Wanted, onnx_images, run_images
@@ -82,7 +82,7 @@ def to_float16(
 
     For GPUs and phones: a CPU is slower with it. `model` and `keep_float` are as of `to_int8`.
     UserError where outputs are more than 1e-2 of the largest off, where float16 cannot hold an
-    activation, and for a model that is no float32 model.
+    activation, and for a model that is not a float32 model.
     """
     from cnndsl.quantize import float16
 

@@ -48,7 +48,7 @@ def refuse_run_folder(path: Path, meant: str) -> None:
     if is_run_folder(path):
         is_there = (path / meant).is_file()
         way = f"give {path / meant}" if is_there else f"it has no {meant} yet"
-        raise UserError(f"{path}: is a run folder\n  {way}")
+        raise UserError(f"{path} is a run folder\n  {way}")
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file in one piece: temporary file, fsync, rename, fsync of the folder.
 
     CannotWrite where that fails; under the name is then the old file, if any, or the whole new one.
-    Links stay; into what is no file, such as `/dev/null` or a pipe, it is written as it is.
+    Links stay; into what is not a file, such as `/dev/null` or a pipe, it is written as it is.
     """
     with writing(path):
         real = os.path.realpath(path)

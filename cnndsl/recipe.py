@@ -147,7 +147,7 @@ class Watch(Word, word="watch"):
     """
 
     column: str = arg("text", doc="a column of results.csv, such as val_loss")
-    min_delta: float = key("float", default=0.0, low=0, doc="less than this is no improvement")
+    min_delta: float = key("float", default=0.0, low=0, doc="less than this is not an improvement")
 
 
 @dataclass(frozen=True)

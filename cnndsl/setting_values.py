@@ -22,7 +22,7 @@ _OPTIONAL = (
 
 
 def numbers(settings: Mapping[str, Any]) -> dict[str, float]:
-    """Values for lets, those of NumPy as Python's; UserError for what is no finite number."""
+    """Values for lets, those of NumPy as Python's; UserError for what is not a finite number."""
     plain = {name: _plain(value) for name, value in settings.items()}
     for name, value in plain.items():
         if not isinstance(value, int | float) or not abs(value) < inf:
@@ -72,7 +72,7 @@ def _repeated(name: str, value: Any, origin: str) -> Iterator[Any]:
         for each in cast("Iterable[Any]", value):
             yield from _repeated(name, each, origin)
     else:
-        raise UserError(f"{name}: {value!r} is no setting; give patterns of paths")
+        raise UserError(f"{name}: {value!r} is not a setting; give patterns of paths")
 
 
 def _setting(name: str, value: Any, origin: str) -> Any:
@@ -90,7 +90,7 @@ def _setting(name: str, value: Any, origin: str) -> Any:
         return value_of(_checked(PLAIN[name](value), origin))  # pyright: ignore  (a dataclass)
     if isinstance(value, type):
         raise UserError(f"{name}: give an object, `{value.__name__}()`, or the words of a spec")
-    raise UserError(f"{name}: {value!r} is no setting; give a number or the words of a spec")
+    raise UserError(f"{name}: {value!r} is not a setting; give a number or the words of a spec")
 
 
 def _from_words(name: str, words: str, origin: str) -> Any:

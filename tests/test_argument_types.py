@@ -69,8 +69,8 @@ RUNS: list[tuple[Callable[[], Any], str]] = [
     (lambda: train(data="shapes", callbacks=cnndsl.Callback), "not the class Callback; write an"),
     (lambda: train(data="shapes", callbacks=[print]), "callbacks: objects of cnndsl.Callback, not"),
     (lambda: cnndsl.evaluate(None), "run: a path, not None"),
-    (lambda: cnndsl.evaluate("some"), "some: is no run folder .*\n  `cnndsl.train` makes one"),
-    (lambda: cnndsl.evaluate(NET), "net.cnn: is no run folder"),
+    (lambda: cnndsl.evaluate("some"), "some is not a run folder .*\n  `cnndsl.train` makes one"),
+    (lambda: cnndsl.evaluate(NET), "net.cnn is not a run folder"),
     (lambda: cnndsl.resume(MODEL), "run: a path, not a Model"),
 ]
 
@@ -81,7 +81,7 @@ COMPILED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cnndsl.to_int8(MODEL.to_onnx(), "shapes", calibrate=3), "calibrate=3: too few"),
     (lambda: cnndsl.to_int8(MODEL.to_onnx(), max_drop="1"), "max_drop: a number, not '1'"),
     (lambda: cnndsl.to_int8(MODEL.to_onnx(), max_drop=-1), "max_drop: at least 0, not -1"),
-    (lambda: cnndsl.to_float16(NET), "net.cnn: is a spec, no compiled model"),
+    (lambda: cnndsl.to_float16(NET), "net.cnn is a spec, no compiled model"),
     (lambda: cnndsl.to_float16(MODEL.to_onnx(), keep_float=3), "keep_float: patterns of paths"),
     (lambda: cnndsl.to_float16(MODEL.to_onnx(), keep_float="conv"), "no layer is called `conv`"),
     (lambda: cnndsl.heat_maps(MODEL.to_onnx(), []), "pictures: none are given"),
@@ -153,11 +153,11 @@ class Seen(cnndsl.Callback):
 def test_a_history_stands_for_its_run(run: Any) -> None:
     data = (np.zeros((4, 3, 8, 8), np.uint8), np.arange(4) % 2)
     assert cnndsl.evaluate(run, data).measured == 4
-    with pytest.raises(cnndsl.UserError, match=r"train: is a run folder\n  its model is"):
+    with pytest.raises(cnndsl.UserError, match=r"train is a run folder\n  its model is"):
         cnndsl.predict(run, data[0])
-    with pytest.raises(cnndsl.UserError, match=r"is no run folder .*\n  the run is runs/train"):
+    with pytest.raises(cnndsl.UserError, match=r"is not a run folder .*\n  the run is runs/train"):
         cnndsl.evaluate(run.folder / "weights" / "best.onnx")
-    with pytest.raises(cnndsl.UserError, match=r"is no run .*\n  runs are in it: runs/train"):
+    with pytest.raises(cnndsl.UserError, match=r"is not a run .*\n  runs are in it: runs/train"):
         cnndsl.evaluate("runs")
 
 

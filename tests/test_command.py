@@ -456,7 +456,7 @@ def test_a_name_with_brackets_is_a_file_where_there_is_one(classifier: str) -> N
         ("a.cnn", "x.png", "cnndsl compile a.cnn -o a.onnx"),
         ("w.safetensors", "x.png", "cnndsl compile SPEC.cnn --weights w.safetensors"),
         ("runs/train", "x.png", "its model is runs/train/weights/best.onnx"),
-        ("empty", "x.png", "empty: is a folder; give a compiled model"),
+        ("empty", "x.png", "empty is a folder; give a compiled model"),
     ],
 )
 def test_run_says_what_to_give_it(

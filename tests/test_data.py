@@ -92,8 +92,8 @@ def test_cifar10_archive_is_read_and_not_extracted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data_batch_2.bin": b"short"}, "data_batch_2.bin in the archive is no plain file"),
-        ({"test_batch.bin": "/etc/passwd"}, "test_batch.bin in the archive is no plain file"),
+        ({"data_batch_2.bin": b"short"}, "data_batch_2.bin in the archive is not a plain file"),
+        ({"test_batch.bin": "/etc/passwd"}, "test_batch.bin in the archive is not a plain file"),
         ({"data_batch_1.bin": bytes([10]) * RECORD * COUNT}, "label 10, outside of 0…9"),
     ],
 )
@@ -111,14 +111,14 @@ NO_ARCHIVES = {"nothing": b"", "no gzip": b"no gzip", "no tar": gzip.compress(b"
 @pytest.mark.parametrize("data", NO_ARCHIVES.values(), ids=NO_ARCHIVES)
 def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(data)
-    with pytest.raises(UserError, match="is no CIFAR-10 archive"):
+    with pytest.raises(UserError, match="is not a CIFAR-10 archive"):
         open_dataset("cifar10", CIFAR, tmp_path)
 
 
 def test_a_truncated_archive(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "cifar-10-binary.tar.gz")
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(UserError, match="is no CIFAR-10 archive"):
+    with pytest.raises(UserError, match="is not a CIFAR-10 archive"):
         open_dataset("cifar10", CIFAR, tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_hostile_pickles_run_nothing(tmp_path: Path, name: str) -> None:
     for protocol in (0, 2, 4):
         where = tmp_path / f"p{protocol}"
         write_pickles(where, {"data_batch_1": pickle.dumps(HOSTILE[name], protocol)})
-        with pytest.raises(UserError, match="is no CIFAR-10 batch"):
+        with pytest.raises(UserError, match="is not a CIFAR-10 batch"):
             open_dataset("cifar10", CIFAR, where)
     assert not (tmp_path / CANARY).exists()
 
@@ -200,7 +200,7 @@ def test_hostile_pickles_run_nothing(tmp_path: Path, name: str) -> None:
 )
 def test_pickles_of_other_things(tmp_path: Path, batch: Any) -> None:
     where = write_pickles(tmp_path / "here", {"test_batch": pickle.dumps(batch, 2)})
-    with pytest.raises(UserError, match="is no CIFAR-10 batch"):
+    with pytest.raises(UserError, match="is not a CIFAR-10 batch"):
         open_dataset("cifar10", CIFAR, where)
 
 
@@ -236,12 +236,12 @@ def test_mnist(tmp_path: Path, packed: bool, at: str) -> None:
 
 GOOD = idx(np.zeros((12, 28, 28)))
 BAD_IDX = {
-    "empty": (b"", "is no idx file"),
+    "empty": (b"", "is not an idx file"),
     "truncated": (GOOD[:-1], "says 12x28x28, but holds 9,407"),
     "too long": (GOOD + b"\0", "but holds 9,409"),
-    "wrong magic": (b"\0\1" + GOOD[2:], "is no idx file"),
-    "floats": (b"\0\0\x0d" + GOOD[3:], "is no idx file"),
-    "short head": (GOOD[:9], "is no idx file"),
+    "wrong magic": (b"\0\1" + GOOD[2:], "is not an idx file"),
+    "floats": (b"\0\0\x0d" + GOOD[3:], "is not an idx file"),
+    "short head": (GOOD[:9], "is not an idx file"),
     "huge sizes": (bytes([0, 0, 8, 3]) + b"\xff" * 12, "says 4294967295x"),
     "wrong rank": (idx(np.zeros((12, 28))), "rank 2"),
     "fewer pictures": (idx(np.zeros((11, 28, 28))), "11 training pictures, but 12 labels"),

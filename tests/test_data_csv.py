@@ -107,9 +107,9 @@ BAD = [
     (table("class,split", "a,train", "b,later"), "`later` is neither train, val nor test"),
     (
         'file,class\nimages/0.png,cat\nimages/1.png,"dog\n',
-        "line 3: is no row .*\n  is a quote left",
+        "line 3 is not a row .*\n  is a quote left",
     ),
-    ('file,class\nimages/0.png,"dog' + "g" * 200_000, "line 2: is no row .*\n  is a quote left"),
+    ('file,class\nimages/0.png,"dog' + "g" * 200_000, "line 2 is not a row .*\n  is a quote left"),
 ]
 
 

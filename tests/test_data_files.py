@@ -254,7 +254,7 @@ def test_a_test_folder_without_classes_is_told(tmp_path: Path) -> None:
 def test_a_class_whose_name_is_no_text_is_told(tmp_path: Path) -> None:
     folder_of(tmp_path)
     os.rename(tmp_path / "cat", os.fsencode(tmp_path) + b"/caf\xe9")
-    with pytest.raises(UserError, match=r"a class is called 'caf.*', which is no UTF-8"):
+    with pytest.raises(UserError, match=r"a class is called 'caf.*', which is not UTF-8"):
         open_dataset(str(tmp_path), TINY)
 
 
@@ -293,7 +293,7 @@ def test_a_class_of_the_test_alone_is_a_mistake(tmp_path: Path) -> None:
     folder_of(tmp_path / "train")
     folder_of(tmp_path / "test")
     (tmp_path / "test" / "dog").rename(tmp_path / "test" / "hog")
-    with pytest.raises(UserError, match=r"test: has hog, which .*train has not"):
+    with pytest.raises(UserError, match=r"test has hog, which .*train has not"):
         open_dataset(str(tmp_path), TINY)
 
 

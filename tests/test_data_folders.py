@@ -228,7 +228,7 @@ def test_images_beside_the_classes_are_told(
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("set.zip", "is no data set\n  unpack it"), ("set.txt", "is no data set\n  data are")],
+    [("set.zip", "is not a data set\n  unpack it"), ("set.txt", "is not a data set\n  data are")],
 )
 def test_a_file_that_is_no_data_set_is_told(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_bytes(b"")

@@ -97,7 +97,7 @@ def test_the_file_of_a_value_beyond_the_classes_is_named(
     net = cnndsl.parse("input 3x8x8\nconv 2 3x3 same")
     with pytest.raises(UserError, match="training mask 0 has the value 2"):
         cnndsl.train(net, tmp_path, batch=2, out=tmp_path / "run")
-    assert f"{tmp_path / 'masks/7.png'}: has 2; classes are 0…1\n" in capsys.readouterr().err
+    assert f"{tmp_path / 'masks/7.png'} has 2; classes are 0…1\n" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -105,7 +105,7 @@ def test_black_and_white_masks_are_told(tmp_path: Path) -> None:
     net = cnndsl.parse("input 3x8x8\nconv 2 3x3 same")
     fill(tmp_path, mask=(MASK > 0).astype(np.uint8) * 255)
     (tmp_path / "classes.txt").write_text("road\ncar\n")
-    told = "training masks are of one class, road\n  255 is no class: write 1 for the second"
+    told = "training masks are of one class, road\n  255 is not a class: write 1 for the second"
     with pytest.raises(UserError, match=told):
         cnndsl.train(net, tmp_path, batch=2, out=tmp_path / "run")
 

@@ -338,7 +338,7 @@ def test_these_can_be_fixed() -> None:
 @pytest.mark.parametrize(
     ("train", "said"),
     [
-        ("data CIFAR10", "`CIFAR10` is no data set's name"),
+        ("data CIFAR10", "`CIFAR10` is not a data set's name"),
         ("data mnist", "mnist has images of 1x28x28, but the model takes 3x32x32"),
         ('data cifar10; loss cross_entropy weights="1 2 3"', "3 weights for 10 classes"),
         ('data "mine"; loss cross_entropy weights="1 2 3"', "3 weights for 10 classes"),

@@ -111,7 +111,7 @@ class Seen(Callback):
 
 
 def test_a_mask_is_cut_as_its_image(tmp_path: Path) -> None:
-    """Also where a crop has more than the image, which is no class."""
+    """Also where a crop has more than the image, which is not a class."""
     pixels = np.repeat(np.arange(40, dtype=np.uint8)[None], 20, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     info = ModelInfo(crop=0.5)

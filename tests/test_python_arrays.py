@@ -51,7 +51,7 @@ BAD = [
     ((IMAGES,), r"\(x, y\) or \(x, y, x_test, y_test\), not 1 arrays"),
     ((IMAGES[:5], LABELS), "5 pictures, but 30 labels"),
     ((IMAGES / 255, LABELS), r"not float64 .*\n.*\(x \* 255\)"),
-    (([np.zeros((2, 2)), np.zeros(3)], LABELS), "x: is no array"),
+    (([np.zeros((2, 2)), np.zeros(3)], LABELS), "x is not an array"),
     (
         (IMAGES, np.where(np.arange(30) == 7, np.nan, 0.5)),
         "1 of 30 targets are not finite numbers, the first is that of image 7",

@@ -24,7 +24,7 @@ driver.load()
 # Inputs that no gradient flows into: they are constants on every tape.
 CONSTANT = {("Clip", 1), ("Clip", 2), ("Pow", 1), ("Where", 0)}
 
-# Rounding is flat; training takes its gradient straight through, which is no slope.
+# Rounding is flat; training takes its gradient straight through, which is not a slope.
 STRAIGHT = {("FakeQuantize", 0), ("FakeQuantizeWeight", 0)}
 
 

@@ -71,15 +71,15 @@ def test_a_run_of_a_later_version_is_left_alone(old: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ('threads: "two"', "threads: 'two' is no int"),
+        ('threads: "two"', "threads: 'two' is not of type int"),
         ("recipe: []", "a recipe has settings by name"),
         ('recipe: {"epoch": 3}', "a recipe has no epoch"),
         ('recipe: {"epochs": 0}', "at least 1, not 0"),
         ('recipe: {"optimizer": {"word": "sdg"}}', "knows no optimizer"),
         ('recipe: {"optimizer": {"word": "sgd", "speed": 1}}', "knows no optimizer"),
         ('recipe: {"loss": {"word": "mse", "smooth": 1}}', "knows no loss"),
-        ("threads: 2 3", "is no run folder"),
-        ('checkpoint_every: "often"', "is no number of steps, and none of minutes"),
+        ("threads: 2 3", "is not a run folder"),
+        ('checkpoint_every: "often"', "is not a number of steps, and none of minutes"),
     ],
 )
 def test_a_damaged_record_is_told(old: Path, line: str, told: str) -> None:

@@ -134,8 +134,8 @@ def test_objects_are_read_as_a_spec_is() -> None:
     [
         ({"optimizer": Sgd}, r"give an object, `Sgd\(\)`"),
         ({"optimizer": Sgd(lr=-1.0)}, "at least 0, not -1"),
-        ({"epochs": None}, "epochs: None is no setting"),
-        ({"batch": [1]}, "is no setting"),
+        ({"epochs": None}, "epochs: None is not a setting"),
+        ({"batch": [1]}, "is not a setting"),
         ({"device": "gpu"}, "'gpu' is none of auto, cpu, cuda"),
         ({"threads": -1}, "threads: at least 1"),
         ({"progress": "fancy"}, "is none of auto, bar"),
@@ -387,7 +387,7 @@ def test_the_weights_know_what_pictures_are_normalised_by() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("some",), "some: is no run folder"),
+        (("some",), "some is not a run folder"),
         (("run", "--set", "p=0"), "a run keeps its own settings"),
         (("run", "--seed", "3"), "--seed is of fresh weights"),
         (("m.onnx",), "cnndsl decompile m.onnx -o m.cnn --weights m.safetensors"),

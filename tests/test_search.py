@@ -415,7 +415,7 @@ def test_a_study_of_another_spec_is_refused():
     cli("search", "n.cnn", "--trials", "1", "--out", "s")
     Path("other.cnn").write_text(Path("n.cnn").read_text().replace("8 k", "9 k"))
     _, said = cli("search", "other.cnn", "--resume", "s", code=2)
-    assert "s: is a study of another spec than other.cnn" in said
+    assert "s is a study of another spec than other.cnn" in said
 
 
 @pytest.mark.parametrize(
@@ -423,7 +423,7 @@ def test_a_study_of_another_spec_is_refused():
     [
         ((), "give a spec to search"),
         (("n.cnn", "--show"), "--show takes the folder of a study"),
-        (("nothing", "--resume"), "nothing: is no study"),
+        (("nothing", "--resume"), "nothing is not a study"),
         (("n.cnn", "--timeout", "30"), "write 30m, 1h30m or 90s"),
         (("n.cnn", "--vary", "widht 2 3"), "did you mean `width`?"),
     ],

@@ -161,7 +161,7 @@ def test_losses_on_class_numbers_keep_their_meaning() -> None:
         (LABELS, 4, Recipe(), "some has 3 labels, the model 4 outputs\n  end the spec with"),
         (LABELS * 0, 3, Recipe(), "no training image has a label: there is nothing to learn"),
         (LABELS, 3, Recipe(loss=CrossEntropy()), "`cross_entropy` does not learn 3 labels"),
-        (LABELS, 3, Recipe(task=Multilabel(), loss=CrossEntropy()), "is no loss of `task multi"),
+        (LABELS, 3, Recipe(task=Multilabel(), loss=CrossEntropy()), "is not a loss of `task multi"),
         (PARTS, 1, Recipe(loss=Focal()), "`focal` does not learn numbers"),
         (PARTS, 1, Recipe(watch=Watch("val_accuracy")), "no column `val_accuracy` to watch"),
     ],

@@ -73,9 +73,9 @@ def test_a_page_is_html_style_and_scripts_a_model_and_its_settings() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("--web", "-o", "full"), "full: holds other files, and is no page of cnndsl"),
-        (("--web", "-o", "net.cnn"), "net.cnn: is used by this command besides"),
-        (("--web", "-o", "full/notes.txt"), "full/notes.txt: is a file; a page is a folder"),
+        (("--web", "-o", "full"), "full holds other files, and is not a page of cnndsl"),
+        (("--web", "-o", "net.cnn"), "net.cnn is used by this command besides"),
+        (("--web", "-o", "full/notes.txt"), "full/notes.txt is a file; a page is a folder"),
         (("--web", "-o", "p", "--runtime", "full"), "npm install onnxruntime-web"),
         (("--web", "-o", "p", "--uint8"), "--uint8 says nothing to a page"),
         (("--web", "-o", "p", "--optimize", "cpu"), "--optimize says nothing to a page"),
@@ -245,7 +245,7 @@ def browser(launch: Launch) -> Generator[Any]:
 
 @contextmanager
 def watched(browser: Any) -> Generator[Any]:
-    """A tab of a phone's width; what it says to the console is no error."""
+    """A tab of a phone's width; what it says to the console is not an error."""
     page, errors = browser.new_page(viewport={"width": 390, "height": 800}), list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
@@ -366,7 +366,7 @@ def test_a_file_that_is_no_picture_is_told_and_the_next_one_is_answered(opened: 
     Path("notes.png").write_text("no picture")
     opened.set_input_files("#classify input", "notes.png")
     opened.wait_for_selector(".problem:not([hidden])")
-    assert "notes.png is no picture" in opened.inner_text("#classify .problem")
+    assert "notes.png is not a picture" in opened.inner_text("#classify .problem")
     opened.set_input_files("#classify input", files()[0])
     opened.wait_for_selector(".answers li")
     assert not opened.is_visible("#classify .problem")
@@ -482,7 +482,7 @@ def test_what_is_too_little_to_learn_from_is_told(browser: Any, tmp_path: Path) 
         page.click("#learn .train")
         page.wait_for_selector("text=“Class 1” has too few pictures: give it at least 3.")
         page.set_input_files(".box >> nth=0 >> input[type=file]", [*drawings(0, 2), "notes.png"])
-        page.wait_for_selector("text=notes.png is no picture")
+        page.wait_for_selector("text=notes.png is not a picture")
         page.wait_for_selector("text=2 pictures")
         page.click(".box >> nth=1 >> text=Camera")
         page.wait_for_selector(".box >> nth=1 >> .thumbs canvas >> nth=2")

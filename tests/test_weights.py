@@ -38,7 +38,7 @@ def test_info_and_other_metadata_come_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("w.dat", b"what is this", "is no weights file that cnndsl reads"),
+        ("w.dat", b"what is this", "is not a weights file that cnndsl reads"),
         ("w.safetensors", b"", "cannot be read as safetensors"),
     ],
 )

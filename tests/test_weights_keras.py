@@ -256,7 +256,7 @@ def hostile(kind: str, path: Path) -> Path:
     "kind", ["external link", "soft link", "external data", "virtual", "bomb", "text", "loop"]
 )
 def test_hostile_files(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(UserError, match=r"m\.weights\.h5: holds .*, which is not read"):
+    with pytest.raises(UserError, match=r"m\.weights\.h5 holds .*, which is not read"):
         read_raw(hostile(kind, tmp_path))
 
 

@@ -75,14 +75,14 @@ def test_a_map_that_does_not_fit(entries: dict[str, str | None], problem: str) -
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "is no JSON object"),
-        ("[1]", "is no JSON object"),
+        ("", "is not a JSON object"),
+        ("[1]", "is not a JSON object"),
         ('{"a": "b", "a": "c"}', "`a` stands there twice"),
         ('{"a": 1}', "`a` has 1; give a name of the model, or null"),
         ('{"a": ["b", "c"]}', "`a` is still open: choose one of b, c"),
         ('{"a.*": "b.*.*"}', "has more `\\*` than"),
         ('{"*****": null}', "has more than 4 `\\*`"),
-        ("[" * 100_000, "is no JSON object"),
+        ("[" * 100_000, "is not a JSON object"),
     ],
 )
 def test_a_file_that_is_no_map(tmp_path: Path, text: str, problem: str) -> None:
@@ -145,7 +145,7 @@ def test_match_and_convert_by_a_draft_that_was_chosen_from(folder: Path) -> None
     ("arguments", "problem"),
     [
         (["show", "nosuch.pth"], "nosuch.pth: No such file"),
-        (["show", "net.cnn"], "net.cnn: is no weights file"),
+        (["show", "net.cnn"], "net.cnn is not a weights file"),
         (["convert", "w.safetensors", "net.cnn", "-o", "o.onnx"], "is written as .safetensors"),
         (["convert", "w.safetensors", "net.cnn", "-o", "w.safetensors"], "is used by this command"),
         (["match", "w.safetensors", "net.cnn", "--write-map", "net.cnn"], "is used by this"),

@@ -35,7 +35,7 @@ def test_python_hears_of_its_own_arguments() -> None:
 
 
 def test_what_is_to_be_installed_is_named_by_its_own_package() -> None:
-    """Not as an extra of ours: the name is no package of ours on PyPI."""
+    """Not as an extra of ours: the name is not a package of ours on PyPI."""
     root = Path(__file__).parent.parent
     texts = [*(root / "cnndsl").rglob("*.py"), *(root / "docs").rglob("*.md"), root / "README.md"]
     assert [p.name for p in texts if "cnndsl[" in p.read_text(encoding="utf-8")] == []

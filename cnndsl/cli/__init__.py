@@ -46,7 +46,7 @@ OF_OTHER_TOOLS = {
 
 
 class _HadEnough(Exception):  # noqa: N818
-    """The reader of a pipe has closed it, which is no error; click would take it for one."""
+    """The reader of a pipe has closed it, which is not an error; click would take it for one."""
 
 
 class Lazy(click.Group):

@@ -70,7 +70,7 @@ def command(
 def _inspected(run: "_Run", source: Source) -> tuple[str | None, list[Diagnostic]]:
     """What is said of a file without errors (None where there are some), and its diagnostics.
 
-    A file of blocks only is a part of other specs: that it is no network is no mistake.
+    A file of blocks only is a part of other specs: that it is not a network is no mistake.
     """
     model, found, file = inspect_file(source, run.settings, run.choice)
     if model is not None:

@@ -174,7 +174,7 @@ def refuse_overwriting(output: Path | None, *others: Path | None) -> None:
     if output is not None and any(
         o is not None and os.path.realpath(o) == os.path.realpath(output) for o in others
     ):
-        raise UserError(f"{output}: is used by this command besides; give -o another name")
+        raise UserError(f"{output} is used by this command besides; give -o another name")
 
 
 def numbers(

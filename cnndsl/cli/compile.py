@@ -177,7 +177,7 @@ def _opened(
     """A spec's model and the weights that are named; a run's own model, with its best weights."""
     if file.suffix == ".onnx":
         way = f"cnndsl decompile {file} -o {file.stem}.cnn --weights {file.stem}.safetensors"
-        raise UserError(f"{file}: is compiled already; give a spec or a run folder\n  {way}")
+        raise UserError(f"{file} is compiled already; give a spec or a run folder\n  {way}")
     if not file.is_dir():
         return load(file, settings), weights
     from cnndsl.training.run_config import read_config, read_model

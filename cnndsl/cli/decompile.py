@@ -116,7 +116,7 @@ def _refuse_others(folder: Path, spec: dict[str, str], used: Mapping[str, str]) 
         path = folder / name
         if path.is_file() and not says(path, text):
             hint = "--force writes over it" if name in spec else "give -o another folder"
-            raise UserError(f"{path}: is there with another text; {hint}")
+            raise UserError(f"{path} is there with another text; {hint}")
 
 
 def _write_used(folder: Path, used: Mapping[str, str]) -> None:

@@ -52,7 +52,7 @@ def command(
     from cnndsl.training.run_scores import open_run, open_weights
 
     if run.suffix == ".cnn" and not weights:
-        raise UserError(f"{run}: is a spec: which weights of it? --weights FILE, or give a run")
+        raise UserError(f"{run} is a spec: which weights of it? --weights FILE, or give a run")
     if run.suffix != ".cnn" and (weights or name_map or preprocess):
         raise click.UsageError(
             "--weights, --map and --preprocess are for a spec: a run has its own"

@@ -22,7 +22,9 @@ _SHAPE = re.compile(r"\d+(x\d+)*")
 
 def _shape(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
     if text is not None and not _SHAPE.fullmatch(text):
-        raise click.BadParameter(f"{text!r} is no shape; write channels x height x width: 3x64x64")
+        raise click.BadParameter(
+            f"{text!r} is not a shape; write channels x height x width: 3x64x64"
+        )
     return text
 
 
@@ -49,7 +51,7 @@ def command(
         raise UserError(f"there is no template `{name}`; {hint}")
     target = output or Path(f"{name}.cnn")
     if target.exists() and not force:
-        raise UserError(f"{target}: is there already\n  --force writes over it, -o names another")
+        raise UserError(f"{target} is there already\n  --force writes over it, -o names another")
     from cnndsl.files import write_whole
 
     text = known[name].read_text(encoding="utf-8")

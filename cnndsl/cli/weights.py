@@ -85,7 +85,7 @@ def convert(
 
     refuse_overwriting(output, file, spec, name_map)
     if output.suffix != ".safetensors":
-        raise UserError(f"{output}: is written as .safetensors")
+        raise UserError(f"{output} is written as .safetensors")
     found = told(read_weights(file, load(spec, settings), name_map))
     write_whole(output, pack_weights(found.tensors, found.info))
     click.echo(f"{output}: {len(found.tensors)} tensors", err=True)
@@ -105,7 +105,7 @@ def _write_map(raw: "RawWeights", model: "Model", origin: str, path: Path) -> No
     from cnndsl.weights.match import drafted_map
 
     if path.exists():
-        raise UserError(f"{path}: is there already; give --write-map another name")
+        raise UserError(f"{path} is there already; give --write-map another name")
     entries = drafted_map(raw, model, origin)
     write_whole(path, (json.dumps(entries, indent=1) + "\n").encode())
     still_open = sum(isinstance(target, list) for target in entries.values())

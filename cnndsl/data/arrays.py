@@ -85,10 +85,10 @@ def _pairs(
     lone = next((p for p in held if (p[0], "y" if p[1] == "x" else "x") not in held), None)
     if not held or lone == ("train", "x") or lone == ("train", "y"):
         raise UserError(
-            f"{origin}: holds {listed([*arrays, *others]) or 'nothing'}; it needs {_NEEDED}"
+            f"{origin} holds {listed([*arrays, *others]) or 'nothing'}; it needs {_NEEDED}"
         )
     if lone:
-        raise UserError(f"{origin}: has {held[lone]} alone; the {lone[0]} needs x_{lone[0]} and "
+        raise UserError(f"{origin} has {held[lone]} alone; the {lone[0]} needs x_{lone[0]} and "
                         f"y_{lone[0]}")  # fmt: skip
     parts = [part for part in _PARTS if (part, "x") in held]
     keys = {part: (held[part, "x"], held[part, "y"]) for part in parts}
@@ -194,13 +194,13 @@ def _classes(
     if len(levels) > _MOST_CLASSES:
         raise UserError(f"{origin}: labels would mean more than {_MOST_CLASSES:,} classes")
     if levels.dtype.kind == "i" and len(levels) and levels[0] < 0:
-        raise UserError(f"{origin}: has label {levels[0]}, outside of 0…{levels[-1]}")
+        raise UserError(f"{origin} has label {levels[0]}, outside of 0…{levels[-1]}")
     named = [str(level) for level in levels.tolist()]
     order = names or tuple(named)
     at = {name: place for place, name in enumerate(order)}
     strange = [name for name in named if name not in at]
     if strange:
-        raise UserError(f"{origin}: has labels {listed(strange)}, which `classes` has not")
+        raise UserError(f"{origin} has labels {listed(strange)}, which `classes` has not")
     places = np.array([at[name] for name in named], np.int64)
     return order, {p: places[np.searchsorted(levels, y)] for p, y in targets.items()}
 
@@ -248,4 +248,4 @@ def _array(key: str, value: Any) -> Array:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged, or a tensor elsewhere
-        raise UserError(f"data: {key}: is no array: {error}") from None
+        raise UserError(f"data: {key} is not an array: {error}") from None

@@ -102,14 +102,14 @@ def part_of(name: str) -> str:
 
 
 def class_name(folder: Path) -> str:
-    """The name of a folder in Unicode's form NFC; UserError for one that is no text.
+    """The name of a folder in Unicode's form NFC; UserError for one that is not a text.
 
     macOS writes `é` as two characters, other systems as one.
     """
     name = folder.name
     if name != name.encode("utf-8", "replace").decode():
         raise UserError(
-            f"{folder.parent}: a class is called {name!a}, which is no UTF-8; rename it"
+            f"{folder.parent}: a class is called {name!a}, which is not UTF-8; rename it"
         )
     return normalize("NFC", name)
 
@@ -144,7 +144,7 @@ def splits_of(path: Path) -> tuple[dict[str, Folder], list[str]]:
 
 
 def _top(folder: Folder) -> Folder:
-    """The only folder below, and so on, where it is no split by its name."""
+    """The only folder below, and so on, where it is not a split by its name."""
     while not folder.has_images and len(folder.folders) == 1:
         below = folder.folders[0]
         if below.part or not below.holds_classes:

@@ -49,4 +49,4 @@ def read_batch(path: Path) -> Split:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
     except Exception as error:  # a hostile pickle may raise anything
-        raise UserError(f"{path}: is no CIFAR-10 batch: {error}") from None
+        raise UserError(f"{path} is not a CIFAR-10 batch: {error}") from None

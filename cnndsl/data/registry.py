@@ -55,11 +55,11 @@ def _format(path: Path) -> Format:
 
 def _refuse(path: Path) -> Format:
     if is_run_folder(path):
-        raise UserError(f"{path}: is a run folder, which holds no data\n  data are {listed()}")
+        raise UserError(f"{path} is a run folder, which holds no data\n  data are {listed()}")
     if path.exists():
         is_packed = path.suffix.lower() in _PACKED
         hint = "unpack it and name its folder" if is_packed else f"data are {listed()}"
-        raise UserError(f"{path}: is no data set\n  {hint}")
+        raise UserError(f"{path} is not a data set\n  {hint}")
     is_path = path.name != str(path)
     close = nearest(str(path), {*_beside(path), *(() if is_path else names())})
     meant = f"did you mean `{close}`?" if close else ""

@@ -20,7 +20,7 @@ def for_training(parts: Parts, share: float | None = None, seed: int | None = No
     UserError for labels outside the classes, no images at all, and a share where there is a test.
     """
     if "train" not in parts.splits:
-        raise UserError(f"{parts.name}: has only images for the {next(iter(parts.splits))}\n"
+        raise UserError(f"{parts.name} has only images for the {next(iter(parts.splits))}\n"
                         "  training takes a folder that holds `train`, too")  # fmt: skip
     if parts.flaw:
         raise UserError(parts.flaw)

@@ -74,7 +74,7 @@ def from_graph(model: "ModelProto") -> Decompiled:
     text = formatted(Source("\n".join(flat(steps, outputs))))
     spec, found = analyse(Source(text, "decompiled"))
     if spec is None:
-        raise UserError(f"the model is no valid spec: {found[0].message}")
+        raise UserError(f"the model is not a valid spec: {found[0].message}")
     _compare(spec, steps, reader)
     return Decompiled(text, spec, _tensors(spec, reader), info, tuple(graph.notes))
 

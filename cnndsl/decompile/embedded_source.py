@@ -50,7 +50,7 @@ def used(model: "ModelProto") -> dict[str, str]:
     for name in texts:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or path.suffix != ".cnn" or "\\" in name:
-            raise UserError(f"its metadata cannot be read: `{name}` is no file beside a spec")
+            raise UserError(f"its metadata cannot be read: `{name}` is not a file beside a spec")
     return texts
 
 

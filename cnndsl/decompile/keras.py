@@ -45,7 +45,7 @@ def from_keras(path: Path, size: Size | None = None) -> Decompiled:
     text = formatted(Source("\n".join(reader.lines(str(path)))))
     spec, found = analyse(Source(text, "decompiled"))
     if spec is None:
-        raise UserError(f"{path}: the model is no valid spec: {found[0].message}")
+        raise UserError(f"{path}: the model is not a valid spec: {found[0].message}")
     return Decompiled(
         text, spec, _tensors(reader.tensors(), spec, str(path)), reader.info, tuple(reader.notes)
     )  # fmt: skip
@@ -74,7 +74,7 @@ class _Reader:
         """The statements of the spec; UserError that names the layers without a word."""
         inputs = [i for i in self.keras.order if not self.keras.graph.layers[i].inputs]
         if len(inputs) != 1:
-            raise UserError(f"{origin}: has {len(inputs)} inputs; a spec has one")
+            raise UserError(f"{origin} has {len(inputs)} inputs; a spec has one")
         program, at, problems = Program(), dict[int, int](), list[str]()
         self.gates = _hard_sigmoids(self.keras.graph)
         scaled, self.info = scaling(self.keras.graph, self.keras.tensors)

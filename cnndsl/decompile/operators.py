@@ -43,7 +43,7 @@ def _dense(r: Reader, op: Op) -> int:
         return r.add(op, Dense(len(rows), bias=False), x, weight=rows)
     shift = per_channel(bias, len(rows), 2)
     if shift is None:
-        op.refuse("its bias is no number for each output")
+        op.refuse("its bias is not a number for each output")
     shift = shift * op.attrs.get("beta", 1.0)
     return r.add(op, Dense(len(rows), bias=True), x, weight=rows, bias=shift)
 

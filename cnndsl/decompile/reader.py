@@ -122,7 +122,7 @@ class Reader:
         shape = self.shapes[x]
         found = per_channel(value, shape[0], len(shape) + 1)
         if found is None:
-            op.refuse(f"a constant of {show(value.shape)} is no number for each channel")
+            op.refuse(f"a constant of {show(value.shape)} is not a number for each channel")
         return found.reshape(-1, *(1 for _ in shape[1:]))
 
     def is_flat(self, x: int) -> bool:

@@ -114,7 +114,7 @@ class Applying(Expressions):
             case Symbol(path):
                 return self._by_path(path, x, node)
             case _:
-                raise Lost(node, f"`{ast.unparse(node)[:40]}` is no layer that is known here")
+                raise Lost(node, f"`{ast.unparse(node)[:40]}` is not a layer that is known here")
 
     def _by_path(self, path: str, x: int, node: ast.AST) -> int:
         """`jax.nn.relu` without its call, in a sequence."""

@@ -18,7 +18,7 @@ class NoCounterpart(Exception):  # noqa: N818
 
 
 class NotTheirs(Exception):  # noqa: N818
-    """The framework has no such argument: this is no call of it."""
+    """The framework has no such argument: this is not a call of it."""
 
 
 class Arguments:

@@ -201,7 +201,7 @@ class Calls(Library):
             return self.invoked(bound(owner, found), given, named, node)
         if holds_tensor(given):
             shown = ast.unparse(node.func)
-            raise Lost(node, f"`{shown}` is no layer of `__init__`; write what it does")
+            raise Lost(node, f"`{shown}` is not a layer of `__init__`; write what it does")
         if name in _GROWING and len(given) == 2 and isinstance(given[0], str):
             owner.attributes[given[0]] = given[1]
             owner.members = None if owner.members is None else [*owner.members, given[1]]

@@ -19,7 +19,7 @@ def no_tensor(node: ast.AST) -> Lost:
     """The error for a tensor that is asked for, and an expression that is followed as none."""
     return Lost(
         node,
-        f"`{ast.unparse(node)[:40]}` is no tensor that can be followed; tensors are merged by "
+        f"`{ast.unparse(node)[:40]}` is not a tensor that can be followed; tensors are merged by "
         "`add e1`, `mul e1` or `concat e1`, with a label: `e1: conv 64 3x3`",
     )
 

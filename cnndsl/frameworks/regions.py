@@ -27,7 +27,7 @@ _HINTS = re.compile(
 )
 _INPUT_LINE = re.compile(r"(?:[ \t]*(?:#.*)?\n)*[ \t]*input[ \t]+([0-9x]+)[ \t]*(?:#.*)?\n")
 _INPUT = re.compile(r"^[ \t]*input[ \t]+([0-9x]+)", re.MULTILINE)
-_LONGEST = 200_000  # characters: what is longer is no model in Python
+_LONGEST = 200_000  # characters: what is longer is not a model in Python
 
 
 def regions(text: str) -> list[Region]:

@@ -141,7 +141,7 @@ class Choice:
 
     @staticmethod
     def of(select: tuple[str, ...], ignore: tuple[str, ...]) -> "Choice":
-        """A choice as it is written by hand; UserError for what is no warning."""
+        """A choice as it is written by hand; UserError for what is not a warning."""
         for start in (*select, *ignore):
             if not any(code.startswith(start) for code in lint_codes()):
                 raise UserError(f"there is no warning {start}; `cnndsl explain` lists them")

@@ -31,7 +31,7 @@ def _name(s: Subject, data: str) -> Iterator[Found]:
         return
     at = place_of(s, "data")
     fix = Fix(at, f"data {plain}", f"write `data {plain}`") if at.text.startswith("data") else None
-    yield Found(f"`{data}` is no data set's name", at, f"`data {plain}` is one", fix=fix)
+    yield Found(f"`{data}` is not a data set's name", at, f"`data {plain}` is one", fix=fix)
 
 
 def _size(s: Subject, data: str) -> Iterator[Found]:

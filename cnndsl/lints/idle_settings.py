@@ -127,7 +127,7 @@ def _lookahead(recipe: Recipe, s: Subject) -> Iterator[Idle]:
     if recipe.lookahead is not None and recipe.lookahead.share == 1:
         yield Idle(
             "lookahead.share",
-            "`share=1` makes the slow weights those of the optimizer, which is no lookahead",
+            "`share=1` makes the slow weights those of the optimizer, which is not a lookahead",
             "0.5 is usual, or leave `lookahead` out",
         )
 

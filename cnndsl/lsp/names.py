@@ -113,7 +113,7 @@ class Names:
 
     @cached_property
     def _words(self) -> set[Span]:
-        """Places where a name is no number: keys, functions, heads, and choices of settings."""
+        """Places where a name is not a number: keys, functions, heads, and choices of settings."""
         found = set[Span]()
         varied = _varied(self.file)
         for node in walk(self.file.body):

@@ -22,7 +22,7 @@ def read(path: Path, name: str | None = None) -> Source:
     """A spec from a file; UserError where it cannot be read, and for a file of another kind."""
     kind = _OTHERS.get(path.suffix.lower())
     if kind and path.is_file():
-        told = f"{path}: is {kind}, and no spec"
+        told = f"{path} is {kind}, and no spec"
         way = f"decompile {path} -o {path.stem}.cnn"
         call = either(f"cnndsl {way}", f"cnndsl.from_onnx({str(path)!r})")
         raise UserError(f"{told}\n  {call} reads one of it" if kind == _MODEL else told)

@@ -14,7 +14,7 @@ def misread(value: ast.Expr, words: Collection[str]) -> SpecError | None:
     """The error for arithmetic or a call that was not meant as such, among a statement's words."""
     match value:
         case ast.Call(span, function, arguments) if function.id in words:
-            message = f"`{function.id}` is no function"
+            message = f"`{function.id}` is not a function"
             hint = f"write `{function.id}` without parentheses"
             fix = None if arguments else _written(span, function.id)
             return SpecError("E102", message, span, hint, fix)

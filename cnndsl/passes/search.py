@@ -227,7 +227,7 @@ def _bound(name: ast.Name, sign: str, at: Span, limit: str, place: Span) -> floa
     what, units = MEASURES[name.id]
     if found is None or found[3] not in units:
         known = " ".join(f"`50{unit}`" for unit in units)
-        message = f"`{limit}` is no bound of `{name.id}`: {what}"
+        message = f"`{limit}` is not a bound of `{name.id}`: {what}"
         raise SpecError("E603", message, place, f"write it like {known}")
     bound = float(f"{found[1]}{found[2] or ''}") * units[found[3]]
     if not 0 < bound < float("inf"):

@@ -75,7 +75,7 @@ def _refuse_habits(node: ast.Statement, items: Sequence[ast.Item]) -> None:
         word = text.partition("(")[0].strip()
         if word in HABITS or _SPAN.fullmatch(text):
             hint = meant(node.head.id, " ".join(texts))
-            raise SpecError("E602", f"`{text}` is no value", item.span, hint or _FORMS)
+            raise SpecError("E602", f"`{text}` is not a value", item.span, hint or _FORMS)
 
 
 def _range(low: ast.Expr, high: ast.Expr, read: Read) -> Range:
@@ -142,7 +142,7 @@ def _choices(node: ast.Statement, items: Sequence[ast.Item], read: Read) -> Choi
         if isinstance(item, ast.Positional) and item.span.text == "to":
             raise SpecError("E602", "a range has two ends", node.span, _FORMS)
         if not isinstance(item, ast.Positional):
-            message = f"`{item.span.text}` is no value to choose"
+            message = f"`{item.span.text}` is not a value to choose"
             raise SpecError("E602", message, item.span, _FORMS)
         value = read(item.value)
         if value in values:

@@ -48,7 +48,7 @@ def setting_target(
 
 
 def owned_key(name: str) -> str | None:
-    """`optimizer decay` for `decay`, and for what others call it; None for what is no key."""
+    """`optimizer decay` for `decay`, and for what others call it; None for what is not a key."""
     for setting in ("optimizer", "schedule", "loss", "augment"):
         classes: Sequence[type[Word]] = [*CHOSEN.get(setting, {}).values()] or [PLAIN[setting]]
         keys = {s.key or s.name for cls in classes for s in specs(cls) if s.kind in _KINDS}

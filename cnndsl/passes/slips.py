@@ -22,7 +22,7 @@ def distance(a: str, b: str) -> int:
 def slip(name: str, known: Collection[str]) -> str | None:
     """The one known name that is nearest, at most two letters away; one of a short name.
 
-    Other digits are another name: `e1` is no slip of `e2`, `conv3d` none of `conv2d`.
+    Other digits are another name: `e1` is not a slip of `e2`, `conv3d` none of `conv2d`.
     """
     typed, limit = name.lower(), 1 if len(name) < 5 else 2
     near = sorted(

@@ -78,7 +78,7 @@ def kind_of(word: str) -> str | None:
 
 
 def is_word(name: str) -> bool:
-    """Whether a name is a word of the field: then it is no slip of another one."""
+    """Whether a name is a word of the field: then it is not a slip of another one."""
     return kind_of(name) is not None or name.lower() in reserved_words()
 
 
@@ -135,5 +135,5 @@ def _keys() -> frozenset[str]:
 
 
 def _is_key(name: str) -> bool:
-    """Whether a name is a key of anything here: then it is no slip of another key."""
+    """Whether a name is a key of anything here: then it is not a slip of another key."""
     return name in _keys()

@@ -42,7 +42,7 @@ def _all(suite: ast.Suite) -> Iterator[ast.Node]:
 
 
 def _is_section(head: ast.Name) -> bool:
-    """Whether what stands in the braces is no layers: `train { … }`, `training { … }`."""
+    """Whether what stands in the braces is not layers: `train { … }`, `training { … }`."""
     return head.id in SECTIONS or (head.id not in vocabulary() and meant(head, ()).text in SECTIONS)
 
 

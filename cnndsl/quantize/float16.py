@@ -79,7 +79,7 @@ def to_float16(model: "ModelProto", name: str, keep_float: "Sequence[str]" = ())
     """The model in float16 between float32 inputs and outputs.
 
     Operators that the converter blocks and layers that `keep_float` names stay float32. UserError
-    for a model that is no float32 model, and where onnxruntime cannot convert or run it.
+    for a model that is not float32, and where onnxruntime cannot convert or run it.
     """
     tools: Any = import_module("onnxruntime.transformers.float16")
     source = prepared(model, name)

@@ -78,10 +78,10 @@ def refuse_smaller(model: "ModelProto", name: str) -> None:
     """UserError for a model that is quantised already, or holds float16."""
     found = sorted({node.op_type for node in model.graph.node} & {*_QUANTISED})
     if found:
-        raise UserError(f"{name}: is quantised already (it has {', '.join(found)})\n"
+        raise UserError(f"{name} is quantised already (it has {', '.join(found)})\n"
                         "  give the float32 model that it was made of")  # fmt: skip
     if any(tensor.data_type == _FLOAT16 for tensor in model.graph.initializer):
-        raise UserError(f"{name}: holds float16 numbers\n  give the float32 model")
+        raise UserError(f"{name} holds float16 numbers\n  give the float32 model")
 
 
 def told_preprocessing(model: "ModelProto", name: str, reading: Reading) -> "ModelProto":

@@ -52,8 +52,8 @@ def to_int8(
     """The best of all calibration methods, per channel and per tensor, by the validation images:
     of those that lose least the one whose outputs are nearest; what is gained is chance.
 
-    `say` is told how it goes. UserError for a model that is no float32 model, by the `name` of its
-    file, and for patterns that name no layer.
+    `say` is told how it goes. UserError for a model that is not float32, by the `name` of its file,
+    and for patterns that name no layer.
     """
     source, judge = prepared(model, name), Judge(images.task, images.names)
     kept = named_nodes(source, options.keep_float)

@@ -1,6 +1,6 @@
 """What onnxruntime's CPU arena will hold for a tape: its buffers and its allocator, replayed.
 
-The sum of live tensors is no estimate: chunks are up to twice as large as what is in them, and
+The sum of live tensors is not an estimate: chunks are up to twice as large as what is in them, and
 regions double.
 """
 

@@ -1,4 +1,4 @@
-"""What a file that is no image of ours is, by its first bytes, and what to do with it."""
+"""What a file that is not an image of ours is, by its first bytes, and what to do with it."""
 
 from pathlib import Path
 

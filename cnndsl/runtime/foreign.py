@@ -22,19 +22,19 @@ _CHANNELS = (1, 3)  # of image files
 
 
 def load_model(path: Path) -> "ModelProto":
-    """The parsed file, not looked at; UserError where it is no ONNX file."""
+    """The parsed file, not looked at; UserError where it is not an ONNX file."""
     import onnx
     from google.protobuf.message import DecodeError
 
     refuse_run_folder(path, "weights/best.onnx")
     if path.suffix == ".cnn":
-        raise UserError(f"{path}: is a spec\n  `cnndsl compile` writes its ONNX graph")
+        raise UserError(f"{path} is a spec\n  `cnndsl compile` writes its ONNX graph")
     try:
         return _opened(onnx.load_model_from_string(path.read_bytes()))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
     except DecodeError:
-        raise UserError(f"{path}: is no ONNX file, or one nested too deeply") from None
+        raise UserError(f"{path} is not an ONNX file, or one nested too deeply") from None
 
 
 def _opened(model: "ModelProto") -> "ModelProto":
@@ -169,8 +169,9 @@ def _input_problem(graph: "GraphProto") -> str | None:
     sizes = [d.dim_value for d in kind.shape.dim]
     is_open = kind.elem_type in _TYPES and len(sizes) == 4 and sizes[1:].count(0) <= 2
     if kind.elem_type not in _TYPES or len(sizes) not in (2, 4) or 0 in sizes[1:]:
-        return "its input is no batch of float32 or uint8 pictures or vectors of a fixed size" + (
-            "\n  decompile --size HxW gives it one" if is_open else ""
+        return (
+            "its input is not a batch of float32 or uint8 pictures or vectors of a fixed size"
+            + ("\n  decompile --size HxW gives it one" if is_open else "")
         )
     return None
 
@@ -192,5 +193,5 @@ def _inferred_problem(name: str, model: "ModelProto") -> str | None:
         cast(Any, onnx.checker).check_model(light)
         inferred = onnx.shape_inference.infer_shapes(light, check_type=True, data_prop=True)
     except Exception as error:  # several unrelated types
-        raise UserError(f"{name}: is no valid ONNX model: {error}") from None
+        raise UserError(f"{name} is not a valid ONNX model: {error}") from None
     return _shape_problem(inferred.graph.value_info)

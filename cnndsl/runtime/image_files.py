@@ -1,4 +1,4 @@
-"""What a command line names: images, folders of them, patterns; and what is no compiled model."""
+"""What a command line names: images, folders, patterns; and what is not a compiled model."""
 
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
@@ -43,17 +43,17 @@ def refuse_other_kinds(model: Path) -> None:
     """UserError, with the way on, for what is named in the place of a compiled model."""
     best = model / "weights" / "best.onnx"
     if model.is_dir() and best.is_file():
-        raise UserError(f"{model}: is a run folder\n  its model is {best}")
+        raise UserError(f"{model} is a run folder\n  its model is {best}")
     if model.is_dir():
-        raise UserError(f"{model}: is a folder; give a compiled model, such as model.onnx")
+        raise UserError(f"{model} is a folder; give a compiled model, such as model.onnx")
     if model.suffix == ".cnn":
         compiled = model.with_suffix(".onnx")
         raise UserError(
-            f"{model}: is a spec, no compiled model\n"
+            f"{model} is a spec, no compiled model\n"
             f"  cnndsl compile {model} -o {compiled}    (--weights FILE for trained ones)"
         )
     if model.suffix in (".safetensors", ".pth", ".pt", ".keras", ".h5", ".npz"):
         raise UserError(
-            f"{model}: holds weights, no compiled model\n"
+            f"{model} holds weights, no compiled model\n"
             f"  cnndsl compile SPEC.cnn --weights {model} -o model.onnx"
         )

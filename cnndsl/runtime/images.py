@@ -84,7 +84,7 @@ def decode_mask(path: Path, height: int, width: int, info: ModelInfo = _USUAL) -
     else:
         values = np.asarray(image)
     if values.max(initial=0) > 255 or values.min(initial=0) < 0:
-        raise UserError(f"{path}: has the value {values.max()}; masks hold class numbers to 254")
+        raise UserError(f"{path} has the value {values.max()}; masks hold class numbers to 254")
     numbers = pillow()[0].fromarray(values.astype(np.uint8))
     return np.asarray(_fitted(numbers, height, width, info.crop, _NEAREST, VOID))
 
@@ -199,13 +199,13 @@ def _open(source: "Path | Image") -> "tuple[Image, bool]":
     bombs = (image_module.DecompressionBombError, image_module.DecompressionBombWarning)
     try:
         if source.exists() and not source.is_file():
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         with image_module.open(source, formats=_FORMATS) as image:
             deep = is_deep(image)
             image.load()
             return _upright(image), deep
     except bombs:
-        raise UserError(f"{source}: has more than {_MAX_PIXELS:,} pixels") from None
+        raise UserError(f"{source} has more than {_MAX_PIXELS:,} pixels") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types
         if kind := other_kind(source):
             raise UserError(f"{source}: cannot be read as a picture: it {kind}") from None

@@ -63,7 +63,7 @@ def main_output(model: "ModelProto", name: str | None = None) -> Output:
     if name:
         raise UserError(f"the model has no output `{name}` of scores; it has {listed or 'none'}")
     if not found:
-        raise UserError("the model's main output is no row of scores for each picture")
+        raise UserError("the model's main output is not a row of scores for each picture")
     raise UserError(
         f"the model has several outputs: {listed}\n  say which: {option('output', found[0].name)}"
     )

@@ -120,18 +120,18 @@ class Predictor:
         if array.shape == wanted:
             array = array[None]
         if array.shape[1:] != wanted:
-            told = f"{origin}: is {array.shape}, the model takes N x {wanted}"
+            told = f"{origin} is {array.shape}, the model takes N x {wanted}"
             raise UserError(f"{told}{_way_to(wanted, array.shape[1:])}")
         if not len(array):
-            raise UserError(f"{origin}: holds no picture")
+            raise UserError(f"{origin} holds no picture")
         if self.uint8 and array.dtype != np.uint8:
-            raise UserError(f"{origin}: is {array.dtype}, the model takes uint8 pictures, 0 to 255")
+            raise UserError(f"{origin} is {array.dtype}, the model takes uint8 pictures, 0 to 255")
         if array.dtype.kind not in "fiub":
-            raise UserError(f"{origin}: is {array.dtype}, the model takes numbers")
+            raise UserError(f"{origin} is {array.dtype}, the model takes numbers")
         with np.errstate(over="ignore"):
             made = np.ascontiguousarray(array, np.uint8 if self.uint8 else np.float32)
         if not np.isfinite(made).all():
-            raise UserError(f"{origin}: holds NaN or infinity")
+            raise UserError(f"{origin} holds NaN or infinity")
         return made
 
     def answers(self, batch: NDArray[Any], k: int) -> list[Answer]:
@@ -182,7 +182,7 @@ class Predictor:
         """The main output: N×C, or more dimensions."""
         main: Any = outputs[self.output.index]
         if getattr(main, "ndim", 0) < 2 or main.dtype.kind != "f":  # it may be a list of maps
-            raise UserError("the model's main output is no row of scores for each picture")
+            raise UserError("the model's main output is not a row of scores for each picture")
         return main
 
     def logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -270,6 +270,6 @@ def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
 
 
 def _joined(parts: Sequence[NDArray[Any]], size: int, count: int) -> NDArray[Any]:
-    """An output of several batches, without what was filled up; one that is no batch, once."""
+    """An output of several batches, without what was filled up; one that is not a batch, once."""
     first = parts[0]
     return np.concatenate(parts)[:count] if first.ndim and len(first) == size else first

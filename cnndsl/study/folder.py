@@ -38,11 +38,11 @@ class StudyFolder:
         folder = StudyFolder(path or next_free(kind="search"))
         if (folder.path / NAME).exists():
             raise UserError(
-                f"{folder.path}: has a study already\n"
+                f"{folder.path} has a study already\n"
                 f"  go on with `{resume_call(folder.path)}`, or choose another {option('out')}"
             )
         if path is not None and path.exists() and any(path.iterdir()):
-            raise UserError(f"{path}: is not empty; give {option('out')} a folder of its own")
+            raise UserError(f"{path} is not empty; give {option('out')} a folder of its own")
         with writing(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
         write_below(folder.path, {**plan.model.used, "model.cnn": plan.source.text})
@@ -81,7 +81,7 @@ class StudyFolder:
         stored = StudyFolder.opened(self.path)[1]
         if plan.source.text != stored.source.text:
             raise UserError(
-                f"{self.path}: is a study of another spec than {plan.source.name}\n"
+                f"{self.path} is a study of another spec than {plan.source.name}\n"
                 f"  go on with its own, `{resume_call(self.path)}`, or begin a new one"
             )
 
@@ -92,7 +92,7 @@ def _stored(path: Path) -> dict[str, Any]:
         found = {key: json.loads(value) for key, _, value in (x.partition(": ") for x in lines)}
         return {key: found[key] for key in ("run", *_KEPT)}
     except (OSError, ValueError, KeyError):
-        raise UserError(f"{path}: is no study ({NAME} cannot be read)") from None
+        raise UserError(f"{path} is not a study ({NAME} cannot be read)") from None
 
 
 def is_study(path: Path) -> bool:

@@ -11,7 +11,7 @@ from cnndsl.syntax import ast
 
 @cache
 def _parts(kind: Any) -> tuple[str, ...] | None:
-    """The names of a node's fields but its places; None for what is no node."""
+    """The names of a node's fields but its places; None for what is not a node."""
     if kind is Span or not is_dataclass(kind):
         return None
     return tuple(f.name for f in fields(kind) if f.name not in ("span", "places"))

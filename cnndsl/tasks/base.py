@@ -79,7 +79,7 @@ class Task(Word):
             return losses[self.default_loss]().for_kind(self.kind)
         if self.kind not in type(loss).fits:
             fitting = ", ".join(word for word, cls in losses.items() if self.kind in cls.fits)
-            raise UserError(f"`{loss.word}` is no loss of `task {self.word}`; one of {fitting}")
+            raise UserError(f"`{loss.word}` is not a loss of `task {self.word}`; one of {fitting}")
         return loss.for_kind(self.kind)
 
     def outputs(self, names: Sequence[str]) -> int:
@@ -103,7 +103,7 @@ class Task(Word):
         return self
 
     def rises(self, column: str) -> bool:
-        """Whether more is better in a column of `results.csv`; UserError where it is no metric."""
+        """Whether more is better in a column of `results.csv`; UserError for another one."""
         metrics = ("loss", *self.rising, *self.falling)
         known = ["loss", self.running, *(f"val_{name}" for name in metrics)]
         if column in known:
@@ -272,7 +272,7 @@ def mean_per_image(tape: Tape, x: Value) -> Value:
 
 
 def vector_problem(shape: Shape) -> str | None:
-    """Why an output is no vector, C or C×1×1."""
+    """Why an output is not a vector, C or C×1×1."""
     if all(size == 1 for size in shape[1:]):
         return None
     return f"training needs one vector a picture, but the model gives {shape}"

@@ -123,7 +123,9 @@ class Segmentation(Task, word="segmentation"):
         if len(there) > 1:
             return _scattered(there, names)
         told = f"all pixels of the training masks are of one class, {printable(*there)}"
-        return f"{told}\n  255 is no class: write 1 for the second" if (y == VOID).any() else told
+        return (
+            f"{told}\n  255 is not a class: write 1 for the second" if (y == VOID).any() else told
+        )
 
     def remarks(self, y: "Array", names: Sequence[str]) -> Iterator[str]:
         """Masks that are ignored as a whole, classes that no mask has; of converted targets."""
@@ -183,7 +185,7 @@ class Segmentation(Task, word="segmentation"):
 
 
 def _way_to_ignore(value: int) -> str:
-    """How pixels of a value that is no class are left out."""
+    """How pixels of a value that is not a class are left out."""
     if 0 <= value <= VOID:
         return f"`ignore={value}` in the loss leaves its pixels out"
     return f"write {VOID} for pixels of no class"

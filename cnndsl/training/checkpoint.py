@@ -77,7 +77,7 @@ def newest(folder: Path) -> Checkpoint:
             return found
         print(f"left out: {manifest}: the checkpoint is damaged", file=sys.stderr)
     raise UserError(
-        f"{folder}: holds no whole checkpoint to resume from\n"
+        f"{folder} holds no whole checkpoint to resume from\n"
         "  start anew: `cnndsl train SPEC --weights RUN/weights/last.safetensors`"
     )
 

@@ -160,7 +160,7 @@ def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> No
     begun = (path / "results.csv").exists() or (path / "checkpoints").exists()
     if begun and _is_run(path):
         raise UserError(
-            f"{path}: has a run already\n"
+            f"{path} has a run already\n"
             f"  go on with `{resume_call(path)}`, or choose another {option('out')}"
         )
     for name in used:
@@ -173,7 +173,7 @@ def _check_new(path: Path, copies: Mapping[str, str], used: Iterable[str]) -> No
         found = path / name
         if found.exists() and not (name in copies and says(found, copies[name])):
             hint = f"give {option('out')} a folder of its own"
-            raise UserError(f"{found}: is there already, and is not of a run\n  {hint}")
+            raise UserError(f"{found} is there already, and is not of a run\n  {hint}")
 
 
 def _locked(path: Path) -> IO[bytes]:

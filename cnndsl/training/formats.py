@@ -37,7 +37,7 @@ def check_format(number: Any, origin: str) -> None:
     """UserError for a format that only a later version knows."""
     if not isinstance(number, int) or number > FORMAT:
         raise UserError(
-            f"{origin}: is of format {number}, this cnndsl knows up to {FORMAT}\n"
+            f"{origin} is of format {number}, this cnndsl knows up to {FORMAT}\n"
             "  take the version of cnndsl that wrote it, or a later one"
         )
 

@@ -29,7 +29,7 @@ def interval(text: str | None) -> Interval:
     found = _TEXT.fullmatch(text)
     if found is None or not float(found[1] or found[2]):
         raise UserError(
-            f"{option('checkpoint-every', text)}: is no number of steps, and none of minutes\n"
+            f"{option('checkpoint-every', text)} is not a number of steps, and none of minutes\n"
             f"  write {option('checkpoint-every', 500)} for steps, "
             f"{option('checkpoint-every', '10m')} for minutes"
         )

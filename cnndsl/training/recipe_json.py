@@ -39,7 +39,7 @@ def _names(word: Word | type[Word]) -> list[str]:
 
 
 def from_json(stored: Any, origin: str) -> dict[str, Any]:
-    """What `to_json` gave; Failed or UserError for what is no setting. Both name the `origin`."""
+    """What `to_json` gave; Failed or UserError for another thing. Both name the `origin`."""
     if not isinstance(stored, dict):
         raise UserError(f"{origin}: a recipe has settings by name, not {stored!r}")
     settings = cast("dict[str, Any]", stored)

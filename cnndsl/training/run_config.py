@@ -64,7 +64,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.lr is not None and not isfinite(self.lr):
-            raise UserError(f"lr: {self.lr} is no learning rate")
+            raise UserError(f"lr: {self.lr} is not a learning rate")
         interval(self.checkpoint_every)  # refused here, if it is none
 
     @staticmethod
@@ -138,12 +138,12 @@ def _stored(run: Path) -> dict[str, Any]:
         return {key: json.loads(value) for key, _, value in parts}
     except (OSError, ValueError):
         raise UserError(
-            f"{run}: is no run folder ({NAME} cannot be read)\n  {_way_on(run)}"
+            f"{run} is not a run folder ({NAME} cannot be read)\n  {_way_on(run)}"
         ) from None
 
 
 def _way_on(path: Path) -> str:
-    """What to name in place of a path that is no run folder."""
+    """What to name in place of a path that is not a run folder."""
     around = next((p for p in path.absolute().parents if (p / NAME).is_file()), None)
     if around is not None:
         return f"the run is {os.path.relpath(around)}"
@@ -160,7 +160,7 @@ def _config(stored: Mapping[str, Any], origin: str) -> RunConfig:
     values: dict[str, Any] = {"lets": stored.get("set") or {}, **stored}
     for name, kind in _KINDS.items():
         if not isinstance(values.get(name), kind | None):
-            raise UserError(f"{origin}: {name}: {values[name]!r} is no {kind.__name__}")
+            raise UserError(f"{origin}: {name}: {values[name]!r} is not of type {kind.__name__}")
     values["data_dir"] = Path(values["data_dir"]) if values.get("data_dir") else None
     known = {f.name for f in fields(RunConfig)}
     return RunConfig(**{name: value for name, value in values.items() if name in known})

@@ -76,10 +76,10 @@ class Page:
 def check_folder(folder: Path) -> None:
     """UserError where a page would stand among, or over, files of others."""
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; a page is a folder: give -o another name")
+        raise UserError(f"{folder} is a file; a page is a folder: give -o another name")
     if folder.is_dir() and any(folder.iterdir()) and not _is_page(folder):
         hint = f"give it a folder of its own: -o {folder / 'page'}"
-        raise UserError(f"{folder}: holds other files, and is no page of cnndsl\n  {hint}")
+        raise UserError(f"{folder} holds other files, and is not a page of cnndsl\n  {hint}")
 
 
 def _is_page(folder: Path) -> bool:
@@ -92,7 +92,7 @@ def _runtime_files(folder: Path) -> list[Path]:
     missing = [name for name in RUNTIME if not (dist / name).is_file()]
     if missing:
         raise UserError(
-            f"{folder}: is no build of onnxruntime-web, {missing[0]} is missing\n"
+            f"{folder} is not a build of onnxruntime-web, {missing[0]} is missing\n"
             "  npm install onnxruntime-web, then --runtime node_modules/onnxruntime-web/dist"
         )
     return [dist / name for name in RUNTIME]

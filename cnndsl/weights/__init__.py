@@ -39,4 +39,4 @@ def _format_of(path: Path) -> WeightsFormat:
         if path.suffix.lower() in file_format.extensions:
             return file_format
     known = ", ".join(sorted(end for each in formats() for end in each.extensions))
-    raise UserError(f"{path}: is no weights file that cnndsl reads\n  it reads {known}")
+    raise UserError(f"{path} is not a weights file that cnndsl reads\n  it reads {known}")

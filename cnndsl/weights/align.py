@@ -110,7 +110,7 @@ def by_shape(
         names |= mine.pairs(fitting[0]) or {}
     surplus = [m.path for m in theirs if not {*map(m.name, m.shapes)} & {*names.values()}]
     if surplus and not more:
-        raise UserError(f"{origin}: has modules that the model lacks: {', '.join(surplus[:5])}")
+        raise UserError(f"{origin} has modules that the model lacks: {', '.join(surplus[:5])}")
     return names
 
 

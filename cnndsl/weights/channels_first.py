@@ -94,7 +94,7 @@ def _before_reshape(model: Model) -> Iterator[tuple[Node, Places]]:
         while not isinstance(before.layer, Dense):
             if len(before.inputs) != 1 or before.shape != (places.size,):
                 raise UserError(f"`{node.path}`: channels come last in the file, and what it "
-                                "reshapes is no output of `dense`")  # fmt: skip
+                                "reshapes is not an output of `dense`")  # fmt: skip
             yield before, places
             before = model.nodes[before.inputs[0]]
         yield before, places

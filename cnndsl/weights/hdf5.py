@@ -28,7 +28,7 @@ def opened(path: Path, content: bytes | None = None) -> Generator[Group]:
         h5py = import_module("h5py")
     except ImportError:
         raise UserError(
-            f"{path}: is read by h5py, which is not installed\n  pip install h5py"
+            f"{path} is read by h5py, which is not installed\n  pip install h5py"
         ) from None
     with h5py.File(BytesIO(content) if content is not None else path, "r") as file:
         yield file

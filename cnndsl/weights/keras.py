@@ -113,7 +113,7 @@ def _guarded(path: Path) -> Generator[None]:
     except NoGraph as error:
         raise UserError(f"{path}: {error}") from None
     except Refused as refused:
-        raise UserError(f"{path}: holds {refused}, which is not read") from None
+        raise UserError(f"{path} holds {refused}, which is not read") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types
         raise UserError(
             f"{path}: cannot be read as a file of Keras: {one_line(error)}\n"

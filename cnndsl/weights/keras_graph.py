@@ -17,8 +17,8 @@ _SILENT = ("mask", "training")  # keywords of a call that say nothing here
 Config = Mapping[str, Any]
 
 
-class NoGraph(Exception):  # noqa: N818  (read as: it is no graph of layers)
-    """What of a configuration is no graph of layers; the reader adds the file."""
+class NoGraph(Exception):  # noqa: N818  (read as: it is not a graph of layers)
+    """What of a configuration is not a graph of layers; the reader adds the file."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def graph_of(root: Any) -> KerasGraph:
     """The graph of a whole model; NoGraph for one that is written as a program."""
     graph = KerasGraph()
     if not _is_model(root):
-        raise NoGraph(f"`{_kind(root)}` is no Sequential or functional model: a program, unread")
+        raise NoGraph(f"`{_kind(root)}` is not a Sequential or functional model: a program, unread")
     graph.outputs = _opened(graph, root, "", None, _DEEPEST)
     return graph
 
@@ -68,7 +68,7 @@ def _kind(entry: Any) -> str:
 
 def _object(value: Any) -> Config:
     if not isinstance(value, dict):
-        raise NoGraph("its configuration is no object where one belongs")
+        raise NoGraph("its configuration is not an object where one belongs")
     return cast(Config, value)
 
 

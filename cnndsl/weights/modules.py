@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor counts batches, and so is no weight."""
+    """Whether a tensor counts batches, and so is not a weight."""
     return name.rpartition(".")[2] in _COUNTERS
 
 

@@ -60,14 +60,14 @@ def read_map(path: Path) -> NameMap:
     """A map from its file; UserError where it is none, or still holds choices of a draft."""
     try:
         if path.stat().st_size > _LARGEST:
-            raise UserError(f"{path}: is larger than {_LARGEST:,} bytes, and so no map of names")
+            raise UserError(f"{path} is larger than {_LARGEST:,} bytes, and so no map of names")
         entries = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_object)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no JSON object of names: {error}") from None
+        raise UserError(f"{path} is not a JSON object of names: {error}") from None
     if not isinstance(entries, dict):
-        raise UserError(f'{path}: is no JSON object of names, such as {{"stem.0": "conv_1"}}')
+        raise UserError(f'{path} is not a JSON object of names, such as {{"stem.0": "conv_1"}}')
     for name, target in cast("dict[str, Any]", entries).items():
         _check(name, target, path)
     return NameMap(cast(Any, entries), str(path))

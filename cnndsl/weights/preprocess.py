@@ -23,7 +23,7 @@ KNOWN = {
 def prepared(info: ModelInfo, name: str | None) -> ModelInfo:
     """With the preprocessing that a name stands for; UserError for one that is not known.
 
-    WrongType for what is no name.
+    WrongType for what is not a name.
     """
     if name is None:
         return info

@@ -40,7 +40,7 @@ class Safetensors(WeightsFormat):
         info = metadata.get(_KEY, "").partition(_INFO)[2]
         if _is_ours(metadata) and metadata != _signature(tensors, info):
             raise UserError(
-                f"{path}: is damaged: its tensors are not those that were written\n"
+                f"{path} is damaged: its tensors are not those that were written\n"
                 "  take another copy of the file, or train anew"
             )
         ordered = sorted(tensors, key=lambda name: header[name]["data_offsets"])
@@ -66,9 +66,7 @@ def _tensors(data: bytes, path: Path) -> dict[str, NDArray[Any]]:
     try:
         return cast(Any, storage).load(data)
     except KeyError as error:
-        raise UserError(
-            f"{path}: holds tensors of {error.args[0]}; store them as float32"
-        ) from None
+        raise UserError(f"{path} holds tensors of {error.args[0]}; store them as float32") from None
     except (SafetensorError, ValueError) as error:
         raise UserError(
             f"{path}: cannot be read as safetensors: {error}\n  take another copy of the file"

@@ -45,14 +45,14 @@ class Torch(WeightsFormat):
         return any(name.endswith("/data.pkl") for name in names_of(path))
 
     def read(self, path: Path) -> RawWeights:
-        """The tensors in the order of their dictionary; UserError for what is no plain data."""
+        """The tensors in the order of their dictionary; UserError for what is not plain data."""
         try:
             content = _content(path)
         except UserError:
             raise
         except Refused as refused:
             raise UserError(
-                f"{path}: holds {refused}, which is not read, and nothing of it was run\n"
+                f"{path} holds {refused}, which is not read, and nothing of it was run\n"
                 f"  in PyTorch, store the tensors alone: {_SAVE}"
             ) from None
         except Exception as error:  # what is damaged raises a dozen unrelated types
@@ -99,7 +99,7 @@ def _from_zip(archive: ZipFile) -> Any:
 def _storage_id(pid: Any) -> tuple[ElementType, str, int]:
     """Type, key and number of elements of a reference such as ("storage", FloatStorage, "0", …)."""
     if not isinstance(pid, tuple) or len(cast("tuple[Any, ...]", pid)) < 5 or pid[0] != "storage":
-        raise Refused("a reference to what is no storage")
+        raise Refused("a reference to what is not a storage")
     kind, key, count = cast(Any, pid[1]), cast(Any, pid[2]), cast(Any, pid[4])
     if not isinstance(kind, ElementType) or not isinstance(key, str) or type(count) is not int:
         raise Refused("a storage of an unknown type")
@@ -179,11 +179,11 @@ def _chosen(content: Any, path: Path) -> tuple[str, Sets]:
     plain = {name: tensors for name, tensors in found.items() if _last(name) not in _MEANS}
     chosen = _preferred(plain or found)
     if not found:
-        raise UserError(f"{path}: holds no tensors by name\n  in PyTorch, store them: {_SAVE}")
+        raise UserError(f"{path} holds no tensors by name\n  in PyTorch, store them: {_SAVE}")
     if len(chosen) > 1:
         listed = ", ".join(f"{name} ({len(tensors)})" for name, tensors in chosen.items())
         raise UserError(
-            f"{path}: holds several sets of tensors: {listed}\n"
+            f"{path} holds several sets of tensors: {listed}\n"
             f"  in PyTorch, store the one that is meant: torch.save(content[NAME], FILE)"
         )
     return next(iter(chosen)), found

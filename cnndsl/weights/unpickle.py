@@ -176,7 +176,7 @@ def _rebuild_typed(
 
 def _rebuild_parameter(data: Any, *rest: Any) -> Any:
     if not isinstance(data, np.ndarray):
-        raise Refused("a parameter that is no tensor")
+        raise Refused("a parameter that is not a tensor")
     return cast(Any, data)
 
 
@@ -258,7 +258,7 @@ def no_storage(pid: Any) -> Any:
 
 
 def array(value: Any) -> NDArray[Any] | None:
-    """A value of a checkpoint as numbers, or None where it is no tensor."""
+    """A value of a checkpoint as numbers, or None where it is not a tensor."""
     if isinstance(value, _NumpyArray):
         return value.values
     return cast(Any, value) if isinstance(value, np.ndarray) else None

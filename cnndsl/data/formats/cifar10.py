@@ -44,7 +44,7 @@ class Cifar10(Format, name="cifar10"):
                 return found
         if folder is not None:
             raise UserError(
-                f"{folder}: holds no CIFAR-10: neither {_FOLDER}, nor {_PYTHON}, "
+                f"{folder} holds no CIFAR-10: neither {_FOLDER}, nor {_PYTHON}, "
                 "nor cifar-10-binary.tar.gz"
             )
         return _from_archive(_downloaded(cache))
@@ -106,7 +106,7 @@ def _from_archive(archive: Path) -> Parts:
         with tarfile.open(archive, "r:gz") as tar:
             members = {name: _member(tar, name) for name in (*_TRAIN, _TEST)}
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
-        raise UserError(f"{archive}: is no CIFAR-10 archive: {error}") from None
+        raise UserError(f"{archive} is not a CIFAR-10 archive: {error}") from None
     return _parts(members.__getitem__)
 
 
@@ -114,7 +114,7 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
     member = tar.getmember(f"{_FOLDER}/{name}")
     file = tar.extractfile(member) if member.isreg() and member.size == _BYTES else None
     if file is None:
-        raise UserError(f"cifar10: {name} in the archive is no plain file of {_BYTES:,} bytes")
+        raise UserError(f"cifar10: {name} in the archive is not a plain file of {_BYTES:,} bytes")
     return file.read(_BYTES)
 
 

@@ -68,11 +68,11 @@ def _read(part: str, splits: Splits, first: Folder, request: Request) -> Split:
     top, classes = splits[part], first.classes
     strange = sorted(set(top.classes) - set(classes))
     if strange:
-        raise UserError(f"{top.path}: has {listed(strange)}, which {first.path} has not")
+        raise UserError(f"{top.path} has {listed(strange)}, which {first.path} has not")
     split = _split(top, classes, request)
     empty = [name for at, name in enumerate(classes) if not (split.y == at).any()]
     if empty and top is first:
-        raise UserError(f"{top.path}: holds no pictures of {listed(empty)}; remove an empty folder")
+        raise UserError(f"{top.path} holds no pictures of {listed(empty)}; remove an empty folder")
     return split
 
 
@@ -100,7 +100,7 @@ def _split(top: Folder, classes: tuple[str, ...], request: Request) -> Split:
 def _none(top: Folder, classes: tuple[str, ...]) -> str:
     kinds = ", ".join(sorted(ENDINGS))
     hint = f"\n  sort them into {listed(classes, 3)}, or move it away" if top.has_images else ""
-    return f"{top.path}: holds no pictures in folders of classes ({kinds}){hint}"
+    return f"{top.path} holds no pictures in folders of classes ({kinds}){hint}"
 
 
 def _tell_loose(top: Folder) -> None:

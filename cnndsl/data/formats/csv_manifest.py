@@ -83,7 +83,7 @@ class CsvManifest(Format):
         files, split = _column(table, _FILES), _column(table, _SPLITS)
         if files is None:
             have = listed(list(table.columns))
-            raise UserError(f"{request.path}: has columns {have}; it needs one called `file`")
+            raise UserError(f"{request.path} has columns {have}; it needs one called `file`")
         others = [name for name in table.columns if name not in (files, split)]
         paths = _paths(table, files, request)
         targets = _targets(table, others)
@@ -111,7 +111,7 @@ def _images(
 
 
 def _read(path: Path) -> Table:
-    """UserError where it is no UTF-8 table with a row of heads, or rows are longer or shorter."""
+    """UserError where it is not UTF-8 text with a row of heads, or rows differ in length."""
     start = 1
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -127,9 +127,9 @@ def _read(path: Path) -> Table:
                     cells.append(row)
                 start = rows.line_num + 1
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no UTF-8 text: save it as UTF-8 ({error.reason})") from None
+        raise UserError(f"{path} is not UTF-8 text: save it as UTF-8 ({error.reason})") from None
     except csv.Error as error:
-        told = f"line {start}: is no row of a table: {error}"
+        told = f"line {start} is not a row of a table: {error}"
         raise UserError(f"{path}: {told}\n  is a quote left open?") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -141,7 +141,7 @@ def _checked(path: Path, heads: list[str], lines: list[int], cells: list[list[st
     if twice is not None:
         raise UserError(f"{path}: two columns are called `{twice}`")
     if not cells:
-        raise UserError(f"{path}: has no rows below its heads")
+        raise UserError(f"{path} has no rows below its heads")
     bad = {i: f"{counted(len(row), 'cell')} for {counted(len(heads), 'column')}"
            for i, row in enumerate(cells) if len(row) != len(heads)}  # fmt: skip
     for row in bad:
@@ -188,7 +188,7 @@ def _rows(table: Table, split: str | None) -> dict[str, NDArray[np.intp]]:
 def _targets(table: Table, columns: Sequence[str]) -> Column:
     """Those of all columns but the file's; rows that are unlike the others are noted."""
     if not columns:
-        raise UserError(f"{table.path}: has no column of targets beside the files")
+        raise UserError(f"{table.path} has no column of targets beside the files")
     empty = {i: f"`{name}` is empty" for name in columns
              for i, cell in enumerate(table.columns[name]) if not cell}  # fmt: skip
     named = [_with_unit(name) for name in columns]

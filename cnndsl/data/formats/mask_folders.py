@@ -48,8 +48,8 @@ class MaskDecoder:
 class MaskFolders(Format):
     """`images/1.jpg` and `masks/1.png`, or both in `train/` and `test/` (or `val/`).
 
-    A mask is a PNG of class numbers, with a palette or gray; 255 is no class. A file `classes.txt`
-    names the classes, one a line.
+    A mask is a PNG of class numbers, with a palette or gray; 255 is not a class. A file
+    `classes.txt` names the classes, one a line.
     """
 
     shown = "a folder of images and masks"
@@ -94,7 +94,7 @@ def _pairs(folder: Folder) -> Pairs:
             told = f"{folder.path}: without {what}: {listed(lone, _TOLD)}"
             raise UserError(f"{told}\n  image and mask have the same name, but for the ending")
     if not images:
-        raise UserError(f"{folder.path}: holds no images with masks ({', '.join(sorted(ENDINGS))})")
+        raise UserError(f"{folder.path} holds no images with masks ({', '.join(sorted(ENDINGS))})")
     _refuse_lossy(masks.values())
     _check_sizes(folder.path, images, masks)
     return [*images.values()], [masks[stem] for stem in images]
@@ -156,7 +156,7 @@ def _tell_strange(files: list[Path], masks: Pixels, classes: int) -> None:
         strange = np.unique(mask[(mask >= classes) & (mask != VOID)]).tolist()
         if strange:
             values = listed(list(map(str, strange)), _TOLD)
-            print(f"{file}: has {values}; classes are 0…{classes - 1}", file=sys.stderr)
+            print(f"{file} has {values}; classes are 0…{classes - 1}", file=sys.stderr)
 
 
 def _read(part: str, pairs: Pairs, masks: Pixels, places: list[int], request: Request) -> Split:

@@ -50,7 +50,7 @@ def _file(name: str, folder: Path | None, cache: Path) -> Path:
             if path.is_file():
                 return path
     if folder is not None:
-        raise UserError(f"{folder}: holds no {name} (or {name}.gz)")
+        raise UserError(f"{folder} holds no {name} (or {name}.gz)")
     from cnndsl.data.download import fetch
 
     return fetch(f"{_MIRROR}{name}.gz", f"md5:{_MD5[name]}", cache / f"{name}.gz")
@@ -60,7 +60,7 @@ def _array(path: Path) -> NDArray[np.uint8]:
     """An idx file: two zeros, type 8 (unsigned byte), rank, then big-endian sizes."""
     data = _bytes(path)
     if len(data) < 4 or data[:3] != b"\0\0\x08" or len(data) < 4 + 4 * data[3]:
-        raise UserError(f"{path}: is no idx file of bytes")
+        raise UserError(f"{path} is not an idx file of bytes")
     sizes = [int(n) for n in np.frombuffer(data, ">u4", data[3], 4)]
     start = 4 + 4 * data[3]
     if prod(sizes) != len(data) - start:
@@ -77,7 +77,7 @@ def _bytes(path: Path) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     if len(data) > _LIMIT:
-        raise UserError(f"{path}: holds more than {_LIMIT // 2**20} MiB")
+        raise UserError(f"{path} holds more than {_LIMIT // 2**20} MiB")
     return data
 
 

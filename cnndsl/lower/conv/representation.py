@@ -122,7 +122,7 @@ def _cost(tape: Tape, choices: Mapping[str, _Choice], taken: Set[str]) -> float:
 
 
 def _pass(node: Node, is_packed: bool, fused: Set[Value]) -> float:
-    """An operator that is no convolution, over the values that it reads."""
+    """An operator that is not a convolution, over the values that it reads."""
     if not is_packed and _fuses(node) and not fused.isdisjoint(node.inputs):
         return 0.0
     read = _windows(node) if is_packed else 0

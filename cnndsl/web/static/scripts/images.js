@@ -8,7 +8,7 @@ const MOST_PIXELS = 64_000_000;
 export async function pixelsOfFile(file) {
   const options = { imageOrientation: "from-image", colorSpaceConversion: "none" };
   const bitmap = await createImageBitmap(file, options).catch(() => {
-    throw new Problem(`${file.name || "This"} is no picture that the browser can read. PNG, JPEG, GIF, WebP and BMP are.`);
+    throw new Problem(`${file.name || "This"} is not a picture that the browser can read. PNG, JPEG, GIF, WebP and BMP are.`);
   });
   if (bitmap.width * bitmap.height > MOST_PIXELS) throw new Problem(`${file.name} has more than 64 million pixels.`);
   return pixelsOf(bitmap, bitmap.width, bitmap.height);

@@ -132,7 +132,7 @@ export class Teach {
       for (let i = 0; i < perEpoch; i++) {
         const chosen = Array.from({ length: batch }, () => examples[order.next().value]);
         const done = await this.learner.learnFrom(chosen, rate);
-        if (!Number.isFinite(done.loss)) throw new Problem("The loss is no number any more: lower the learning rate, and train again.");
+        if (!Number.isFinite(done.loss)) throw new Problem("The loss is not a number any more: lower the learning rate, and train again.");
         losses.push(done.loss);
         correct += done.correct / (perEpoch * batch);
         await breathe();
