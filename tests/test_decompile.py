@@ -104,7 +104,7 @@ dense 10
 WORDS = """input 4x12x12
 conv 8 3x3 same leaky alpha=0.1; bn eps=1e-3; prelu; elu alpha=0.5; selu; gelu; silu; hswish
 conv 8 3x3 groups=2 dilation=2 pad hsigmoid sigmoid tanh softplus mish bias bn; dwconv 3x3 same /2
-upconv 6 3x3 same /2; scale (-0.5); ln; gn 2; in; lrn 3; softmax; relu6; shuffle 3
+upconv 6 3x3 same /2; scale (-0.5); ln; gn 2; in; lrn 3; softmax; logsoftmax; relu6; shuffle 3
 upsample 2; avgpool 3 /2 pad ceil nocount; avgpool 3 /2 pad ceil; upsample 2x3 bilinear
 conv 8 1x1; pixelshuffle 2; conv 8 1x1; pixelshuffle 2 dcr; upsample 1x2 bilinear align; pool 3 /2
 reflectpad 2x1 top=1; edgepad 1; conv 6 1x1; slice 1 5; slice 2; concat { id | relu }; pool 3 /1

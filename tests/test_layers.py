@@ -73,9 +73,9 @@ def test_every_field_has_a_doc(word: str, cls: type[Layer]) -> None:
 def test_the_whole_vocabulary_is_there() -> None:
     assert " ".join(word for word, _ in LAYERS) == (
         "add avgpool bn celu clamp concat conv crop dense dropout droppath dwconv edgepad elu "
-        "flatten gap gelu gmp gn hsigmoid hswish id in input leaky ln logsigmoid lrn mish mul "
-        "pixelshuffle pool prelu reflectpad relu relu6 reshape residual scale selu shuffle "
-        "sigmoid silu slice softmax softplus softsign tanh upconv upsample zeropad"
+        "flatten gap gelu gmp gn hsigmoid hswish id in input leaky ln logsigmoid logsoftmax lrn "
+        "mish mul pixelshuffle pool prelu reflectpad relu relu6 reshape residual scale selu "
+        "shuffle sigmoid silu slice softmax softplus softsign tanh upconv upsample zeropad"
     )
 
 
@@ -390,6 +390,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "softmax": lambda x: torch.softmax(x, 1),
+    "logsoftmax": lambda x: torch.log_softmax(x, 1),
     "softplus": F.softplus,
     "mish": F.mish,
     "scale": lambda x, weight: x * by_channel(weight, x),

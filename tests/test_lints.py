@@ -182,7 +182,7 @@ IDLE = {  # settings, and what of them never acts
     "augment saturation=0.1": "these have 1",
     "ema 0": "remembers nothing",
     "optimizer sgd lr=0.1 nesterov": "the momentum is 0",
-    "lookahead 5 share=1": "no lookahead",
+    "lookahead 5 share=1": "not a lookahead",
     "views": "no view besides",
     "optimizer muon beta1=0.8 rest=sgd": "is of `rest=adamw`",
     "optimizer muon rest_momentum=0.8": "is of `rest=sgd`",

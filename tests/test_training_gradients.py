@@ -60,7 +60,7 @@ BODIES = {
     "lrn": "conv 8 3x3 same lrn 3 alpha=0.1",
     "relu6 leaky": "conv 6 3x3 relu6; conv 6 3x3 leaky alpha=0.1",
     "elu selu": "conv 6 3x3 elu; conv 6 3x3 selu; conv 6 1x1 prelu",
-    "smooth": "conv 6 3x3 silu; conv 6 3x3 hswish; conv 4 1x1 mish; conv 4 1x1 softplus",
+    "smooth": "conv 6 3x3 silu; conv 6 3x3 hswish; conv 4 1x1 mish softplus; logsoftmax",
     "squash": "conv 6 3x3 sigmoid; conv 6 3x3 hsigmoid; conv 4 1x1 tanh; softmax",
     "scale": "conv 6 3x3 scale 0.5; conv 4 1x1 scale 2 fixed",
     "celu softsign": "conv 6 3x3 celu alpha=0.7; conv 6 3x3 celu softsign; conv 4 1x1 logsigmoid",

@@ -16,6 +16,7 @@ from cnndsl.layers.merge import Add, Concat, Mul
 from cnndsl.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from cnndsl.layers.pool import GlobalAveragePool, GlobalMaxPool
 from cnndsl.layers.rearrange import Reshape, Shuffle, Upsample
+from cnndsl.layers.softmax import LogSoftmax, Softmax
 
 _ENDLESS = 3e38  # beyond it a bound cuts nothing
 _PLAIN: dict[str, type[Layer]] = {
@@ -156,13 +157,14 @@ def _clip(r: Reader, op: Op) -> int:
     return r.add(op, Clamp(*bounds), r.x(op))
 
 
-@reads("Softmax")
+@reads("Softmax", "LogSoftmax")
 def _softmax(r: Reader, op: Op) -> int:
     x = r.x(op)
     rank = len(r.shapes[x]) + 1
+    layer = Softmax() if op.kind == "Softmax" else LogSoftmax()
     if op.attrs.get("axis", -1) % rank != 1:
-        op.refuse("`softmax` is over the channels")
-    return r.add(op, act.Softmax(), x)
+        op.refuse(f"`{layer.word}` is over the channels")
+    return r.add(op, layer, x)
 
 
 # Merges

@@ -1,4 +1,4 @@
-"""Activations: shape kept, each element by itself (softmax: each position by itself)."""
+"""Activations: shape kept, each element by itself."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -207,23 +207,6 @@ class Tanh(Activation, word="tanh"):
     def emit(self, e: Emitter, x: Value) -> Value:
         """One Tanh."""
         return e.op("Tanh", x)
-
-
-@dataclass(frozen=True)
-class Softmax(Activation, word="softmax"):
-    """Probabilities over the channels, at each position by itself.
-
-    x: (N, C, …) → y: (N, C, …);  y_c = e^x_c / Σ_c e^x_c
-
-    The loss `cross_entropy` contains it: a model that is trained with it ends in logits.
-
-        input 3x32x32
-        flatten; dense 10; softmax
-    """
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """One Softmax over axis 1."""
-        return e.op("Softmax", x, axis=1)
 
 
 @dataclass(frozen=True)

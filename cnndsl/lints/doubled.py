@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from cnndsl.edits import removal
 from cnndsl.ir import Node
-from cnndsl.layers.activation import Activation, Relu, Relu6, Scale, Sigmoid, Softmax
+from cnndsl.layers.activation import Activation, Relu, Relu6, Scale, Sigmoid
 from cnndsl.layers.base import Layer
 from cnndsl.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from cnndsl.layers.softmax import Softmax
 from cnndsl.lints.base import Found, Subject, line_at, lint
 from cnndsl.source import Fix
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from cnndsl.ir import Node
-from cnndsl.layers.activation import Activation, Scale, Sigmoid, Softmax
+from cnndsl.layers.activation import Activation, Scale, Sigmoid
 from cnndsl.layers.dense import Flatten
 from cnndsl.layers.dropout import Dropping
+from cnndsl.layers.softmax import LogSoftmax, Softmax
 from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.lints.training import assumed_loss, last_node, removed
 
-_MEANT = (Sigmoid, Softmax, Scale)  # W201 has probabilities; a factor on logits is a temperature
+_MEANT = (Sigmoid, Softmax, LogSoftmax, Scale)
+"""W201 has probabilities; their logarithms are logits; a factor on logits is a temperature."""
 
 
 @lint("W209")

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from cnndsl.layers.activation import HardSigmoid, Relu, Relu6, Sigmoid, Softmax, Softplus
+from cnndsl.layers.activation import HardSigmoid, Relu, Relu6, Sigmoid, Softplus
+from cnndsl.layers.softmax import Softmax
 from cnndsl.lints.base import Found, Subject, lint
 from cnndsl.lints.training import CLASSES, last_node, removed
 from cnndsl.tasks.classification import Classification

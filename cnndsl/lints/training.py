@@ -6,10 +6,11 @@ from dataclasses import replace
 from cnndsl.edits import removal, without
 from cnndsl.fields import keys
 from cnndsl.ir import Node
-from cnndsl.layers.activation import Activation, Sigmoid, Softmax
+from cnndsl.layers.activation import Activation, Sigmoid
 from cnndsl.layers.conv import Conv
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.norm import BatchNorm
+from cnndsl.layers.softmax import Softmax
 from cnndsl.lints.base import Found, Subject, lint, place_of
 from cnndsl.losses import Loss, MeanSquaredError
 from cnndsl.recipe import Recipe

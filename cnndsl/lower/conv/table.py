@@ -143,7 +143,7 @@ def algorithms() -> Mapping[str, Algorithm]:
 def names_for(phase: Phase | None = None) -> tuple[str, ...]:
     """What a plan may name: `auto` and the algorithms, of all phases or of one."""
     known = algorithms().values()
-    return ("auto", *(a.name for a in known if phase is None or phase in a.phases))
+    return ("auto", *sorted(a.name for a in known if phase is None or phase in a.phases))
 
 
 def check_plan(plan: Plan, phase: Phase) -> None:
