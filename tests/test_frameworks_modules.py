@@ -168,7 +168,7 @@ def test_a_function_or_a_layer_of_jax(call: str):
         ),
         ("        return self.lstm(self.conv(x))", "nn.LSTM(8, 8)", "the nearest is `conv`"),
         ("        return self.conv(self.conv(x))", "self.conv(self.conv(x))", "share no weights"),
-        ("        return self.other(x)", "self.other(x)", "no layer of `__init__`"),
+        ("        return self.other(x)", "self.other(x)", "not a layer of `__init__`"),
         ("        return x[:, 1:]", "x[:, 1:]", "can be followed"),
     ],
 )

@@ -170,7 +170,7 @@ def test_a_checkpoint_of_pytorch_computes_the_same(
     model = cnndsl.parse("input 3x6x6; conv 8 3x3 pad bn relu; flatten; dense 5")
     graph = model.to_onnx(tmp_path / "w.pth").SerializeToString()
     assert capsys.readouterr().err.splitlines() == [
-        f"{tmp_path}/w.pth holds several sets of tensors: `state_dict` is taken, not "
+        f"{tmp_path}/w.pth: holds several sets of tensors: `state_dict` is taken, not "
         "`state_dict_ema` (8)",
         f"{tmp_path}/w.pth: 7 tensors found by order",
     ]

@@ -205,7 +205,7 @@ def _open(source: "Path | Image") -> "tuple[Image, bool]":
             image.load()
             return _upright(image), deep
     except bombs:
-        raise UserError(f"{source} has more than {_MAX_PIXELS:,} pixels") from None
+        raise UserError(f"{source}: more than {_MAX_PIXELS:,} pixels") from None
     except Exception as error:  # what is damaged raises a dozen unrelated types
         if kind := other_kind(source):
             raise UserError(f"{source}: cannot be read as a picture: it {kind}") from None

@@ -122,8 +122,8 @@ def best_row(rows: list[Row], recipe: Recipe) -> Row | None:
 
 def _alike(rows: list[Row], recipe: Recipe) -> list[Row]:
     """The epochs that are measured as the last one: in int8, once training is."""
-    if not rows:
-        return []
+    if not rows or recipe.quantize is None:
+        return rows
     kind = recipe.quantizes(rows[-1]["epoch"] - 1)
     return [row for row in rows if recipe.quantizes(row["epoch"] - 1) == kind]
 

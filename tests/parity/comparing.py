@@ -27,8 +27,9 @@ def _fill(module, random):
             module.running_mean.normal_(0, 0.1, generator=random)
             module.running_var.log_normal_(-2, 1, generator=random)
             module.num_batches_tracked.zero_()
-            spread = module.weight.uniform_(0.5, 1.5, generator=random)
-            spread.mul_(module.running_var.sqrt())  # so that no depth overflows
+            if module.weight is not None:
+                spread = module.weight.uniform_(0.5, 1.5, generator=random)
+                spread.mul_(module.running_var.sqrt())  # so that no depth overflows
         case nn.ConvTranspose2d():
             _he(module.weight, module.weight.shape[0], random)
         case nn.Conv2d() | nn.Linear():

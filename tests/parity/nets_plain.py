@@ -80,6 +80,30 @@ def vgg11_bn_cifar():
     return nn.Sequential(*vgg_features(CONFIGURATION_A, True), nn.Flatten(), nn.Linear(512, 10))
 
 
+class Scaled(nn.Module):
+    """A fixed factor."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+
+def airbench94():
+    layers, cin = [nn.Conv2d(3, 24, 2), nn.GELU()], 24
+    for cout in (64, 256, 256):
+        for channels, pooled in ((cin, [nn.MaxPool2d(2)]), (cout, [])):
+            norm = nn.BatchNorm2d(cout, eps=1e-12)
+            norm.weight = None
+            convolution = nn.Conv2d(channels, cout, 3, padding="same", bias=False)
+            layers += [convolution, *pooled, norm, nn.GELU()]
+        cin = cout
+    head = nn.Linear(cin, 10, bias=False)
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), head, Scaled(1 / 16))
+
+
 class Fire(nn.Module):
     def __init__(self, cin, squeeze, expand):
         super().__init__()

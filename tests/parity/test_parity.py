@@ -56,6 +56,7 @@ FREE = {
 # Nets whose first dense layer fixes the size.
 FIXED = {
     "cifar10": plain.tutorial,
+    "cifar10_94": plain.airbench94,
     "lenet5": plain.lenet5,
     "mnist": plain.mnist,
     "vgg11_bn_cifar": plain.vgg11_bn_cifar,

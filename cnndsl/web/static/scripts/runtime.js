@@ -7,7 +7,7 @@ const PROGRAMS = { wasm: "ort-wasm-simd-threaded.wasm", webgpu: "ort-wasm-simd-t
 
 /** Operators of ours that onnxruntime-web has no WebGPU kernel for: these run on the CPU. */
 const ON_CPU = new Set(
-  "And Identity IsInf IsNaN LRN LogSoftmax Max Min OneHot Or PRelu Selu Sign Softplus Sum".split(" ")
+  "And Identity IsInf IsNaN LRN LogSoftmax Max Min OneHot Or PRelu QuantizeLinear Round Selu Sign Softplus Sum".split(" ")
 );
 
 /** `webgpu` where there is a graphics processor, else `wasm`; `?provider=` in the address decides. */
