@@ -163,6 +163,8 @@ EXAMPLES = {
     "train { epochs 2.5 }": "write `2` or `3`",
     "train { seed }": "for example `seed 0`;",
     "train { val 0.2 }": "did you mean `holdout`?",
+    "conv 8 3x3 init=whitening": "did you mean `whiten`?",
+    "train { optimizer muon rest=adam }": "did you mean `adamw`?",
 }
 
 

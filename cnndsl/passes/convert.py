@@ -8,7 +8,7 @@ from typing import Any, cast
 from cnndsl.fields import Spec, Word, in_order, usage
 from cnndsl.passes.reporter import SpecError
 from cnndsl.passes.scope import Value
-from cnndsl.passes.synonyms import suggest
+from cnndsl.passes.synonyms import Suggestion, guess, suggest
 from cnndsl.passes.values import shown
 from cnndsl.source import Fix, Span
 
@@ -132,8 +132,11 @@ def _choice(value: Value, spec: Spec, span: Span) -> str:
     if isinstance(value, str) and value in spec.words:
         return value
     written = value if isinstance(value, str) else shown(value)
-    kind = "init" if spec.title == "init" else "key"
-    found = suggest(kind, written, spec.words)
+    if spec.title == "init":
+        found = suggest("init", written, spec.words)
+    else:  # what a word means elsewhere does not help here
+        close = guess(written, spec.words)
+        found = Suggestion(f"did you mean `{close}`?", close) if close else None
     hint = found.hint if found else "one of " + ", ".join(spec.words)
     fix = found.fix(span) if found else None
     raise SpecError("E106", f"`{spec.title}` does not know `{written}`", span, hint, fix)

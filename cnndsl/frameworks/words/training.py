@@ -10,6 +10,7 @@ lecun lecunnormalinitializer = lecun_normal
 lecununiforminitializer = lecun_uniform
 orthogonalinitializer ortho orthonormal = orthogonal
 identity eye identityinitializer = dirac
+whitening whitened pcawhitening zca = whiten
 fixup deltaorthogonal sparse stft bilinear = | the nearest is `orthogonal`, whose rows are at right angles
 normal randomnormal gaussian truncatednormal truncnormal truncnormaltf = | deviations follow the size of the layer; the nearest is `he_normal`, √(2 / inputs)
 uniform randomuniform scaleduniform = | bounds follow the size of the layer; the nearest is `he_uniform`, √(6 / inputs)
