@@ -8,16 +8,13 @@ Prints the last epoch's accuracy (what Keras's `fit` would print) and the best e
 `best.onnx` holds).
 """
 
-import argparse
-import csv
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import runs
+from turns import SPECS
 
-SPECS = Path(__file__).parent.parent / "specs"
 TUTORIAL = "train { data cifar10; batch 32; epochs 10; loss cross_entropy; optimizer adam lr=1e-3 }"
 CASES = {  # name: spec, its recipe (None: the spec's own), bar
     "tutorial": ("cifar10", TUTORIAL, 0.719),
@@ -33,28 +30,18 @@ def accuracies(case, seed, data_dir, threads):
     if recipe:
         text = text.rpartition("\ntrain {")[0] + f"\n{recipe}\n"
     with tempfile.TemporaryDirectory() as folder:
-        file, run = Path(folder) / f"{spec}.cnn", Path(folder) / "run"
+        file, out = Path(folder) / f"{spec}.cnn", Path(folder) / "run"
         file.write_text(text)
-        subprocess.run(
-            [sys.executable, "-m", "cnndsl", "train", str(file), "--data-dir", data_dir,
-             "--seed", str(seed), "--threads", str(threads), "--out", str(run)],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        rows = csv.DictReader((run / "results.csv").open())
+        rows = runs.trained(file, out, data_dir=data_dir, seed=seed, threads=threads)
         return [float(row["val_accuracy"]) for row in rows]
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("cases", nargs="*", default=list(CASES))
-    parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = runs.options(CASES, threads=2).parse_args()
     for case in arguments.cases:
         last, best = [], []
-        for seed in arguments.seeds.split(","):
-            found = accuracies(case, int(seed), arguments.data_dir, arguments.threads)
+        for seed in arguments.seeds:
+            found = accuracies(case, seed, arguments.data_dir, arguments.threads)
             last.append(found[-1])
             best.append(max(found))
             print(f"{case} seed {seed}: {len(found)} epochs, last {last[-1]:.4f}, "

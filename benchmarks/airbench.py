@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
+
+from cnndsl.data.registry import open_dataset
 
 EPOCHS, BATCH, WHITEN_EPOCHS = 8, 2000, 3
 KERNEL_RATE, BIAS_RATE, HEAD_RATE = 0.24, 0.053, 0.67  # the latter two for a sum of losses
@@ -131,21 +132,18 @@ def accuracy(model, x, y, how):
     return right / len(x)
 
 
-def images(folder, names):
-    """Normalised images and classes of CIFAR-10's binary files."""
-    rows = np.concatenate([np.fromfile(folder / f"{n}.bin", np.uint8) for n in names])
-    rows = torch.from_numpy(rows.reshape(-1, 3073))
+def normalised(split):
+    """Images and classes."""
     mean, std = (torch.tensor(v).reshape(3, 1, 1) for v in (MEAN, STD))
-    return (rows[:, 1:].reshape(-1, 3, 32, 32) / 255 - mean) / std, rows[:, 0].long()
+    return (torch.tensor(split.x) / 255 - mean) / std, torch.tensor(split.y)
 
 
 def train(data_dir, seed, threads, epochs=EPOCHS, say=print):
     """The whole recipe; accuracy after each epoch without, at last with views."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    folder = Path(data_dir) / "cifar-10-batches-bin"
-    x, y = images(folder, [f"data_batch_{i}" for i in range(1, 6)])
-    test = images(folder, ["test_batch"])
+    data = open_dataset("cifar10", (3, 32, 32), Path(data_dir))
+    (x, y), test = normalised(data.train), normalised(data.test)
     last = torch.channels_last
     model = net(x[:5000]).to(memory_format=last)
     rules, each, start = optimizers(model), len(x) // BATCH, perf_counter()

@@ -8,13 +8,12 @@ DIR/cifar-10-batches-bin, and prints accuracy by epoch and with test-time views.
 """
 
 import argparse
-import csv
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import runs
 from turns import CLOCKS, SPECS, compare, report, spec_model
 
 NAME = "cifar10_94"
@@ -25,31 +24,21 @@ def our_step(batch, threads):
     """A step of the spec's own recipe, as `train` would cut it."""
     from dataclasses import replace
 
-    from cnndsl.backend.step import StepOptions, freezing, resolved
-    from cnndsl.training.compiled import calibrate, sample_feed
-    from cnndsl.training.settings import Settings
-    from cnndsl.weights.initial import initial_weights
+    from train_step import calibrated_step
+
+    from cnndsl.backend.step import resolved
 
     model = spec_model(NAME)
     recipe = replace(resolved(model, model.recipe), batch=batch, accumulate=1)
-    weights = initial_weights(model)
-    options = freezing(StepOptions(batch), model, recipe, weights)
-    compiled, _ = calibrate(model, recipe, options, weights, Settings(Path(), "cpu", threads))
-    feed = sample_feed(compiled)
-    return lambda: compiled.stepper.step(feed)
+    return calibrated_step(model, recipe, batch, threads)
 
 
 def our_run(seed, given):
     """`cnndsl train` as a user runs it: prints each epoch; accuracy with views."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        subprocess.run(
-            [sys.executable, "-m", "cnndsl", "train", str(SPECS / f"{NAME}.cnn"),
-             "--data-dir", given.data_dir, "--seed", str(seed), "--threads", str(given.threads),
-             "--epochs", str(given.epochs), "--out", str(run)],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        rows = list(csv.DictReader((run / "results.csv").open()))
+        rows = runs.trained(SPECS / f"{NAME}.cnn", run, data_dir=given.data_dir, seed=seed,
+                            threads=given.threads, epochs=given.epochs)  # fmt: skip
         for row in rows:
             print(f"epoch {row['epoch']}: {float(row['val_accuracy']):.4f}, {row['seconds']} s")
         told = next(line for line in (run / "log.txt").open() if line.startswith("with `views"))
@@ -60,7 +49,7 @@ def our_run(seed, given):
 def whole(given):
     """Every seed in whole."""
     found = list[float]()
-    for seed in map(int, given.seeds.split(",")):
+    for seed in given.seeds:
         if given.run == "ours":
             found.append(our_run(seed, given))
         else:
@@ -91,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", choices=("ours", "torch"))
     parser.add_argument("--data-dir")
-    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--seeds", type=runs.seeds, default="0,1,2")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)

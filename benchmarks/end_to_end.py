@@ -8,18 +8,16 @@ of the last epoch's training steps.
 """
 
 import argparse
-import csv
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import runs
 from rivals import keras_fit
-
-SPEC = Path(__file__).parent.parent / "specs" / "cifar10.cnn"
+from turns import SPECS
 
 RECIPE = "train { data cifar10; batch 32; loss cross_entropy; optimizer adam lr=1e-3; seed 0 }"
 
@@ -27,14 +25,10 @@ RECIPE = "train { data cifar10; batch 32; loss cross_entropy; optimizer adam lr=
 def ours(arguments):
     with tempfile.TemporaryDirectory() as folder:
         run, spec = Path(folder) / "run", Path(folder) / "tutorial.cnn"
-        spec.write_text(SPEC.read_text().rpartition("\ntrain {")[0] + f"\n{RECIPE}\n")
-        subprocess.run(
-            [sys.executable, "-m", "cnndsl", "train", str(spec), "--data-dir", arguments.data_dir,
-             "--epochs", str(arguments.epochs), "--threads", str(arguments.threads),
-             "--out", str(run)],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        row = list(csv.DictReader((run / "results.csv").open()))[-1]
+        text = (SPECS / "cifar10.cnn").read_text()
+        spec.write_text(text.rpartition("\ntrain {")[0] + f"\n{RECIPE}\n")
+        row = runs.trained(spec, run, data_dir=arguments.data_dir, epochs=arguments.epochs,
+                           threads=arguments.threads)[-1]  # fmt: skip
         return {"epoch": float(row["seconds"]), "accuracy": float(row["val_accuracy"])}
 
 

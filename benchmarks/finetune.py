@@ -11,24 +11,22 @@ recipe, and the same net from nothing.
 """
 
 import argparse
-import csv
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import runs
 from turns import SPECS, options, run_all
 
+from cnndsl.data.formats.cifar10 import CLASSES
+from cnndsl.data.registry import open_dataset
+
 NETS = "resnet18:8 resnet18_cifar:32"
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 EACH, EPOCHS, BATCH, RATE = 100, 20, 32, 0.003
-HEAD = (
-    "--weights lite0.pth --fresh head --preprocess imagenet-inception --freeze body "
-    "--cache-features"
-)
+HEAD = "--fresh head --preprocess imagenet-inception --freeze body --cache-features"
 PARITY = Path(__file__).parent.parent / "tests" / "parity"
 
 
@@ -63,34 +61,32 @@ def lay_out(folder, data_dir):
     """`images/{train,test}/CLASS/N.png`: the first images of each class, of both parts."""
     from PIL import Image
 
-    for part, file in (("train", "data_batch_1.bin"), ("test", "test_batch.bin")):
-        rows = np.fromfile(Path(data_dir) / "cifar-10-batches-bin" / file, np.uint8).reshape(
-            -1, 3073
-        )
+    data = open_dataset("cifar10", (3, 32, 32), Path(data_dir))
+    for part, split in (("train", data.train), ("test", data.test)):
         for label, name in enumerate(CLASSES):
             place = folder / "images" / part / name
             place.mkdir(parents=True)
-            for i, row in enumerate(rows[rows[:, 0] == label][:EACH]):
-                pixels = row[1:].reshape(3, 32, 32).transpose(1, 2, 0)
-                Image.fromarray(pixels).save(place / f"{i:03}.png")
+            for i, at in enumerate(np.flatnonzero(split.y == label)[:EACH]):
+                Image.fromarray(split.x[at].transpose(1, 2, 0)).save(place / f"{i:03}.png")
 
 
-def ours(folder, threads, epochs=EPOCHS, more=HEAD, rate=RATE):
-    """The best accuracy of `cnndsl train`."""
-    text = (SPECS / "efficientnet_lite0.cnn").read_text().replace("dense 1000", "dense 10")
-    (folder / "net.cnn").write_text(text)
-    recipe = f"--epochs {epochs} --batch {BATCH} --schedule cosine --threads {threads} {more}"
-    command = "-m cnndsl train net.cnn --data images --out run --optimizer"
-    command = [sys.executable, *command.split(), f"adam lr={rate}", *recipe.split()]
-    shutil.rmtree(folder / "run", ignore_errors=True)
-    subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
-    rows = csv.DictReader((folder / "run" / "results.csv").open())
-    return max(float(row["val_accuracy"]) for row in rows)
+def ours(folder, threads):
+    """The best accuracy of `cnndsl train`, of a head on the stored weights."""
+    return best(folder, threads, EPOCHS, *HEAD.split(), weights=folder / "lite0.pth")
 
 
 def nothing(folder, threads):
     """All of the same net, from fresh weights."""
-    return ours(folder, threads, 10, "--augment flip")
+    return best(folder, threads, 10, augment="flip")
+
+
+def best(folder, threads, epochs, *flags, **how):
+    text = (SPECS / "efficientnet_lite0.cnn").read_text().replace("dense 1000", "dense 10")
+    (folder / "net.cnn").write_text(text)
+    how |= {"data": folder / "images", "optimizer": f"adam lr={RATE}", "schedule": "cosine"}
+    rows = runs.trained(folder / "net.cnn", folder / f"run{epochs}", *flags, **how,
+                        epochs=epochs, batch=BATCH, threads=threads)  # fmt: skip
+    return max(float(row["val_accuracy"]) for row in rows)
 
 
 def torch_head(folder, threads):

@@ -10,7 +10,6 @@ images, in points, against the very float32 run. As elsewhere in CIFAR-10's resu
 is that of the test images.
 """
 
-import argparse
 import json
 import tempfile
 from dataclasses import dataclass, fields, replace
@@ -19,6 +18,8 @@ from time import process_time
 
 import numpy as np
 import onnx
+import runs
+from turns import SPECS
 
 import cnndsl
 from cnndsl.data.dataset import Split
@@ -27,7 +28,6 @@ from cnndsl.quantize.images import images_of
 from cnndsl.quantize.int8 import Int8Options, to_int8
 from cnndsl.tasks import usual
 
-SPECS = Path(__file__).parent.parent / "specs"
 GOES_ON = {"optimizer": "adam lr=3e-4", "schedule": "cosine", "quantize": "int8"}
 
 
@@ -76,11 +76,7 @@ def int8_run(name, case, data, folder, seed, threads):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("cases", nargs="*", default=list(CASES))
-    parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--threads", type=int, default=1)
+    parser = runs.options(CASES, threads=1)
     for size in fields(Case):
         parser.add_argument(f"--{size.name.replace('_', '-')}", type=int)
     arguments = parser.parse_args()
@@ -90,7 +86,7 @@ def main():
         case, found = replace(CASES[name], **given), []
         data = of_cifar(case, Path(arguments.data_dir))
         print(f"{name}: {case}", flush=True)
-        for seed in map(int, arguments.seeds.split(",")):
+        for seed in arguments.seeds:
             with tempfile.TemporaryDirectory() as folder:
                 accuracies, seconds = int8_run(
                     name, case, data, Path(folder), seed, arguments.threads

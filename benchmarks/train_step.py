@@ -28,13 +28,14 @@ def recipe_of(optimizer):
 
 def calibrated_step(model, recipe, batch, threads):
     """One step of ours, by the micro-batches and algorithms that `train` would take."""
-    from cnndsl.backend.step import StepOptions
+    from cnndsl.backend.step import StepOptions, freezing
     from cnndsl.training.compiled import calibrate, sample_feed
     from cnndsl.training.settings import Settings
     from cnndsl.weights.initial import initial_weights
 
     weights, settings = initial_weights(model), Settings(Path(), "cpu", threads)
-    compiled, _ = calibrate(model, recipe, StepOptions(batch), weights, settings)
+    options = freezing(StepOptions(batch), model, recipe, weights)
+    compiled, _ = calibrate(model, recipe, options, weights, settings)
     feed = sample_feed(compiled)
     return lambda: compiled.stepper.step(feed)
 
