@@ -17,8 +17,8 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from turns import SPECS
 
-SPECS = Path(__file__).parent.parent / "specs"
 MICRO = 32  # images whose activations are in the cache at once
 WAYS = {
     "1 process, 1 thread": (1, 1),
@@ -31,6 +31,7 @@ def worker(spec, batch, threads, seconds):
     """Time steps of a batch that the processes of MPI share; the first prints what it found."""
     from cnndsl.backend.step import StepOptions
     from cnndsl.cli.common import load
+    from cnndsl.recipe import Recipe
     from cnndsl.training.compiled import compile_step, sample_feed
     from cnndsl.training.distributed import world
     from cnndsl.training.settings import Settings
@@ -38,7 +39,7 @@ def worker(spec, batch, threads, seconds):
 
     ranks, model = world(), load(Path(spec))
     part, settings = batch // ranks.size, Settings(Path(), "cpu", threads)
-    recipe = replace(model.recipe, batch=batch, accumulate=1)
+    recipe = replace(model.recipe or Recipe(), batch=batch, accumulate=1)
     options = StepOptions(part, max(1, part // MICRO))
     compiled = compile_step(model, recipe, options, initial_weights(model), settings, ranks)
     feed, times, end = sample_feed(compiled), [], perf_counter() + seconds
