@@ -137,7 +137,7 @@ RULES: tuple[tuple[Pattern, Rule], ...] = (
 
 def fuse(graph: Graph) -> None:
     """Rewrite in place, the last operators first; then drop what no output needs."""
-    producers = {name: op for op in graph.ops for name in op.outputs}
+    producers = graph.makers
     for i in reversed(range(len(graph.ops))):
         made = _fused(graph, producers, graph.ops[i])
         if made is not None:

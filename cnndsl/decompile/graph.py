@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 Array = NDArray[Any]
+LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+"""Permutations of images: to channels last, and back to channels first."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Graph:
                 kept.append(replace(op, outputs=(op.output, *more)))
                 needed.update(op.inputs)
         self.ops[:] = kept[::-1]
+
+    @property
+    def makers(self) -> dict[str, Op]:
+        """The operators by what they give, as they are now."""
+        return {name: op for op in self.ops for name in op.outputs}
 
     @property
     def batch(self) -> int:

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from cnndsl.decompile.graph import Array, Graph, Op
+from cnndsl.decompile.graph import FIRST, LAST, Array, Graph, Op
 from cnndsl.decompile.repeats import resized
 
-_LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 _TO_FIRST = {0: 0, 1: 2, 2: 3, 3: 1}  # an axis of N×H×W×C as one of N×C×H×W
 _ALONE = {
     "Cast", "Clip", "Dropout", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "Identity",
@@ -33,7 +32,7 @@ def channels_first(graph: Graph) -> None:
         n, height, width, channels = graph.shapes[given]
         graph.shapes[other] = (n, channels, height, width)
         turned.first[given] = other
-    makers = {name: op for op in graph.ops for name in op.outputs}
+    makers = graph.makers
     for op in graph.ops:
         for each in resized(graph, makers, op, turned.first) or [op]:
             turned.follow(each)
@@ -47,8 +46,8 @@ def channels_first(graph: Graph) -> None:
 
 def _is_turned(graph: Graph) -> bool:
     """Whether the input meets a transposition to channels first, behind nothing but arithmetic."""
-    makers = {name: op for op in graph.ops for name in op.outputs}
-    for op in (op for op in graph.ops if _perm(op) == _FIRST):
+    makers = graph.makers
+    for op in (op for op in graph.ops if _perm(op) == FIRST):
         x = op.inputs[0]
         while x != graph.input and x in makers and makers[x].kind in _ALONE | _TOGETHER:
             x = next((name for name in makers[x].inputs if name not in graph.constants), "")
@@ -72,7 +71,7 @@ class _Turned:
     def follow(self, op: Op) -> None:
         """Write an operator; what it reads of channels last, with the channels first."""
         x = op.inputs[0] if op.inputs else ""
-        if _perm(op) == _LAST:
+        if _perm(op) == LAST:
             self.first[op.output] = x
         elif any(name in self.first for name in op.inputs):
             op = self._turned(op)
@@ -89,7 +88,7 @@ class _Turned:
             self._together(op)
         elif x is None:
             pass
-        elif _perm(op) == _FIRST:
+        elif _perm(op) == FIRST:
             return replace(op, kind="Identity", inputs=(x,), attrs={})
         elif op.kind in _ALONE:
             self._write(op, (x, *op.inputs[1:]))
@@ -150,7 +149,7 @@ class _Turned:
         _, sizes, *others = (*op.inputs, "")
         pads = self.graph.constants.get(sizes)
         if pads is not None and pads.size == 8 and not any(others[1:]):
-            turned = pads.reshape(2, 4)[:, _FIRST].reshape(-1)
+            turned = pads.reshape(2, 4)[:, FIRST].reshape(-1)
             self._write(op, (x, self._constant(op, sizes, turned), *others))
 
     def reduced(self, op: Op, x: str) -> Op | None:

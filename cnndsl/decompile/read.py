@@ -54,7 +54,7 @@ def _converted(model: "ModelProto") -> "ModelProto":
 
 def _name_outputs(graph: Graph, model: "ModelProto") -> None:
     """The outputs of a spec: those of numbers. Positions of the largest are left out and noted."""
-    makers = {name: op for op in graph.ops for name in op.outputs}
+    makers = graph.makers
     kinds = {o.name: o.type.tensor_type.elem_type for o in model.graph.output}
     floats = [name for name, kind in kinds.items() if kind == _FLOAT]
     if not floats:  # a net that ends in the number of the class: its scores stand before

@@ -8,13 +8,13 @@ from collections.abc import Container, Iterator, Mapping
 
 import numpy as np
 
-from cnndsl.decompile.graph import Array, Graph, Op
+from cnndsl.decompile.graph import FIRST, LAST, Array, Graph, Op
 from cnndsl.shapes import Pair
 
 _MOVES = {"Expand", "Reshape", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
 _REPEATS = {"Expand", "Tile"}
-_SAME, _LAST, _FIRST = (0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2)
-_ORDERS = ((_SAME, _SAME), (_SAME, _FIRST), (_FIRST, _SAME), (_FIRST, _FIRST))
+_SAME = (0, 1, 2, 3)
+_ORDERS = ((_SAME, _SAME), (_SAME, FIRST), (FIRST, _SAME), (FIRST, FIRST))
 _LARGEST = 1 << 24  # positions
 
 
@@ -91,7 +91,7 @@ def _written(
     attrs = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     yield _turned(op, x, first, given)
     yield Op("Resize", op.name, (first, "", scales), (large,), attrs)
-    yield _turned(op, large, op.output, _LAST if made == _FIRST else _SAME)
+    yield _turned(op, large, op.output, LAST if made == FIRST else _SAME)
 
 
 def _turned(op: Op, x: str, y: str, perm: tuple[int, ...]) -> Op:
