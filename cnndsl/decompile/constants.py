@@ -85,9 +85,7 @@ def _is_constant(graph: Graph, node: "NodeProto") -> bool:
     return shape is not None and prod(shape) <= max(_FOLD_LIMIT, there)
 
 
-def _evaluated(
-    node: "NodeProto", given: list[Array | None], opsets: dict[str, int]
-) -> Array:  # fmt: skip
+def _evaluated(node: "NodeProto", given: list[Array | None], opsets: dict[str, int]) -> Array:
     from onnx.reference import ReferenceEvaluator
 
     named = {x: value for x, value in zip(node.input, given, strict=True) if x}

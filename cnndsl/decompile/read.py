@@ -1,6 +1,5 @@
 """ONNX's protobuf to a graph: one input, a known batch, what is constant computed."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.decompile.constants import fold
@@ -22,8 +21,8 @@ _FOLD_TOTAL = 1 << 25  # elements besides those of the file
 def read(model: "ModelProto") -> Graph:
     """The graph of a checked model of one input; its symbolic batch becomes a number."""
     (given,) = inputs(model.graph)
-    constants, batch = initializers(model), dict[str, Array]()
-    copy = _prepared(_converted(outline(model)), given.name)
+    copy, batch = _prepared(_converted(outline(model)), given.name), dict[str, Array]()
+    constants = initializers(model) | initializers(copy)  # some are of the conversion
     graph, left = _folded(copy, given.name, constants, batch)
     for _ in range(_ROUNDS):
         is_clear = all(node.output[0] in graph.shapes for node in left)
@@ -68,10 +67,9 @@ def _name_outputs(graph: Graph, model: "ModelProto") -> None:
 
 
 def _folded(
-    model: "ModelProto", given: str, known: Mapping[str, Array], batch: dict[str, Array]
+    model: "ModelProto", given: str, constants: dict[str, Array], batch: dict[str, Array]
 ) -> "tuple[Graph, list[NodeProto]]":
     """A graph without operators, and those that are no constants."""
-    constants = {**known, **initializers(model)}
     room = _FOLD_TOTAL + 2 * sum(array.size for array in constants.values())
     graph = Graph([], constants, _inferred(model), given, [], room)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
