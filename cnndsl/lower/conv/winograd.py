@@ -67,12 +67,13 @@ def _emit(
     lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value, m: int
 ) -> PackedImage:
     """y; where it pays, with another filtering as the gradient of x."""
-    tape, u = lowering.tape, _places(lowering, shape, weight, m)
+    tape = lowering.tape
+    multiply = _by(tape, _places(lowering, shape, weight, m))
     if not _mirrors(shape, m):
         cuts = _cuts(shape, m) if shape.first else [slice(None)]
-        return _filtered(tape, shape, image, u, m, cuts)
+        return filtered(tape, shape, image, multiply, m, cuts)
     source = replace(image, value=tape.op("StopGradient", image.value))
-    y = _filtered(tape, shape, source, u, m, _cuts(shape, m))
+    y = filtered(tape, shape, source, multiply, m, _cuts(shape, m))
     turned = tape.op("StopGradient", _places(lowering, shape, weight, m, turned=True))
     rule = _TurnedFilter(m, shape, image.order, y.order)
     value = tape.op("CustomGradient", y.value, image.value, turned, rule=rule)
@@ -109,7 +110,7 @@ class _TurnedFilter:
         back, m = self._backward(), self.m
         dy = PackedImage(g.dy.value, self.y_order, back.size)
         u = g.x_of(2).op("Transpose", perm=(0, 2, 1)).value
-        dx = _filtered(g.tape, back, dy, u, m, _cuts(back, m))
+        dx = filtered(g.tape, back, dy, _by(g.tape, u), m, _cuts(back, m))
         return Expr(g.tape, reordered(g.tape, dx, self.x_order).value)
 
     def _backward(self) -> ConvShape:
@@ -129,29 +130,29 @@ def _cuts(shape: ConvShape, m: int) -> list[slice]:
     return [slice(i * each, (i + 1) * each) for i in range(count)]
 
 
-def _filtered(
-    tape: Writer, shape: ConvShape, image: PackedImage, u: Value, m: int, cuts: list[slice]
-) -> PackedImage:
+def _by(tape: Writer, u: Value) -> Callable[[Value], Value]:
+    """M = V·U, as a function of V."""
+    return lambda v: tape.op("MatMul", v, u)
+
+
+def filtered(
+    tape: Writer, shape: ConvShape, image: PackedImage,
+    multiply: Callable[[Value], Value], m: int, cuts: list[slice],
+) -> PackedImage:  # fmt: skip
+    """y, of the tiles of one cut after the other. `multiply` makes M of V, [n², T·B, C]."""
     source = with_row(tape, image.value, 0.0)
     order = window_order(m, m) if shape.pooled else np.arange(m * m)
-    slots, pixels = tile_slots(shape, image, m), tile_pixels(shape, m, order)
-
-    def multiply(v: Value) -> Value:
-        return tape.op("MatMul", v, u)
-
-    ys = [on_tiles(tape, shape, source, slots[:, cut], multiply, m) for cut in cuts]
+    slots, pixels = _tile_slots(shape, image, m), _tile_pixels(shape, m, order)
+    ys = [_on_tiles(tape, shape, source, slots[:, cut], multiply, m) for cut in cuts]
     y = tape.op("Concat", *ys, axis=0) if len(ys) > 1 else ys[0]
-    return trimmed(tape, shape, y, np.concatenate([pixels[:, cut].reshape(-1) for cut in cuts]))
+    return _trimmed(tape, shape, y, np.concatenate([pixels[:, cut].reshape(-1) for cut in cuts]))
 
 
-def on_tiles(
+def _on_tiles(
     tape: Writer, shape: ConvShape, source: Value, slots: Order,
     multiply: Callable[[Value], Value], m: int,
 ) -> Value:  # fmt: skip
-    """[m²·T, B, O]: the outputs of the tiles whose pixels stand in `slots`, [n², T].
-
-    `multiply` makes M of V, [n², T·B, C].
-    """
+    """[m²·T, B, O]: the outputs of the tiles whose pixels stand in `slots`, [n², T]."""
     a, _, b = cook_toom(m, 3)
     tiles = slots.shape[1]
     rows = tiles * shape.batch
@@ -183,7 +184,7 @@ def _corner(shape: ConvShape, m: int) -> tuple[Order, Order]:
     return tile // across * m, tile % across * m
 
 
-def tile_slots(shape: ConvShape, image: PackedImage, m: int) -> Order:
+def _tile_slots(shape: ConvShape, image: PackedImage, m: int) -> Order:
     """[n², tiles]: the slot of each pixel of each tile; P outside of the image."""
     (height, width), (top, left) = shape.size, _corner(shape, m)
     at = np.arange((m + 2) ** 2)[:, None]
@@ -194,7 +195,7 @@ def tile_slots(shape: ConvShape, image: PackedImage, m: int) -> Order:
     return np.append(image.slots(), len(image.order))[pixel]
 
 
-def tile_pixels(shape: ConvShape, m: int, order: Order) -> Order:
+def _tile_pixels(shape: ConvShape, m: int, order: Order) -> Order:
     """[m², tiles]: the output pixel of each place of each tile; −1 beyond the image.
 
     `order` says in which order the places of a tile come.
@@ -206,7 +207,7 @@ def tile_pixels(shape: ConvShape, m: int, order: Order) -> Order:
     return np.where(inside, rows * shape.out[1] + columns, -1)
 
 
-def trimmed(tape: Writer, shape: ConvShape, value: Value, pixels: Order) -> PackedImage:
+def _trimmed(tape: Writer, shape: ConvShape, value: Value, pixels: Order) -> PackedImage:
     """Without the slots of ragged tiles that lie beyond the image."""
     kept = np.flatnonzero(pixels >= 0)
     if len(kept) < len(pixels):

@@ -1,9 +1,8 @@
 """Winograd's minimal filtering of constant weights, for inference: 3×3, stride 1.
 
-The formulas are those of `winograd`. U is computed while compiling. V and y are made one axis at a
-time, with a third of the operations, and the tiles are taken in parts whose V and M stay in the
-cache. Large U are one matrix a place: onnxruntime brings these, and no others, into the form that
-its products read, once and not in every run (2 to 4 times faster for 512 channels).
+The formulas are those of `winograd`, and the tiles are taken in parts as there. U is computed while
+compiling. Large U are one matrix a place: onnxruntime brings these, and no others, into the form
+that its products read, once and not in every run (2 to 4 times faster for 512 channels).
 """
 
 from functools import cache, partial
@@ -16,11 +15,10 @@ from numpy.typing import NDArray
 from cnndsl.graph.tape import Value
 from cnndsl.lower.conv.bilinear import cook_toom
 from cnndsl.lower.conv.table import PASS, PRODUCT, WEIGHTS, ConvShape, algorithm
-from cnndsl.lower.conv.transform import window_order
 from cnndsl.lower.conv.windows import columns_layout
-from cnndsl.lower.conv.winograd import applies, on_tiles, tile_pixels, tile_slots, tiles_of, trimmed
+from cnndsl.lower.conv.winograd import applies, filtered, tiles_of
 from cnndsl.lower.driver import Lowering
-from cnndsl.lower.packed_image import PackedImage, with_row
+from cnndsl.lower.packed_image import PackedImage
 
 _LARGE = 1 << 18  # bytes of a place's weights: they leave the cache before they are read again
 _TILES = 13e6  # values of tiles a millisecond, gathered or transformed within the cache
@@ -58,19 +56,13 @@ _register("winograd4-constant", 4)
 def _emit(
     lowering: Lowering, shape: ConvShape, image: PackedImage, weight: Value, m: int
 ) -> PackedImage:
-    tape = lowering.tape
-    order = window_order(m, m) if shape.pooled else np.arange(m * m)
     multiply = partial(_product, lowering, _places(lowering, shape, weight, m))
-    source = with_row(tape, image.value, 0.0)
-    slots, pixels = tile_slots(shape, image, m), tile_pixels(shape, m, order)
-    cuts = _cuts(shape, slots.shape[1])
-    ys = [on_tiles(tape, shape, source, slots[:, cut], multiply, m) for cut in cuts]
-    y = tape.op("Concat", *ys, axis=0) if len(ys) > 1 else ys[0]
-    return trimmed(tape, shape, y, np.concatenate([pixels[:, cut].reshape(-1) for cut in cuts]))
+    return filtered(lowering.tape, shape, image, multiply, m, _cuts(shape, m))
 
 
-def _cuts(shape: ConvShape, tiles: int) -> list[slice]:
+def _cuts(shape: ConvShape, m: int) -> list[slice]:
     """A part has as many rows as its weights have: these are read again for each."""
+    tiles = prod(tiles_of(shape, m))
     rows = max(_ROWS, min(shape.channels, shape.filters))
     count = max(1, min(tiles, tiles * shape.batch // rows))
     ends = [tiles * i // count for i in range(count + 1)]
