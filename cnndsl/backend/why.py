@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnndsl.backend.inference import InferenceState, Options, emit
 from cnndsl.backend.pipelines import SIMPLIFY
 from cnndsl.graph.passes.fold_batch_norm import fold_batch_norm
-from cnndsl.graph.tape import Node, Tape, Value
+from cnndsl.graph.tape import Tape, Value
 from cnndsl.graph.vjp import gradients
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Lowering, Plan
@@ -81,14 +81,9 @@ def _cut(tape: Tape, image: Value, output: Value) -> tuple[Tape, Tape]:
 
     Values of the first that the second reads are its inputs.
     """
-    reached, later = {image}, list[Node]()
-    for node in tape.nodes:
-        if not reached.isdisjoint(node.inputs):
-            reached.update(node.outputs)
-            later.append(node)
-    made = reached - {image}
-    front = tape.replaced([node for node in tape.nodes if made.isdisjoint(node.outputs)])
-    head = tape.replaced(later)
+    before, later = tape.parted([image])
+    front, head = tape.replaced(before), tape.replaced(later)
+    made = {value for node in later for value in node.outputs}
     read = dict.fromkeys(value for node in later for value in node.inputs if value is not None)
     head.inputs = [value for value in read if value not in made and value not in tape.consts]
     head.outputs = {"y": output}

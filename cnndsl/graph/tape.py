@@ -45,6 +45,17 @@ class Tape:
             new.keep(node)
         return new
 
+    def parted(self, values: Iterable[Value]) -> tuple[list[Node], list[Node]]:
+        """The nodes that need none of the values, and those that do."""
+        reached, apart, behind = set(values), list[Node](), list[Node]()
+        for node in self.nodes:
+            if reached.isdisjoint(node.inputs):
+                apart.append(node)
+            else:
+                behind.append(node)
+                reached.update(node.outputs)
+        return apart, behind
+
     def name(self, base: str) -> str:
         """A name that nothing on this tape has yet."""
         count = self._taken.get(base, 0)

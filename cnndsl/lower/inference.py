@@ -38,14 +38,7 @@ def lower_frozen(
 
     `kept` are values that stay, whether or not a node reads them.
     """
-    reached = set(learned)
-    for node in tape.nodes:
-        if not reached.isdisjoint(node.inputs):
-            reached.update(node.outputs)
-    fixed, rest = (
-        [node for node in tape.nodes if reached.isdisjoint(node.outputs) is wanted]
-        for wanted in (True, False)
-    )
+    fixed, rest = tape.parted(learned)
     read = {v for node in rest for v in node.inputs}.union(kept)
     border = [v for node in fixed for v in node.outputs if v in read]
     part = tape.replaced(fixed)
