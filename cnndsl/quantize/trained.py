@@ -52,15 +52,19 @@ def places_of(model: Model, weights: Weights) -> Places:
 
 def _shares_channels(node: "NodeProto") -> bool:
     """Whether groups of output channels have one scale, unlike those of a batch norm behind."""
-    groups = [a.i for a in node.attribute if a.name == "group"]
-    return node.op_type == "ConvTranspose" and groups not in ([], [1])
+    return node.op_type == "ConvTranspose" and _attribute(node, "group") not in (None, 1)
+
+
+def _attribute(node: "NodeProto", name: str) -> int | None:
+    """A whole number; None where the node does not say it."""
+    return next((a.i for a in node.attribute if a.name == name), None)
 
 
 def _odd(made: "ModelProto", model: Model) -> Iterator[str]:
     """Operators with constants in eight bits that are no weights with a scale for each channel."""
     tensors = {t.name for t in made.graph.initializer}
     axes = {
-        n.output[0]: [a.i for a in n.attribute if a.name == "axis"]
+        n.output[0]: _attribute(n, "axis")
         for n in made.graph.node
         if n.op_type == "DequantizeLinear" and n.input[0] in tensors
     }
@@ -69,7 +73,7 @@ def _odd(made: "ModelProto", model: Model) -> Iterator[str]:
         for i, name in enumerate(node.input):
             if name not in axes or name in biases:
                 continue
-            fits = node.op_type in _WEIGHTED and i == 1 and axes[name]
+            fits = node.op_type in _WEIGHTED and i == 1 and axes[name] is not None
             if not fits or _base(name) not in model.tensors():
                 yield node.name
 
@@ -99,8 +103,7 @@ def _read(source: "ModelProto", made: "ModelProto", kept: list[str]) -> Places:
 
 def _channels(node: "NodeProto") -> int:
     """The axis of the output channels of a Gemm or ConvTranspose."""
-    transposed = any(a.name == "transB" and a.i for a in node.attribute)
-    return 0 if transposed else 1
+    return 0 if _attribute(node, "transB") else 1
 
 
 def _in_float(source: "ModelProto", made: "ModelProto", kept: list[str]) -> tuple[str, ...]:
@@ -120,18 +123,19 @@ def _in_float(source: "ModelProto", made: "ModelProto", kept: list[str]) -> tupl
 def int8_model(graph: "ModelProto", where: Places, found: NDArray[np.float32]) -> "ModelProto":
     """A float32 model of ours in int8, by the ranges that training found."""
     source = prepared(graph, graph.graph.name)
-    images = _images(source)
-    names = [images if name == IMAGES else name for name in where.activations]
-    pairs: dict[str, list[float]] = dict(zip(names, found.tolist(), strict=True))
+    pairs = dict[str, Sequence[float]](zip(_named(source, where), found.tolist(), strict=True))
     return quantised(source, _ranges(source, pairs), SCHEME, where.kept)
 
 
-def _images(source: "ModelProto") -> str:
-    """What the first layers read: the input, or what preprocessing makes of it."""
+def _named(source: "ModelProto", where: Places) -> list[str]:
+    """The activations, images by what the first layers read: what preprocessing makes, or the input
+    itself.
+    """
     before = {*outside(source)}
     made = {name for n in source.graph.node if n.name in before for name in n.output}
     read = (x for n in source.graph.node if n.name not in before for x in n.input if x in made)
-    return next(read, input_name(source))
+    images = next(read, input_name(source))
+    return [images if name == IMAGES else name for name in where.activations]
 
 
 def measured(
@@ -141,8 +145,8 @@ def measured(
     graph = inference_model(model, weights, Options(info=info))
     source, images = prepared(graph, graph.graph.name), images[spread(len(images), COUNT)]
     found = ranges(source, "minmax", batches(source, open_predictor(graph, "cpu"), images))
-    names = [_images(source) if name == IMAGES else name for name in where.activations]
-    return np.array([np.ravel(found[name].range_value) for name in names], np.float32)
+    pairs = [np.ravel(found[name].range_value) for name in _named(source, where)]
+    return np.array(pairs, np.float32)
 
 
 def proof_of(
