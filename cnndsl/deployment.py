@@ -5,14 +5,16 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from cnndsl.argument_types import (
-    as_flag,
-    as_number,
-    as_path,
-    as_whole,
-)
+from cnndsl.argument_types import as_flag, as_number, as_whole
 from cnndsl.report.html import History
-from cnndsl.run_arguments import named_data, path_or_none, patterns, thread_count
+from cnndsl.run_arguments import (
+    compiled_model,
+    data_or_arrays,
+    model_file,
+    path_or_none,
+    patterns,
+    thread_count,
+)
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
@@ -58,9 +60,8 @@ def to_int8(
     from cnndsl.training.int8 import Wanted, onnx_images, run_images
 
     graph, name = _float_model(model, mean, std, preprocess)
-    given, arrays = named_data(data)
     folder = path_or_none("data_dir", data_dir)
-    wanted = Wanted(given if arrays is None else arrays, folder, as_whole("calibrate", calibrate))
+    wanted = Wanted(data_or_arrays(data), folder, as_whole("calibrate", calibrate))
     options = int8.Int8Options(
         as_number("max_drop", max_drop, 0), tuple(patterns("keep_float", keep_float)),
         as_flag("reduce_range", reduce_range),
@@ -94,7 +95,7 @@ def to_float16(
 
 
 def heat_maps(
-    model: "str | Path | History | ModelProto",
+    model: "str | Path | ModelProto",
     pictures: "str | Path | Image | NDArray[np.generic] | Sequence[Any]",
     *,
     device: str = "auto",
@@ -114,7 +115,7 @@ def heat_maps(
     from cnndsl.runtime.predict import Reading, open_predictor
     from cnndsl.why.explainer import open_explainer
 
-    opened = _compiled(model)
+    opened = compiled_model(model)
     reading = Reading(mean, std, layout, output, preprocess)
     predictor = open_predictor(opened, device, thread_count(threads), reading)
     explainer = open_explainer(opened, predictor, device)
@@ -141,13 +142,12 @@ def bench(
     """
     from cnndsl.training.bench_models import Case, bench_models
 
-    files = [_file(each) for each in _each(models)]
+    files = [model_file(each) for each in _each(models)]
     batches, counts = (_counts(n, given) for n, given in (("batch", batch), ("threads", threads)))
-    given, arrays = named_data(data)
     return bench_models(
         [Case(*way) for way in product(files, batches, counts)], device,
-        as_whole("steps", steps, 3), given if arrays is None else arrays,
-        path_or_none("data_dir", data_dir), preprocess,
+        as_whole("steps", steps, 3), data_or_arrays(data), path_or_none("data_dir", data_dir),
+        preprocess,
     )  # fmt: skip
 
 
@@ -167,26 +167,11 @@ def _float_model(
     from cnndsl.runtime.predict import Reading
 
     run = _run(model)
-    opened = _compiled(model if run is None else run / _BEST)
+    opened = compiled_model(model if run is None else run / _BEST)
     is_file = isinstance(opened, Path)
     name = str(opened) if is_file else "the model"
     graph = load_checked(opened) if is_file else checked(opened)
     return told_preprocessing(graph, name, Reading(mean, std, preprocess=preprocess)), name
-
-
-def _compiled(model: Any) -> "Path | ModelProto":
-    """An ONNX file as a path, or a model in memory; UserError for what is neither."""
-    if isinstance(model, History):
-        model = model.folder
-    return _file(model) if isinstance(model, str | Path) else model
-
-
-def _file(path: Any) -> Path:
-    from cnndsl.runtime.image_files import refuse_other_kinds
-
-    file = as_path("models", path)
-    refuse_other_kinds(file)
-    return file
 
 
 def _each(models: Any) -> list[Any]:

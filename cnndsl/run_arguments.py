@@ -9,6 +9,7 @@ from cnndsl.report.html import History
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from onnx import ModelProto
 
     from cnndsl.training.callbacks import Callback
 
@@ -63,6 +64,30 @@ def named_data(data: Any) -> "tuple[str | None, Mapping[str, Array] | None]":
     if not isinstance(data, list | tuple | Mapping):
         raise WrongType(f"data: a name, a path, or arrays (x, y), not {shown(data)}")
     return ARRAYS, in_python(data)
+
+
+def data_or_arrays(data: Any) -> "str | Mapping[str, Array] | None":
+    """The name of data, or the arrays themselves."""
+    name, arrays = named_data(data)
+    return name if arrays is None else arrays
+
+
+def compiled_model(model: Any) -> "Path | ModelProto":
+    """An ONNX file as a path, a model in memory as it is.
+
+    UserError for a path of something else; also for a run, whose best model it names.
+    """
+    path = model.folder if isinstance(model, History) else model
+    return model_file(path) if isinstance(path, str | Path) else path
+
+
+def model_file(path: object) -> Path:
+    """An ONNX file; UserError, with the way on, for a path of something else."""
+    from cnndsl.runtime.image_files import refuse_other_kinds
+
+    file = as_path("models", path)
+    refuse_other_kinds(file)
+    return file
 
 
 def path_or_none(name: str, given: object) -> Path | None:

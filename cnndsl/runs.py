@@ -9,6 +9,8 @@ from cnndsl.api import Model
 from cnndsl.argument_types import WrongType, as_flag, as_path, as_whole, shown
 from cnndsl.report.html import History
 from cnndsl.run_arguments import (
+    compiled_model,
+    data_or_arrays,
     hooks,
     keywords,
     named_data,
@@ -233,9 +235,8 @@ def evaluate(
         if views is not None:
             raise UserError("mirror=True is short for views='mirror': give one of them")
         views = "mirror"
-    name, arrays = named_data(data)
     return open_run(
-        run_folder(run), name if arrays is None else arrays, path_or_none("data_dir", data_dir),
+        run_folder(run), data_or_arrays(data), path_or_none("data_dir", data_dir),
         device, thread_count(threads), views_of(views, "cnndsl.evaluate"),
     ).scores()  # fmt: skip
 
@@ -265,13 +266,9 @@ def predict(
     `imagenet`; `layout` is `nchw` or `nhwc`; `output` names the output with the scores. UserError
     where a file cannot be read, and for a model that tells of no task and gives no scores.
     """
-    from cnndsl.runtime.image_files import refuse_other_kinds
     from cnndsl.runtime.predict import Reading, open_predictor
 
-    opened: Any = model.folder if isinstance(model, History) else model
-    if isinstance(opened, str | Path):
-        opened = Path(opened)
-        refuse_other_kinds(opened)
+    opened = compiled_model(model)
     reading = Reading(mean, std, layout, output, preprocess)
     predictor = open_predictor(opened, device, thread_count(threads), reading)
     most = as_whole("k", k, 1)
