@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from cnndsl.files import is_run_folder, refuse_run_folder
+from cnndsl.files import is_run_folder, refuse_run_folder, write_whole
 from cnndsl.ir import Model
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import decode, read
 from cnndsl.passes.settings import parse_settings
+from cnndsl.report.units import mib
 from cnndsl.runtime.session import DEVICES
 from cnndsl.source import Failed, Source, UserError
 from cnndsl.style import Style
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from cnndsl.lower.driver import Phase
 
 
@@ -175,6 +178,15 @@ def refuse_overwriting(output: Path | None, *others: Path | None) -> None:
         o is not None and os.path.realpath(o) == os.path.realpath(output) for o in others
     ):
         raise UserError(f"{output} is used by this command besides; give -o another name")
+
+
+def write_graph(path: Path, graph: "ModelProto") -> str:
+    """Write a graph that onnx's checker takes; its file and size, as a report of it begins."""
+    from cnndsl.backend.check import checked_bytes
+
+    data = checked_bytes(graph)
+    write_whole(path, data)
+    return f"{path}: {mib(len(data))}"
 
 
 def numbers(

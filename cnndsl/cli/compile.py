@@ -20,6 +20,7 @@ from cnndsl.cli.common import (
     set_option,
     spec_argument,
     views_option,
+    write_graph,
 )
 from cnndsl.cli.compile_quantize import (
     of_compiled,
@@ -120,9 +121,7 @@ def command(
 ) -> int | None:  # fmt: skip
     """Write the inference graph of a spec or a run folder; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
-    from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.inference import Options
-    from cnndsl.files import write_whole
     from cnndsl.lower.driver import Plan
     from cnndsl.weights.fit import ModelWeights, read_weights, told
     from cnndsl.weights.initial import initial_weights
@@ -163,9 +162,8 @@ def command(
         tell_trained(file, info)
         images = spec_images(model, file if file.is_dir() else None, info, smaller)
         return write_int8(graph, file, images, output, smaller)
-    data = checked_bytes(graph)
-    write_whole(output, data)
-    click.echo(f"{output}: {mib(len(data))}, opset {opset}, {origin}", err=True)
+    written = write_graph(output, graph)
+    click.echo(f"{written}, opset {opset}, {origin}", err=True)
     if optimize:
         _tell_optimized(model, loaded, options, graph)
     return None
@@ -191,15 +189,12 @@ def _write_why(
 ) -> None:  # fmt: skip
     """The graph that answers and says why."""
     from cnndsl.backend.artifact import WHY, why_model
-    from cnndsl.backend.check import checked_bytes
-    from cnndsl.files import write_whole
 
     graph = why_model(model, weights.tensors, options)
-    data = checked_bytes(graph)
-    write_whole(output, data)
     layer = next(entry.value for entry in graph.metadata_props if entry.key == WHY)
-    click.echo(f"{output}: {mib(len(data))}, batches of {options.batch or 1}, heat of `{layer}`, "
-               f"{origin}", err=True)  # fmt: skip
+    written = write_graph(output, graph)
+    click.echo(f"{written}, batches of {options.batch or 1}, heat of `{layer}`, {origin}",
+               err=True)  # fmt: skip
 
 
 def _tell_optimized(
@@ -249,9 +244,7 @@ def _write_training(
 ) -> None:  # fmt: skip
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
-    from cnndsl.backend.check import checked_bytes
     from cnndsl.backend.step import StepOptions, freezing
-    from cnndsl.files import write_whole
     from cnndsl.learned import check_patterns
     from cnndsl.recipe import Recipe
 
@@ -268,14 +261,13 @@ def _write_training(
                    "ranges on images", err=True)  # fmt: skip
     options = freezing(options, model, recipe, weights.tensors)
     if train == "step":
-        written = {output: step_model(model, recipe, options, weights.tensors)}
+        graphs = {output: step_model(model, recipe, options, weights.tensors)}
     else:
         grad, apply = split_models(model, recipe, options, weights.tensors)
         stem = output.name.removesuffix(".onnx")
-        written = {output.with_name(f"{stem}.grad.onnx"): grad,
-                   output.with_name(f"{stem}.apply.onnx"): apply}  # fmt: skip
-    for path, graph in written.items():
-        data = checked_bytes(graph)
-        write_whole(path, data)
-        click.echo(f"{path}: {mib(len(data))}, {len(graph.graph.node)} operators, "
+        graphs = {output.with_name(f"{stem}.grad.onnx"): grad,
+                  output.with_name(f"{stem}.apply.onnx"): apply}  # fmt: skip
+    for path, graph in graphs.items():
+        written = write_graph(path, graph)
+        click.echo(f"{written}, {len(graph.graph.node)} operators, "
                    f"a step of {options.batch}", err=True)  # fmt: skip

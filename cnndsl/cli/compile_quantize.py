@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import data_dir_option, on_line, refuse_options, to_json
+from cnndsl.cli.common import data_dir_option, on_line, refuse_options, to_json, write_graph
 from cnndsl.report.units import mib
 
 if TYPE_CHECKING:
@@ -107,8 +107,6 @@ def write_int8(
     graph: "ModelProto", file: Path, images: "Images", output: Path, how: Mapping[str, Any]
 ) -> int:
     """Write the int8 model and print its proof; 1, and no file, where it loses too much."""
-    from cnndsl.backend.check import checked_bytes
-    from cnndsl.files import write_whole
     from cnndsl.quantize.int8 import Int8Options, to_int8
 
     options = Int8Options(how["max_drop"], how["keep_float"], how["reduce_range"])
@@ -118,9 +116,7 @@ def write_int8(
         click.echo(remark, err=True)
     if made.advice is not None:
         return _refused(made, options.max_drop)
-    data = checked_bytes(made.model)
-    write_whole(output, data)
-    click.echo(f"{output}: {mib(len(data))}", err=True)
+    click.echo(write_graph(output, made.model), err=True)
     return 0
 
 
@@ -139,19 +135,14 @@ def write_float16(
     graph: "ModelProto", file: Path, output: Path, keep_float: tuple[str, ...]
 ) -> int:
     """Write the float16 model; 1, and no file, where its outputs are others."""
-    from cnndsl.backend.check import checked_bytes
-    from cnndsl.files import write_whole
     from cnndsl.quantize.float16 import to_float16
 
     made = to_float16(graph, str(file), keep_float)
     if made.proof.problem:
         click.echo(f"error: float16: {made.proof.problem}: nothing is written", err=True)
         return 1
-    data = checked_bytes(made.model)
-    write_whole(output, data)
-    proof = made.proof
+    written, proof = write_graph(output, made.model), made.proof
     kept = f"; in float32: {', '.join(proof.float_operators)}" if proof.float_operators else ""
-    click.echo(f"{output}: {mib(len(data))} for {mib(proof.bytes_before)}, outputs {proof.off}"
-               f"{kept}", err=True)  # fmt: skip
+    click.echo(f"{written} for {mib(proof.bytes_before)}, outputs {proof.off}{kept}", err=True)
     click.echo("float16 is for GPUs and phones: on a CPU it is slower than float32", err=True)
     return 0
