@@ -1,6 +1,7 @@
 """`cnndsl compile FILE -o MODEL.onnx`."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,33 +115,21 @@ def command(
     ctx: click.Context,
     file: Path, output: Path, settings: tuple[str, ...], weights: Path | None,
     name_map: Path | None, seed: int, opset: int, batch: int | None, fold: bool, uint8: bool,
-    mean: tuple[float, ...] | None, std: tuple[float, ...] | None,
-    classes: tuple[str, ...] | None, preprocess: str | None, views: str | None, train: str | None,
-    optimize: str | None, conv: str, device: "Device", web: bool, runtime: str | None,
-    why: bool, **smaller: Any,
+    views: str | None, train: str | None, optimize: str | None, conv: str, device: "Device",
+    web: bool, runtime: str | None, why: bool, **others: Any,
 ) -> int | None:  # fmt: skip
     """Write the inference graph of a spec or a run folder; onnxruntime runs it on CPU or CUDA."""
     from cnndsl.backend.artifact import inference_model
     from cnndsl.backend.inference import Options
     from cnndsl.lower.driver import Plan
-    from cnndsl.weights.fit import ModelWeights, read_weights, told
-    from cnndsl.weights.initial import initial_weights
-    from cnndsl.weights.model_info import ModelInfo
-    from cnndsl.weights.preprocess import prepared
 
     refuse_overwriting(output, file, weights, name_map)
     _refuse_without_effect(ctx, file)
-    if file.suffix == ".onnx" and (smaller["int8"] or smaller["fp16"]):
-        return of_compiled(ctx, file, output, smaller)
+    if file.suffix == ".onnx" and (others["int8"] or others["fp16"]):
+        return of_compiled(ctx, file, output, others)
     model, weights = _opened(file, settings, weights)
-    if weights:
-        loaded = told(read_weights(weights, model, name_map))
-    else:
-        loaded = ModelWeights(initial_weights(model, seed), ModelInfo())
-    info = prepared(loaded.info, preprocess).updated(mean, std, classes)
-    for doubt in info.doubts():
-        click.echo(f"warning: {doubt}", err=True)
-    loaded = replace(loaded, info=info)
+    loaded = _loaded(model, weights, name_map, seed, others)
+    info = loaded.info
     seen = views_of(views, "--views") or Views()
     if web:
         return write_page(
@@ -156,12 +145,12 @@ def command(
     if why:
         return _write_why(model, loaded, options, output, origin)
     graph = inference_model(model, loaded.tensors, options)
-    if smaller["fp16"]:
-        return write_float16(graph, file, output, smaller["keep_float"])
-    if smaller["int8"]:
+    if others["fp16"]:
+        return write_float16(graph, file, output, others["keep_float"])
+    if others["int8"]:
         tell_trained(file, info)
-        images = spec_images(model, file if file.is_dir() else None, info, smaller)
-        return write_int8(graph, file, images, output, smaller)
+        images = spec_images(model, file if file.is_dir() else None, info, others)
+        return write_int8(graph, file, images, output, others)
     written = write_graph(output, graph)
     click.echo(f"{written}, opset {opset}, {origin}", err=True)
     if optimize:
@@ -182,6 +171,28 @@ def _opened(
 
     model = read_model(file, read_config(file))
     return model, weights or file / "weights" / "best.safetensors"
+
+
+def _loaded(
+    model: Model, weights: Path | None, name_map: Path | None, seed: int, said: Mapping[str, Any]
+) -> "ModelWeights":
+    """The weights of the file, or fresh ones, with the preprocessing and the classes that the
+    options say; what can hardly be meant is told.
+    """
+    from cnndsl.weights.fit import ModelWeights, read_weights, told
+    from cnndsl.weights.initial import initial_weights
+    from cnndsl.weights.model_info import ModelInfo
+    from cnndsl.weights.preprocess import prepared
+
+    if weights:
+        found = told(read_weights(weights, model, name_map))
+    else:
+        found = ModelWeights(initial_weights(model, seed), ModelInfo())
+    info = prepared(found.info, said["preprocess"])
+    info = info.updated(said["mean"], said["std"], said["classes"])
+    for doubt in info.doubts():
+        click.echo(f"warning: {doubt}", err=True)
+    return replace(found, info=info)
 
 
 def _write_why(
