@@ -72,7 +72,7 @@ def bench_shared(
     options = StepOptions(part, plan=Plan(conv), soft=bool(recipe.augment.mixup))
     options = freezing(options, model, recipe, weights)
     compiled = compile_shared(
-        model, recipe, None, lambda: options, weights, settings, ranks, lambda line: None
+        model, recipe, options, True, weights, settings, ranks, lambda line: None
     )
     assert isinstance(compiled.stepper, SplitStepper)
     feed, message = sample_feed(compiled), compiled.stepper.message

@@ -104,12 +104,12 @@ def compile_step(
 
 
 def compile_shared(
-    model: Model, recipe: Recipe, options: StepOptions | None, usual: Callable[[], StepOptions],
-    weights: Weights, settings: Settings, ranks: Ranks, log: Callable[[str], None],
+    model: Model, recipe: Recipe, options: StepOptions, calibrates: bool, weights: Weights,
+    settings: Settings, ranks: Ranks, log: Callable[[str], None],
 ) -> Compiled:  # fmt: skip
-    """The step by these options, or by those that the first rank finds from the usual ones."""
-    if options is None and ranks.rank == 0:
-        best, trials = calibrate(model, recipe, usual(), weights, settings)
+    """The step by these options, or with the blocking that the first rank finds by trials."""
+    if calibrates and ranks.rank == 0:
+        best, trials = calibrate(model, recipe, options, weights, settings)
         for i, trial in enumerate(trials):
             log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
         if ranks.size == 1:

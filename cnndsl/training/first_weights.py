@@ -21,14 +21,17 @@ def first_weights(model: Model, recipe: Recipe) -> ModelWeights:
     return weights_named(model, recipe.weights, recipe.seed)
 
 
-def with_data_kernels(
+def fitted_to_data(
     first: ModelWeights, model: Model, recipe: Recipe, data: Dataset
 ) -> ModelWeights:
-    """With the kernels of `init=whiten` made from the training images, where they are drawn."""
+    """With what the training images give: mean and standard deviation, where the weights tell none,
+    and the kernels of `init=whiten`, where they are drawn.
+    """
+    info = first.info if first.info.normalises else first.info.updated(*data.moments())
+    first = replace(first, info=info)
     if not whitens(model):
         return first
     file = recipe.weights
     drawn = tensors_of(model, file.fresh, "fresh") if file else list(first.tensors)
-    info = first.info if first.info.normalises else ModelInfo(*data.moments())
     tensors = whitened(model, first.tensors, data.train.x, info, drawn)
     return replace(first, tensors=tensors)

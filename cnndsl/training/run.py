@@ -20,6 +20,7 @@ from cnndsl.source import UserError
 from cnndsl.training import checkpoint
 from cnndsl.training.batches import part_size
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
+from cnndsl.training.compiled import usual_options
 from cnndsl.training.continuation import note
 from cnndsl.training.distributed import (
     check_same_on_all,
@@ -28,7 +29,7 @@ from cnndsl.training.distributed import (
 )
 from cnndsl.training.exporter import Exporter
 from cnndsl.training.fingerprint import Fingerprint, check_same
-from cnndsl.training.first_weights import first_weights, with_data_kernels
+from cnndsl.training.first_weights import first_weights, fitted_to_data
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
 from cnndsl.training.lesson import check_cache
@@ -64,7 +65,7 @@ def start(
     first = first_weights(model, recipe)
     reading = replace(settings.reading, ranks=ranks, info=first.info)
     recipe, data = open_shared(model, recipe, config.data_dir, reading, settings.sync_bn)
-    first = with_data_kernels(first, model, recipe, data)
+    first = fitted_to_data(first, model, recipe, data)
     check_same_on_all(ranks, lambda: facts_of_start(recipe, data, first.tensors))
     is_new = settings.out is None or not settings.out.exists()
     path = ranks.share((settings.out or next_free()) if ranks.rank == 0 else None)
@@ -107,9 +108,10 @@ def _shared(settings: Settings, ranks: Ranks) -> Settings:
 
 
 def _begin(trainer: Trainer, first: ModelWeights) -> None:
-    """From the first step; images are normalised as those were that the weights come from."""
-    trainer.steps.normalisation = first.info if first.info.normalises else None
-    trainer.prepare(first.tensors)
+    """From the first step; images are normalised as the weights tell."""
+    settings, info = trainer.settings, first.info
+    options = usual_options(trainer.recipe, settings, info.mean, info.std, trainer.ranks.size)
+    trainer.prepare(first.tensors, options, calibrates=settings.micro_batches is None)
     notes = _told_of_norms(trainer), trainer.steps.rounding.told()
     trainer.note = "\n".join(filter(None, notes)) or None
 
@@ -157,7 +159,7 @@ def resume(
         recipe, data = open_shared(model, recipe, config.data_dir, reading, settings.sync_bn)
         known = _known(config, recipe, data)
         trainer = _trainer(model, recipe, data, settings, folder, callbacks, ranks)
-        start = with_data_kernels(start, model, recipe, data) if found is None else start
+        start = fitted_to_data(start, model, recipe, data) if found is None else start
         check_same_on_all(ranks, lambda: facts_of_start(recipe, data, start.tensors))
         if found is None:
             _begin(trainer, start)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from cnndsl.backend.places import Places
 from cnndsl.backend.step import StepOptions, freezing
@@ -12,8 +11,8 @@ from cnndsl.learned import phase
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Ranks
 from cnndsl.source import counted
-from cnndsl.training.compiled import Compiled, compile_shared, compile_step, usual_options
-from cnndsl.training.lesson import Lesson, Moments
+from cnndsl.training.compiled import Compiled, compile_shared, compile_step
+from cnndsl.training.lesson import Lesson
 from cnndsl.training.rounding import Rounding
 from cnndsl.training.settings import Settings
 from cnndsl.weights.base import Weights
@@ -30,40 +29,30 @@ class Steps:
     settings: Settings
     ranks: Ranks
     log: Callable[[str], None]
-    normalisation: ModelInfo | None = None  # of the first weights; else that of the data
     phase: int = 0
     rounding: Rounding = field(init=False)
     compiled: Compiled = field(init=False)
     lesson: Lesson = field(init=False)
-
-    @cached_property
-    def moments(self) -> Moments:
-        """Mean and standard deviation that the first weights tell, else those of the images."""
-        known = self.normalisation
-        return (known.mean, known.std) if known else self.data.moments()
 
     def begin(self, weights: Weights) -> Places:
         """What is rounded of the whole model."""
         self.rounding = Rounding.of(self.model, self.recipe, weights)
         return self.rounding.places
 
-    def prepare(self, weights: Weights, options: StepOptions | None, lesson: Lesson) -> Weights:
-        """Compile the step; without `options` the blocking for the cache is calibrated.
+    def prepare(
+        self, weights: Weights, options: StepOptions, lesson: Lesson, calibrates: bool
+    ) -> Weights:
+        """Compile the step by these options, or `calibrates` its blocking for the cache.
 
         Returns the weights with what belongs to them in this phase.
         """
         self.lesson = lesson
-        options, calibrates = options or self._usual(), options is None
         weights, options = self._of_phase(weights, options)
-        fixed = not calibrates or self.settings.micro_batches is not None
         self.compiled = compile_shared(
-            lesson.model, self.recipe, options if fixed else None, lambda: options, weights,
-            self.settings, self.ranks, self.log,
+            lesson.model, self.recipe, options, calibrates, weights, self.settings, self.ranks,
+            self.log,
         )  # fmt: skip
         return weights
-
-    def _usual(self) -> StepOptions:
-        return usual_options(self.recipe, self.settings, *self.moments, self.ranks.size)
 
     def _of_phase(self, weights: Weights, options: StepOptions) -> tuple[Weights, StepOptions]:
         """The weights, with ranges where they are rounded, and how the step is made."""

@@ -56,7 +56,6 @@ class Trainer:
     steps: Steps = field(init=False)
     batches: Batches = field(init=False)
     evaluator: Evaluator = field(init=False)  # of the whole model
-    lesson: Lesson = field(init=False)  # what the step computes of it
     show: Display = field(init=False)
     _saved_at: float = field(default_factory=perf_counter)
 
@@ -70,19 +69,24 @@ class Trainer:
         """The step of the epoch at hand."""
         return self.steps.compiled
 
-    def prepare(self, weights: Weights, options: StepOptions | None = None) -> Weights:
-        """Compile the step; without `options` the blocking for the cache is calibrated.
+    @property
+    def lesson(self) -> Lesson:
+        """What the step computes of the model, and its images."""
+        return self.steps.lesson
+
+    def prepare(self, weights: Weights, options: StepOptions, calibrates: bool = False) -> Weights:
+        """Compile the step by these options, or `calibrates` its blocking for the cache.
 
         Returns the weights with what belongs to them in the first phase.
         """
-        moments = (options.mean, options.std) if options else self.steps.moments
+        moments = options.mean, options.std
         places = self.steps.begin(weights)
         self.evaluator = measuring(
             self.model, self.recipe, self.data, moments, self.settings, self.ranks, places
         )
         shown = self.settings.progress
-        self.lesson = lesson(self.model, self.recipe, self.data, weights, self.evaluator, shown)
-        weights = self.steps.prepare(weights, options, self.lesson)
+        found = lesson(self.model, self.recipe, self.data, weights, self.evaluator, shown)
+        weights = self.steps.prepare(weights, options, found, calibrates)
         self.folder.log(self.compiled.told())
         self.batches = self.lesson.batches(self.compiled)
         return weights
