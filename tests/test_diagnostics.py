@@ -143,6 +143,7 @@ HABITS = {
     "let k = 3; conv 64 kxk": SIZES,
     "let k = 3; conv 64 kx1": SIZES,
     "conv 64 3x3 stride 2": "a key takes its value behind `=`: `stride=2`",
+    "conv 64 3x3 stride same": "a key takes its value behind `=`: `stride=2`",
     "conv 64 3x3 dilation 4": "a key takes its value behind `=`: `dilation=4`",
     "conv 64 k3": "write `k=3`, or the size alone: `3`",
     "conv 64 3x3 activation=relu": "an activation is a word of its own: `conv 64 3x3 relu`",

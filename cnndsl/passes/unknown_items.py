@@ -85,10 +85,9 @@ class Place:
 
     def _as_key(self, name: ast.Name) -> Fix | None:
         """`stride 2` as `stride=2`."""
-        behind = _VALUE.match(name.span.source.text, name.span.end)
-        meaning = lookup("key", name.id)
+        behind, meaning = self._value_behind(name), lookup("key", name.id)
         key = _PADDED.get(name.id, (meaning and meaning.counterpart) or name.id)
-        if behind is None or key not in self._keys or behind[1] in {*self._keys, *self.follow}:
+        if behind is None or key not in self._keys:
             return None
         text = f"{key}={behind[1]}"
         return Fix(Span(name.span.source, name.span.start, behind.end()), text, f"write `{text}`")
@@ -100,15 +99,16 @@ class Place:
                 f"a label is used as in `concat {name}`, `add {name}` or `from {name}`"
             )
         if name in self._keys:
-            value = self._value_behind(unknown) or self._example(name)
+            behind = self._value_behind(unknown)
+            value = behind[1] if behind else self._example(name)
             return Suggestion(f"a key takes its value behind `=`: `{name}={value}`")
         return self._size(name) or self._word(name) or Suggestion(self._options(name))
 
-    def _value_behind(self, name: ast.Name) -> str | None:
+    def _value_behind(self, name: ast.Name) -> re.Match[str] | None:
         """What follows a name and may be its value: no word or key of the statement."""
         behind = _VALUE.match(name.span.source.text, name.span.end)
         words = {*self.follow, *own_words(self.bindings), *self._keys}
-        return behind[1] if behind and behind[1] not in words else None
+        return behind if behind and behind[1] not in words else None
 
     @property
     def _keys(self) -> set[str]:
