@@ -9,13 +9,16 @@ export function softmax(logits) {
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 const percent = (p) => `${(100 * p).toFixed(1)} %`;
-export const byValue = (a, b) => b.value - a.value;
-export const named = (classes, values, noun) =>
+const byValue = (a, b) => b.value - a.value;
+const named = (classes, values, noun) =>
   Array.from(values, (value, i) => ({ name: classes[i] ?? `${noun} ${i}`, value, share: value, text: percent(value) }));
+
+/** Rows of classes and their probabilities, the likeliest first. */
+export const likeliest = (classes, chances) => named(classes, chances, "class").sort(byValue);
 
 /** What outputs of a task say: rows of {name, value, share of the bar, text}, the first one first. */
 export const ANSWERS = {
-  classification: (logits, { classes }) => named(classes, softmax(logits), "class").sort(byValue),
+  classification: (logits, { classes }) => likeliest(classes, softmax(logits)),
   binary([logit], { classes, task }) {
     const p = sigmoid(logit);
     const rows = named(classes, [1 - p, p], "class");

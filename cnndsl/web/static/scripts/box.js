@@ -1,4 +1,4 @@
-// A class of the person's: a name and pictures.
+// The box of one class in the section that teaches.
 
 import { Problem, make } from "./dom.js";
 import { drawn } from "./drawing.js";

@@ -1,8 +1,7 @@
 // A net that learns by running the graph of a training step.
 
 import { softmax } from "./answers.js";
-import { fetched } from "./dom.js";
-import { fromPacked, size, toPacked, unpackedFile } from "./weights.js";
+import { fetchedTensors, fromPacked, size, toPacked } from "./weights.js";
 
 /** Numbers 0…count−1 in random order, again and again: batches go on over the end of a pass. */
 export function* shuffled(count) {
@@ -32,7 +31,7 @@ export class Learner {
     const lesson = learn.lessons[classes.length];
     const provider = learn.body ? "wasm" : runtime.provider; // a head is too small for WebGPU
     const stay = ["step", ...stateOf(lesson).map(({ name }) => name)].map((name) => `${name}.new`);
-    const fresh = unpackedFile(await (await fetched("fresh.safetensors")).arrayBuffer());
+    const fresh = await fetchedTensors("fresh.safetensors");
     const step = await runtime.session(`step-${classes.length}.onnx`, { provider, stay });
     const answer = await runtime.session("answer.onnx", { provider });
     const learner = Object.assign(new Learner(), { runtime, settings, learn, lesson, classes, fresh, step, answer });

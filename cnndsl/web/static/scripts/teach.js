@@ -1,11 +1,11 @@
 // The section in which a person teaches.
 
-import { byValue, named } from "./answers.js";
+import { likeliest } from "./answers.js";
 import { Box } from "./box.js";
-import { $, Problem, fetched, guarded, save } from "./dom.js";
+import { $, Problem, guarded, save } from "./dom.js";
 import { normalised } from "./images.js";
 import { Learner, breathe, shuffled } from "./learner.js";
-import { packedFile, unpackedFile } from "./weights.js";
+import { fetchedTensors, packedFile } from "./weights.js";
 
 const largest = (values) => values.indexOf(Math.max(...values));
 
@@ -162,14 +162,14 @@ export class Teach {
     $(".downloads .used", this.root).textContent = settings.learn.used.map((file) => ` and ${file}`).join("");
     $(".downloads", this.root).hidden = false;
     this.onLearned(async (image) => {
-      const shares = await learner.probabilities(await this.input(image));
-      return { rows: named(classes, shares, "class").sort(byValue) };
+      const chances = await learner.probabilities(await this.input(image));
+      return { rows: likeliest(classes, chances) };
     }, classes);
   }
 
   async saveWeights() {
     const { settings, learner } = this;
-    const frozen = settings.learn.body ? unpackedFile(await (await fetched("frozen.safetensors")).arrayBuffer()) : {};
+    const frozen = settings.learn.body ? await fetchedTensors("frozen.safetensors") : {};
     const crop = settings.crop ? { crop: settings.crop, resample: settings.resample } : {};
     const info = { mean: settings.mean, std: settings.std, classes: learner.classes, ...crop };
     save(await packedFile({ ...frozen, ...(await learner.weights()) }, info), "trained.safetensors");

@@ -1,9 +1,15 @@
 // Weights: safetensors, and the layouts in which a step keeps them.
 
+import { fetched } from "./dom.js";
+
 export const size = (shape) => shape.reduce((a, b) => a * b, 1);
 
-/** Tensors of a safetensors file: {name: {shape, data}}, float32. */
-export function unpackedFile(buffer) {
+/** Tensors of a safetensors file beside the page: {name: {shape, data}}, float32. */
+export async function fetchedTensors(name) {
+  return unpackedFile(await (await fetched(name)).arrayBuffer());
+}
+
+function unpackedFile(buffer) {
   const length = Number(new DataView(buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
   delete header.__metadata__;
