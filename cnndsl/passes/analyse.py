@@ -50,7 +50,7 @@ def examine(
 
 
 def _regions(text: str) -> list[Region]:
-    """Code of other frameworks; who reads it is imported where a spec is wrong alone."""
+    """Code of other frameworks; its reader is imported here, as most specs need none."""
     from cnndsl.frameworks.regions import regions
 
     return regions(text)

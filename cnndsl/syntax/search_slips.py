@@ -31,7 +31,9 @@ def meant(name: str, text: str) -> str | None:
 
 def option_hint(word: str, value: str = "…") -> str | None:
     """Where `trials 50` is said."""
-    return f"is an option: `cnndsl search --{word} {value}`" if word in _OPTIONS else None
+    if word not in _OPTIONS:
+        return None
+    return f"`{word}` is an option: `cnndsl search --{word} {value}`"
 
 
 def search_hint(place: Place) -> str | None:
