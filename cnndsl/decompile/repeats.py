@@ -40,16 +40,15 @@ def resized(
 
 def _chain(graph: Graph, makers: Mapping[str, Op], op: Op) -> list[Op]:
     """From an image to an image, by operators that only move values; empty where it is none."""
-    links = list[Op]()
-    while op.kind in _MOVES and len(graph.shapes.get(op.output, ())) in (4, 5, 6):
+    links, ranks = list[Op](), (4,)
+    while op.kind in _MOVES and len(graph.shapes.get(op.output, ())) in ranks:
         links.insert(0, op)
         source = graph.shapes.get(op.inputs[0], ())
         if len(source) == 4:
-            whole = len(graph.shapes[links[-1].output]) == 4 and np.prod(source[1:]) < _LARGEST
-            return links if whole else []
+            return links if np.prod(source[1:]) < _LARGEST else []
         if op.inputs[0] not in makers:
             break
-        op = makers[op.inputs[0]]
+        op, ranks = makers[op.inputs[0]], (5, 6)
     return []
 
 
