@@ -16,7 +16,7 @@ from cnndsl.passes.includes import read
 from cnndsl.passes.settings import written_settings
 from cnndsl.source import UserError
 from cnndsl.weights.folded import unfolded
-from cnndsl.weights.model_info import ModelInfo, info_from_onnx
+from cnndsl.weights.model_info import ModelInfo, info_from_onnx, onnx_entries
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -27,7 +27,7 @@ _INSTEAD = "  --graph reads the operators instead, with their weights"
 
 def source(model: "ModelProto") -> str | None:
     """The source that a file of ours carries, its settings as a comment; None for other files."""
-    entries = _entries(model)
+    entries = onnx_entries(model)
     if "cnndsl_source" not in entries:
         return None
     said = " ".join(f"--set {pair}" for pair in written_settings(_settings(entries)))
@@ -36,12 +36,12 @@ def source(model: "ModelProto") -> str | None:
 
 def is_step(model: "ModelProto") -> bool:
     """Whether it is a training step of ours, which `run` has no use for."""
-    return "cnndsl_layouts" in _entries(model)
+    return "cnndsl_layouts" in onnx_entries(model)
 
 
 def used(model: "ModelProto") -> dict[str, str]:
     """Texts of the files that the source uses, by their paths beside it, each inside its folder."""
-    entries = _entries(model)
+    entries = onnx_entries(model)
     try:
         found = json.loads(entries.get("cnndsl_used", "{}"))
         texts = {str(name): str(text) for name, text in found.items()}
@@ -56,12 +56,12 @@ def used(model: "ModelProto") -> dict[str, str]:
 
 def model_info(model: "ModelProto") -> ModelInfo:
     """How images are normalised before they meet the weights, and the names of classes."""
-    return info_from_onnx(_entries(model), "the model")
+    return info_from_onnx(onnx_entries(model), "the model")
 
 
 def spec(model: "ModelProto") -> Model:
     """The model of the source, with the files that it uses; UserError where it is not whole."""
-    entries = _entries(model)
+    entries = onnx_entries(model)
     with TemporaryDirectory() as folder:
         main = Path(folder) / "spec.cnn"
         for name, text in (used(model) | {main.name: entries.get("cnndsl_source", "")}).items():
@@ -86,10 +86,6 @@ def tensors(model: "ModelProto", net: Model) -> Tensors:
         if name not in there or there[name].shape != param.shape:
             raise UserError(f"`{name}` of the source is not among the constants\n{_INSTEAD}")
     return {name: np.asarray(there[name], np.float32) for name in wanted}
-
-
-def _entries(model: "ModelProto") -> dict[str, str]:
-    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def _settings(entries: dict[str, str]) -> dict[str, float]:

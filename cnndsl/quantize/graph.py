@@ -16,7 +16,7 @@ from cnndsl.runtime.foreign import inputs
 from cnndsl.runtime.predict import Reading, open_predictor
 from cnndsl.source import UserError, listed
 from cnndsl.weights import preprocess
-from cnndsl.weights.model_info import info_from_onnx
+from cnndsl.weights.model_info import info_from_onnx, onnx_entries
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -92,7 +92,7 @@ def told_preprocessing(model: "ModelProto", name: str, reading: Reading) -> "Mod
     if reading == Reading():
         return model
     open_predictor(model, "cpu", reading=reading)  # which refuses what does not fit
-    told = {entry.key: entry.value for entry in model.metadata_props}
+    told = onnx_entries(model)
     info = preprocess.prepared(info_from_onnx(told, name), reading.preprocess)
     entries = told | info.updated(reading.mean, reading.std).onnx_metadata()
     copy = type(model)()

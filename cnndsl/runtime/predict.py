@@ -18,7 +18,7 @@ from cnndsl.runtime.session import Session, open_session
 from cnndsl.source import UserError, counted, either
 from cnndsl.tasks import Task, usual
 from cnndsl.tasks import registry as tasks
-from cnndsl.weights.model_info import ModelInfo, info_from_onnx
+from cnndsl.weights.model_info import ModelInfo, info_from_onnx, onnx_entries
 from cnndsl.weights.preprocess import prepared
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def open_predictor(
         raise UserError(f"layout: unknown `{reading.layout}`; give one of {', '.join(LAYOUTS)}")
     proto = load_checked(model) if isinstance(model, Path) else checked(model)
     name = str(model) if isinstance(model, Path) else "the model"
-    info = info_from_onnx({p.key: p.value for p in proto.metadata_props}, name)
+    info = info_from_onnx(onnx_entries(proto), name)
     info = prepared(info, reading.preprocess).updated(reading.mean, reading.std)
     output = main_output(proto, reading.output)
     session = open_session(proto.SerializeToString(), device, threads)

@@ -19,7 +19,7 @@ from cnndsl.training.class_names import as_compiled, as_learned, check_count
 from cnndsl.training.opening import open_any_data, splitting
 from cnndsl.training.run_config import RunConfig, read_config, read_model
 from cnndsl.training.targets import read_as
-from cnndsl.weights.model_info import ModelInfo, info_from_onnx
+from cnndsl.weights.model_info import ModelInfo, info_from_onnx, onnx_entries
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -70,7 +70,7 @@ def spec_images(model: Model, run: Path | None, info: ModelInfo, wanted: Wanted)
 
 def run_images(run: Path, compiled: "ModelProto", wanted: Wanted) -> Images:
     """As `spec_images`, of a run folder and its model, compiled."""
-    info = info_from_onnx({p.key: p.value for p in compiled.metadata_props}, str(run))
+    info = info_from_onnx(onnx_entries(compiled), str(run))
     return spec_images(read_model(run, read_config(run)), run, info, wanted)
 
 

@@ -8,13 +8,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from cnndsl.argument_types import WrongType, shown
 from cnndsl.source import UserError, counted
 from cnndsl.tasks import Task, task_from
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 GROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "gray": (128, 128, 128)}
 """Colours behind transparent pixels."""
@@ -146,6 +149,11 @@ def info_from_json(text: str, origin: str) -> ModelInfo:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{origin}: its normalisation cannot be read from the metadata: {error}"
         raise UserError(message) from None
+
+
+def onnx_entries(model: "ModelProto") -> dict[str, str]:
+    """The metadata of an ONNX file; see `info_from_onnx`."""
+    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def info_from_onnx(entries: Mapping[str, str], origin: str) -> ModelInfo:

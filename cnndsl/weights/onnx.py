@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnndsl.source import UserError
 from cnndsl.weights.base import Order, RawWeights, WeightsFormat, first_bytes, one_line
 from cnndsl.weights.graph_order import walked
-from cnndsl.weights.model_info import info_from_onnx
+from cnndsl.weights.model_info import info_from_onnx, onnx_entries
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -61,7 +61,7 @@ class Onnx(WeightsFormat):
                 f"{path}: cannot be read as ONNX: {one_line(error)}\n"
                 "  take another copy of the file"
             ) from None
-        info = info_from_onnx({e.key: e.value for e in model.metadata_props}, str(path))
+        info = info_from_onnx(onnx_entries(model), str(path))
         return RawWeights(
             tensors, info, order=Order.GRAPH, channels_last=graph.flattens_last, simplified=True,
             eps=graph.eps,

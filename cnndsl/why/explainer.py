@@ -13,7 +13,7 @@ from cnndsl.decompile import Decompiled, decompiled
 from cnndsl.runtime.foreign import checked, load_checked
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.source import UserError
-from cnndsl.weights.model_info import info_from_onnx
+from cnndsl.weights.model_info import info_from_onnx, onnx_entries
 from cnndsl.why.occlusion import Occlusion
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def open_explainer(
     spec = _spec(model)
     if spec is None:
         return Occlusion(predictor)
-    info = info_from_onnx({p.key: p.value for p in model.metadata_props}, "the model")
+    info = info_from_onnx(onnx_entries(model), "the model")
     graph = why_model(spec.model, spec.tensors, Options(uint8=predictor.uint8, info=info))
     made = _heat_output(graph, open_predictor(graph, device))
     assert made is not None
@@ -74,7 +74,7 @@ def _heat_output(model: "ModelProto", predictor: Predictor) -> HeatOutput | None
 
 def _spec(model: "ModelProto") -> Decompiled | None:
     """The spec and the weights that a file of ours carries, if these can be read from it."""
-    if all(entry.key != "cnndsl_source" for entry in model.metadata_props):
+    if "cnndsl_source" not in onnx_entries(model):
         return None
     try:
         return decompiled(model)
