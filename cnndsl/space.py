@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from math import isclose
 
 from cnndsl.source import Span
 from cnndsl.syntax import ast
@@ -49,6 +50,14 @@ class Range:
         step = self.step or (1 if self.whole else None)
         return None if step is None else round((self.high - self.low) / step) + 1
 
+    def holds(self, value: object) -> bool:
+        """Whether it is one of the values."""
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        steps = (value - self.low) / (self.step or 1)
+        at_step = self.count is None or isclose(steps, round(steps), abs_tol=1e-9)
+        return self.low <= value <= self.high and at_step
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -61,6 +70,10 @@ class Choices:
         """How many there are."""
         return len(self.values)
 
+    def holds(self, value: object) -> bool:
+        """Whether it is one of the values."""
+        return value in self.values
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -71,6 +84,8 @@ class Parameter:
     is_let: bool
     span: Span
     condition: ast.Expr | None = None
+    own: object = None
+    """The value of a `let` in the file itself."""
 
     @property
     def setting(self) -> str:

@@ -20,6 +20,7 @@ import pytest
 import cnndsl
 from cnndsl.cli import main
 from cnndsl.passes.includes import read
+from cnndsl.study.as_written import as_written
 from cnndsl.study.candidate import Rejected, candidate
 from cnndsl.study.costs import activation_bytes, estimated_step
 from cnndsl.study.figures import importance
@@ -250,6 +251,33 @@ def test_a_search_ends_when_its_time_is_over_and_goes_on_later():
     assert go_on(folder, found, Effort()).counts == {"trained": 1}
 
 
+@pytest.mark.parametrize(
+    ("space", "own"),
+    [
+        ("width 2 to 8 step=2; k 1 3; share 0 to 1", {"width": 4, "k": 3, "share": 1}),
+        ("batch 8 16; epochs 2 to 4; lr 1e-3 to 1 log",
+         {"batch": 16, "epochs": 2, "optimizer.lr": 0.01}),
+        ('optimizer sgd "adam beta1=0.8" adam; lr 0.01 0.1; optimizer momentum 0 to 0.9',
+         {"optimizer": "adam", "optimizer.lr": 0.01}),
+        ("k 1 3; width 2 to 8  if k > 3", {"k": 3}),
+        ("width 2 to 8; k 1 5", {}),  # 3 is none of them
+        ("width 2 to 7 step=5", {}),
+        ("optimizer sgd adamw", {}),
+        ("clip 1 2", {}),
+    ],
+)  # fmt: skip
+def test_what_the_spec_itself_has_of_a_space(space: str, own: dict[str, object]):
+    text = "let share = 1\n" * ("share" in space) + f"search {{ {space} }}"
+    assert as_written(plan(text)) == own
+
+
+@pytest.mark.parametrize(("sampler", "is_first"), [("tpe", True), ("random", False)])
+def test_a_sampler_that_learns_begins_with_the_spec_as_it_is_written(sampler: str, is_first: bool):
+    found = searched("search { width 2 to 90; lr 1e-4 to 1 log }", trials=2, sampler=sampler)
+    own = {"width": 4, "optimizer.lr": 0.01}
+    assert [t.params == own for t in found.trials] == [is_first, False]
+
+
 # Going on
 
 
@@ -296,6 +324,17 @@ def test_half_a_line_of_a_broken_machine_is_cut_off():
         file.write('{"b":')
     journal.append_logs([{"c": 2}])
     assert list(journal.read_logs(0)) == [{"a": 1}, {"c": 2}]
+
+
+def test_a_journal_that_is_damaged_or_of_another_space_is_told():
+    folder, found = begin(Path("s"), plan("search { width 2 3 }", trials=1))
+    study(folder, found)
+    lines = folder.journal.read_bytes()
+    folder.journal.write_bytes(lines.replace(b"{", b"", 1))
+    assert "a line of it cannot be read" in cli("search", "s", "--show", code=2)[1]
+    folder.journal.write_bytes(lines)
+    Path("s/model.cnn").write_text(NET + "search { width 2 4 }")
+    assert "s/study.journal is of another spec" in cli("search", "s", "--resume", code=2)[1]
 
 
 def test_more_trials_go_on_with_a_study():

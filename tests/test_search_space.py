@@ -52,6 +52,8 @@ def domain(section: str) -> tuple[str, Range | Choices]:
         ('optimizer adam "sgd lr=0.1"', "optimizer", Choices(("adam", "sgd lr=0.1"))),
         ("loss smooth 0 to 0.2", "loss.smooth", Range(0.0, 0.2)),
         ("augment crop 0 to 4", "augment.crop", Range(0, 4)),
+        ('augment flip "flip crop=4"', "augment", Choices(("flip", "flip crop=4"))),
+        ("augment flip true false", "augment.flip", Choices((True, False))),
         ('augment "flip" "flip crop=4"', "augment", Choices(("flip", "flip crop=4"))),
         ("schedule cosine constant", "schedule", Choices(("cosine", "constant"))),
     ],

@@ -91,8 +91,8 @@ class _Reader:
         if name in self.parameters:
             raise SpecError("E108", f"`{name}` is varied twice", node.span, "keep one of them")
         self._check_condition(node)
-        is_let = node.head.id in self.lets
-        self.parameters[name] = Parameter(name, domain, is_let, node.span, node.condition)
+        is_let, own = name in self.lets, self.lets.get(name)
+        self.parameters[name] = Parameter(name, domain, is_let, node.span, node.condition, own)
 
     def _domain(self, node: ast.Statement) -> tuple[str, Range | Choices]:
         items, word = (*node.items, *node.tail), node.head.id

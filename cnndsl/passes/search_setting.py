@@ -35,7 +35,9 @@ def setting_target(
         items = (ast.Positional(node.head.span, node.head), *items)
     classes = _classes(setting, recipe, above)
     match items:
-        case (ast.Positional(span, ast.Name(_, key)), *rest) if _is_key(key, setting, classes):
+        case (ast.Positional(span, ast.Name(_, key)), *rest) if _is_key(
+            key, setting, classes
+        ) and not _has_words(rest):
             found = [(c, s) for c in classes for s in [field_of(c, key)] if s is not None]
             if not found:
                 raise _unknown_key(setting, key, classes, span)
@@ -91,6 +93,11 @@ def _is_key(name: str, setting: str, classes: Sequence[type[Word]]) -> bool:
     if setting in CHOSEN:
         return name not in CHOSEN[setting]
     return _only(classes[0]) is None or field_of(classes[0], name) is not None
+
+
+def _has_words(items: Sequence[ast.Item]) -> bool:
+    """Whether any is whole settings in quotes, as what stands before them then is, too."""
+    return any(isinstance(i, ast.Positional) and isinstance(i.value, ast.Text) for i in items)
 
 
 def _only(cls: type[Word]) -> Spec | None:

@@ -7,11 +7,13 @@ lines; half a line that it leaves is cut off before the next one is written.
 
 import json
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
 
+from cnndsl.source import UserError
 from cnndsl.study.locks import FileLock
 
 
@@ -21,6 +23,16 @@ class Journal(JournalFileBackend):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path, self._held = path, FileLock(path.with_suffix(".lock"))
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:
+        """The lines from a number on; UserError where one within is damaged."""
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError:
+            raise UserError(
+                f"{self._path} is damaged: a line of it cannot be read\n"
+                "  put back a copy of it, or begin a new study; its runs lie in trials/"
+            ) from None
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write lines, all of them or none."""

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 
 from cnndsl.source import UserError
 from cnndsl.space import Choices, Parameter, Value
+from cnndsl.study.as_written import as_written
 from cnndsl.study.plan import Plan
 
+_LEARNING = ("tpe", "nsga2")
 _POPULATION = 16  # candidates of a generation of NSGA-II
 _DIGITS = 4  # of values of a dense range
 NAME = "cnndsl"
@@ -42,10 +45,25 @@ def open_journal(path: Path, plan: Plan) -> Any:
     from cnndsl.study.journal import Journal
 
     storage = module.storages.JournalStorage(Journal(path))
-    return module.create_study(
+    found = module.create_study(
         storage=storage, study_name=NAME, directions=[direction(plan, g) for g in plan.goals],
         sampler=sampler(plan, 0), pruner=pruner(plan), load_if_exists=True,
     )  # fmt: skip
+    _check_same(found, path, plan)
+    return found
+
+
+def _check_same(study: Any, path: Path, plan: Plan) -> None:
+    """UserError where a journal is of another spec or space; a new one is of these from now on."""
+    own = sha256("\n".join([plan.source.text, *plan.vary]).encode()).hexdigest()[:16]
+    known = study.user_attrs.get("spec")
+    if known is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr("spec", own)
+    elif known not in (None, own):
+        raise UserError(
+            f"{path} is of another spec, or of another space, than this study\n"
+            "  begin a new one, in a folder of its own"
+        )
 
 
 def direction(plan: Plan, goal: str) -> str:
@@ -55,7 +73,17 @@ def direction(plan: Plan, goal: str) -> str:
 
 
 def sampler(plan: Plan, number: int) -> Any:
-    """The sampler for the trial of this number: what it draws does not depend on who asks."""
+    """The sampler for the trial of this number: what it draws does not depend on who asks.
+
+    Those that learn from trials begin with the spec as it is written.
+    """
+    found = _drawing(plan, number)
+    own = as_written(plan) if number == 0 and plan.chosen_sampler in _LEARNING else None
+    with quiet():
+        return optuna().samplers.PartialFixedSampler(own, found) if own else found
+
+
+def _drawing(plan: Plan, number: int) -> Any:
     samplers, seed = optuna().samplers, _mixed(plan.seed, number)
     with quiet():
         match plan.chosen_sampler:

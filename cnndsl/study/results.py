@@ -159,10 +159,11 @@ def retraining(best: Trial, plan: Plan) -> list[str]:
 
 
 def _data(run: RunConfig, plan: Plan) -> list[str]:
-    """The data, where the spec has others or none."""
+    """The data, where the spec has others or none, and where they lie."""
     spec = plan.model.recipe and plan.model.recipe.data
     is_own = run.data is None or (spec is not None and located(spec) == run.data)
-    return [] if is_own else [f"--data {shlex.quote(run.data or '')}"]
+    words = [] if is_own else [f"--data {shlex.quote(run.data or '')}"]
+    return [*words, f"--data-dir {shlex.quote(str(run.data_dir))}"] if run.data_dir else words
 
 
 def front(trials: Iterable[Trial], costs: Callable[[Trial], list[float]]) -> list[Trial]:

@@ -71,6 +71,7 @@ class Worker:
         for frozen in (t for t in trials if t.state.name == "RUNNING"):
             lock = self._folder.trial_lock(frozen.number)
             if lock.acquire(wait=False):
+                self.study.sampler = sampler(self._plan, frozen.number)
                 trial = optuna().trial.Trial(self.study, frozen._trial_id)
                 return self._begin(trial, lock, trials)
         if len(trials) >= self._plan.most_trials:
