@@ -43,6 +43,7 @@ def to_int8(
     mean: "float | Sequence[float] | None" = None,
     std: "float | Sequence[float] | None" = None,
     preprocess: str | None = None,
+    progress: str = "auto",
 ) -> "Int8":
     """The model in eight bits, with what that costs and wins: `.proof`, `.model`, `.save(path)`.
 
@@ -50,25 +51,28 @@ def to_int8(
     by default those of the run. `calibrate` training images tell the ranges of activations; of six
     ways the best on validation images is taken, and measured on test images. Layers that the
     patterns `keep_float` name stay float32; with `reduce_range` weights have seven bits, for CPUs
-    without VNNI. `mean`, `std` and `preprocess` are as of `predict`.
+    without VNNI. `mean`, `std` and `preprocess` are as of `predict`. A line on stderr tells of each
+    way; with `progress="none"` nothing is told.
 
     UserError where more than `max_drop` points of the task's metric (of an error, percent) are
     lost; it names the layers that lose most. Also where there are too few images, and for a model
     that is not a float32 model.
     """
+    from cnndsl.data.progress import teller
     from cnndsl.quantize import int8
     from cnndsl.training.int8 import Wanted, onnx_images, run_images
 
+    say = teller(progress)
     graph, name = _float_model(model, mean, std, preprocess)
     folder = path_or_none("data_dir", data_dir)
-    wanted = Wanted(data_or_arrays(data), folder, as_whole("calibrate", calibrate))
+    wanted = Wanted(data_or_arrays(data), folder, as_whole("calibrate", calibrate), progress)
     options = int8.Int8Options(
         as_number("max_drop", max_drop, 0), tuple(patterns("keep_float", keep_float)),
         as_flag("reduce_range", reduce_range),
     )  # fmt: skip
     run = _run(model)
     images = onnx_images(graph, wanted) if run is None else run_images(run, graph, wanted)
-    made = int8.to_int8(graph, name, images, options, lambda _: None)
+    made = int8.to_int8(graph, name, images, options, say)
     if made.advice is None:
         return made
     told = made.advice.told(lambda paths: f"keep_float={[*paths]}", "a larger max_drop")
@@ -161,8 +165,8 @@ def _run(model: Any) -> Path | None:
 def _float_model(
     model: Any, mean: Any = None, std: Any = None, preprocess: str | None = None
 ) -> "tuple[ModelProto, str]":
-    """A model that shall be made smaller, by the name of its file: of a run, its best one."""
-    from cnndsl.quantize.graph import told_preprocessing
+    """A float32 model to make smaller, of a run its best one, and the name of its file."""
+    from cnndsl.quantize.graph import refuse_smaller, told_preprocessing
     from cnndsl.runtime.foreign import checked, load_checked
     from cnndsl.runtime.predict import Reading
 
@@ -171,6 +175,7 @@ def _float_model(
     is_file = isinstance(opened, Path)
     name = str(opened) if is_file else "the model"
     graph = load_checked(opened) if is_file else checked(opened)
+    refuse_smaller(graph, name)
     return told_preprocessing(graph, name, Reading(mean, std, preprocess=preprocess)), name
 
 

@@ -1,6 +1,6 @@
 """What an evaluation gives, as values: scores, tables, and what of them can be drawn."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,26 @@ def number(value: float, digits: int = 3) -> str:
 Drawing = Matrix | Scatter
 
 
+@dataclass(frozen=True)
+class Mistake:
+    """An image whose answer is wrong: `number` is its place among those that are measured, `file`
+    where it is drawn under a heat map of what the answer rests on.
+    """
+
+    file: str
+    number: int
+    said: str
+    true: str
+    loss: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that can be written as JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.file}: image {self.number}: {self.said}, true: {self.true}"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """What a model does on a split; each task has its own kind."""
@@ -74,6 +94,8 @@ class Scores:
     loss: float
     measured: int = field(default=0, kw_only=True)
     """How many images."""
+    mistakes: tuple[Mistake, ...] = field(default=(), kw_only=True)
+    """The worst ones, where they were asked for."""
 
     def columns(self) -> dict[str, float]:
         """The numbers of an epoch's row, `loss` first; in the row `val_` stands before them."""

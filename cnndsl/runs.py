@@ -221,24 +221,29 @@ def evaluate(
     threads: int | None = None,
     views: "str | Views | None" = None,
     mirror: bool = False,
+    why: bool = False,
 ) -> "Scores":
     """Loss, accuracy and confusion of a run's best weights on its test pictures, or on other data.
 
     Of `data`, as `train` takes them, all pictures are measured, or those of their test part.
     `views` are those whose outputs are averaged, in the words of a spec: `"mirror shift=1"`, `""`
-    for none; the run's own by default. `mirror` is short for `views="mirror"`. UserError where the
-    data have other classes than the run.
+    for none; the run's own by default. `mirror` is short for `views="mirror"`. With `why` the worst
+    mistakes are `mistakes` of the scores, each drawn in `why` of the run's folder under a heat map
+    of what it rests on. UserError where the data have other classes than the run.
     """
+    from cnndsl.training.mistakes import FOLDER, explained_scores
     from cnndsl.training.run_scores import open_run
 
     if as_flag("mirror", mirror):
         if views is not None:
             raise UserError("mirror=True is short for views='mirror': give one of them")
         views = "mirror"
-    return open_run(
-        run_folder(run), data_or_arrays(data), path_or_none("data_dir", data_dir),
+    explain, folder = as_flag("why", why), run_folder(run)
+    opened = open_run(
+        folder, data_or_arrays(data), path_or_none("data_dir", data_dir),
         device, thread_count(threads), views_of(views, "cnndsl.evaluate"),
-    ).scores()  # fmt: skip
+    )  # fmt: skip
+    return explained_scores(opened, folder / FOLDER) if explain else opened.scores()
 
 
 def predict(

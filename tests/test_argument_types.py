@@ -71,6 +71,7 @@ RUNS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cnndsl.evaluate(None), "run: a path, not None"),
     (lambda: cnndsl.evaluate("some"), "some is not a run folder .*\n  `cnndsl.train` makes one"),
     (lambda: cnndsl.evaluate(NET), "net.cnn is not a run folder"),
+    (lambda: cnndsl.evaluate("some", why="yes"), "why: True or False, not 'yes'"),
     (lambda: cnndsl.resume(MODEL), "run: a path, not a Model"),
 ]
 
@@ -81,6 +82,7 @@ COMPILED: list[tuple[Callable[[], Any], str]] = [
     (lambda: cnndsl.to_int8(MODEL.to_onnx(), "shapes", calibrate=3), "calibrate=3: too few"),
     (lambda: cnndsl.to_int8(MODEL.to_onnx(), max_drop="1"), "max_drop: a number, not '1'"),
     (lambda: cnndsl.to_int8(MODEL.to_onnx(), max_drop=-1), "max_drop: at least 0, not -1"),
+    (lambda: cnndsl.to_int8(MODEL.to_onnx(), progress="loud"), "progress: 'loud' is none of auto,"),
     (lambda: cnndsl.to_float16(NET), "net.cnn is a spec, no compiled model"),
     (lambda: cnndsl.to_float16(MODEL.to_onnx(), keep_float=3), "keep_float: patterns of paths"),
     (lambda: cnndsl.to_float16(MODEL.to_onnx(), keep_float="conv"), "no layer is called `conv`"),

@@ -49,6 +49,14 @@ def test_a_model_in_memory_becomes_int8_by_arrays():
     assert "QuantizeLinear" in {node.op_type for node in made.model.graph.node}
 
 
+def test_what_is_tried_is_told_on_stderr(capsys):
+    for progress, lines in (("none", 0), ("auto", 6)):
+        made = cnndsl.to_int8(*tiny(), max_drop=100, progress=progress)
+        assert capsys.readouterr().err.count("validation images") == lines
+    with pytest.raises(cnndsl.UserError, match="the model is quantised already"):
+        cnndsl.to_int8(made.model)
+
+
 def test_too_large_a_loss_is_an_error_that_says_what_helps(monkeypatch):
     monkeypatch.setattr(Judge, "lost", lambda self, before, after: 7.0)
     with pytest.raises(

@@ -176,3 +176,5 @@ def test_eval_draws_the_worst_mistakes(small_run, command):
         true = str(drawn["classes"][drawn["y_test"][mistake["number"]]])
         assert mistake["true"] == true
         assert not mistake["said"].startswith(f"{true} ")
+    found = cnndsl.evaluate(small_run, why=True).mistakes
+    assert [mistake.as_dict() for mistake in found] == mistakes

@@ -16,13 +16,12 @@ from cnndsl.cli.common import (
     to_json,
     views_option,
 )
-from cnndsl.results import Table
+from cnndsl.results import Scores, Table
 from cnndsl.setting_values import views_of
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     from cnndsl.ir import Model
-    from cnndsl.training.mistakes import Mistake
     from cnndsl.training.run_scores import Opened
     from cnndsl.weights.fit import ModelWeights
 
@@ -65,21 +64,20 @@ def command(
         opened = open_weights(model, _read(model, weights, name_map, preprocess), **options)
     else:
         opened = open_run(run, **options)
-    mistakes = _mistakes(opened, Path("runs") if weights else run) if why else []
-    scores = opened.scores()
+    scores = _explained(opened, Path("runs") if weights else run) if why else opened.scores()
     if as_json:
-        told = {"mistakes": [mistake.as_dict() for mistake in mistakes]} if why else {}
+        told = {"mistakes": [mistake.as_dict() for mistake in scores.mistakes]} if why else {}
         click.echo(to_json({**scores.as_dict(), **told}, 2))
         return
     _print(scores.table())
-    for mistake in mistakes:
+    for mistake in scores.mistakes:
         click.echo(str(mistake))
 
 
-def _mistakes(opened: "Opened", folder: Path) -> "list[Mistake]":
-    from cnndsl.training.mistakes import FOLDER, worst_mistakes
+def _explained(opened: "Opened", folder: Path) -> Scores:
+    from cnndsl.training.mistakes import FOLDER, explained_scores
 
-    return worst_mistakes(opened, folder / FOLDER)
+    return explained_scores(opened, folder / FOLDER)
 
 
 def _read(

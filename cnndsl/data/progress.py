@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from rich.console import Console
@@ -15,7 +16,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cnndsl.source import UserError
+
 T = TypeVar("T")
+DISPLAYS = ("auto", "bar", "lines", "none")
 _SECONDS = 10  # between two lines
 
 
@@ -47,6 +51,20 @@ def shown(items: Iterable[T], total: int, what: str, display: str = "auto") -> I
     if display == "none":
         return iter(items)
     return (_with_bar if is_bar(display) else _with_lines)(items, total, what)
+
+
+def check_display(display: str) -> None:
+    """UserError for one that there is not."""
+    if display not in DISPLAYS:
+        raise UserError(f"progress: {display!r} is none of {', '.join(DISPLAYS)}")
+
+
+def teller(display: str) -> Callable[[str], None]:
+    """Prints lines on stderr, or with `none` nothing. UserError for a display that there is not."""
+    check_display(display)
+    if display == "none":
+        return lambda line: None
+    return partial(print, file=sys.stderr, flush=True)
 
 
 def is_bar(display: str) -> bool:

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Wanted:
     """Data by name, path or arrays, None for those of the run or the spec, and how many images to
-    calibrate by.
+    calibrate by; `display` is how their reading is told.
     """
 
     data: str | Arrays | None = None
     data_dir: Path | None = None
     count: int = COUNT
+    display: str = "auto"
 
     def __post_init__(self) -> None:
         if self.count < FEWEST:
@@ -78,7 +79,7 @@ def _images(
     model: Model, recipe: Recipe, info: ModelInfo, data_dir: Path | None, wanted: Wanted
 ) -> Images:  # fmt: skip
     task = info.task or recipe.known_task()
-    reading = Reading(arrays=wanted.arrays, info=info)
+    reading = Reading(display=wanted.display, arrays=wanted.arrays, info=info)
     arranged = partial(with_validation, arranged=splitting(recipe))
     found = read_as(task, open_any_data(model, recipe, data_dir, reading, arranged))
     return images_of(as_learned(model, info.classes, task, found), task, wanted.count)
@@ -90,7 +91,7 @@ def onnx_images(model: "ModelProto", wanted: Wanted) -> Images:
         raise _no_data()
     predictor = open_predictor(model, "cpu")
     task = predictor.task or usual()
-    reading = Reading(arrays=wanted.arrays, info=predictor.info)
+    reading = Reading(display=wanted.display, arrays=wanted.arrays, info=predictor.info)
     found = open_dataset(wanted.name, predictor.shape, wanted.data_dir, reading, with_validation)
     found = as_compiled("the model", predictor.classes, task, read_as(task, found))
     if outputs := predictor.output.shape[1]:

@@ -1,13 +1,13 @@
 """The worst mistakes of weights, with heat maps of what they rest on: `cnndsl eval --why`."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cnndsl.backend.artifact import why_model
+from cnndsl.results import Mistake, Scores
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.source import UserError
 from cnndsl.training.run_scores import Opened
@@ -17,22 +17,10 @@ FOLDER = "why"
 MOST = 12
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """An image whose answer is wrong; `number` is its place among those that are measured."""
-
-    file: str
-    number: int
-    said: str
-    true: str
-    loss: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """All that can be written as JSON."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        return f"{self.file}: image {self.number}: {self.said}, true: {self.true}"
+def explained_scores(opened: Opened, folder: Path) -> Scores:
+    """The scores with the worst mistakes, which are drawn into the folder; UserError as there."""
+    mistakes = worst_mistakes(opened, folder)
+    return replace(opened.scores(), mistakes=tuple(mistakes))
 
 
 def worst_mistakes(opened: Opened, folder: Path) -> list[Mistake]:

@@ -6,12 +6,10 @@ from pathlib import Path
 from cnndsl.argument_types import as_whole, optional
 from cnndsl.data.arrays import Arrays
 from cnndsl.data.decoding import Reading
+from cnndsl.data.progress import check_display
 from cnndsl.lower.driver import Plan
 from cnndsl.runtime.session import check_device
-from cnndsl.source import UserError
 from cnndsl.training.interval import Interval
-
-DISPLAYS = ("auto", "bar", "lines", "none")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,5 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        if self.progress not in DISPLAYS:
-            raise UserError(f"progress: {self.progress!r} is none of {', '.join(DISPLAYS)}")
+        check_display(self.progress)
         optional(as_whole, "threads", self.threads, 1)
