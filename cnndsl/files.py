@@ -23,6 +23,7 @@ _MENDS = {
     errno.EIO: "the disk reports a fault: choose a folder on another",
     errno.ENOENT: "make its folder first",
     errno.ENOTDIR: "make its folder first",
+    errno.EISDIR: "it is a folder: give the name of a file",
 }
 
 
@@ -58,6 +59,19 @@ def writing(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         raise CannotWrite(path, error) from None
+
+
+def check_writable(path: Path) -> None:
+    """CannotWrite, before any work is done for it, where a file cannot be written under a path."""
+    folder = path.parent
+    found = {
+        errno.ENOENT: not folder.exists(),
+        errno.ENOTDIR: not folder.is_dir(),
+        errno.EISDIR: path.is_dir(),
+        errno.EACCES: not os.access(folder, os.W_OK),
+    }
+    for number in (number for number, is_so in found.items() if is_so):
+        raise CannotWrite(path, OSError(number, os.strerror(number)))
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
 import cnndsl
@@ -40,6 +41,17 @@ def drawn(count=40, name="data.npz"):
     x, y = rng.integers(0, 256, (count, 3, 8, 8), np.uint8), np.arange(count) % 3
     np.savez(name, x=x, y=y, x_test=x, y_test=y)
     return name
+
+
+def foreign(nodes, opset=17, **tensors):
+    """A classifier of three classes by another tool, from x to y."""
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("x", ["N", 3, 8, 8]), ("y", ["N", 3])))  # fmt: skip
+    constants = [numpy_helper.from_array(array, name) for name, array in tensors.items()]
+    return helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y], constants), ir_version=6,
+        opset_imports=[helper.make_opsetid("", opset)],
+    )  # fmt: skip
 
 
 def metadata(path):
@@ -203,6 +215,10 @@ def test_data_with_three_parts_choose_by_val(compile_to):
             "--calibrate 3: too few images\n  at least 16",
         ),
         ("net.cnn --int8 --data data.npz --float conv_7", 2, "did you mean `conv_1`?"),
+        ("net.cnn --int8 --data data.npz --float *", 2, "all layers stay float32"),
+        ("broken.onnx --int8 --data data.npz", 2, "outputs for images of data.npz are no finite"),
+        ("broken.onnx --fp16", 1, "gives no numbers, in float32, too"),
+        ("mean.onnx --int8 --data data.npz", 2, "mean.onnx: no layer has an int8 form"),
         ("small.onnx --int8 --data data.npz", 2, "small.onnx is quantised already"),
         ("small.onnx --fp16", 2, "small.onnx is quantised already"),
         ("half.onnx --int8 --data data.npz", 2, "half.onnx holds float16 numbers"),
@@ -229,6 +245,12 @@ def test_what_cannot_be_quantised(compile_to, arguments, code, text):
     drawn(3, "three.npz")
     y = np.arange(40) % 4
     np.savez("four.npz", x=np.zeros((40, 3, 8, 8), np.uint8), y=y, classes=list("abcd"))
+    mean = helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=0)
+    onnx.save(foreign([mean]), "mean.onnx")
+    mean.output[0] = "m"
+    gemm = helper.make_node("Gemm", ["m", "w"], ["y"])
+    nothing = np.full((3, 3), np.nan, np.float32)
+    onnx.save(foreign([mean, gemm], w=nothing), "broken.onnx")
     graph = onnx.load("float.onnx")
     onnx.save(graph, "outside.onnx", save_as_external_data=True, size_threshold=0, location="w.bin")
     if "half" in arguments:
@@ -240,6 +262,30 @@ def test_what_cannot_be_quantised(compile_to, arguments, code, text):
     found, _, err = compile_to(*arguments.split(), "-o", "new.onnx")
     assert (found, text in err) == (code, True), err
     assert not Path("new.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [("none/m.onnx", "make its folder first"), (".", "give the name of a file")],
+)
+def test_where_nothing_can_be_written_nothing_is_computed(output, text, compile_to):
+    cnndsl.parse("input 3x8x8; gap; dense 3").save("net.cnn")
+    code, _, err = compile_to("net.cnn", "--int8", "--data", drawn(), "-o", output)
+    assert (code, text in err, "validation images" in err) == (2, True, False)
+
+
+def test_a_model_of_an_old_opset_becomes_int8(compile_to):
+    """QuantizeLinear is of opset 10, a scale for each channel of 13."""
+    weight = np.random.default_rng(0).standard_normal((3, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1] * 4),
+        helper.make_node("GlobalAveragePool", ["a"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["y"]),
+    ]
+    onnx.save(foreign(nodes, opset=9, w=weight), "old.onnx")
+    given = ("--int8", "--data", drawn(), "--max-drop", "100", "-o", "m.onnx")
+    code, _, err = compile_to("old.onnx", *given)
+    assert (code, "DequantizeLinear" in str(onnx.load("m.onnx").graph.node)) == (0, True), err
 
 
 @pytest.mark.parametrize("spec", ["resnet8", "mobilenet_v3_small"])

@@ -33,6 +33,7 @@ from cnndsl.cli.compile_quantize import (
     write_int8,
 )
 from cnndsl.cli.compile_web import refuse_for_page, write_page
+from cnndsl.files import check_writable
 from cnndsl.ir import Model
 from cnndsl.recipe import LARGEST_SEED, Views
 from cnndsl.report.units import mib
@@ -124,6 +125,8 @@ def command(
     from cnndsl.lower.driver import Plan
 
     refuse_overwriting(output, file, weights, name_map)
+    if not web:
+        check_writable(output)
     _refuse_without_effect(ctx, file)
     if file.suffix == ".onnx" and (others["int8"] or others["fp16"]):
         return of_compiled(ctx, file, output, others)

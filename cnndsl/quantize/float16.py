@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,8 @@ class Float16Proof:
         """Why the model is none to use; None where it is."""
         if self.overflow:
             path, largest = self.overflow
+            if isnan(largest):
+                return f"`{path}` gives no numbers, in float32, too: its weights are broken"
             return f"`{path}` reaches {largest:.3g}, and float16 ends at {_MAX:.0f}"
         return None if self.difference <= LARGEST else f"outputs {self.off}"
 

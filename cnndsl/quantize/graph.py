@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
@@ -25,6 +26,7 @@ _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Co
               "MatMulInteger", "QLinearConv", "QLinearMatMul")  # fmt: skip
 _PROBABILITIES = ("Softmax", "LogSoftmax", "Sigmoid")
 _FLOAT16 = 10  # of ONNX's types
+_OPSET, _IR = 13, 7  # from which on a scale may be one of a channel
 _OUTSIDE = "graph/"
 """How nodes of our graphs are called that belong to no layer: preprocessing, what a task adds."""
 
@@ -41,6 +43,22 @@ def prepared(model: "ModelProto", name: str) -> "ModelProto":
     for i, node in enumerate(copy.graph.node):
         node.name = node.name or f"{node.op_type}_{i}"
     return copy
+
+
+def recent(model: "ModelProto", name: str) -> "ModelProto":
+    """The model with operators that int8 can have: an older opset is converted by onnx."""
+    from onnx import version_converter
+
+    opset = next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), _OPSET)
+    if opset >= _OPSET:
+        return model
+    try:
+        made = finished(version_converter.convert_version(model, _OPSET), model)
+    except Exception as error:  # onnx raises several unrelated types
+        raise UserError(f"{name}: int8 needs operators of opset {_OPSET}, onnx cannot bring those "
+                        f"of {opset} there: {error}") from None  # fmt: skip
+    made.ir_version = max(_IR, model.ir_version)
+    return made
 
 
 def _folded(model: "ModelProto") -> "ModelProto":
@@ -68,7 +86,8 @@ def quiet() -> Generator[None]:
     level = root.level
     root.setLevel(logging.ERROR)
     try:
-        with redirect_stdout(io.StringIO()):
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that are none
             yield
     finally:
         root.setLevel(level)

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnndsl.quantize.calibrate import METHODS, batches, ranges
-from cnndsl.quantize.graph import named_nodes, prepared
+from cnndsl.quantize.graph import layers, named_nodes, prepared, recent
 from cnndsl.quantize.images import Images
 from cnndsl.quantize.judge import Judge, distance, first_outputs
 from cnndsl.quantize.losses import Advice, advice
@@ -13,6 +16,7 @@ from cnndsl.quantize.proof import Proof, proven
 from cnndsl.quantize.qdq import Scheme, quantised
 from cnndsl.quantize.smaller import Smaller
 from cnndsl.runtime.predict import open_predictor
+from cnndsl.source import UserError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -55,9 +59,10 @@ def to_int8(
     `say` is told how it goes. UserError for a model that is not float32, by the `name` of its file,
     and for patterns that name no layer.
     """
-    source, judge = prepared(model, name), Judge(images.task, images.names)
+    source, judge = prepared(recent(model, name), name), Judge(images.task, images.names)
     kept = named_nodes(source, options.keep_float)
-    best = _best(source, images, judge, options, kept, say)
+    _check_layers(source, name, kept)
+    best = _best(source, _exact(source, name, images), images, judge, options, kept, say)
     proof = proven(model, best.model, images, judge, best.scheme, options.keep_float)
     if proof.lost <= options.max_drop:
         return Int8(best.model, proof)
@@ -66,12 +71,29 @@ def to_int8(
     return Int8(best.model, proof, replace(found, already=options.keep_float))
 
 
+def _check_layers(source: "ModelProto", name: str, kept: list[str]) -> None:
+    """UserError where nothing becomes int8."""
+    able = {node for nodes in layers(source).values() for node in nodes}
+    if not able:
+        raise UserError(f"{name}: no layer has an int8 form")
+    if able <= {*kept}:
+        raise UserError("float: all layers stay float32; leave some of them to int8")
+
+
+def _exact(source: "ModelProto", name: str, images: Images) -> NDArray[np.float64]:
+    """Outputs in float32, with which others are compared; UserError where they are no numbers."""
+    outputs = first_outputs(source, images.validation)
+    if not np.isfinite(outputs).all():
+        raise UserError(f"{name}: its outputs for images of {images.name} are no finite numbers\n"
+                        "  its weights are broken, or it wants other images")  # fmt: skip
+    return outputs
+
+
 def _best(
-    source: "ModelProto", images: Images, judge: Judge, options: Int8Options, kept: list[str],
-    say: Callable[[str], None],
+    source: "ModelProto", exact: NDArray[np.float64], images: Images, judge: Judge,
+    options: Int8Options, kept: list[str], say: Callable[[str], None],
 ) -> _Candidate:  # fmt: skip
-    exact, predictor = first_outputs(source, images.validation), open_predictor(source, "cpu")
-    before = judge.metric(source, images.validation)
+    predictor, before = open_predictor(source, "cpu"), judge.metric(source, images.validation)
     found = list[_Candidate]()
     for method in METHODS:
         measured = ranges(source, method, batches(source, predictor, images.calibration))

@@ -19,6 +19,9 @@ _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _UINT8 = 2
 _TYPES = (1, _UINT8)  # float32 and uint8
 _CHANNELS = (1, 3)  # of image files
+_GIVES_SIZE = (
+    "\n  cnndsl decompile MODEL --size HxW -o NET.cnn --weights NET.safetensors gives it one"
+)
 
 
 def load_model(path: Path) -> "ModelProto":
@@ -171,7 +174,7 @@ def _input_problem(graph: "GraphProto") -> str | None:
     if kind.elem_type not in _TYPES or len(sizes) not in (2, 4) or 0 in sizes[1:]:
         return (
             "its input is not a batch of float32 or uint8 pictures or vectors of a fixed size"
-            + ("\n  decompile --size HxW gives it one" if is_open else "")
+            + (_GIVES_SIZE if is_open else "")
         )
     return None
 
