@@ -108,6 +108,11 @@ class Limit:
     text: str
     span: Span
 
+    @property
+    def side(self) -> str:
+        """What is bounded, and from which side: `params <`."""
+        return f"{self.measure} {self.sign[0]}"
+
     def excess(self, measured: float) -> float:
         """How far a value is beyond the bound, as a share of it; 0 where it is kept."""
         if _HOLDS[self.sign](measured, self.bound):

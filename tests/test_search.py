@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from math import inf
 from pathlib import Path
+from shutil import rmtree
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
@@ -447,6 +448,27 @@ def test_where_nothing_is_feasible_that_is_said():
     with pytest.raises(cnndsl.UserError, match="all 5 candidates are rejected") as found:
         searched("search { width 2 to 8; keep params < 5 }", trials=5)
     assert "params 5; such as: params" in str(found.value)
+
+
+def test_where_every_candidate_fails_that_is_said():
+    with pytest.raises(cnndsl.UserError, match="nothing could be trained: 2 trials: 2 failed") as f:
+        searched("search { batch 100 200 }", trials=2)
+    assert "64 training pictures can fill no batch of" in str(f.value)
+
+
+def test_a_device_that_is_not_there_is_told_before_a_study_is_begun():
+    plan()
+    with pytest.raises(cnndsl.UserError, match="'gpu' is none of auto, cpu, cuda"):
+        cnndsl.search(cnndsl.load("n.cnn"), device="gpu", out="s")
+    assert not Path("s").exists()
+
+
+def test_a_study_whose_runs_are_gone_is_shown():
+    plan()
+    cli("search", "n.cnn", "--trials", "1", "--out", "s", "--epochs", "1")
+    rmtree("s/trials")
+    out, _ = cli("search", "s", "--show")
+    assert "best: trial 0, s/trials/0000\n  its run is not there any more\n" in out
 
 
 def test_a_study_of_another_spec_is_refused():

@@ -94,11 +94,13 @@ def test_one_goal_or_two():
 
 
 def test_what_is_varied_on_the_command_line_stands_above_the_section():
-    found = space("width 8 16; batch 8 16; keep params < 1M", "width 1 2", "keep step < 9ms")
+    section = "width 8 16; batch 8 16; keep params < 1M; keep macs < 1M; keep macs > 1k"
+    found = space(section, "width 1 2", "keep step < 9ms", "keep macs <= 2M")
     assert {p.name: p.domain for p in found.parameters} == {
         "batch": Choices((8, 16)), "width": Choices((1, 2)),
     }  # fmt: skip
-    assert [limit.text for limit in found.limits] == ["params < 1M", "step < 9ms"]
+    texts = [limit.text for limit in found.limits]
+    assert texts == ["params < 1M", "macs > 1k", "step < 9ms", "macs <= 2M"]
 
 
 def test_settings_are_chosen_before_their_keys_wherever_these_stand():
@@ -167,6 +169,7 @@ def test_mistakes_are_told_at_their_place(section: str, code: str, place: str):
         ("width: 8 to 64", "width 8 to 64"),
         ("width 8 .. 64", "width 8 to 64"),
         ("width 8-64", "width 8 to 64"),
+        ("share -1 to 1.5", "share (-1) to 1.5"),
         ("width 8, 16, 32", "width 8 16 32"),
         ("width range(8, 64)", "width 8 to 64"),
         ("lr loguniform 1e-4 1e-1", "lr 1e-4 to 1e-1 log"),

@@ -26,7 +26,7 @@ from cnndsl.source import UserError
 if TYPE_CHECKING:
     from cnndsl.study.folder import StudyFolder
     from cnndsl.study.plan import Plan
-    from cnndsl.study.results import Study
+    from cnndsl.study.results import Study, Trial
     from cnndsl.study.search import Effort
 
 _RECIPE = ("data", "epochs", "batch")
@@ -178,7 +178,6 @@ def _close(found: "Study", plan: "Plan", as_json: bool) -> None:
     from rich.console import Console
 
     from cnndsl.study.figures import save_figures
-    from cnndsl.study.results import retraining
 
     if as_json:
         click.echo(to_json(found.as_dict(), 2))
@@ -190,13 +189,22 @@ def _close(found: "Study", plan: "Plan", as_json: bool) -> None:
         return
     Console(width=style(sys.stdout).width, highlight=False).print(found.table())
     star = "*: no other is better in both; the first" if len(found.goals) > 1 else "best"
-    commands = [
+    click.echo(f"{star}: trial {best.number}, {best.folder}")
+    if not best.folder.exists():
+        click.echo("  its run is not there any more")
+    else:
+        click.echo("\n".join(f"  cnndsl {command}" for command in _next(best, plan)))
+    if files:
+        names = ", ".join(dict.fromkeys(file.stem for file in files))
+        click.echo(f"pictures in {found.folder}: {names} (.png, .svg)")
+
+
+def _next(best: "Trial", plan: "Plan") -> list[str]:
+    """What may be done with the best."""
+    from cnndsl.study.results import retraining
+
+    return [
         f"eval {best.folder}",
         f"compile {best.folder} -o best.onnx",
         *retraining(best, plan),
     ]
-    click.echo(f"{star}: trial {best.number}, {best.folder}")
-    click.echo("\n".join(f"  cnndsl {command}" for command in commands))
-    if files:
-        names = ", ".join(dict.fromkeys(file.stem for file in files))
-        click.echo(f"pictures in {found.folder}: {names} (.png, .svg)")

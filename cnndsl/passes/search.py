@@ -81,7 +81,7 @@ class _Reader:
         mine = self.parameters
         kept = [p for p in before.parameters if p.name not in mine]
         parameters = sorted((*kept, *mine.values()), key=lambda p: bool(p.key))
-        limits = [*before.limits, *self.limits.values()]
+        limits = [x for x in before.limits if x.side not in self.limits] + [*self.limits.values()]
         return Space(tuple(parameters), tuple(limits), tuple(self.goals) or before.goals)
 
     # What is varied
@@ -149,11 +149,11 @@ class _Reader:
                 hint = "write `keep params < 100k`"
                 raise SpecError("E603", "`keep` takes a measure and its bound", node.span, hint)
         text = f"{name.id} {sign} {limit}"
-        side = f"{name.id} {sign[0]}"
-        if side in self.limits:
+        limit = Limit(name.id, sign, bound, text, node.span)
+        if limit.side in self.limits:
             message = f"`{name.id}` is bounded twice"
             raise SpecError("E108", message, node.span, "keep one of them")
-        self.limits[side] = Limit(name.id, sign, bound, text, node.span)
+        self.limits[limit.side] = limit
 
     # What is looked for
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from cnndsl.runtime.session import providers
 from cnndsl.source import UserError, either
 from cnndsl.study.folder import StudyFolder
 from cnndsl.study.optuna import optuna
@@ -41,6 +42,7 @@ def begin(
     optuna()
     refuse_many("begin a study", _ONE_STUDY)
     _check_arrays(effort, arrays)
+    providers(plan.run.device)  # an error where it is not there
     plan.space  # noqa: B018  (an error of the space comes before one of the data)
     recipe, _ = open_data(plan.model, plan.recipe, plan.run.data_dir, _reading(arrays))
     task = recipe.known_task()
@@ -79,6 +81,7 @@ def go_on(folder: StudyFolder, plan: Plan, effort: Effort, arrays: Any = None) -
     that is allowed can be trained.
     """
     _check_arrays(effort, arrays)
+    providers(plan.run.device)
     until = monotonic() + effort.timeout
     if effort.workers > 1:
         _start_others(folder, plan, effort)
@@ -106,12 +109,17 @@ def _start_others(folder: StudyFolder, plan: Plan, effort: Effort) -> None:
 
 
 def _check_feasible(found: Study) -> None:
-    if found.trials and all(t.state == "rejected" for t in found.trials):
-        reason = max(found.reasons, key=lambda r: found.reasons[r])
-        texts = [t.text for t in found.trials if t.reason == reason]
-        raise UserError(
-            f"nothing can be trained: all {len(found.trials)} candidates are rejected\n"
-            f"  {found.summary().partition('(')[2].rstrip(')')}; such as: {texts[0]}\n"
-            f"  widen `keep` or the ranges, or give "
-            f"{either('--trials', 'trials=')} more than {len(found.trials)}"
-        )
+    """UserError where every candidate is rejected, or fails: then there is nothing to show."""
+    if not found.trials or not all(t.state in ("rejected", "failed") for t in found.trials):
+        return
+    if found.counts["failed"]:
+        text = next(t.text for t in found.trials if t.state == "failed")
+        raise UserError(f"nothing could be trained: {found.summary()}\n  such as: {text}")
+    reason = max(found.reasons, key=lambda r: found.reasons[r])
+    texts = [t.text for t in found.trials if t.reason == reason]
+    raise UserError(
+        f"nothing can be trained: all {len(found.trials)} candidates are rejected\n"
+        f"  {found.summary().partition('(')[2].rstrip(')')}; such as: {texts[0]}\n"
+        f"  widen `keep` or the ranges, or give "
+        f"{either('--trials', 'trials=')} more than {len(found.trials)}"
+    )

@@ -7,7 +7,8 @@ from lark import Token
 
 from cnndsl.syntax.slips import Place
 
-_NUMBER = re.compile(r"(?<![\w.])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:[A-Za-z]+)?")
+_SIGN = r"(?:(?<=to )-|(?<![\w.)] )(?<![\w.)])-)?"
+_NUMBER = re.compile(_SIGN + r"(?<![\w.])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:[A-Za-z]+)?")
 _OPTIONS = ("trials", "timeout", "workers", "sampler", "pruner", "seed")
 _MORE = {"more", "over", "above", "least", "min", ">", ">="}
 _OPEN = {"RBRACE": 1, "LBRACE": -1}
@@ -19,7 +20,8 @@ HABITS = {
 
 def meant(name: str, text: str) -> str | None:
     """The range or the choices that a text holds, as they are written here."""
-    numbers = _NUMBER.findall(text.replace("..", " "))
+    found = _NUMBER.findall(text.replace("..", " "))
+    numbers = [f"({n})" if n.startswith("-") else n for n in found]
     if len(numbers) < 2:
         return None
     if len(numbers) > 2:
