@@ -31,6 +31,7 @@ EVERYTHING = Augment(
     flip=True, crop=2, cutout=3, mixup=0.4, jitter=0.2, rotate=10, zoom=0.1, translate=0.1,
     hue=0.1, saturation=0.3, erase=0.5,
 )  # fmt: skip
+PARTS = slice(0, 3), slice(3, 4), slice(4, 10), slice(0, 10)
 
 
 def rng(seed: int = 1) -> np.random.Generator:
@@ -161,17 +162,22 @@ def test_mixup_blends_pairs_and_their_targets_by_the_same_share() -> None:
     assert 0 < len(np.unique(targets)) <= 4
 
 
-@pytest.mark.parametrize("how", [EVERYTHING, replace(EVERYTHING, mixup=0.0)])
-def test_rows_of_a_batch_are_those_of_the_whole(how: Augment) -> None:
-    """A process augments its own images and, with mixup, those that they are blended with."""
+@pytest.mark.parametrize(
+    ("how", "reads"),
+    [(EVERYTHING, (5, 2, 9, 10)), (replace(EVERYTHING, mixup=0.0), (3, 1, 6, 10))],
+)
+def test_rows_of_a_batch_are_those_of_the_whole(how: Augment, reads: tuple[int, ...]) -> None:
+    """A process augments its own images and, with mixup, those that they are blended with: each of
+    them once.
+    """
     whole, order = batches(how=how), batches().order(1)
     expected = whole.make(1, 2, order)
-    for rows in (slice(0, 3), slice(3, 4), slice(4, 10)):
+    for rows, count in zip(PARTS, reads, strict=True):
         read = Counted(X)
         split = Split(read, Y)  # type: ignore
         part = replace(whole, data=split, rows=rows).make(1, 2, order)
         assert same(part, {name: array[rows] for name, array in expected.items()})
-        assert read.rows == (rows.stop - rows.start) * (2 if how.mixup else 1)
+        assert read.rows == count
 
 
 class Counted:

@@ -86,7 +86,8 @@ class Batches:
         if alpha:
             share, other = drawn_pairs(alpha, batch, _generator(seed, epoch, step + 1, stream=2))
             both = np.concatenate([rows, other[rows]])
-            x, y = self._augmented(which, epoch, OwnRows(rng, batch, both))
+            once, places = np.unique(both, return_inverse=True)
+            x, y = (a[places] for a in self._augmented(which, epoch, OwnRows(rng, batch, once)))
             x, y = mixed(x, self.recipe.known_task().soft(y, self.shape), share)
         else:
             x, y = self._augmented(which, epoch, OwnRows(rng, batch, rows))
