@@ -55,8 +55,10 @@ def source_digest(name: str) -> str:
     Of a known data set it is the name.
     """
     path = Path(name)
-    if name in names() or not path.exists():
-        return name if name in names() else "none"
+    if name in names():
+        return name
+    if not path.exists():
+        return "none"
     if path.is_file():
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()[:16]

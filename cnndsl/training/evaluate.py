@@ -86,7 +86,7 @@ class Evaluator:
         forward, batch = self.forward(weights, options), self.batch
         return np.concatenate([forward(x[i : i + batch]) for i in range(0, len(x), batch)])
 
-    def forward(self, weights: Weights, options: Options | None = None) -> "Forward":
+    def forward(self, weights: Weights, options: Options | None = None) -> Forward:
         """What gives the main outputs of a batch."""
         return partial(self._outputs, self._session(weights, options or self._unnamed))
 

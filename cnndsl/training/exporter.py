@@ -71,7 +71,9 @@ def _wanted(recipe: "Recipe") -> bool:
 
 
 def is_missing(run: Any) -> bool:
-    """Whether a finished run was to write a file and has not, because it loses too much."""
+    """Whether a finished run was to write a file and has not: it loses too much, or training ended
+    before it rounded.
+    """
     return _wanted(run.recipe) and not (run.folder.path / "weights" / NAME).exists()
 
 

@@ -160,7 +160,6 @@ def _told(options: StepOptions) -> str:
 
 def size_told(count: float) -> str:
     """Bytes in a unit that suits."""
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
-        if count >= size:
-            return f"{count / size:,.{1 if unit == 'GiB' else 0}f} {unit}"
-    return f"{count / 2**10:,.0f} KiB"
+    if count >= 2**30:
+        return f"{count / 2**30:,.1f} GiB"
+    return f"{count / 2**20:,.0f} MiB" if count >= 2**20 else f"{count / 2**10:,.0f} KiB"
