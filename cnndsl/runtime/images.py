@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.files import write_whole
 from cnndsl.losses import VOID
 from cnndsl.runtime.file_kinds import other_kind
 from cnndsl.runtime.pixel_modes import Change, converted, is_deep
@@ -121,6 +123,14 @@ def read_framed(
         image, _ = _image(path, 3, _USUAL)
     framing = Framing((image.height, image.width), _seen(image, height, width, info.crop))
     return np.asarray(image, np.uint8), framing
+
+
+def save_png(path: Path, image: "Image") -> str:
+    """Write an image of pillow, in one piece. Returns the path."""
+    data = BytesIO()
+    image.save(data, "PNG")
+    write_whole(path, data.getvalue())
+    return str(path)
 
 
 def _image(path: "Path | Image", channels: int, info: ModelInfo) -> "tuple[Image, Change]":

@@ -1,15 +1,14 @@
 """Masks to look at: their colours, files of them, images under them."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.files import write_whole, writing
+from cnndsl.files import writing
 from cnndsl.losses import VOID
-from cnndsl.runtime.images import Framing, pillow, read_framed
+from cnndsl.runtime.images import Framing, pillow, read_framed, save_png
 from cnndsl.weights.model_info import ModelInfo
 
 Pixels = NDArray[np.uint8]
@@ -51,14 +50,14 @@ def save_masks(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
-        return {"mask": _save(folder / f"{stem}.mask.png", _as_palette(mask))}
+        return {"mask": save_png(folder / f"{stem}.mask.png", _as_palette(mask))}
     height, width = mask.shape
     image, framing = read_framed(path, height, width, info)
     whole = _unframed(mask, framing)
     mixed = overlaid(image.transpose(2, 0, 1)[None], whole[None])[0].transpose(1, 2, 0)
     return {
-        "mask": _save(folder / f"{stem}.mask.png", _as_palette(whole)),
-        "overlay": _save(folder / f"{stem}.overlay.png", pillow()[0].fromarray(mixed)),
+        "mask": save_png(folder / f"{stem}.mask.png", _as_palette(whole)),
+        "overlay": save_png(folder / f"{stem}.overlay.png", pillow()[0].fromarray(mixed)),
     }
 
 
@@ -82,11 +81,3 @@ def _as_palette(mask: Pixels) -> Any:
     image = pillow()[0].fromarray(mask)
     image.putpalette(palette().tobytes())
     return image
-
-
-def _save(path: Path, image: Any) -> str:
-    """As PNG, in one piece."""
-    data = BytesIO()
-    image.save(data, "PNG")
-    write_whole(path, data.getvalue())
-    return str(path)

@@ -1,14 +1,12 @@
 """Heat maps as images: over what a model has seen of a file, or over the pixels themselves."""
 
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.files import write_whole, writing
-from cnndsl.runtime.images import pillow, read_framed
+from cnndsl.files import writing
+from cnndsl.runtime.images import pillow, read_framed, save_png
 from cnndsl.weights.model_info import ModelInfo
 
 Heat = NDArray[np.float32]
@@ -65,10 +63,6 @@ def _blended(image: Pixels, heat: Heat) -> Pixels:
 
 
 def _save(target: Path, pixels: Pixels) -> str:
-    image: Any = pillow()[0].fromarray(pixels)
-    data = BytesIO()
-    image.save(data, "PNG")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, data.getvalue())
-    return str(target)
+    return save_png(target, pillow()[0].fromarray(pixels))
