@@ -1,7 +1,8 @@
 """A compiled model on images."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -51,19 +52,35 @@ class Reading:
 
 @dataclass(frozen=True)
 class Predictor:
-    """An open model with its normalisation and class names, if it has any."""
+    """An open model with what its metadata tell: preprocessing, class names and task."""
 
     session: Session
     uint8: bool
     shape: tuple[int, ...]  # channels, height, width; or features
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
-    classes: tuple[str, ...]
-    task: Task | None  # None: the metadata do not tell
+    info: ModelInfo
     output: Output
     channels_last: bool  # whether an image is height, width, channels
     note: str | None = None  # what is taken for granted
-    info: ModelInfo = field(default_factory=ModelInfo)  # how image files are cut
+
+    @cached_property
+    def mean(self) -> NDArray[np.float32]:
+        """Of pixels in 0…1: one number, or one a channel."""
+        return np.array(self.info.mean, np.float32)
+
+    @cached_property
+    def std(self) -> NDArray[np.float32]:
+        """As `mean`."""
+        return np.array(self.info.std, np.float32)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of classes, labels or numbers, if it has any."""
+        return self.info.classes
+
+    @property
+    def task(self) -> Task | None:
+        """None where the metadata do not tell."""
+        return self.info.task
 
     @property
     def fixed_batch(self) -> int | None:
@@ -223,16 +240,13 @@ def open_predictor(
         dims = (dims[-1], *dims[:-1])
     if len(dims) == 3:
         replace(info, classes=(), task=None).check(dims[0], 0)
-    mean, std = (np.array(numbers, np.float32) for numbers in (info.mean, info.std))
     if uint8 and (reading.mean, reading.std, reading.preprocess) != (None, None, None):
         raise UserError(
             "the model takes uint8 images and normalises them itself: no mean, std or preprocess"
         )
     is_told = uint8 or proto.producer_name == "cnndsl" or info != ModelInfo()
     note = None if is_told or len(dims) != 3 else _UNTOLD
-    return Predictor(
-        session, uint8, dims, mean, std, info.classes, info.task, output, channels_last, note, info,
-    )  # fmt: skip
+    return Predictor(session, uint8, dims, info, output, channels_last, note)
 
 
 def _is_array(values: Sequence[Any]) -> bool:
