@@ -1,4 +1,4 @@
-"""Arguments of the functions that train and measure, checked: runs, data, callbacks."""
+"""Arguments of the functions that train and measure, checked: runs, models, data, callbacks."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
