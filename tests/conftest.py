@@ -28,3 +28,16 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cnndsl.train(cnndsl.parse(SMALL), folder / "drawn.npz", out=folder / "run", device="cpu",
                  progress="none")  # fmt: skip
     return folder / "run"
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs draw no curves and write no events: these take longer than a small training."""
+    for name in ("Plots", "TensorBoard"):
+        monkeypatch.setattr(f"cnndsl.training.run.{name}", cnndsl.Callback)
+
+
+@pytest.fixture
+def no_pictures(no_plots: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do they draw mosaics of images."""
+    monkeypatch.setattr("cnndsl.training.run.Mosaics", cnndsl.Callback)

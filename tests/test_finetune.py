@@ -23,6 +23,8 @@ from cnndsl.training.callbacks import Callback
 from cnndsl.training.memory import TooLarge
 from cnndsl.training.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 SPEC = """input 3x8x8
 stem: conv 4 3x3 same bn relu
 block unit { residual { conv 4 3x3 same bn relu; conv 4 3x3 same bn } relu }
@@ -204,13 +206,6 @@ def test_settings_are_written_as_they_are_read() -> None:
     again = cnndsl.parse(f"{SPEC}train {{ {words} }}").ir.recipe
     assert again == recipe
     assert len(recipe.freeze) == 2
-
-
-@pytest.fixture(autouse=True)
-def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "Plots", Callback)
-    monkeypatch.setattr(run, "TensorBoard", Callback)
-    monkeypatch.setattr(run, "Mosaics", Callback)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from cnndsl.runtime.foreign import load_checked
 from cnndsl.runtime.images import decode_mask, read_framed, read_picture
 from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError
-from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.int8 import Wanted, onnx_images
 from cnndsl.weights.model_info import ModelInfo, info_from_json
@@ -69,11 +68,8 @@ def test_run_prepares_images_by_it(photograph: Path, tmp_path: Path, monkeypatch
     assert np.allclose(found, open_predictor(Path("net.onnx"), "cpu").run(x)[0], atol=1e-5)
 
 
-def test_training_eval_int8_and_run_see_the_same_of_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "Plots", Callback)
-    monkeypatch.setattr(run, "Mosaics", Callback)
+@pytest.mark.usefixtures("no_pictures")
+def test_training_eval_int8_and_run_see_the_same_of_a_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(24):
         (tmp_path / "set" / "abc"[i % 3]).mkdir(parents=True, exist_ok=True)

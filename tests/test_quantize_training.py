@@ -9,12 +9,13 @@ import numpy as np
 import onnx
 import pytest
 from running import random_tensors, run, session
+from stepping import step_of
 
 import cnndsl
 from cnndsl.api import parse
 from cnndsl.backend.artifact import inference_model
 from cnndsl.backend.inference import Options
-from cnndsl.backend.pipelines import BACKWARD, training_step
+from cnndsl.backend.pipelines import BACKWARD
 from cnndsl.backend.places import RANGES
 from cnndsl.backend.step import OPSET, StepOptions, StepState, resolved
 from cnndsl.graph.export import export
@@ -27,7 +28,6 @@ from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.quantize.trained import int8_model, measured, places_of
 from cnndsl.recipe import Recipe
-from cnndsl.training import run as training
 from cnndsl.weights.model_info import ModelInfo
 
 INFO = ModelInfo(mean=(0.5,), std=(0.25,))
@@ -96,14 +96,11 @@ def test_ranges_follow_the_batches_as_moving_means() -> None:
     x = np.random.default_rng(1).integers(0, 256, (BATCH, *model.input), np.uint8)
     places = places_of(model, weights)
     old = np.full((len(places.activations), 2), (-10, 10), np.float32)
-    options = StepOptions(BATCH, 4, mean=INFO.mean, std=INFO.std, places=places)
-    step = training_step(model, Recipe(), options)
-    state = step.initial_state({**weights, RANGES: old})
-    feed = {"x": x, "y": np.zeros(BATCH, np.int32), "lr": np.float32(0), **state}
-    graph = session(export(step.tape, "step", OPSET))
-    ports = {port.name: port.type for port in graph.get_inputs()}
-    feed["y"] = feed["y"].astype("int64" if "int64" in ports["y"] else np.int32)
-    (new,) = graph.run([f"{RANGES}.new"], {n: np.asarray(a) for n, a in feed.items() if n in ports})
+    step = step_of(
+        model.source.text, Recipe(), BATCH, weights={**weights, RANGES: old}, micro_batches=4,
+        mean=INFO.mean, std=INFO.std, places=places,
+    )  # fmt: skip
+    new = step(x, np.zeros(BATCH, np.int64), lr=0)[f"{RANGES}.new"]
     images = (x / 255 - INFO.mean[0]) / INFO.std[0]
     at = places.activations.index("input")
     assert new[at] == pytest.approx(old[at] + 0.05 * ([images.min(), images.max()] - old[at]))
@@ -123,13 +120,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No plots, which take longer than the training."""
-    for name in ("Plots", "Mosaics", "TensorBoard"):
-        monkeypatch.setattr(training, name, cnndsl.Callback)
-
-
 def trained(out: Path, data: str, **settings: Any) -> Any:
     given = {"epochs": 4, "batch": 16, "device": "cpu", "threads": 1, "progress": "none"}
     return cnndsl.train(cnndsl.parse(SPEC), data, out=out, **{**given, **settings})
@@ -140,7 +130,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("no_pictures")
 def test_a_run_writes_the_graph_that_it_has_measured(tmp_path: Path, data: str) -> None:
     out = tmp_path / "run"
     trained(out, data, optimizer="adam lr=0.01", quantize="int8 from=1")
@@ -169,7 +159,7 @@ class Break(cnndsl.Callback):
             raise ConnectionError
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("no_pictures")
 def test_a_resumed_run_is_the_same(tmp_path: Path, data: str) -> None:
     """Broken off in each phase: ranges, optimizer and statistics are in the checkpoint."""
     settings = {"quantize": "int8 from=1 hold=3", "optimizer": "adam lr=0.01", "ema": 0.9}
@@ -203,14 +193,14 @@ def test_what_cannot_be_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("no_pictures")
 def test_layers_may_be_frozen_and_batches_computed_in_parts(tmp_path: Path, data: str) -> None:
     for name, more in {"frozen": {"freeze": "conv_1 bn_1"}, "parts": {"accumulate": 2}}.items():
         trained(tmp_path / name, data, epochs=3, quantize="int8", **more)
         assert (tmp_path / name / "weights" / "best.int8.onnx").exists()
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("no_pictures")
 def test_a_float_run_is_where_it_may_start_from(tmp_path: Path, data: str) -> None:
     """Ranges are measured before the first step, which then is not wasted."""
     trained(tmp_path / "float", data, optimizer="adam lr=0.01", epochs=6)

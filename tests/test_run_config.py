@@ -17,18 +17,12 @@ from cnndsl.fields import specs
 from cnndsl.optim import Sgd
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.recipe import CHOSEN, Augment, Recipe
-from cnndsl.training import run
-from cnndsl.training.callbacks import Callback
 from cnndsl.training.recipe_json import from_json, to_json, whole
 from cnndsl.training.run_config import read_config
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 RUNS = Path(__file__).parent / "old_runs"
-
-
-@pytest.fixture(autouse=True)
-def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "Plots", Callback)
-    monkeypatch.setattr(run, "TensorBoard", Callback)
 
 
 @pytest.fixture(params=["command", "python"])

@@ -21,7 +21,6 @@ from cnndsl.files import CannotWrite
 from cnndsl.losses import MeanSquaredError
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Augment
-from cnndsl.training import run
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.folder import (
     _MADE,  # pyright: ignore[reportPrivateUsage]
@@ -30,6 +29,8 @@ from cnndsl.training.folder import (
 from cnndsl.training.run_config import read_config, read_model
 from cnndsl.training.signals import Interrupted
 from cnndsl.weights.safetensors import _signature  # pyright: ignore[reportPrivateUsage]
+
+pytestmark = pytest.mark.usefixtures("no_plots")
 
 SPEC = """input 3x32x32
 let p = 0.2
@@ -43,13 +44,11 @@ FIXED = {"threads": 1, "progress": "none"}
 
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """200 + 50 of the shapes in a file; no plots, which take longer than the training."""
+    """200 + 50 of the shapes in a file."""
     path, all_ = tmp_path / "some.npz", shapes.load()
     arrays = {"x": all_.train.x[:200], "y": all_.train.y[:200]}
     tests = {"x_test": all_.test.x[:50], "y_test": all_.test.y[:50]}
     np.savez(path, **arrays, **tests, classes=np.array(shapes.CLASSES))
-    monkeypatch.setattr(run, "Plots", Callback)
-    monkeypatch.setattr(run, "TensorBoard", Callback)
     monkeypatch.chdir(tmp_path)
     Path("net.cnn").write_text(SPEC)
     return str(path)

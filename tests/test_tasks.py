@@ -20,12 +20,13 @@ from cnndsl.source import UserError
 from cnndsl.tasks import Task, registry, task_for, task_from
 from cnndsl.tasks.multilabel import Multilabel
 from cnndsl.tasks.regression import Regression
-from cnndsl.training import run
 from cnndsl.training.augment import moved, moved_together
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.folder import _MADE  # pyright: ignore[reportPrivateUsage]
 from cnndsl.training.signals import Interrupted
 from cnndsl.training.targets import resolved
+
+pytestmark = pytest.mark.usefixtures("no_plots")
 
 NETS = {
     "multilabel": """input 3x48x48
@@ -58,11 +59,9 @@ each_task = pytest.mark.parametrize("word", NETS)
 
 @pytest.fixture(autouse=True)
 def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 + 50 images, no plots."""
+    """200 + 50 images."""
     for module in (shapes_multilabel, shapes_regression, shapes_segmentation):
         monkeypatch.setattr(module, "_COUNTS", {"train": (200, 1), "test": (50, 2)})
-    monkeypatch.setattr(run, "Plots", Callback)
-    monkeypatch.setattr(run, "TensorBoard", Callback)
     monkeypatch.chdir(tmp_path)
 
 

@@ -40,6 +40,8 @@ from cnndsl.training.signals import Interrupted
 from cnndsl.training.trainer import Trainer
 from cnndsl.weights.initial import initial_weights
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 SPEC = """input 3x32x32
 conv 4 3x3 /2 bn relu; pool 2; dropout 0.2
 conv 8 3x3 relu
@@ -61,14 +63,12 @@ def shapes() -> Dataset:
 
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """200 + 50 of the shapes in a file; no plots, which take longer than the training."""
+    """200 + 50 of the shapes in a file."""
     path, all_ = tmp_path / "some.npz", shapes()
     arrays = {"x": all_.train.x[:200], "y": all_.train.y[:200]}
     tests = {"x_test": all_.test.x[:50], "y_test": all_.test.y[:50]}
     np.savez(path, **arrays, **tests, classes=np.array(CLASSES))
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    monkeypatch.setattr(run, "Plots", Callback)
-    monkeypatch.setattr(run, "TensorBoard", Callback)
     return str(path)
 
 
