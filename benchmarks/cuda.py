@@ -3,15 +3,17 @@
     python benchmarks/cuda.py [NET:BATCH:OPTIMIZER …] [--rounds 3] [--seconds 450]
         [--rivals eager,channels_last,amp,compile]
 
-`doctor`, then for each net inference and ten steps beside the CPU's, then steps beside torch's, in
-turn and in processes of their own; one table at the end. Without CUDA it says so, and runs the
-graphs that are written for CUDA on the CPU: right or wrong is known then, how fast is not.
+`doctor`, then for each net inference, ten steps and ten in float16 beside the CPU's in float32,
+then steps in both types beside torch's, in turn and in processes of their own; one table.
+Without CUDA it says so, and runs the graphs that are written for CUDA on the CPU: right or wrong is
+known then, how fast is not.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from time import perf_counter
 
@@ -31,7 +33,8 @@ block group(c) {
 group 64; group 256; group 256
 pool 3; flatten; dense 10 nobias"""
 STEPS = 10
-NOISE = 1e-2  # relative, behind ten steps: cuDNN may multiply in TF32
+NOISE = {"inference": 1e-2, "steps": 1e-2, "fp16": 5e-2}  # relative: cuDNN may multiply in TF32
+OURS = {"ours": None, "ours fp16": "fp16"}  # programs of ours, with their precision
 
 
 @cache
@@ -48,12 +51,13 @@ def model_of(name):
     return (parse(AIRBENCH) if name == "airbench" else load(SPECS / f"{name}.cnn")).ir
 
 
-def stepper_of(case, plan, where):
+def stepper_of(case, plan, where, precision=None):
     """A stepper of the case's step, and a feed of its shapes."""
     from cnndsl.backend.pipelines import training_step
     from cnndsl.backend.step import OPSET, StepOptions
     from cnndsl.graph.export import export
     from cnndsl.lower.driver import Plan
+    from cnndsl.precision import Precision
     from cnndsl.runtime.steppers.fused import FusedStepper
     from cnndsl.training.compiled import Compiled, sample_feed
     from cnndsl.weights.initial import initial_weights
@@ -61,7 +65,8 @@ def stepper_of(case, plan, where):
     name, size, optimizer = case.split(":")
     model = model_of(name)
     options = StepOptions(int(size), plan=Plan(device=plan))
-    step = training_step(model, recipe_of(optimizer), options)
+    recipe = replace(recipe_of(optimizer), precision=precision and Precision(precision))
+    step = training_step(model, recipe, options)
     state = step.initial_state(initial_weights(model))
     graph = export(step.tape, name, OPSET).SerializeToString()
     stepper = FusedStepper(graph, state, where)
@@ -70,9 +75,9 @@ def stepper_of(case, plan, where):
     return stepper, feed | {"lr": np.array(1e-3, np.float32), "y": classes}
 
 
-def losses(case, plan, where):
+def losses(case, plan, where, precision=None):
     """The losses of ten steps of SGD on one small batch: Adam's first steps amplify rounding."""
-    stepper, feed = stepper_of(f"{case.partition(':')[0]}:8:sgd", plan, where)
+    stepper, feed = stepper_of(f"{case.partition(':')[0]}:8:sgd", plan, where, precision)
     found = []
     for _ in range(STEPS):
         stepper.step(feed)
@@ -102,9 +107,10 @@ def apart(ours, theirs):
 
 def parity(case):
     """How far the device is from the CPU's own graphs: outputs, and losses of ten steps."""
-    inference = apart(answers(case, device()), answers(case, "cpu"))
-    steps = apart(losses(case, "cuda", device()), losses(case, "cpu", "cpu"))
-    print(json.dumps({"inference": inference, "steps": steps}))
+    exact = losses(case, "cpu", "cpu")
+    found = {"inference": apart(answers(case, device()), answers(case, "cpu"))}
+    found |= {"steps": apart(losses(case, "cuda", device()), exact)}
+    print(json.dumps(found | {"fp16": apart(losses(case, "cuda", device(), "fp16"), exact)}))
 
 
 def work(program, case):
@@ -112,8 +118,8 @@ def work(program, case):
     name, batch, optimizer = case.split(":")
     if program == "parity":
         return parity(case)
-    if program == "ours":
-        stepper, feed = stepper_of(case, "cuda", device())
+    if program in OURS:
+        stepper, feed = stepper_of(case, "cuda", device(), OURS[program])
         return report(lambda: (stepper.step(feed), stepper.loss))
     from rivals import torch_step
 
@@ -126,7 +132,7 @@ def command(program, case):
 
 def compare(case, rivals, rounds, end):
     """Milliseconds a step of each program, in turn, until the rounds or the time are up."""
-    found = {program: [] for program in ("ours", *rivals)}
+    found = {program: [] for program in (*OURS, *rivals)}
     for _ in range(rounds):
         for program, times in found.items():
             if perf_counter() > end:
@@ -141,11 +147,20 @@ def shown(times):
 
 
 def row(case, agreed, found):
-    """One line of the table: how far from the CPU, milliseconds, and torch's best over ours."""
-    apart = [f"{agreed[k]:14.1e}" if agreed else f"{'-':>14}" for k in ("inference", "steps")]
-    best = min((np.median(t) for p, t in found.items() if p != "ours" and t), default=None)
-    ratio = f"{best / np.median(found['ours']):14.2f}" if best and found["ours"] else f"{'-':>14}"
-    return f"{case:<24}{''.join(apart)}{''.join(map(shown, found.values()))}{ratio}"
+    """One line of the table: how far from the CPU, milliseconds, and torch's over ours.
+
+    That is torch's best in float32 over ours, and its amp over ours in float16.
+    """
+    apart = [f"{agreed[k]:14.1e}" if agreed else f"{'-':>14}" for k in NOISE]
+    exact = [times for p, times in found.items() if p not in (*OURS, "amp")]
+    ratios = [ratio(exact, found["ours"]), ratio([found.get("amp", [])], found["ours fp16"])]
+    return f"{case:<24}{''.join(apart)}{''.join(map(shown, found.values()))}{''.join(ratios)}"
+
+
+def ratio(rivals, ours):
+    """The best of the rivals' medians over ours."""
+    best = min((np.median(times) for times in rivals if times), default=None)
+    return f"{best / np.median(ours):14.2f}" if best and ours else f"{'-':>14}"
 
 
 def arguments():
@@ -173,8 +188,8 @@ def main():
     for case, agreed in agreements.items():
         rows.append(row(case, agreed, compare(case, rivals, given.rounds, end)))
         print(rows[-1], flush=True)
-        wrong += [case] if not agreed or max(agreed.values()) > NOISE else []
-    heads = ("inference", "ten steps", "ours", *rivals, "torch/ours")
+        wrong += [case] if not agreed or any(agreed[k] > most for k, most in NOISE.items()) else []
+    heads = ("inference", "ten steps", "in fp16", *OURS, *rivals, "torch/ours", "amp/fp16")
     print(f"\n{'relative to the CPU; ms a step':<24}\n{'':<24}"
           f"{''.join(f'{head:>14}' for head in heads)}")  # fmt: skip
     print("\n".join(rows))

@@ -10,6 +10,7 @@ from cnndsl.finetune import Cache, Freeze, Rate, Weights
 from cnndsl.losses import Loss
 from cnndsl.lr_schedules import Constant, Schedule
 from cnndsl.optim import Adam, Optimizer
+from cnndsl.precision import Precision, Quantize
 from cnndsl.source import Span
 from cnndsl.tasks import Task
 
@@ -179,31 +180,6 @@ class Views(Word, word="views"):
 
 
 @dataclass(frozen=True)
-class Quantize(Word, word="quantize"):
-    """Quantisation-aware training: `quantize int8` rounds in each step as an int8 graph rounds.
-
-    From epoch `from` on weights and activations are rounded, and epochs are measured by the int8
-    graph; the best of these is written as `best.int8.onnx`. Ranges of activations are measured
-    before the first such epoch, and then follow the batches. From epoch `hold` on they and the
-    running statistics of `bn` stay, so that a step computes what the int8 graph does.
-    """
-
-    format: str = arg("choice", choices=("int8",), doc="int8: eight bits a number")
-    start: int = key(
-        "int", name="from", default=0, low=0, doc="rounded from this epoch; 0: at once"
-    )
-    hold: int | None = key(
-        "int",
-        low=0,
-        doc="ranges and statistics stay from this epoch on; the last third, unless said",
-    )
-
-    def held_from(self, epochs: int) -> int:
-        """The epoch since which ranges and statistics stay, of so many in all."""
-        return self.start + -(-2 * (epochs - self.start) // 3) if self.hold is None else self.hold
-
-
-@dataclass(frozen=True)
 class Recipe:
     """How to train; the defaults are the tutorial's recipe.
 
@@ -234,6 +210,7 @@ class Recipe:
     export: Export | None = None
     views: Views = field(default_factory=Views)
     quantize: Quantize | None = None
+    precision: Precision | None = None
     said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings that the spec itself gives."""
     places: Mapping[str, Span] = field(default_factory=dict[str, Span], compare=False, repr=False)
@@ -273,7 +250,7 @@ class Recipe:
 PLAIN: dict[str, type[Word]] = {
     cls.word: cls for cls in (
         Data, Holdout, Ground, Batch, Accumulate, Epochs, Seed, Clip, Ema, Lookahead, Stop, Watch,
-        Augment, Weights, Freeze, Rate, Cache, Export, Views, Quantize,
+        Augment, Weights, Freeze, Rate, Cache, Export, Views, Quantize, Precision,
     )
 }  # fmt: skip
 REPEATED = ("freeze", "rate")
@@ -287,8 +264,8 @@ CHOSEN: dict[str, dict[str, type[Any]]] = {
 
 
 _WHOLE = (
-    Augment, Cache, Export, Freeze, Holdout, Lookahead, Loss, Optimizer, Quantize, Rate, Schedule,
-    Task, Views, Watch, Weights,
+    Augment, Cache, Export, Freeze, Holdout, Lookahead, Loss, Optimizer, Precision, Quantize, Rate,
+    Schedule, Task, Views, Watch, Weights,
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from cnndsl.unknown_arguments import unknown_argument
 
 _OPTIONAL = (
     "data", "task", "loss", "clip", "ema", "stop", "watch", "weights", "holdout", "ground",
-    "export", "lookahead", "quantize", "cache",
+    "export", "lookahead", "quantize", "cache", "precision",
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ frameworks
 learned model_parts
 ir
 recipe space
-finetune
+finetune precision
 tasks
 syntax layers losses optim lr_schedules
 graph

@@ -17,6 +17,7 @@ from cnndsl.backend.step import StepOptions
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
+from cnndsl.precision import Precision
 from cnndsl.recipe import Lookahead, Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -33,9 +34,11 @@ def spec(name: str) -> Model:
     return load(ROOT / "specs" / f"{name}.cnn").ir
 
 
-def step(model: Model, recipe: Recipe | None = None) -> Tape:
-    options = StepOptions(2, plan=Plan(device="cuda"))
-    return training_step(model, recipe or model.recipe or Recipe(), options).tape
+def steps(model: Model, recipe: Recipe | None = None) -> Iterator[Tape]:
+    """In float32, and in float16."""
+    options, recipe = StepOptions(2, plan=Plan(device="cuda")), recipe or model.recipe or Recipe()
+    for precision in (None, Precision("fp16")):
+        yield training_step(model, replace(recipe, precision=precision), options).tape
 
 
 def inference(model: Model) -> Tape:
@@ -54,26 +57,26 @@ def on_the_cpu(*tapes: Tape) -> Iterator[str]:
 @pytest.mark.parametrize("name", SPECS)
 def test_every_spec_stays_on_cuda(name: str) -> None:
     model = spec(name)
-    assert set(on_the_cpu(inference(model), step(model))) == set()
+    assert set(on_the_cpu(inference(model), *steps(model))) == set()
 
 
 @pytest.mark.parametrize("body", LAYERS.values(), ids=list(LAYERS))
 def test_every_layer_stays_on_cuda(body: str) -> None:
     model = parse(f"input 3x8x8\n{body}{HEAD}").ir
-    assert set(on_the_cpu(inference(model), step(model))) == set()
+    assert set(on_the_cpu(inference(model), *steps(model))) == set()
 
 
 @pytest.mark.parametrize("word", sorted(optim.registry))
 def test_every_optimizer_stays_on_cuda(word: str) -> None:
     recipe = Recipe(optimizer=optim.registry[word](), clip=1.0, ema=0.9, lookahead=Lookahead())
-    assert set(on_the_cpu(step(spec("cifar10"), recipe))) == set()
+    assert set(on_the_cpu(*steps(spec("cifar10"), recipe))) == set()
 
 
 @pytest.mark.parametrize("word", sorted(losses.registry))
 def test_every_loss_stays_on_cuda(word: str) -> None:
     model = spec(TASKS[word])
     recipe = replace(model.recipe or Recipe(), loss=losses.registry[word]())
-    assert set(on_the_cpu(step(model, recipe))) == set()
+    assert set(on_the_cpu(*steps(model, recipe))) == set()
 
 
 def test_what_would_fall_back_is_named() -> None:

@@ -8,7 +8,7 @@ from cnndsl.source import UserError
 
 
 def backward(state: StepState) -> StepState:
-    """The gradient of every learned tensor, for each micro-batch where they do not mix."""
+    """The gradient of every learned tensor, for each micro-batch where they do not mix; scaled."""
     tensors = state.model.tensors()
     learned = [n for n, p in tensors.items() if p.learned and n in state.weights]
     frozen = state.options.frozen
@@ -17,7 +17,7 @@ def backward(state: StepState) -> StepState:
         raise UserError(f"the model has nothing to learn: {why}")
     tape, weights = state.tape, [state.weights[n] for n in learned]
     losses = [tape.sum(state.losses)] if sees_whole_batch(state.model, frozen) else state.losses
-    parts = [gradients(tape, loss, weights) for loss in losses]
+    parts = [gradients(tape, loss, weights, state.scale) for loss in losses]
     by_name = {name: [part[i] for part in parts] for i, name in enumerate(learned)}
     return replace(state, gradients=by_name)
 

@@ -10,7 +10,8 @@ from cnndsl.backend.backward import backward, report_gradients
 from cnndsl.backend.fake_quantize import fake_quantize
 from cnndsl.backend.inference import InferenceState, Options
 from cnndsl.backend.loss import loss, report_loss
-from cnndsl.backend.step import Step, StepOptions, StepState, resolved
+from cnndsl.backend.loss_scale import first_scale, loss_scale
+from cnndsl.backend.step import Step, StepOptions, StepState, begun
 from cnndsl.backend.update import update, update_apart
 from cnndsl.graph.passes.drop_dead import drop_dead
 from cnndsl.graph.passes.drop_stops import drop_stops
@@ -18,12 +19,14 @@ from cnndsl.graph.passes.drop_unread import drop_unread
 from cnndsl.graph.passes.fast_idioms import fast_idioms
 from cnndsl.graph.passes.fold_batch_norm import fold_batch_norm
 from cnndsl.graph.passes.fold_constants import fold_constants
+from cnndsl.graph.passes.half_precision import half_precision
 from cnndsl.graph.passes.merge_reshapes import merge_reshapes
 from cnndsl.graph.passes.node_order import node_order
 from cnndsl.graph.passes.pool_first import pool_first
 from cnndsl.graph.passes.share_common import share_common
 from cnndsl.graph.passes.synchronise_norms import synchronise_norms
 from cnndsl.graph.passes.unstretch import unstretch
+from cnndsl.graph.passes.wide_sums import wide_sums
 from cnndsl.graph.passes.write_quantizers import write_quantizers
 from cnndsl.graph.pipeline import Pass, Pipeline, on_state, on_tape, run
 from cnndsl.graph.tape import Tape
@@ -53,6 +56,10 @@ def _freezes(state: StepState) -> bool:
     return bool(state.options.frozen)
 
 
+def _is_half(state: StepState) -> bool:
+    return state.recipe.precision is not None
+
+
 SIMPLIFY = (
     drop_dead,
     drop_stops,
@@ -80,6 +87,7 @@ INFERENCE: Pipeline[InferenceState] = (
 )
 FINISH: Pipeline[StepState] = (
     on_tape(write_quantizers, when=_quantizes),
+    on_tape(wide_sums, when=_is_half),
     *map(on_tape, SIMPLIFY),
     *(on_tape(change, when=_fast) for change in FAST),
     on_tape(node_order),
@@ -89,11 +97,13 @@ BACKWARD: Pipeline[StepState] = (
     on_state(fake_quantize),
     on_tape(synchronise_norms),
     on_tape(pool_first),
+    on_tape(half_precision, when=_is_half),
     Pass("lowered", forward.lower),
     on_tape(fold_batch_norm, when=_freezes),
     on_state(forward.lower_constant),
     on_tape(drop_unread, when=_freezes),
     on_state(loss),
+    on_state(loss_scale),
     on_state(backward),
 )
 STEP = (*BACKWARD, on_state(update), on_state(report_loss), *FINISH)
@@ -113,7 +123,7 @@ def inference_tape(model: Model, weights: Weights, options: Options) -> Tape:
 
 def training_step(model: Model, recipe: Recipe, options: StepOptions) -> Step:
     """The whole step: (images, targets, lr, state) → (loss, the task's tally, new state)."""
-    return _step(run(STEP, StepState(model, resolved(model, recipe), options)))
+    return _step(run(STEP, begun(model, recipe, options)))
 
 
 def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step, Tape]:
@@ -123,7 +133,7 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
     tensor; the second takes these gradients, `lr` and the state with these statistics, and gives
     the new state.
     """
-    written = run(GRADIENTS, StepState(model, resolved(model, recipe), options))
+    written = run(GRADIENTS, begun(model, recipe, options))
     apply = run(UPDATE, written)
     finished = run(FINISH, replace(written, slots=apply.slots))
     return _step(finished), apply.tape
@@ -132,5 +142,5 @@ def split_step(model: Model, recipe: Recipe, options: StepOptions) -> tuple[Step
 def _step(state: StepState) -> Step:
     return Step(
         state.tape, state.layouts, state.slots, state.randoms, state.algorithms,
-        state.options.frozen,
+        state.options.frozen, first_scale(state.recipe),
     )  # fmt: skip

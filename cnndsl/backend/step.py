@@ -73,6 +73,7 @@ class StepState(State):
     algorithms: Mapping[str, str] = field(default_factory=dict[str, str])
     losses: tuple[Value, ...] = ()  # by loss
     tallies: tuple[Value, ...] = ()
+    scale: Value | None = None  # by loss_scale; of the gradients
     gradients: Mapping[str, list[Value]] = field(default_factory=dict[str, list[Value]])  # backward
     slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
@@ -110,11 +111,14 @@ class Step:
     randoms: tuple[Value, ...]
     algorithms: Mapping[str, str]
     frozen: Weights = field(default_factory=dict[str, "NDArray[Any]"])
+    scalars: Mapping[str, float] = field(default_factory=dict[str, float])
+    """State beside `step` that belongs to no tensor, at its start; no name has a dot."""
 
     def initial_state(self, weights: Weights) -> "dict[str, NDArray[Any]]":
         """Every state tensor at its start, in the step's layout and the weights' own type."""
         dtype = next((weights[name].dtype for name in self.layouts), np.float32)
-        state: dict[str, NDArray[Any]] = {"step": np.zeros((), dtype)}
+        scalars = {"step": 0.0, **self.scalars}
+        state = {name: np.array(start, dtype) for name, start in scalars.items()}
         for name, layout in self.layouts.items():
             state[name] = layout.to_packed(weights[name])
             for slot in self.slots.get(name, ()):
@@ -134,11 +138,11 @@ class Step:
 
     def from_packed(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
         """The whole state in ONNX's layout, as checkpoints keep it."""
-        return {n: self._layout(n).from_packed(a) if n != "step" else a for n, a in state.items()}
+        return {n: self._layout(n).from_packed(a) if "." in n else a for n, a in state.items()}
 
     def to_packed(self, state: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
         """The opposite of `from_packed`."""
-        return {n: self._layout(n).to_packed(a) if n != "step" else a for n, a in state.items()}
+        return {n: self._layout(n).to_packed(a) if "." in n else a for n, a in state.items()}
 
     def _layout(self, name: str) -> Layout:
         return self.layouts.get(name) or self.layouts[name.rpartition(".")[0]]
@@ -178,3 +182,24 @@ def resolved(model: Model, recipe: Recipe) -> Recipe:
         if problem is not None:
             raise UserError(problem)
     return recipe
+
+
+def begun(model: Model, recipe: Recipe, options: StepOptions) -> StepState:
+    """What the pipelines of a step begin with; UserError where there is none of this recipe.
+
+    One in float16 is CUDA's on a CPU too, whose own algorithms are for float32.
+    """
+    recipe = resolved(model, recipe)
+    check_precision(recipe)
+    if recipe.precision is not None:
+        options = replace(options, plan=replace(options.plan, device="cuda"))
+    return StepState(model, recipe, options)
+
+
+def check_precision(recipe: Recipe) -> None:
+    """UserError for a step in float16 that is to be rounded to eight bits besides."""
+    if recipe.precision is not None and recipe.quantize is not None:
+        raise UserError(
+            "`precision fp16` and `quantize int8` do not go together: what is rounded to eight "
+            "bits is float32\n  leave `precision` out, or `quantize`"
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cnndsl.backend import loss_scale
 from cnndsl.backend.step import StepState
 from cnndsl.graph.tape import Tape, Value
 from cnndsl.ir import Model, Param
@@ -19,7 +20,7 @@ def update(state: StepState) -> StepState:
     state.tape.path, state.tape.line = "optimizer", 0
     slots = _write_update(
         state.model, state.recipe, state.tape, state.weights, state.layouts, state.gradients,
-        state.statistics,
+        state.statistics, state.scale,
     )  # fmt: skip
     return replace(state, slots=slots)
 
@@ -34,9 +35,10 @@ def update_apart(state: StepState) -> StepState:
     names = (*state.gradients, *averaged)
     weights = {n: tape.input(n, old[n].shape, old[n].dtype) for n in names}
     grads = {n: [tape.input(f"{n}.grad", g.shape, g.dtype)] for n, (g,) in state.gradients.items()}
+    scale = tape.input(loss_scale.SCALE, (), state.scale.dtype) if state.scale else None
     slots = _write_update(
         state.model, state.recipe, tape, weights, state.layouts, grads,
-        {n: weights[n] for n in averaged},
+        {n: weights[n] for n in averaged}, scale,
     )  # fmt: skip
     return replace(state, tape=tape, slots=slots)
 
@@ -49,6 +51,7 @@ def _write_update(
     layouts: Mapping[str, Layout],
     grads: Mapping[str, list[Value]],
     statistics: Mapping[str, Value],
+    scale: Value | None,
 ) -> dict[str, tuple[str, ...]]:
     """Write the update of every learned tensor; returns the state slots beside each tensor.
 
@@ -67,12 +70,16 @@ def _write_update(
     groups = _groups(learned, recipe.optimizer, weights, roles, factors)
     bundles = [_Bundle(tape, tuple(names), weights, layouts) for names in groups]
     joined = [bundle.joined([weights[n] for n in bundle.names]) for bundle in bundles]
-    summed = [
-        _with_l2(tape, bundle.summed(grads), w, tensors[bundle.names[0]].l2)
-        for bundle, w in zip(bundles, joined, strict=True)
+    summed = [bundle.summed(grads) for bundle in bundles]
+    if scale is not None:
+        summed = loss_scale.unscaled(tape, summed, scale)
+    finite = loss_scale.all_finite(tape, summed) if scale is not None else None
+    penalised = [
+        _with_l2(tape, g, w, tensors[bundle.names[0]].l2)
+        for bundle, w, g in zip(bundles, joined, summed, strict=True)
     ]
     news = list[Value]()
-    for bundle, w, g in zip(bundles, joined, _clipped(tape, summed, recipe.clip), strict=True):
+    for bundle, w, g in zip(bundles, joined, _clipped(tape, penalised, recipe.clip), strict=True):
         role = roles[bundle.names[0]]
         own_lr = _own_rate(tape, lr, factors.get(bundle.names[0], 1.0))
         if len(bundle.names) > 1:
@@ -92,6 +99,9 @@ def _write_update(
             news.append(bundles[-1].joined(list(statistics.values())))
         for bundle, new in zip(bundles, news, strict=True):
             bundle.keep("ema", _averaged(tape, bundle.slot("ema"), new, count, recipe.ema))
+    if recipe.precision and scale is not None and finite is not None:
+        loss_scale.skip_unless(tape, finite)
+        loss_scale.move_scale(tape, recipe.precision, scale, finite)
     return {name: tuple(bundle.slots) for bundle in bundles for name in bundle.names}
 
 

@@ -258,7 +258,7 @@ def _write_training(
 ) -> None:  # fmt: skip
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
-    from cnndsl.backend.step import StepOptions, freezing
+    from cnndsl.backend.step import StepOptions, check_precision, freezing
     from cnndsl.learned import check_patterns
     from cnndsl.recipe import Recipe
 
@@ -270,6 +270,10 @@ def _write_training(
         batch or recipe.batch, 1, plan, bool(recipe.augment.mixup), info.mean, info.std
     )
     check_patterns(model, recipe)
+    check_precision(recipe)
+    if recipe.precision is not None and plan.device == "cpu":
+        click.echo("precision fp16: the step is written for CUDA; a CPU is slower with it than in "
+                   "float32", err=True)  # fmt: skip
     if recipe.quantize is not None:
         click.echo("the step is in float32: `quantize` is for `cnndsl train`, which measures "
                    "ranges on images", err=True)  # fmt: skip

@@ -46,6 +46,7 @@ _WORDS = (
     "holdout",
     "ground",
     "quantize",
+    "precision",
 )  # each in the words of a spec
 _PLAIN = ("epochs", "batch", "seed")
 _ELSEWHERE = (
@@ -71,6 +72,7 @@ class TrainOptions:
     holdout: str | None
     ground: str | None
     quantize: str | None
+    precision: str | None
     lr: float | None
     seed: int | None
     device: str
@@ -138,6 +140,8 @@ def _in_words(name: str, example: str) -> str:
 @click.option("--ground", type=click.Choice([*flags(Ground)]), help="Behind transparent pixels.")
 @click.option("--quantize", metavar="WORDS",
               help='Train for int8, as in a spec: "int8 from=5".')  # fmt: skip
+@click.option("--precision", metavar="WORDS",
+              help='Numbers of a step on CUDA, as in a spec: "fp16".')  # fmt: skip
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
               help="Start of all random numbers.")  # fmt: skip

@@ -18,10 +18,15 @@ class MissingRule(Exception):  # noqa: N818
     """An operator on the way from a parameter to the loss has no gradient."""
 
 
-def gradients(tape: Tape, loss: Value, wrt: Sequence[Value]) -> list[Value]:
-    """d loss / d v for each v of `wrt`, written on the tape; zeros where the loss ignores v."""
+def gradients(
+    tape: Tape, loss: Value, wrt: Sequence[Value], scale: Value | None = None
+) -> list[Value]:
+    """d loss / d v for each v of `wrt`, written on the tape; zeros where the loss ignores v.
+
+    With a `scale`, d (scale · loss) / d v.
+    """
     reached = _downstream(tape, wrt)
-    parts: dict[Value, list[Value]] = {loss: [filled(tape, loss, 1.0)]}
+    parts: dict[Value, list[Value]] = {loss: [scale or filled(tape, loss, 1.0)]}
     for node in reversed(tape.nodes[:]):
         if not any(y in parts for y in node.outputs) or reached.isdisjoint(node.outputs):
             continue

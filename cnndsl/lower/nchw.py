@@ -71,7 +71,8 @@ def _pooled(tape: Tape, op: str, windows: Value, size: tuple[int, int]) -> Value
 @lowers("MaxPool", devices=("cuda",))
 def _max_pool(lowering: Lowering, node: Node) -> "Representation | list[Representation]":
     tape, image = lowering.tape, _flat(lowering.nchw(node.inputs[0]), lowering.tape)
-    windows, _ = _windows(tape, node, image, -3.4e38)
+    lowest = max(-3.4e38, float(np.finfo(np.dtype(image.value.dtype)).min))
+    windows, _ = _windows(tape, node, image, lowest)
     return _pooled(tape, "ReduceMax", windows, pooled_size(node, image))
 
 

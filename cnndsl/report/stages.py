@@ -134,7 +134,7 @@ def step_graph(model: Model, batch: int | None, micro_batch: int | None, plan: "
     """
     from cnndsl.backend.artifact import step_model
     from cnndsl.backend.pipelines import STEP
-    from cnndsl.backend.step import StepOptions, StepState, freezing, resolved
+    from cnndsl.backend.step import StepOptions, begun, freezing
     from cnndsl.learned import check_patterns
     from cnndsl.recipe import Recipe
     from cnndsl.weights.initial import initial_weights
@@ -148,7 +148,7 @@ def step_graph(model: Model, batch: int | None, micro_batch: int | None, plan: "
     options = StepOptions(size, size // at_once, plan, bool(recipe.augment.mixup))
     if recipe.freeze:
         options = freezing(options, model, recipe, initial_weights(model))
-    start = StepState(model=model, recipe=resolved(model, recipe), options=options)
+    start = begun(model, recipe, options)
     return Graph(
         model, STEP, start, lambda: step_model(model, recipe, options, initial_weights(model))
     )

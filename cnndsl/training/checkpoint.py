@@ -29,8 +29,8 @@ class Checkpoint:
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights, without the optimizer's state beside them: `conv_1.weight.mean`."""
-        others = self.tensors.keys() - {"step"}
-        return {n: self.tensors[n] for n in others if n.rpartition(".")[0] not in others}
+        named = {n for n in self.tensors if "." in n}  # not `step`
+        return {n: self.tensors[n] for n in named if n.rpartition(".")[0] not in named}
 
 
 def save(

@@ -62,11 +62,15 @@ def _place(model: Model, path: str) -> str:
     return f"`{path}` (`{' '.join(node.span.text.split())}`, line {node.line})"
 
 
-def broken(told: str, kept: str, run: Path) -> UserError:
-    """The error of a run whose numbers stopped being some; `kept` says which weights it has."""
+def broken(told: str, kept: str, run: Path, advice: str = "") -> UserError:
+    """The error of a run whose numbers stopped being some; `kept` says which weights it has.
+
+    `advice` is what may help besides.
+    """
     return UserError(
         f"{told}\n  the weights {kept} are in {run / 'weights' / 'last.safetensors'}\n"
         "  lower the learning rate, add `bn`, or clip the gradient: `clip 1.0` in `train`"
+        + (f"\n  {advice}" if advice else "")
     )
 
 

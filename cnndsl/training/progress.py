@@ -22,6 +22,7 @@ class Progress:
     seconds: float = 0.0
     rows: list[Row] = field(default_factory=list[Row])
     factor: float = 1.0  # what plateaus have left of the learning rate
+    skipped: int = 0  # steps in float16 that changed nothing, in all
 
     @staticmethod
     def from_manifest(stored: Mapping[str, Any]) -> "Progress":

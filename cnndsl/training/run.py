@@ -7,7 +7,7 @@ from shutil import rmtree
 from typing import Any
 
 from cnndsl.backend.places import RANGES
-from cnndsl.backend.step import StepOptions
+from cnndsl.backend.step import StepOptions, check_precision
 from cnndsl.backend.views import check_views
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import located
@@ -32,6 +32,7 @@ from cnndsl.training.fingerprint import Fingerprint, check_same
 from cnndsl.training.first_weights import first_weights, fitted_to_data
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
+from cnndsl.training.half import told_of_precision
 from cnndsl.training.lesson import check_cache
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.norm_parts import told_of_norms
@@ -112,7 +113,8 @@ def _begin(trainer: Trainer, first: ModelWeights) -> None:
     settings, info = trainer.settings, first.info
     options = usual_options(trainer.recipe, settings, info.mean, info.std, trainer.ranks.size)
     trainer.prepare(first.tensors, options, calibrates=settings.micro_batches is None)
-    notes = _told_of_norms(trainer), trainer.steps.rounding.told()
+    told = told_of_precision(trainer.recipe, settings.device)
+    notes = _told_of_norms(trainer), trainer.steps.rounding.told(), told
     trainer.note = "\n".join(filter(None, notes)) or None
 
 
@@ -123,6 +125,7 @@ def _told_of_norms(t: Trainer) -> str | None:
 def _check_learning(model: Model, recipe: Recipe) -> None:
     """UserError for unknown patterns, no views, and epochs in which nothing learns or rounds."""
     check_quantize(recipe)
+    check_precision(recipe)
     check_patterns(model, recipe)
     check_cache(model, recipe)
     check_views(model, recipe.views)
@@ -179,6 +182,7 @@ def resume(
         trainer.compiled.go_on(first, found.tensors)
         notes = (
             _told_of_norms(trainer),
+            told_of_precision(recipe, settings.device),
             differences(found.manifest),
             note(recipe, trainer.progress, trainer.batches.steps, before.recipe.epochs),
         )

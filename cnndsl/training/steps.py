@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from cnndsl.backend import loss_scale
 from cnndsl.backend.places import Places
 from cnndsl.backend.step import StepOptions, freezing
 from cnndsl.data.dataset import Dataset
@@ -79,8 +80,8 @@ class Steps:
             self.lesson.model, self.recipe, options, weights, self.settings, self.ranks
         )
         learned = self._learned()
-        if learned == before:
-            self.compiled.go_on(weights, state)
+        kept = state if learned == before else loss_scale.of(state)
+        self.compiled.go_on(weights, kept)
         told = f"from now on {counted(len(learned), 'tensor')} learn"
         self.log(f"{told}, rounded to eight bits" if options.places else told)
 

@@ -19,7 +19,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.results import Scores
 from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.source import UserError
-from cnndsl.training import checkpoint, nan
+from cnndsl.training import checkpoint, half, nan
 from cnndsl.training.batches import Batches, Feed
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.compiled import Compiled
@@ -161,6 +161,7 @@ class Trainer:
     def _end_epoch(self, waiting: float, stop: Stop) -> None:
         progress = self.progress
         weights = self._sound_weights()
+        self._tell_skipped()
         scores = self.lesson.score(weights, lambda: self._check_alone(stop))
         row = progress.row(self.recipe, scores.columns(), self._rate(progress.step - 1))
         better = progress.note_epoch(row, self.recipe)
@@ -176,6 +177,16 @@ class Trainer:
         trim_heap()
         for callback in self.callbacks:
             callback.on_epoch(self, row)
+
+    def _tell_skipped(self) -> None:
+        """The steps of the epoch that changed nothing, where it is in float16."""
+        if self.recipe.precision is None:
+            return
+        state, before = self.compiled.stepper.state(), self.progress.skipped
+        self.progress.skipped, told = half.told_of_skipped(state, before)
+        if told:
+            self.show.say(told)
+            self.folder.log(told)
 
     def _save_within(self, now: float) -> None:
         """Save between two steps of an epoch where that is due; behind its last one it is saved."""
@@ -261,7 +272,8 @@ class Trainer:
             self._keep("last", self.lesson.whole(step.weights(state, "ema")))
             kept = "before"
         told = f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}"
-        raise nan.broken(told, kept, self.folder.path)
+        advice = half.ADVICE if self.recipe.precision else ""
+        raise nan.broken(told, kept, self.folder.path, advice)
 
     def _finish(self) -> None:
         """Write `best.onnx`, ready to deploy; its scores are known, but to a run that went on."""

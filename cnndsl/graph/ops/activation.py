@@ -1,6 +1,6 @@
 """Activations. y is the output, dy its gradient, [·] is 1 or 0."""
 
-from cnndsl.graph.ops.base import ELEMENTWISE, IN_PLACE, MONOTONE, Trait, define, same
+from cnndsl.graph.ops.base import ELEMENTWISE, IN_PLACE, MONOTONE, WIDE, define, same
 from cnndsl.graph.ops.grad import Expr, Grad, masked
 
 RISING = ELEMENTWISE | MONOTONE
@@ -63,6 +63,6 @@ define("Selu", same, RISING, _selu)
 define("Sigmoid", same, RISING | IN_PLACE, lambda g: g.dy * (g.y - g.y * g.y))
 define("HardSigmoid", same, RISING | IN_PLACE, _hard_sigmoid)
 define("Tanh", same, RISING | IN_PLACE, lambda g: g.dy - g.dy * (g.y * g.y))
-define("Softplus", same, RISING, lambda g: g.dy * g.x.op("Sigmoid"))
-define("Softmax", same, IN_PLACE, lambda g: g.y * (g.dy - _axis_sum(g, g.dy * g.y)))
-define("LogSoftmax", same, Trait.NONE, lambda g: g.dy - g.y.op("Exp") * _axis_sum(g, g.dy))
+define("Softplus", same, RISING | WIDE, lambda g: g.dy * g.x.op("Sigmoid"))
+define("Softmax", same, IN_PLACE | WIDE, lambda g: g.y * (g.dy - _axis_sum(g, g.dy * g.y)))
+define("LogSoftmax", same, WIDE, lambda g: g.dy - g.y.op("Exp") * _axis_sum(g, g.dy))

@@ -8,6 +8,7 @@ from cnndsl.graph.ops.base import (
     IN_PLACE,
     MONOTONE,
     VIEW,
+    WIDE,
     Trait,
     broadcasting,
     define,
@@ -42,7 +43,7 @@ define("Sub", broadcasting, OPERANDS | IN_PLACE, lambda g: g.dy, lambda g: -g.un
 define("Mul", broadcasting, OPERANDS | IN_PLACE, lambda g: g.dy * g.b, lambda g: g.dy * g.a)
 define("Div", broadcasting, OPERANDS | IN_PLACE,
        lambda g: g.dy / g.b, lambda g: -g.unbroadcast(g.dy * (g.y / g.b)))  # fmt: skip
-define("Pow", broadcasting, OPERANDS, _pow, CONSTANT)
+define("Pow", broadcasting, OPERANDS | WIDE, _pow, CONSTANT)
 define("Max", broadcasting, OPERANDS | IN_PLACE, each=_extreme)
 define("Min", broadcasting, OPERANDS | IN_PLACE, each=_extreme)
 define("Where", broadcasting, OPERANDS, CONSTANT,
@@ -54,8 +55,8 @@ define("Cast", same, ELEMENTWISE, lambda g: g.dy.cast(g.x.dtype),
        dtype=lambda call: call.attrs["to"])  # fmt: skip
 define("Neg", same, ELEMENTWISE | IN_PLACE, lambda g: -g.dy)
 define("Abs", same, ELEMENTWISE | IN_PLACE, _abs)
-define("Exp", same, ELEMENTWISE | MONOTONE | IN_PLACE, lambda g: g.dy * g.y)
-define("Log", same, ELEMENTWISE | MONOTONE | IN_PLACE, lambda g: g.dy / g.x)
+define("Exp", same, ELEMENTWISE | MONOTONE | IN_PLACE | WIDE, lambda g: g.dy * g.y)
+define("Log", same, ELEMENTWISE | MONOTONE | IN_PLACE | WIDE, lambda g: g.dy / g.x)
 define("Sqrt", same, ELEMENTWISE | MONOTONE | IN_PLACE, lambda g: g.dy / g.y * 0.5)
 define("Reciprocal", same, ELEMENTWISE, lambda g: -(g.dy * (g.y * g.y)))
 define("Erf", same, ELEMENTWISE | MONOTONE | IN_PLACE,

@@ -26,10 +26,15 @@ class Trait(Flag):
     """onnxruntime writes the output over an input that nobody else reads."""
     VIEW = auto()
     """onnxruntime gives the input itself in another shape, without a copy."""
+    NARROW = auto()
+    """A step in float16 computes it in float16: a product, which CUDA sums in float32."""
+    WIDE = auto()
+    """A step in float16 computes it in float32: it sums many numbers, or leaves float16's range."""
 
 
 ELEMENTWISE, MONOTONE, BROADCASTS = Trait.ELEMENTWISE, Trait.MONOTONE, Trait.BROADCASTS
 IN_PLACE, VIEW = Trait.IN_PLACE, Trait.VIEW
+NARROW, WIDE = Trait.NARROW, Trait.WIDE
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Convolutions, there and back."""
 
-from cnndsl.graph.ops.base import Call, Trait, define
+from cnndsl.graph.ops.base import NARROW, Call, define
 from cnndsl.graph.ops.grad import Expr, Grad
 from cnndsl.graph.ops.pool import windows
 from cnndsl.graph.value import Dims
@@ -73,7 +73,7 @@ def _bias(g: Grad) -> Expr:
     return g.dy.sum(0, 2, 3, keepdims=0)
 
 
-define("Conv", _conv, Trait.NONE,
+define("Conv", _conv, NARROW,
        _conv_x, lambda g: _weight_gradient(g, g.x, g.dy), _bias)  # fmt: skip
-define("ConvTranspose", _conv_transpose, Trait.NONE,
+define("ConvTranspose", _conv_transpose, NARROW,
        _conv_transpose_x, lambda g: _weight_gradient(g, g.dy, g.x), _bias)  # fmt: skip

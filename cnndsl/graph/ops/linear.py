@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnndsl.graph.ops.base import Call, Trait, broadcast, define
+from cnndsl.graph.ops.base import NARROW, Call, broadcast, define
 from cnndsl.graph.ops.grad import Expr, Grad
 from cnndsl.graph.value import Dims
 
@@ -31,7 +31,7 @@ def _matmul_b(g: Grad) -> Expr:
     return g.unbroadcast(_transposed(g.a) @ g.dy)
 
 
-define("MatMul", _matmul, Trait.NONE, lambda g: g.unbroadcast(g.dy @ _transposed(g.b)), _matmul_b)
+define("MatMul", _matmul, NARROW, lambda g: g.unbroadcast(g.dy @ _transposed(g.b)), _matmul_b)
 
 
 def _gemm(call: Call) -> list[Dims]:
@@ -59,4 +59,4 @@ def _gemm_b(g: Grad) -> Expr:
     return g.a.op("Gemm", g.dy, transA=1 - flip)
 
 
-define("Gemm", _gemm, Trait.NONE, _gemm_a, _gemm_b, lambda g: g.unbroadcast(g.dy))
+define("Gemm", _gemm, NARROW, _gemm_a, _gemm_b, lambda g: g.unbroadcast(g.dy))

@@ -1,6 +1,6 @@
 """Normalisations. Lowered to primitives before they are differentiated."""
 
-from cnndsl.graph.ops.base import Call, define, same
+from cnndsl.graph.ops.base import WIDE, Call, define, same
 from cnndsl.graph.value import Dims
 
 
@@ -15,8 +15,8 @@ def _sync_batch_norm(call: Call) -> list[Dims]:
     return [*xs, scale, scale]
 
 
-define("BatchNormalization", _batch_norm)
-define("SyncBatchNormalization", _sync_batch_norm)
-define("LayerNormalization", same)
-define("InstanceNormalization", same)
-define("LRN", same)
+define("BatchNormalization", _batch_norm, WIDE)
+define("SyncBatchNormalization", _sync_batch_norm, WIDE)
+define("LayerNormalization", same, WIDE)
+define("InstanceNormalization", same, WIDE)
+define("LRN", same, WIDE)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnndsl.graph.ops.base import Call, define
+from cnndsl.graph.ops.base import WIDE, Call, define
 from cnndsl.graph.value import Dim, Dims
 from cnndsl.shapes import window_1d
 
@@ -33,7 +33,7 @@ def _resize(call: Call) -> list[Dims]:
 
 
 define("MaxPool", _pool)
-define("AveragePool", _pool)
-define("GlobalAveragePool", _global_pool)
-define("GlobalMaxPool", _global_pool)
-define("Resize", _resize)
+define("AveragePool", _pool, WIDE)
+define("GlobalAveragePool", _global_pool, WIDE)
+define("GlobalMaxPool", _global_pool, WIDE)
+define("Resize", _resize, WIDE)

@@ -1,6 +1,6 @@
 """Reductions over axes."""
 
-from cnndsl.graph.ops.base import Call, Trait, define
+from cnndsl.graph.ops.base import WIDE, Call, Trait, define
 from cnndsl.graph.ops.grad import Expr, Grad
 from cnndsl.graph.value import Dims
 
@@ -47,9 +47,9 @@ def _extreme(g: Grad) -> Expr:
     return best * (_kept(g, g.dy) / count)
 
 
-define("ReduceSum", _reduce, Trait.NONE, lambda g: _stretched(g, _kept(g, g.dy)))
-define("ReduceMean", _reduce, Trait.NONE, _mean)
-define("ReduceSumSquare", _reduce, Trait.NONE,
+define("ReduceSum", _reduce, WIDE, lambda g: _stretched(g, _kept(g, g.dy)))
+define("ReduceMean", _reduce, WIDE, _mean)
+define("ReduceSumSquare", _reduce, WIDE,
        lambda g: _stretched(g, _kept(g, g.dy) * 2.0) * g.x)  # fmt: skip
 define("ReduceMax", _reduce, Trait.NONE, _extreme)
 define("ReduceMin", _reduce, Trait.NONE, _extreme)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnndsl.backend.loss_scale import SKIPPED
 from cnndsl.runtime.ranks import Alone, Ranks
 from cnndsl.runtime.session import open_session, zeros
 from cnndsl.runtime.steppers.base import Arrays
@@ -93,6 +94,10 @@ class SplitStepper:
 
     def step(self, inputs: Arrays) -> None:
         """One step on a batch: `x`, `y`, `lr` and random inputs. The arrays are read, not kept."""
+        with np.errstate(invalid="ignore"):  # gradients of float16 may be infinite
+            self._step(inputs)
+
+    def _step(self, inputs: Arrays) -> None:
         before, after = self._sets[self._turn], self._sets[1 - self._turn]
         _copy(self._running, {name: before[name] for name in self._running})
         if self._part is not self._total:
@@ -103,7 +108,8 @@ class SplitStepper:
             self._add_part({name: a[rows] for name, a in inputs.items() if name != "lr"})
         self._average(parts)
         run(self._update, self._updates[self._turn], {"lr": inputs["lr"]})
-        _copy(after, {name: self._total.views[name + _SUFFIX] for name in self._running})
+        new = {name: self._total.views[name + _SUFFIX] for name in self._running}
+        _copy(after, {n: before[n] for n in new} if _is_skipped(before, after) else new)
         self._turn = 1 - self._turn
 
     def _add_part(self, feed: Arrays) -> None:
@@ -149,6 +155,11 @@ class SplitStepper:
         """Replace the state."""
         for arrays in self._sets:
             _copy(arrays, {name: state[name] for name in arrays})
+
+
+def _is_skipped(before: Arrays, after: Arrays) -> bool:
+    """Whether a step in float16 has changed nothing; then statistics stay, too."""
+    return SKIPPED in before and bool(after[SKIPPED] > before[SKIPPED])
 
 
 def _copy(into: Arrays, arrays: Arrays) -> None:
