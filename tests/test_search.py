@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from optuna.trial import TrialState
 
 import cnndsl
 from cnndsl.cli import main
@@ -30,7 +31,7 @@ from cnndsl.study.journal import Journal
 from cnndsl.study.locks import FileLock
 from cnndsl.study.plan import Plan
 from cnndsl.study.quiet_room import QuietRoom
-from cnndsl.study.results import Study, study
+from cnndsl.study.results import Study, study, told
 from cnndsl.study.search import Effort, begin, go_on
 from cnndsl.study.watching import Pruned, Watcher
 from cnndsl.study.worker import Worker
@@ -225,9 +226,13 @@ def test_a_trial_behind_the_median_of_the_others_is_pruned():
     watcher = Watcher(ours.ask(), found, inf, QuietRoom(folder.path))
     run = SimpleNamespace(progress=SimpleNamespace(is_over=lambda recipe: False), recipe=None)
     watcher.on_epoch(run, {"epoch": 2, "val_accuracy": 0.95})
-    watcher = Watcher(ours.ask(), found, inf, QuietRoom(folder.path))
+    last = ours.ask()
+    watcher = Watcher(last, found, inf, QuietRoom(folder.path))
     with pytest.raises(Pruned):
         watcher.on_epoch(run, {"epoch": 2, "val_accuracy": 0.1})
+    ours.tell(last, state=TrialState.PRUNED)
+    line = told(study(folder, found, ours).trials[-1], found.goals)
+    assert line.startswith("trial 6    pruned at epoch 2 with 0.1000")
 
 
 def test_the_time_of_a_step_is_measured():

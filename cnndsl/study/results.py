@@ -31,7 +31,7 @@ class Trial:
     """One candidate: what was chosen, what it costs, what came of it.
 
     `state` is `trained`, `pruned`, `rejected`, `repeated`, `failed` or `running`; `metrics` are
-    those of its best epoch; `reason` and `text` say why it was rejected.
+    those of its best epoch; `reason` and `text` say why it was rejected, `text` also where pruned.
     """
 
     number: int
@@ -225,8 +225,16 @@ def trial(folder: StudyFolder, frozen: Any) -> Trial:
         frozen.number, state, known.get("values", frozen.params),
         known.get("costs", rejected.get("costs", {})), known.get("columns", {}),
         folder.trial(known.get("repeats", frozen.number)),
-        rejected.get("reason", ""), rejected.get("text", ""),
+        rejected.get("reason", ""), rejected.get("text") or _pruned(frozen, state),
     )  # fmt: skip
+
+
+def _pruned(frozen: Any, state: str) -> str:
+    """`at epoch 1 with 0.4300`: the goal's value there."""
+    if state != "pruned" or not frozen.intermediate_values:
+        return ""
+    epoch, value = max(frozen.intermediate_values.items())
+    return f"at epoch {epoch} with {value:.4f}"
 
 
 def print_told(folder: StudyFolder, frozen: Any, goals: Sequence[str]) -> None:
@@ -243,5 +251,7 @@ def told(found: Trial, goals: Sequence[str]) -> str:
         return f"{at} {found.state}: {found.text}"
     numbers = [f"{g} {shown(g, found.value(g))}" for g in goals if found.value(g) is not None]
     costs = [f"{c} {shown(c, found.costs.get(c))}" for c in ("params", "macs") if c not in goals]
-    first = " ".join(numbers) if found.state == "trained" else found.state
+    first = (
+        " ".join(numbers) if found.state == "trained" else f"{found.state} {found.text}".rstrip()
+    )
     return f"{at} {first}  {' '.join(costs)}  {written(found.params)}"
