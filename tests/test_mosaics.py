@@ -15,7 +15,10 @@ X = np.arange(8 * 3 * 4 * 4, dtype=np.uint8).reshape(8, 3, 4, 4)
 def test_targets_are_told_in_the_words_of_their_task() -> None:
     assert Classification().truths(np.array([1, 0]), ("cat", "dog")) == ["dog", "cat"]
     assert Multilabel().truths(np.array([[1, 0], [0, 0]]), ("sun", "rain")) == ["sun", "-"]
-    assert Regression().truths(np.array([[2.5, 1]]), ("x", "y")) == ["x 2.5  y 1"]
+    numbers = np.array([[2.53125, 1], [-1234.5, 0.00012345]])
+    told = ["x 2.53  y 1", "x -1234  y 0.000123"]
+    assert Regression().truths(numbers, ("x", "y")) == told
+    assert Regression(units=("cm", "")).captions(numbers, ("x", "y")) == told
 
 
 def test_a_mosaic_is_a_picture(tmp_path: Path) -> None:

@@ -241,6 +241,10 @@ class Task(Word):
         """What outputs of a deployed model, N×C×…, say of each image; at most k of many."""
         raise NotImplementedError(self.word)
 
+    def captions(self, outputs: "Floats", names: tuple[str, ...]) -> list[str]:
+        """What outputs say of each image, to be read below it."""
+        return [answer.text for answer in self.answers(outputs, names, 1)]
+
 
 def task_from(facts: Mapping[str, Any]) -> Task:
     """The task that `Task.facts` told of; ValueError, KeyError or TypeError for anything else."""

@@ -109,10 +109,11 @@ class Regression(Task, word="regression"):
         return [f"{printable(name)} {low:.4g} … {high:.4g}" for name, low, high in ends]
 
     def truths(self, y: "Array", names: tuple[str, ...]) -> list[str]:
-        """The numbers, in their own units."""
+        """The numbers, in their own units, of three digits."""
         rows = y.reshape(len(y), -1)
         named = [printable(n) for n in names] or [""] * rows.shape[1]
-        return ["  ".join(f"{n} {v:.4g}" for n, v in zip(named, r, strict=True)) for r in rows]
+        pairs = (zip(named, row, strict=True) for row in rows)
+        return ["  ".join(f"{n} {_short(v)}".lstrip() for n, v in row) for row in pairs]
 
     def reordered(self, y: "Array", places: Sequence[int]) -> "Array":
         """Columns moved."""
@@ -160,6 +161,10 @@ class Regression(Task, word="regression"):
         named = [printable(n) for n in names] or [f"number {i}" for i in range(count)]
         units = [printable(u) for u in self.units] or [""] * count
         return [_answer(row.tolist(), named, units) for row in rows]
+
+    def captions(self, outputs: "Array", names: tuple[str, ...]) -> list[str]:
+        """As the truths: the two are read one below the other."""
+        return self.truths(outputs, names)
 
 
 @dataclass
@@ -263,3 +268,9 @@ def _answer(row: list[float], names: Sequence[str], units: Sequence[str]) -> Ans
     text = "  ".join(f"{name} {v:.6g} {unit}".rstrip() for name, v, unit in named)
     record = [{"name": name, "value": v, "unit": unit} for name, v, unit in named]
     return Answer(dict(zip(names, row, strict=True)), text, {"numbers": record})
+
+
+def _short(number: float) -> str:
+    """Three significant digits; of larger numbers all before the point."""
+    text = f"{number:.3g}"
+    return f"{number:.0f}" if "e+" in text else text

@@ -57,10 +57,8 @@ class Mosaics(Callback):
         task = best.info.task or run.recipe.known_task()
         answers: list[Answer] = task.answers(outputs, run.data.names, 1)
         truths: list[str] = task.truths(y, run.data.names)
-        texts = [
-            f"{said.text or '-'}\ntrue: {truth}"
-            for said, truth in zip(answers, truths, strict=True)
-        ]
+        said = task.captions(outputs, run.data.names)
+        texts = [f"{a or '-'}\ntrue: {b}" for a, b in zip(said, truths, strict=True)]
         x = _under_masks(x, y, answers)
         some = np.random.default_rng(0).permutation(len(which))
         worst = np.argsort(-losses, kind="stable")
