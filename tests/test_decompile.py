@@ -316,6 +316,24 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
         graph_of(node("GroupNormalization", "x", "w", "b", num_groups=2), opset=21, w=w(4), b=w(4)),
         "gn 2\n",
     ),
+    "a difference": (
+        graph_of(node("Sigmoid", "x", to="s"), node("Sub", "s", "x")),
+        "t2: sigmoid\nfrom t1\nscale (-1) fixed\nadd t2\n",
+    ),
+    "the larger one": (
+        graph_of(node("Sigmoid", "x", to="s"), node("Max", "s", "x")),
+        "t2: sigmoid\nscale (-1) fixed\nadd t1 relu\nadd t2\n",
+    ),
+    "the smaller one": (
+        graph_of(node("Sigmoid", "x", to="s"), node("Min", "s", "x")),
+        "t2: sigmoid\nfrom t1\nscale (-1) fixed\nadd t2 relu scale (-1) fixed\nadd t2\n",
+    ),
+    "a mean of two": (
+        graph_of(node("Sigmoid", "x", to="s"), node("Mean", "s", "x")),
+        "sigmoid\nadd t1 scale 0.5 fixed\n",
+    ),
+    "a lower bound": (graph_of(node("Max", "x", "k"), k=0.0), "relu\n"),
+    "a cube": (graph_of(node("Pow", "x", "k"), k=3.0), "mul t1 t1\n"),
     "a constant added": (graph_of(node("Add", "x", "k"), k=w(4, 1, 1)), "bn\n"),
     "a norm as factors and sums": (
         graph_of(node("Mul", "x", "k", to="m"), node("Add", "b", "m"), k=w(4, 1, 1),
@@ -343,6 +361,21 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
                  node("LayerNormalization", "t", "w", "b", to="n"), node("Relu", "n", to="r"),
                  node("Transpose", "r", perm=[0, 3, 1, 2]), w=w(4), b=w(4)),
         "ln relu\n",
+    ),
+    "a norm written out": (
+        graph_of(node("ReduceMean", "x", to="m", axes=[1]), node("Sub", "x", "m", to="c"),
+                 node("Mul", "c", "c", to="q"), node("ReduceMean", "q", to="v", axes=[1]),
+                 node("Add", "v", "e", to="a"), node("Sqrt", "a", to="s"),
+                 node("Div", "c", "s", to="n"), node("Mul", "w", "n", to="p"),
+                 node("Add", "p", "b"), e=1e-6, w=w(4, 1, 1), b=w(1, 4, 1, 1)),
+        "ln eps=1e-06\n",
+    ),
+    "a part of channels last": (
+        graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]),
+                 node("PRelu", "t", "k", to="p"), node("Slice", "p", "a", "b", "c", to="s"),
+                 node("Transpose", "s", perm=[0, 3, 1, 2]), k=w(1, 1, 4), a=np.array([1, 1]),
+                 b=np.array([3, 9]), c=np.array([3, 1])),
+        "prelu\nslice 1 end=3\ncrop top=1\n",
     ),
     "a row of channels last": (
         graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]), node("Flatten", "t", to="f"),
@@ -375,6 +408,20 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
                  node("Sigmoid", "b", to="s"), node("Concat", "s", "a", axis=1),
                  k=np.array([1, 2, 1])),
         "t2: slice 0 end=1\nfrom t1\nslice 1 end=3 sigmoid\nconcat t2\n",
+    ),
+    "every second row and column": (
+        graph_of(node("Slice", "x", "a", "b", "c", "d"), a=np.array([1, 0]), b=np.array([8, 99]),
+                 c=np.array([2, 3]), d=np.array([2, 2])),
+        "crop top=1\npool 1x1 /2\n",
+    ),
+    "every second channel": (
+        graph_of(node("Slice", "x", "a", "b", "c", "d"), a=np.array([1]), b=np.array([4]),
+                 c=np.array([1]), d=np.array([2])),
+        "shuffle 2\nslice 2\n",
+    ),
+    "channels of zeros": (
+        graph_of(node("Pad", "x", "k"), k=np.array([0, 2, 0, 0, 0, 2, 1, 1])),
+        "t2: slice 0 end=2 scale 0 fixed\nconcat t1 t2\nzeropad bottom=1 right=1\n",
     ),
     "pads as sizes say": (
         graph_of(node("Shape", "x", to="s"), node("Gather", "s", "three", to="g"),
@@ -412,6 +459,25 @@ def test_an_input_of_channels_last_is_taken_with_them_first() -> None:
     (before,) = session(model).run(None, {"x": x})
     ours = run(again(found), np.ascontiguousarray(x.transpose(0, 3, 1, 2)))["output"]
     assert error(ours, before) <= 1e-6
+
+
+def test_an_output_of_channels_last_is_given_with_them_first() -> None:
+    model = graph_of(node("Relu", "x", to="r"), node("Transpose", "r", perm=[0, 2, 3, 1]))
+    found = from_graph(model)
+    assert found.text == "input 4x8x8\nrelu\n"
+    assert found.notes == ("the output `y` is given as 4x8x8, channels first",)
+
+
+def test_numbers_of_16_bits_are_float32_in_a_spec() -> None:
+    tools = pytest.importorskip("onnxruntime.transformers.float16")
+    net = cnndsl.parse(
+        "input 3x8x8\nconv 4 3x3 bn relu6\nresidual { conv 4 3x3 same }\ngap; dense 2\n"
+    )
+    plain = inference_model(net.ir, moderate(net), Options())
+    half = tools.convert_float_to_float16(stripped(net, moderate(net), True))
+    found, x = from_graph(half), random_input(net)
+    assert found.notes == ("the file computes in float16, a spec in float32",)
+    assert error(run(again(found), x)["output"], run(plain, x)["output"]) <= 1e-2
 
 
 def test_the_scaling_of_uint8_images_is_preprocessing() -> None:
@@ -485,7 +551,7 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
     "the other gelu": (graph_of(node("Gelu", "x", approximate="tanh"), opset=20), "exact"),
     "softmax of rows": (graph_of(node("Softmax", "x", axis=-1)), "channels"),
     "rows joined": (graph_of(node("Concat", "x", "x", axis=2)), "joins channels"),
-    "positions turned": (graph_of(node("Transpose", "x", perm=[0, 2, 3, 1])), "no word"),
+    "positions turned": (graph_of(node("Transpose", "x", perm=[0, 1, 3, 2])), "no word"),
     "the batch undone": (
         graph_of(node("Reshape", "x", "k"), k=np.array([4, -1])), "batch by batch",
     ),
@@ -510,11 +576,18 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
         graph_of(node("AveragePool", "x", kernel_shape=[3, 3], dilations=[2, 2]), opset=19),
         "dilation",
     ),
-    "every second row": (
-        graph_of(node("Slice", "x", "a", "b", "c", "d"), a=np.array([0]), b=np.array([8]),
-                 c=np.array([2]), d=np.array([2])),
-        "every second",
+    "rows turned round": (
+        graph_of(node("Slice", "x", "a", "b", "c", "d"), a=np.array([7]), b=np.array([-99]),
+                 c=np.array([2]), d=np.array([-1])),
+        "backwards",
     ),
+    "many channels of zeros": (
+        graph_of(node("Pad", "x", "k"), k=np.array([0, 5, 0, 0, 0, 0, 0, 0])), "as many channels",
+    ),
+    "a quotient of tensors": (
+        graph_of(node("Sigmoid", "x", to="s"), node("Div", "x", "s")), "quotients",
+    ),
+    "a root": (graph_of(node("Pow", "x", "k"), k=0.5), "no power of 0.5"),
     "a part of the batch": (
         graph_of(node("Slice", "x", "a", "b", "c"), a=np.array([0]), b=np.array([1]),
                  c=np.array([0])),

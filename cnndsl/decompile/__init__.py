@@ -1,7 +1,8 @@
 """ONNX back to a spec: the source that a file of ours carries, or the graph read as layers.
 
-    read (graph) → a split is slices → channels first → fuse: several operators that are one word
-    → constants of a chain are merged → Reader: layers → the flat writer
+    read (graph) → a split is slices → written norms are one operator → channels first → fuse:
+    several operators that are one word → constants of a chain are merged → Reader: layers → the
+    flat writer
 
 Each layer's shape is compared with onnx's; what has no word is refused, never guessed.
 """
@@ -17,7 +18,8 @@ from cnndsl.decompile import windows as windows
 from cnndsl.decompile.affine import merge_constants
 from cnndsl.decompile.embedded_source import Tensors
 from cnndsl.decompile.fuse import fuse
-from cnndsl.decompile.layout import channels_first
+from cnndsl.decompile.layout import TURNED, channels_first
+from cnndsl.decompile.norms import fuse_norms
 from cnndsl.decompile.preprocessing import take_preprocessing
 from cnndsl.decompile.read import read
 from cnndsl.decompile.reader import Reader, joined
@@ -63,6 +65,7 @@ def from_graph(model: "ModelProto") -> Decompiled:
     """
     graph = read(model)
     split_to_slices(graph)
+    fuse_norms(graph)
     channels_first(graph)
     fuse(graph)
     merge_constants(graph)
@@ -86,6 +89,7 @@ def _outputs(names: list[str], reader: Reader) -> dict[str, int]:
     if len(reader.steps) == 1:
         raise UserError("the model has no layers")
     at = [reader.at[name] for name in names]
+    names = [name.removesuffix(TURNED) for name in names]
     last = len(reader.steps) - 1
     if len(names) == 1:
         return {"output": last}

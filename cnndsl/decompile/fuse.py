@@ -29,6 +29,7 @@ class Match:
 
 
 Rule = Callable[[Graph, Op, Match], Op | None]
+Rules = tuple[tuple[Pattern, Rule], ...]
 
 
 def _named(kind: str) -> Rule:
@@ -113,7 +114,7 @@ def _constant_pads(graph: Graph, op: Op, number: float) -> Pads | None:
     return pads_of(graph, op, number) if constant else None
 
 
-RULES: tuple[tuple[Pattern, Rule], ...] = (
+RULES: Rules = (
     (("Mul", "x", ("Sigmoid", "x")), _named("Silu")),
     (("Mul", "x", ("HardSigmoid", "x", _HARD)), _named("HardSwish")),
     (("Mul", "x", _SIX), _named("HardSwish")),
@@ -135,18 +136,20 @@ RULES: tuple[tuple[Pattern, Rule], ...] = (
 )
 
 
-def fuse(graph: Graph) -> None:
+def fuse(graph: Graph, rules: Rules = RULES) -> None:
     """Rewrite in place, the last operators first; then drop what no output needs."""
     producers = graph.makers
     for i in reversed(range(len(graph.ops))):
-        made = _fused(graph, producers, graph.ops[i])
+        made = _fused(graph, producers, graph.ops[i], rules)
         if made is not None:
             graph.ops[i] = made
     graph.drop_unread()
 
 
-def _fused(graph: Graph, producers: Mapping[str, Op], op: Op) -> Op | None:
-    for pattern, rule in RULES:
+def _fused(
+    graph: Graph, producers: Mapping[str, Op], op: Op, rules: Rules
+) -> Op | None:  # fmt: skip
+    for pattern, rule in rules:
         if pattern[0] == op.kind:
             match = Match()
             if _fits_op(graph, producers, pattern, op, match):
@@ -214,13 +217,17 @@ def pads_of(graph: Graph, op: Op, number: float = 0.0) -> Pads | None:
     """Rows and columns of a Pad of images, in ONNX's order; None where they are filled with
     another number, or where it pads other axes or cuts.
     """
-    _, sizes, fill, axes, *_ = (*op.inputs, "", "", "")
-    if axes:
+    pads = all_pads(graph, op, number)
+    if pads is None or any(pads[i] for i in (0, 1, 4, 5)):
         return None
+    return pads[2], pads[3], pads[6], pads[7]
+
+
+def all_pads(graph: Graph, op: Op, number: float = 0.0) -> list[int] | None:
+    """What a Pad adds before, then behind each of four axes; None as `pads_of`."""
+    _, sizes, fill, axes, *_ = (*op.inputs, "", "", "")
     is_filled = op.attrs.get("mode", "constant") == "constant"
     filled = (scalar(graph, fill) if fill else 0.0) if is_filled else number
     given = graph.constants.get(sizes)
-    pads = [] if given is None else [int(n) for n in given.reshape(-1)]
-    if filled != number or len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
-        return None
-    return pads[2], pads[3], pads[6], pads[7]
+    pads = [] if given is None or axes else [int(n) for n in given.reshape(-1)]
+    return pads if filled == number and len(pads) == 8 and min(pads) >= 0 else None

@@ -76,11 +76,12 @@ class Graph:
 
 
 def initializers(model: "ModelProto") -> dict[str, Array]:
-    """The constants of a model, by name."""
+    """The constants of a model, by name; float16 as float32."""
     import onnx
 
     to_array = cast(Any, onnx).numpy_helper.to_array
-    return {t.name: to_array(t) for t in model.graph.initializer}
+    arrays = {t.name: to_array(t) for t in model.graph.initializer}
+    return {k: a.astype(np.float32) if a.dtype == np.float16 else a for k, a in arrays.items()}
 
 
 def op_of(node: "NodeProto") -> Op:

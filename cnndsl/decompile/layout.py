@@ -5,7 +5,7 @@ order; each of them is written again with the channels first, until `Transpose(0
 over the image or a product behind a flatten ends the region. What cannot be followed stays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,12 @@ from cnndsl.decompile.repeats import resized
 _TO_FIRST = {0: 0, 1: 2, 2: 3, 3: 1}  # an axis of N×H×W×C as one of N×C×H×W
 _ALONE = {
     "Cast", "Clip", "Dropout", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "Identity",
-    "LeakyRelu", "Mish", "Neg", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh",
+    "LeakyRelu", "Mish", "Neg", "Pow", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh",
 }  # fmt: skip
-_TOGETHER = {"Add", "Div", "Mul", "Sub", "Sum"}
+_TOGETHER = {"Add", "Div", "Max", "Mean", "Min", "Mul", "PRelu", "Sub", "Sum"}
+_PASSED = _ALONE | _TOGETHER | {"Pad", "Slice"}  # between an input and its transposition
+TURNED = "/first"
+"""Behind the name of a tensor, that of the same with the channels first."""
 Sizes = tuple[int, int, int]
 Turn = Callable[["_Turned", Op, str], Op | None]
 
@@ -27,7 +30,7 @@ Turn = Callable[["_Turned", Op, str], Op | None]
 def channels_first(graph: Graph) -> None:
     """Rewrite in place. An input that a file turns itself is taken with its channels first."""
     turned, given = _Turned(graph), graph.input
-    other = f"{given}/first"
+    other = f"{given}{TURNED}"
     if len(graph.shapes[given]) == 4 and _is_turned(graph):
         n, height, width, channels = graph.shapes[given]
         graph.shapes[other] = (n, channels, height, width)
@@ -37,6 +40,7 @@ def channels_first(graph: Graph) -> None:
         for each in resized(graph, makers, op, turned.first) or [op]:
             turned.follow(each)
     graph.ops[:] = turned.ops
+    _give_first(graph, turned.first)
     graph.drop_unread()
     if given in turned.first and not any(given in op.inputs for op in graph.ops):
         graph.input = other
@@ -44,12 +48,23 @@ def channels_first(graph: Graph) -> None:
         graph.notes.append(f"the input is taken as {size}, channels first")
 
 
+def _give_first(graph: Graph, first: Mapping[str, str]) -> None:
+    """Outputs with the channels last are given with the channels first, under their names."""
+    for i, name in enumerate(graph.outputs):
+        if name in first:
+            graph.outputs[i] = f"{name}{TURNED}"
+            size = "x".join(str(n) for n in graph.shapes.get(first[name], ())[1:])
+            graph.notes.append(f"the output `{name}` is given as {size}, channels first")
+            if first[name] != graph.outputs[i]:
+                graph.ops.append(Op("Identity", name, (first[name],), (graph.outputs[i],), {}))
+
+
 def _is_turned(graph: Graph) -> bool:
     """Whether the input meets a transposition to channels first, behind nothing but arithmetic."""
     makers = graph.makers
     for op in (op for op in graph.ops if _perm(op) == FIRST):
         x = op.inputs[0]
-        while x != graph.input and x in makers and makers[x].kind in _ALONE | _TOGETHER:
+        while x != graph.input and x in makers and makers[x].kind in _PASSED:
             x = next((name for name in makers[x].inputs if name not in graph.constants), "")
         if x == graph.input:
             return True
@@ -98,7 +113,7 @@ class _Turned:
 
     def _write(self, op: Op, inputs: tuple[str, ...], kind: str = "", **attrs: Any) -> None:
         """The operator once more, on tensors with the channels first."""
-        name = f"{op.output}/first"
+        name = f"{op.output}{TURNED}"
         attrs = {**op.attrs, **attrs}
         self.ops.append(
             replace(op, kind=kind or op.kind, inputs=inputs, outputs=(name,), attrs=attrs)
@@ -152,6 +167,15 @@ class _Turned:
             turned = pads.reshape(2, 4)[:, FIRST].reshape(-1)
             self._write(op, (x, self._constant(op, sizes, turned), *others))
 
+    def cut(self, op: Op, x: str) -> None:
+        """A part of some axes."""
+        _, starts, ends, axes, steps, *_ = (*op.inputs, "", "")
+        count = self.graph.constants.get(starts, np.zeros(0)).size
+        along = self.graph.constants.get(axes) if axes else np.arange(count)
+        if along is not None:
+            turned = np.array([_TO_FIRST[int(axis) % 4] for axis in along.reshape(-1)])
+            self._write(op, (x, starts, ends, self._constant(op, "axes", turned), steps))
+
     def reduced(self, op: Op, x: str) -> Op | None:
         """A mean or maximum over height and width."""
         given = self.graph.constants.get(op.inputs[1]) if len(op.inputs) > 1 else None
@@ -170,7 +194,7 @@ class _Turned:
             return None
         if height == width == 1:
             return Op("Flatten", op.name, (x,), op.outputs, {})
-        name = f"{op.output}/first"
+        name = f"{op.output}{TURNED}"
         self.ops.append(Op("Flatten", op.name, (x,), (name,), {}))
         self.graph.shapes[name] = self.graph.shapes[op.output]
         self.flat[op.output] = name, (channels, height, width)
@@ -182,7 +206,7 @@ class _Turned:
         x, sizes = self.flat[given]
         weight = self.graph.constants.get(others[0]) if others else None
         if op.kind in _ALONE:
-            name = f"{op.output}/first"
+            name = f"{op.output}{TURNED}"
             self.ops.append(replace(op, inputs=(x, *others), outputs=(name,)))
             self.graph.shapes[name] = self.graph.shapes[given]
             self.flat[op.output] = name, sizes
@@ -198,9 +222,10 @@ _TURNS: dict[str, Turn] = {
     "MatMul": _Turned.product,
     "LayerNormalization": _Turned.norm,
     "Pad": _Turned.padded,
+    "Slice": _Turned.cut,
     **dict.fromkeys(("Concat", "Softmax", "LogSoftmax"), _Turned.along),
     **dict.fromkeys(("ReduceMean", "ReduceMax"), _Turned.reduced),
-    **dict.fromkeys(("Flatten", "Reshape"), _Turned.row),
+    **dict.fromkeys(("Flatten", "Reshape", "Squeeze"), _Turned.row),
 }
 
 

@@ -1,4 +1,4 @@
-"""All operators but the windows: products, norms, activations, merges, and what only renames."""
+"""Products, norms, activations, constants, and what only renames."""
 
 from math import inf, isclose
 from typing import Any
@@ -7,18 +7,16 @@ import numpy as np
 
 from cnndsl.decompile.fuse import per_channel
 from cnndsl.decompile.graph import Op, shortest
+from cnndsl.decompile.merges import bounded
 from cnndsl.decompile.reader import Reader, reads
 from cnndsl.layers import activation as act
 from cnndsl.layers.base import Layer
-from cnndsl.layers.clamp import Clamp
 from cnndsl.layers.dense import Dense, Flatten
-from cnndsl.layers.merge import Add, Concat, Mul
 from cnndsl.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from cnndsl.layers.pool import GlobalAveragePool, GlobalMaxPool
 from cnndsl.layers.rearrange import Reshape, Shuffle, Upsample
 from cnndsl.layers.softmax import LogSoftmax, Softmax
 
-_ENDLESS = 3e38  # beyond it a bound cuts nothing
 _PLAIN: dict[str, type[Layer]] = {
     "Relu": act.Relu, "Sigmoid": act.Sigmoid, "Tanh": act.Tanh, "Softplus": act.Softplus,
     "Mish": act.Mish, "HardSwish": act.HardSwish, "Silu": act.Silu, "HardSigmoid6": act.HardSigmoid,
@@ -148,13 +146,7 @@ def _hard_sigmoid(r: Reader, op: Op) -> int:
 
 @reads("Clip")
 def _clip(r: Reader, op: Op) -> int:
-    low, high = r.number(op, 1, -inf), r.number(op, 2, inf)
-    if low == 0 and (high == 6 or high > _ENDLESS):
-        return r.add(op, act.Relu6() if high == 6 else act.Relu(), r.x(op))
-    if -low > _ENDLESS and high > _ENDLESS:
-        return r.x(op)
-    bounds = max(low, -_ENDLESS), min(high, _ENDLESS)
-    return r.add(op, Clamp(*bounds), r.x(op))
+    return bounded(r, op, r.x(op), r.number(op, 1, -inf), r.number(op, 2, inf))
 
 
 @reads("Softmax", "LogSoftmax")
@@ -167,21 +159,7 @@ def _softmax(r: Reader, op: Op) -> int:
     return r.add(op, layer, x)
 
 
-# Merges
-
-
-@reads("Add", "Sum", "Mul", "Concat")
-def _merge(r: Reader, op: Op) -> int:
-    if len(op.inputs) == 1:
-        return r.x(op)
-    constant = [i for i, name in enumerate(op.inputs) if name in r.graph.constants]
-    if constant:
-        op.refuse("the language has constants that are one number for each channel only")
-    inputs = tuple(r.x(op, i) for i in range(len(op.inputs)))
-    if op.kind == "Concat" and op.attrs.get("axis") not in (1, -len(r.shapes[inputs[0]])):
-        op.refuse("`concat` joins channels")
-    layer = {"Concat": Concat, "Mul": Mul}.get(op.kind, Add)()
-    return r.add(op, layer, *inputs)
+# Constants
 
 
 @reads("Affine")
@@ -197,13 +175,6 @@ def _affine(r: Reader, op: Op) -> int:
     factors = weight.reshape(-1, *(1 for _ in r.shapes[x][1:]))
     value = shortest(weight[0]) if bool((weight == weight[0]).all()) else 1.0
     return r.add(op, act.Scale(value), x, weight=factors)
-
-
-@reads("Sub", "Div")
-def _difference(r: Reader, op: Op) -> int:
-    """What is left of them has no constant that could be merged."""
-    op.refuse("the language has sums and products of tensors, differences and quotients only with "
-              "one number for each channel")  # fmt: skip
 
 
 # Positions

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.decompile.constants import fold
 from cnndsl.decompile.graph import Array, Graph, initializers, op_of
+from cnndsl.decompile.widen import FLOAT, HALF, widened
 from cnndsl.runtime.foreign import inputs
 from cnndsl.runtime.outline import outline
 from cnndsl.source import UserError
@@ -11,7 +12,7 @@ from cnndsl.source import UserError
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-_FLOAT = 1  # TensorProto.FLOAT
+_UINT8 = 2  # TensorProto.UINT8
 _OLDEST = 13  # opset since which all operators here mean what they mean today
 _ROUNDS = 64  # of constants that give shapes that give constants
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
@@ -21,7 +22,9 @@ _FOLD_TOTAL = 1 << 25  # elements besides those of the file
 def read(model: "ModelProto") -> Graph:
     """The graph of a checked model of one input; its symbolic batch becomes a number."""
     (given,) = inputs(model.graph)
-    copy, batch = _prepared(_converted(outline(model)), given.name), dict[str, Array]()
+    copy, batch = outline(model), dict[str, Array]()
+    is_half = widened(copy)
+    copy = _prepared(_converted(copy), given.name)
     constants = initializers(model) | initializers(copy)  # some are of the conversion
     graph, left = _folded(copy, given.name, constants, batch)
     for _ in range(_ROUNDS):
@@ -31,7 +34,9 @@ def read(model: "ModelProto") -> Graph:
         _replace(copy, left, graph.constants)
         graph, left = _folded(copy, given.name, graph.constants, batch)
     graph.ops = [op_of(node) for node in left]
-    graph.uint8 = given.type.tensor_type.elem_type != _FLOAT
+    graph.uint8 = given.type.tensor_type.elem_type == _UINT8
+    if is_half:
+        graph.notes.append("the file computes in float16, a spec in float32")
     _name_outputs(graph, model)
     graph.drop_unread()
     return graph
@@ -55,7 +60,7 @@ def _name_outputs(graph: Graph, model: "ModelProto") -> None:
     """The outputs of a spec: those of numbers. Positions of the largest are left out and noted."""
     makers = graph.makers
     kinds = {o.name: o.type.tensor_type.elem_type for o in model.graph.output}
-    floats = [name for name, kind in kinds.items() if kind == _FLOAT]
+    floats = [name for name, kind in kinds.items() if kind in (FLOAT, HALF)]
     if not floats:  # a net that ends in the number of the class: its scores stand before
         floats = [
             op.inputs[0] for name in kinds if (op := makers.get(name)) and op.kind == "ArgMax"
@@ -82,7 +87,7 @@ def _prepared(model: "ModelProto", given: str) -> "ModelProto":
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     source = next(i for i in model.graph.input if i.name == given).type.tensor_type
-    source.elem_type = _FLOAT  # of uint8 images the scaling behind is preprocessing
+    source.elem_type = FLOAT  # of uint8 images the scaling behind is preprocessing
     source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
     return model
 

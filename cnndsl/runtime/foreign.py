@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MAX_DIM = 2**31
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _UINT8 = 2
-_TYPES = (1, _UINT8)  # float32 and uint8
+_TYPES = (1, _UINT8, 10)  # float32, uint8, float16
 _CHANNELS = (1, 3)  # of image files
 _GIVES_SIZE = (
     "\n  cnndsl decompile MODEL --size HxW -o NET.cnn --weights NET.safetensors gives it one"
@@ -172,9 +172,8 @@ def _input_problem(graph: "GraphProto") -> str | None:
     sizes = [d.dim_value for d in kind.shape.dim]
     is_open = kind.elem_type in _TYPES and len(sizes) == 4 and sizes[1:].count(0) <= 2
     if kind.elem_type not in _TYPES or len(sizes) not in (2, 4) or 0 in sizes[1:]:
-        return (
-            "its input is not a batch of float32 or uint8 pictures or vectors of a fixed size"
-            + (_GIVES_SIZE if is_open else "")
+        return "its input is not a batch of float or uint8 pictures or vectors of a fixed size" + (
+            _GIVES_SIZE if is_open else ""
         )
     return None
 

@@ -33,6 +33,7 @@ _UNTOLD = (
     " change them"
 )
 _TINY = np.finfo(np.float32).tiny
+_HALF = "tensor(float16)"
 
 
 @dataclass(frozen=True)
@@ -189,9 +190,10 @@ class Predictor:
         return [_joined(outputs, size, len(batch)) for outputs in zip(*parts, strict=True)]
 
     def _run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
-        name = self.session.get_inputs()[0].name
+        port = self.session.get_inputs()[0]
+        given = _half(batch) if port.type == _HALF else batch
         try:
-            return self.session.run(None, {name: batch})
+            return [_single(y) for y in self.session.run(None, {port.name: given})]
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             raise UserError(f"onnxruntime cannot run the model: {error}") from None
 
@@ -276,6 +278,17 @@ def _way_to(wanted: tuple[int, ...], shape: tuple[int, ...]) -> str:
                 axes = ", ".join(str(i + 1) for i in order)
                 return f"\n  array.transpose(0, {axes}) has that shape"
     return ""
+
+
+def _half(batch: NDArray[Any]) -> NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        return batch.astype(np.float16)
+
+
+def _single(output: Any) -> Any:
+    """Numbers of 16 bits as float32; an output may be no array."""
+    is_half = getattr(output, "dtype", None) == np.float16
+    return output.astype(np.float32) if is_half else output
 
 
 def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
