@@ -63,6 +63,7 @@ ONNX = {
     "weights.onnx": "reads their constants",
     "decompile.constants": "onnx.reference, to fold constants",
     "decompile.graph": "reads their operators",
+    "decompile.widen": "numbers of 16 bits as float32",
     "decompile.read": "onnx.version_converter, onnx.shape_inference",
 }
 

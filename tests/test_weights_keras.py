@@ -145,6 +145,7 @@ def test_a_functional_model_becomes_a_spec(tmp_path: Path) -> None:
 MERGED = {
     "Average": lambda a, b, c: (a + b + c) / 3,
     "Maximum": lambda a, b, c: np.maximum(np.maximum(a, b), c),
+    "Minimum": lambda a, b, c: np.minimum(np.minimum(a, b), c),
     "Multiply": lambda a, b, c: a * b * c,
     "Subtract": lambda a, b, c: a - b,
 }
@@ -170,6 +171,33 @@ def test_merges_and_several_outputs(tmp_path: Path, kind: str) -> None:
     merged, c = ort.InferenceSession(graph).run(["merged", "c"], {"input": x})
     assert np.allclose(merged, MERGED[kind](*parts), atol=1e-5)
     assert np.allclose(c, parts[2], atol=1e-5)
+
+
+def test_an_activation_may_be_called_twice(tmp_path: Path) -> None:
+    relu, calls = layer("ReLU", "relu"), []
+    for name in "ab":
+        calls += on(relu, name)[0]["inbound_nodes"]
+    convs = [on(layer("Conv2D", "a", np.eye(3, 4)[None, None], **FLAT), "in"),
+             on(layer("Conv2D", "b", numbers(1, 1, 4, 4), **FLAT), "relu")]  # fmt: skip
+    layers = [GRAPH[0], convs[0], ({**relu[0], "inbound_nodes": calls}, []), convs[1]]
+    config = functional(layers, "in", "relu")
+    config["config"]["output_layers"] = [["relu", 1, 0]]
+    paths = ["input_layer", "conv2d", "re_lu", "conv2d_1"]
+    found = from_keras(write_keras(tmp_path / "m.keras", config, weights_h5(layers, paths)))
+    assert [n.layer.word for n in found.model.nodes[1:]] == ["conv", "relu", "conv", "relu"]
+
+
+def test_a_dense_layer_on_an_image_is_a_convolution(tmp_path: Path) -> None:
+    layers = [layer("GlobalAveragePooling2D", "gap"), layer("Reshape", "r", target_shape=[1, 1, 3]),
+              layer("Dense", "gate", numbers(3, 2), units=2, use_bias=False),
+              layer("PReLU", "slope", numbers(1, 1, 2), shared_axes=[1, 2])]  # fmt: skip
+    paths = ["global_average_pooling2d", "reshape", "dense", "p_re_lu"]
+    path = write_keras(tmp_path / "m.keras", sequential(layers, (4, 4, 3)),
+                       weights_h5(layers, paths))  # fmt: skip
+    found = from_keras(path)
+    assert [n.shape for n in found.model.nodes[-2:]] == [(2, 1, 1)] * 2
+    assert found.tensors["conv_1.weight"].shape == (2, 3, 1, 1)
+    assert found.tensors["prelu_1.weight"].shape == (2, 1, 1)
 
 
 def test_scaling_before_the_first_layer_is_preprocessing(tmp_path: Path) -> None:

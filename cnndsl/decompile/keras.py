@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import isclose
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from cnndsl.decompile import Decompiled, free_name
 from cnndsl.decompile.keras_calls import statement
@@ -29,7 +29,7 @@ from cnndsl.weights.match import Match, arranged
 from cnndsl.weights.model_info import ModelInfo
 from cnndsl.weights.modules import modules
 
-_LAST = 3  # axis of channels of images
+_IMAGES = 4  # dimensions of images
 _SHOWN = 5
 Size = tuple[int, int]
 
@@ -125,13 +125,15 @@ class _Reader:
             self.notes.append(f"`{layer.name}` ({layer.kind}) does nothing at inference: left out")
             return before[0]
         if layer.kind in _MERGED and i not in self.gates:
-            return _MERGED[layer.kind](flow, _distinct(before, layer))
+            rank = self.keras.graph.rank(layer.inputs[0])
+            return _MERGED[layer.kind](flow, _distinct(before, layer, rank))
         if len(before) > 1:
             raise NoCounterpart("the language has no word for it")
         if before:
             flow.go(before[0])
         ends = layer.kind.startswith("Global") and i in self.keras.graph.outputs
-        text = self.gates.get(i) or statement(layer, self.size)
+        on_images = bool(layer.inputs) and self.keras.graph.rank(layer.inputs[0]) == _IMAGES
+        text = self.gates.get(i) or statement(layer, self.size, on_images)
         return flow.apply(f"{text}; flatten" if ends and not layer.config.get("keepdims") else text)
 
 
@@ -159,10 +161,20 @@ def _maximum(flow: Flow, tensors: list[int]) -> int:
     return first
 
 
+def _minimum(flow: Flow, tensors: list[int]) -> int:
+    """a − relu(a − b)."""
+    first, *rest = tensors
+    for other in rest:
+        _difference(flow, [first, other])
+        first = _difference(flow, [first, flow.apply("relu")])
+    return first
+
+
 _MERGED: Mapping[str, Callable[[Flow, list[int]], int]] = {
     **{kind: partial(_merge, word) for kind, word in MERGES.items()},
     "Average": _mean,
     "Maximum": _maximum,
+    "Minimum": _minimum,
     "Subtract": _difference,
 }
 
@@ -189,11 +201,10 @@ def _is_about(layer: KerasLayer, number: float) -> bool:
     return len(given) == 1 and isinstance(given[0], int | float) and isclose(given[0], number)
 
 
-def _distinct(before: list[int], layer: KerasLayer) -> list[int]:
+def _distinct(before: list[int], layer: KerasLayer, rank: int) -> list[int]:
     """The lines that are merged; NoCounterpart for a tensor with itself, or by another axis."""
-    axis, first = layer.config.get("axis", -1), next(iter(layer.input_shape), None)
-    last = len(cast("list[Any]", first)) - 1 if isinstance(first, list) else _LAST
-    if layer.kind == "Concatenate" and axis not in (-1, last):
+    axis = layer.config.get("axis", -1)
+    if layer.kind == "Concatenate" and axis not in (-1, rank - 1):
         raise NoCounterpart(f"it joins by axis {axis}; here channels are joined")
     if len(set(before)) != len(before) or len(before) < 2:
         raise NoCounterpart("it merges a tensor with itself")

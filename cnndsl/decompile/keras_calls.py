@@ -17,8 +17,8 @@ _SILENT = frozenset({
 _OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
 
 
-def statement(layer: KerasLayer, size: tuple[int, int] | None) -> str:
-    """`conv 32 3x3 same relu`; NoCounterpart.
+def statement(layer: KerasLayer, size: tuple[int, int] | None, on_images: bool = False) -> str:
+    """`conv 32 3x3 same relu`; NoCounterpart. A dense layer works on images, too.
 
     Where its initialisers have no word, they are left out: weights come along.
     """
@@ -27,7 +27,7 @@ def statement(layer: KerasLayer, size: tuple[int, int] | None) -> str:
     if layer.kind == "InputLayer":
         return _input(layer, size)
     kind, config = layer.kind, _arguments(layer)
-    if kind == "Dense" and len(layer.input_shape) == 4:
+    if kind == "Dense" and on_images:
         kind, config = "Conv2D", {"filters": config.pop("units", 0), "kernel_size": 1, **config}
     if kind not in LAYERS:
         raise NoCounterpart("the language has no word for it")

@@ -35,7 +35,6 @@ class KerasLayer:
     path: str
     inputs: tuple[int, ...] = ()
     constants: tuple[Any, ...] = ()
-    input_shape: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -51,6 +50,18 @@ class KerasGraph:
             raise NoGraph(f"it has more than {_MOST:,} layers")
         self.layers.append(layer)
         return (len(self.layers) - 1,)
+
+    def rank(self, i: int) -> int:
+        """Dimensions of what a layer makes, with the batch: 2 for vectors, 4 for images."""
+        while self.layers[i].inputs:
+            layer = self.layers[i]
+            if layer.kind == "Flatten" or layer.kind.startswith("Global"):
+                return 4 if layer.config.get("keepdims") else 2
+            if layer.kind == "Reshape":
+                return 1 + len(_list(layer.config.get("target_shape")))
+            i = layer.inputs[0]
+        config = self.layers[i].config
+        return len(_list(config.get("batch_shape") or config.get("batch_input_shape")))
 
 
 def graph_of(root: Any) -> KerasGraph:
@@ -148,10 +159,7 @@ def _layer(
         return _opened(graph, entry, f"{path}/", given, depth - 1)
     config = _config(entry)
     name = str(entry.get("name") or config.get("name") or _kind(entry))[:200]
-    sizes = tuple(_list(_part(entry, "build_config").get("input_shape")))
-    return graph.add(
-        KerasLayer(name, _kind(entry), config, path, given or (), constants, sizes)
-    )  # fmt: skip
+    return graph.add(KerasLayer(name, _kind(entry), config, path, given or (), constants))
 
 
 @dataclass(frozen=True)
@@ -175,10 +183,10 @@ def _functional(
         known |= {start: (tensor,) for start, tensor in zip(starts, given, strict=True)}
     waiting = list(paths)
     while waiting:
-        left = [pair for pair in waiting if not _called(graph, *pair, known, depth)]
-        if len(left) == len(waiting):
-            _refuse(left[0][0], "takes a tensor that no layer makes")
-        waiting = left
+        count = len(known)
+        waiting = [pair for pair in waiting if not _called(graph, *pair, known, depth)]
+        if waiting and len(known) == count:
+            _refuse(waiting[0][0], "takes a tensor that no layer makes")
     ends = list(_tensors(config.get("output_layers")))
     return tuple(_found(known, end)[0] for end in ends)
 
@@ -186,20 +194,20 @@ def _functional(
 def _called(
     graph: KerasGraph, entry: Config, path: str, known: dict[_Tensor, tuple[int, ...]], depth: int
 ) -> bool:
-    """Whether all that a layer is called on is known: then its calls are added."""
+    """Whether all calls of a layer have been added; each is, once all that it takes is known."""
     name = str(entry.get("name") or _config(entry).get("name"))
     calls: Any = entry.get("inbound_nodes") or []
     if not calls:
         if _Tensor(name, 0) not in known:
             known[_Tensor(name, 0)] = _layer(graph, entry, path, None, (), depth)
         return True
-    needed = [list(_tensors(call)) for call in calls]
-    if any(tensor not in known for tensors in needed for tensor in tensors):
-        return False
-    for i, (call, tensors) in enumerate(zip(calls, needed, strict=True)):
-        before = tuple(_found(known, tensor)[0] for tensor in tensors)
-        known[_Tensor(name, i)] = _layer(graph, entry, path, before, _constants(call), depth)
-    return True
+    made = [_Tensor(name, i) for i in range(len(calls))]
+    for call, tensor in zip(calls, made, strict=True):
+        needed = list(_tensors(call))
+        if tensor not in known and all(each in known for each in needed):
+            before = tuple(_found(known, each)[0] for each in needed)
+            known[tensor] = _layer(graph, entry, path, before, _constants(call), depth)
+    return all(tensor in known for tensor in made)
 
 
 def _found(known: Mapping[_Tensor, tuple[int, ...]], tensor: _Tensor) -> tuple[int, ...]:

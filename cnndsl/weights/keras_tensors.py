@@ -53,7 +53,7 @@ def variables(kind: str, config: Config, count: int) -> Sequence[str]:
 
 
 def turned(kind: str, values: Mapping[str, NDArray[Any]]) -> Tensors:
-    """A layer's tensors by our names, in our layouts."""
+    """A layer's tensors by our names, in our layouts; a slope H×W×C is C×H×W."""
     if kind == "SeparableConv2D":
         first = {"depthwise.weight": _depthwise(values["depthwise_kernel"])}
         return first | {
@@ -71,7 +71,7 @@ def turned(kind: str, values: Mapping[str, NDArray[Any]]) -> Tensors:
 def _kernel(value: NDArray[Any]) -> NDArray[Any]:
     if value.ndim == 4:
         return value.transpose(3, 2, 0, 1)
-    return value.T if value.ndim == 2 else value
+    return value.transpose(2, 0, 1) if value.ndim == 3 else value.T
 
 
 def _depthwise(value: NDArray[Any]) -> NDArray[Any]:
