@@ -20,7 +20,8 @@ _ALONE = {
     "LeakyRelu", "Mish", "Neg", "Pow", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh",
 }  # fmt: skip
 _TOGETHER = {"Add", "Div", "Max", "Mean", "Min", "Mul", "PRelu", "Sub", "Sum"}
-_PASSED = _ALONE | _TOGETHER | {"Pad", "Slice"}  # between an input and its transposition
+_PASSED = _ALONE | _TOGETHER | {"Expand", "Pad", "Reshape", "Slice", "Tile", "Unsqueeze"}
+"""Operators that may stand between an input and its transposition."""
 TURNED = "/first"
 """Behind the name of a tensor, that of the same with the channels first."""
 Sizes = tuple[int, int, int]
@@ -82,6 +83,7 @@ class _Turned:
         self.graph, self.ops = graph, list[Op]()
         self.first = dict[str, str]()  # by a tensor with channels last, the one with them first
         self.flat = dict[str, tuple[str, Sizes]]()  # by such a row, the other row; its C, H, W
+        self.pixels = dict[str, str]()  # by a matrix with a row for each pixel, the image
 
     def follow(self, op: Op) -> None:
         """Write an operator; what it reads of channels last, with the channels first."""
@@ -92,6 +94,10 @@ class _Turned:
             op = self._turned(op)
         elif x in self.flat:
             op = self._behind_row(op)
+        elif x in self.pixels:
+            self._behind_pixels(op, self.pixels[x])
+        elif self._is_pixel(op):
+            self._write(op, op.inputs)
         self.ops.append(op)
 
     # Behind a transposition
@@ -190,6 +196,8 @@ class _Turned:
     def row(self, op: Op, x: str) -> Op | None:
         """An image as a row; a product behind it has its rows moved, unless it has one position."""
         n, height, width, channels = self.graph.shapes.get(op.inputs[0], (0, 0, 0, 0))
+        if self.graph.shapes.get(op.output) == (n * height * width, channels) and n > 0:
+            self.pixels[op.output] = x
         if self.graph.shapes.get(op.output) != (n, height * width * channels):
             return None
         if height == width == 1:
@@ -216,6 +224,26 @@ class _Turned:
             name = self._constant(op, others[0], moved)
             return replace(op, inputs=(x, name, *others[1:]))
         return op
+
+    def _is_pixel(self, op: Op) -> bool:
+        """Whether a vector becomes an image of one pixel."""
+        before, after = (self.graph.shapes.get(x, ()) for x in (*op.inputs[:1], op.output))
+        return op.kind in ("Reshape", "Unsqueeze") and after == (*before[:1], 1, 1, *before[1:2])
+
+    def _behind_pixels(self, op: Op, image: str) -> None:
+        """A product over the channels of each pixel, and the way back to an image."""
+        weight = self.graph.constants.get((*op.inputs, "")[1])
+        n, _, height, width = self.graph.shapes[image]
+        if op.kind == "MatMul" and weight is not None and weight.ndim == 2:
+            name, kernel = f"{op.output}{TURNED}", weight.T[:, :, None, None]
+            inputs = (image, self._constant(op, op.inputs[1], kernel))
+            self.ops.append(Op("Conv", op.name, inputs, (name,), {}))
+            self.graph.shapes[name] = (n, len(kernel), height, width)
+            self.pixels[op.output] = name
+        elif op.kind == "Reshape":
+            channels = self.graph.shapes[image][1]
+            if self.graph.shapes.get(op.output) == (n, height, width, channels):
+                self.first[op.output] = image
 
 
 _TURNS: dict[str, Turn] = {

@@ -1,55 +1,74 @@
 """Layer norms that exporters and nets write out, as one operator each."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
-from cnndsl.decompile.fuse import Match, Rule, fuse, per_channel, scalar
+from cnndsl.decompile.fuse import Match, Pattern, fuse, per_channel, scalar
 from cnndsl.decompile.graph import Array, Graph, Op, shortest
 
-_SQUARES = (("Pow", "c", 2.0), ("Mul", "c", "c"))
-_NO_AXIS = ("", 0)
+Axis = tuple[str, int]
+"""A tensor, and over which of its axes a mean was taken; 0 where that is not clear."""
+_NO_AXIS: Axis = ("", 0)
+_SAME = ("Identity", "Reshape")
+
+
+def _patterns(square: Pattern) -> tuple[Pattern, ...]:
+    """As it is defined, and as TensorFlow computes it: x · w/s + (b − mean · w/s)."""
+    deviation = ("Sqrt", ("Add", ("ReduceMean", square, "..."), "eps"))
+    factor = ("Mul", ("Reciprocal", deviation), "w")
+    return (
+        ("Add", ("Mul", ("Div", "centred", deviation), "w"), "b"),
+        ("Add", ("Mul", "x", factor), ("Add", ("Mul", ("Neg", "mean"), factor), "b")),
+    )
 
 
 def fuse_norms(graph: Graph) -> None:
     """Rewrite (x − mean) / √(variance + ε) · weight + bias in place: over axis 1, or the last."""
-    rule = _rule(graph.makers)
-    for square in _SQUARES:
-        deviation = ("Sqrt", ("Add", ("ReduceMean", square, "..."), "eps"))
-        fuse(graph, ((("Add", ("Mul", ("Div", "d", deviation), "w"), "b"), rule),))
+    rule = partial(_norm, graph.makers)
+    for square in (("Pow", "c", 2.0), ("Mul", "c", "c")):
+        fuse(graph, tuple((pattern, rule) for pattern in _patterns(square)))
 
 
-def _rule(makers: Mapping[str, Op]) -> Rule:
-    def rule(graph: Graph, op: Op, match: Match) -> Op | None:
-        x, axis = _centred(graph, makers, match.names["c"])
-        others = _centred(graph, makers, match.names["d"])
-        spread = _axis(graph, x, match.ops["Sqrt"].output)
-        eps = scalar(graph, match.names["eps"])
-        weight, bias = (_per_axis(graph, match.names[name], x, axis) for name in "wb")
-        if others != (x, axis) or spread != axis or eps is None or weight is None or bias is None:
-            return None
-        names = (f"{op.output}/weight", f"{op.output}/bias")
-        graph.constants |= {names[0]: weight, names[1]: bias}
-        is_last = axis == len(graph.shapes[x]) - 1
-        kind = "LayerNormalization" if is_last else "ChannelNormalization"
-        return Op(kind, op.name, (x, *names), op.outputs, {"epsilon": shortest(eps)})
+def _norm(makers: Mapping[str, Op], graph: Graph, op: Op, match: Match) -> Op | None:
+    names = match.names
+    x, axis = _centred(graph, makers, names["c"])
+    if "mean" in names:
+        others = _mean(graph, makers, names["mean"]) if names["x"] == x else _NO_AXIS
+    else:
+        others = _centred(graph, makers, names["centred"])
+    spread, eps = _axis(graph, x, match.ops["Sqrt"].output), scalar(graph, names["eps"])
+    weight, bias = (_per_axis(graph, names[name], x, axis) for name in "wb")
+    if others != (x, axis) or spread != axis or eps is None or weight is None or bias is None:
+        return None
+    made = (f"{op.output}/weight", f"{op.output}/bias")
+    graph.constants |= {made[0]: weight, made[1]: bias}
+    is_last = axis == len(graph.shapes[x]) - 1
+    kind = "LayerNormalization" if is_last else "ChannelNormalization"
+    return Op(kind, op.name, (x, *made), op.outputs, {"epsilon": shortest(eps)})
 
-    return rule
 
-
-def _centred(graph: Graph, makers: Mapping[str, Op], name: str) -> tuple[str, int]:
-    """The tensor that a value is less its mean, and over which axis."""
+def _centred(graph: Graph, makers: Mapping[str, Op], name: str) -> Axis:
+    """What a value is less its mean."""
     op = makers.get(name)
     if op is None or op.kind != "Sub":
         return _NO_AXIS
-    x, mean = op.inputs
-    by = makers.get(mean)
-    is_mean = by is not None and by.kind == "ReduceMean" and by.inputs[0] == x
-    return (x, _axis(graph, x, mean)) if is_mean else _NO_AXIS
+    found = _mean(graph, makers, op.inputs[1])
+    return found if found[0] == op.inputs[0] else _NO_AXIS
+
+
+def _mean(graph: Graph, makers: Mapping[str, Op], name: str) -> Axis:
+    """Of what a value is the mean."""
+    op, shape = makers.get(name), graph.shapes.get(name)
+    while op is not None and op.kind in _SAME and graph.shapes.get(op.inputs[0]) == shape:
+        op = makers.get(op.inputs[0])
+    if op is None or op.kind != "ReduceMean":
+        return _NO_AXIS
+    return op.inputs[0], _axis(graph, op.inputs[0], op.output)
 
 
 def _axis(graph: Graph, x: str, reduced: str) -> int:
-    """The one axis over which a mean was taken; 0, which is none, where it is not clear."""
     shape, other = graph.shapes.get(x, ()), graph.shapes.get(reduced, ())
     if len(shape) != len(other):
         return 0

@@ -254,3 +254,11 @@ def _mode(op: Op) -> tuple[str, bool]:
     if mode == "linear" and where == "align_corners":
         return "bilinear", True
     op.refuse(f"`upsample` has no {mode} of {where} ({rounding})")
+
+
+@reads("Transpose")
+def _turned(r: Reader, op: Op) -> int:
+    """What is left of them is no shuffle of channels, and no region with the channels last."""
+    axes = ", ".join(map(str, op.attrs.get("perm", ()))) or "the reverse"
+    op.refuse(f"turns the axes to {axes}; channels come first here, and how to do without is not "
+              "clear")  # fmt: skip

@@ -135,7 +135,8 @@ class Reader:
         if theirs is None or theirs[0] != self.graph.batch:
             op.refuse("its output has no shape that is known before it runs, batch by batch")
         if prod(theirs[1:]) != prod(self.shapes[x]) or len(theirs) not in (2, 4):
-            op.refuse(f"makes {show(theirs[1:])} of {show(self.shapes[x])}")
+            op.refuse(f"makes {show(theirs[1:])} of {show(self.shapes[x])}; here are vectors, and "
+                      "images as channels x height x width")  # fmt: skip
         return theirs[1:]
 
 

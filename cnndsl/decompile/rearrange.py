@@ -11,6 +11,7 @@ from cnndsl.layers.pool import MaxPool
 from cnndsl.layers.rearrange import Shuffle
 from cnndsl.shapes import Pads, Pair, Shape
 
+_ENDLESS = 1 << 30  # an end behind which no batch ends
 _BORDERS = {"constant": ZeroPad, "reflect": ReflectPad, "edge": EdgePad}
 
 
@@ -80,13 +81,14 @@ def _parts(r: Reader, op: Op, shape: Shape) -> list[range]:
     each = [1] * len(starts) if steps is None else [int(n) for n in steps]
     if not len(along) == len(starts) == len(ends) == len(each):
         op.refuse("has more starts, ends, axes or steps than others")
-    if 0 in along:
-        op.refuse("cuts the batch; only channels and the borders of images can be cut")
     if min(each) < 1:
         op.refuse("goes backwards; the language has no word for it")
     parts = [range(size) for size in shape]
-    for axis, *ends_and_step in zip(along, starts.tolist(), ends.tolist(), each, strict=True):
-        parts[axis - 1] = range(*slice(*ends_and_step).indices(shape[axis - 1]))
+    for axis, start, end, step in zip(along, starts.tolist(), ends.tolist(), each, strict=True):
+        if axis > 0:
+            parts[axis - 1] = range(*slice(start, end, step).indices(shape[axis - 1]))
+        elif (start, step) != (0, 1) or end < _ENDLESS:
+            op.refuse("cuts the batch; only channels and the borders of images can be cut")
     return parts
 
 
