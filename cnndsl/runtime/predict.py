@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnndsl.argument_types import WrongType, shown
 from cnndsl.results import Answer
+from cnndsl.runtime.batches import as_type, filled, joined, single
 from cnndsl.runtime.foreign import checked, is_channels_last, load_checked
 from cnndsl.runtime.image_files import image_files
 from cnndsl.runtime.images import is_pillow_image, read_array, read_picture
@@ -33,7 +34,6 @@ _UNTOLD = (
     " change them"
 )
 _TINY = np.finfo(np.float32).tiny
-_HALF = "tensor(float16)"
 
 
 @dataclass(frozen=True)
@@ -185,15 +185,15 @@ class Predictor:
         size = self.fixed_batch or len(batch)
         if len(batch) == size:
             return self._run(batch)
-        parts = [self._run(_filled(batch[i : i + size], size))
+        parts = [self._run(filled(batch[i : i + size], size))
                  for i in range(0, len(batch), size)]  # fmt: skip
-        return [_joined(outputs, size, len(batch)) for outputs in zip(*parts, strict=True)]
+        return [joined(outputs, size, len(batch)) for outputs in zip(*parts, strict=True)]
 
     def _run(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
         port = self.session.get_inputs()[0]
-        given = _half(batch) if port.type == _HALF else batch
+        given = as_type(batch, port.type)
         try:
-            return [_single(y) for y in self.session.run(None, {port.name: given})]
+            return [single(y) for y in self.session.run(None, {port.name: given})]
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             raise UserError(f"onnxruntime cannot run the model: {error}") from None
 
@@ -278,25 +278,3 @@ def _way_to(wanted: tuple[int, ...], shape: tuple[int, ...]) -> str:
                 axes = ", ".join(str(i + 1) for i in order)
                 return f"\n  array.transpose(0, {axes}) has that shape"
     return ""
-
-
-def _half(batch: NDArray[Any]) -> NDArray[np.float16]:
-    with np.errstate(over="ignore"):
-        return batch.astype(np.float16)
-
-
-def _single(output: Any) -> Any:
-    """Numbers of 16 bits as float32; an output may be no array."""
-    is_half = getattr(output, "dtype", None) == np.float16
-    return output.astype(np.float32) if is_half else output
-
-
-def _filled(batch: NDArray[Any], size: int) -> NDArray[Any]:
-    """A batch of a size; what is missing is zero."""
-    return np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), batch.dtype)])
-
-
-def _joined(parts: Sequence[NDArray[Any]], size: int, count: int) -> NDArray[Any]:
-    """An output of several batches, without what was filled up; one that is not a batch, once."""
-    first = parts[0]
-    return np.concatenate(parts)[:count] if first.ndim and len(first) == size else first
