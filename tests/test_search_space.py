@@ -225,6 +225,11 @@ def test_conditions(condition: str, values: dict[str, int | str], expected: bool
             "words are chosen by a number: `let kind = 0` and `if kind == 1 { … }`",
         ),
         ("optimizer adma sgd", "did you mean `adam`?"),
+        ("momentm 0 to 1", "write `optimizer momentum …`"),
+        ("depth 1 2", "did you mean `deep`?"),
+        ("optimizer sgd lr=0.1 adam", 'write `optimizer "sgd lr=0.1" adam`'),
+        ("augment flip crop=2", 'write `augment flip "flip crop=2"`'),
+        ("width 8 16  if deep", "put what a condition asks for above it"),
     ],
 )
 def test_what_others_write_is_told_in_our_words(section: str, hint: str):

@@ -90,7 +90,7 @@ class _Reader:
         name, domain = self._domain(node)
         if name in self.parameters:
             raise SpecError("E108", f"`{name}` is varied twice", node.span, "keep one of them")
-        self._check_condition(node)
+        self._check_condition(node, name)
         is_let, own = name in self.lets, self.lets.get(name)
         self.parameters[name] = Parameter(name, domain, is_let, node.span, node.condition, own)
 
@@ -122,16 +122,16 @@ class _Reader:
         message = f"there is no `let {name.id}` and no setting `{name.id}` to vary"
         return _misspelt("E601", message, name.span, known, f"the file's `let`s: {values}")
 
-    def _check_condition(self, node: ast.Statement) -> None:
+    def _check_condition(self, node: ast.Statement, name: str) -> None:
         """SpecError where a condition asks for what is not varied above, or is none."""
         if node.condition is None:
             return
-        above = self._above()
+        above = {other: p for other, p in self._above().items() if other != name}
         known = {*above, *_words(above)}
-        for name in sorted(names(node.condition) - known):
-            message = f"`{name}` is not varied above"
-            asked = f"a condition may ask for {', '.join(sorted(known))}"
-            hint = asked if known else "put what a condition asks for above it"
+        for asks in sorted(names(node.condition) - known):
+            message = f"`{asks}` is not varied above"
+            hint = "put what a condition asks for above it"
+            hint = f"a condition may ask for {', '.join(sorted(known))}" if known else hint
             raise SpecError("E604", message, node.condition.span, hint)
         holds(node.condition, {p.name: _first(p) for p in above.values()}, above)
 

@@ -1,9 +1,11 @@
 """Settings of the recipe as a `search` section varies them: whole ones, or keys of them."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from cnndsl.fields import Spec, Word, arguments, nearest, specs
+from cnndsl.frameworks.words import lookup
 from cnndsl.passes.convert import convert
 from cnndsl.passes.recipe import read_recipe
 from cnndsl.passes.reporter import Reporter, SpecError
@@ -23,6 +25,7 @@ _LONE = {"lr": "optimizer"}
 """Keys that are known without their setting, as on the command line."""
 VARIED = ({*PLAIN, *CHOSEN} - {*FIXED}) | {*_LONE}
 _KINDS = ("int", "float", "flag", "choice")
+_NEAR = 0.75  # likeness of a slip
 
 
 def setting_target(
@@ -31,6 +34,7 @@ def setting_target(
     """The name of what is varied, `batch` or `optimizer.lr`, and what over."""
     setting = _LONE.get(node.head.id, node.head.id)
     items = (*node.items, *node.tail)
+    _check_quoted(setting, items)
     if setting != node.head.id:
         items = (ast.Positional(node.head.span, node.head), *items)
     classes = _classes(setting, recipe, above)
@@ -49,15 +53,41 @@ def setting_target(
             return setting, _alternatives(node, setting, items)
 
 
+def _check_quoted(setting: str, items: Sequence[ast.Item]) -> None:
+    """SpecError for `optimizer sgd lr=0.1 adam`, in which words belong together."""
+    groups, loose = list[str](), [item for item in items if isinstance(item, ast.Key)]
+    for item in items:
+        match item:
+            case ast.Positional(_, ast.Name(_, word)):
+                groups.append(word)
+            case ast.Positional(_, ast.Text(_, words)):
+                groups.append(words)
+            case ast.Key() if groups:
+                groups[-1] += f" {item.span.text}"
+            case _:
+                return
+    if loose:
+        alone = groups[0].split()[:1] if len(groups) == 1 else []
+        text = " ".join(f'"{each}"' if " " in each else each for each in (*alone, *groups))
+        message = "words of a setting that belong together stand in quotes"
+        raise SpecError("E602", message, loose[0].span, f"write `{setting} {text}`")
+
+
 def owned_key(name: str) -> str | None:
-    """`optimizer decay` for `decay`, and for what others call it; None for what is not a key."""
+    """`optimizer decay` for `decay`, for what others call it and for a slip of it; else None."""
     for setting in ("optimizer", "schedule", "loss", "augment"):
         classes: Sequence[type[Word]] = [*CHOSEN.get(setting, {}).values()] or [PLAIN[setting]]
         keys = {s.key or s.name for cls in classes for s in specs(cls) if s.kind in _KINDS}
-        meant = name if name in keys else (found := suggest_key(name, keys)) and found.text
-        if meant in keys:
+        other = suggest_key(name, keys)
+        meant = name if name in keys else other and other.text
+        if meant and (meant == name or _is_near(name, meant)):
             return f"{setting} {meant}"
     return None
+
+
+def _is_near(name: str, meant: str) -> bool:
+    """Whether a key is another's word for it, or a slip of it, rather than some other name."""
+    return lookup("key", name) is not None or bool(get_close_matches(name, [meant], 1, _NEAR))
 
 
 def names_key(node: ast.Node) -> bool:
