@@ -216,6 +216,15 @@ def test_a_trial_that_diverges_is_told_and_the_search_goes_on():
     assert found.counts == {"failed": 1, "trained": 1}
 
 
+def test_a_goal_that_the_data_do_not_define_is_told():
+    data = dict(np.load("d.npz"))
+    data |= {"y_train": data["y_train"] + 0.5, "y_test": np.ones(16, np.float32)}
+    model = cnndsl.parse("let w = 2\ninput 3x8x8; conv w 3 relu; gap; dense 1")
+    vary = ["w 2 3", "goal val_r2"]
+    with pytest.raises(cnndsl.UserError, match="such as: val_r2 is not defined on these data"):
+        cnndsl.search(model, data, vary=vary, trials=1, out="s", epochs=1, task="regression")
+
+
 def test_a_trial_behind_the_median_of_the_others_is_pruned():
     folder, found = begin(Path("s"), plan())
     ours = Worker(folder, found, inf, lambda trial: None).study

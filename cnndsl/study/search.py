@@ -1,6 +1,5 @@
 """The search itself: begin a study or go on with one, with one worker or several processes."""
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from cnndsl.study.optuna import optuna
 from cnndsl.study.plan import Plan
 from cnndsl.study.results import Study, print_told, study
 from cnndsl.study.worker import Worker
-from cnndsl.training.distributed import refuse_many
+from cnndsl.training.distributed import cores, refuse_many
 from cnndsl.training.opening import open_data
 
 _ONE_STUDY = "`cnndsl search STUDY --resume` lets all of them work on one that is there"
@@ -32,7 +31,7 @@ class Effort:
     @property
     def threads(self) -> int:
         """The CPU threads of each of several workers."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
+        return max(1, len(cores()) // self.workers)
 
 
 def begin(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -161,7 +162,11 @@ class Worker:
             trainer.fit()
         except UserError as error:
             raise Rejected("failed", str(error).splitlines()[0], found.costs) from None
-        return watcher.best(trainer)
+        best = watcher.best(trainer)
+        undefined = [goal for goal in self._plan.goals if isnan(best.get(goal, 0.0))]
+        if undefined:
+            raise Rejected("failed", f"{undefined[0]} is not defined on these data", found.costs)
+        return best
 
     def _trainer(self, path: Path, found: Candidate, watcher: Watcher) -> Any:
         shown: dict[str, Any] = {"progress": "none", "arrays": self._data, "draws": False}

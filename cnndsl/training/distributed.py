@@ -98,13 +98,13 @@ def launch(processes: int, arguments: Sequence[str]) -> NoReturn:
 
 def threads_of(ranks: Ranks) -> int:
     """Threads for a rank, so that those that run on the same cores share them."""
-    node, own = platform.node(), _cores()
+    node, own = platform.node(), cores()
     sharing = [theirs for name, theirs in ranks.gather((node, own)) if name == node]
     return max(1, len(own) // sum(bool(own & theirs) for theirs in sharing))
 
 
-def _cores() -> frozenset[int]:
-    """The cores that this process may use: all, or those that a launcher binds it to."""
+def cores() -> frozenset[int]:
+    """The cores that this process may use: all, or those that it is bound to."""
     if sys.platform == "linux":
         return frozenset(os.sched_getaffinity(0))
     return frozenset(range(os.cpu_count() or 1))
