@@ -54,6 +54,13 @@ def test_a_files_own_graph_is_believed() -> None:
     ]
 
 
+@pytest.mark.parametrize(("pool", "count"), [("pad", 1), ("nocount pad", 0), ("", 0)])
+def test_averages_that_count_zeros_are_told(pool: str, count: int) -> None:
+    spec = f"input 3x8x8; avgpool 3 /1 {pool}; conv 4 3x3"
+    assert len(told(spec, {"conv_1": "a"}, counts_zeros=False)) == count
+    assert told(spec, {"conv_1": "a"}) == []
+
+
 def test_our_own_files_are_not_judged() -> None:
     assert told(SPEC.format(pad="same", eps="1"), {"conv_1": "conv_1", "bn_1": "bn_1"}) == []
 

@@ -100,10 +100,11 @@ def by_shape(
         fitting = [m for m in theirs if mine.pairs(m) is not None]
         rivals = [m for m in own if _signature(m) == _signature(mine)]
         if len(fitting) != 1 or len(rivals) != 1:
-            candidates = ", ".join(m.path for m in fitting) or "none"
+            candidates = ", ".join(m.path for m in fitting)
+            fit = f"`{mine.path}` may be {candidates}" if fitting else f"none fits `{mine.path}`"
             raise UserError(
                 f"{origin}: its names are not the model's, its order is {_ORDERS[order][0]}, and "
-                f"shapes leave it open\n  `{mine.path}` may be {candidates}\n"
+                f"shapes leave it open\n  {fit}\n"
                 f"  store it in its own order by {_ORDERS[order][1]},\n"
                 "  or say it in --map FILE, which `cnndsl weights match --write-map` drafts"
             )
@@ -156,7 +157,8 @@ def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str
     """The nearest modules on both sides, in order, around the first that do not fit."""
     count = min(len(own), len(theirs))
     at = next((i for i in range(count) if own[i].pairs(theirs[i]) is None), count)
-    rows = [(_shown(theirs, i), _shown(own, i)) for i in range(max(0, at - 1), at + _SHOWN)]
+    rows = [(_shown(theirs, own, i), _shown(own, theirs, i))
+            for i in range(max(0, at - 1), at + _SHOWN)]  # fmt: skip
     width = max(len("in the file"), *(len(row[0]) for row in rows))
     marks = [">" if i == at else " " for i in range(max(0, at - 1), at + _SHOWN)]
     table = [
@@ -169,11 +171,14 @@ def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str
     ])  # fmt: skip
 
 
-def _shown(found: Sequence[Module], i: int) -> str:
+def _shown(found: Sequence[Module], beside: Sequence[Module], i: int) -> str:
+    """A module by its first tensor, or by all where another has others."""
     if i >= len(found):
         return "-"
-    part, shape = next(iter(found[i].shapes.items()))
-    return f"{found[i].name(part)} {shown(shape)}"
+    is_alike = i >= len(beside) or found[i].shapes.keys() == beside[i].shapes.keys()
+    (part, shape), *others = found[i].shapes.items()
+    more = [] if is_alike else [f", {other} {shown(each)}" for other, each in others]
+    return "".join([f"{found[i].name(part)} {shown(shape)}", *more])
 
 
 def shown(shape: Shape) -> str:

@@ -52,6 +52,8 @@ class RawWeights:
     """Of norms, by module, where the file tells it."""
     padding: Mapping[str, str] = field(default_factory=dict[str, str])
     """`same` or `valid` of convolutions, by module, where the file tells it."""
+    counts_zeros: bool = True
+    """False where the file tells that averages leave out the zeros around images."""
 
 
 registry: list["WeightsFormat"] = []

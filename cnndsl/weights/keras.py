@@ -16,7 +16,7 @@ from cnndsl.weights.archive import checked_archive, names_of
 from cnndsl.weights.base import Order, RawWeights, Refused, WeightsFormat, first_bytes, one_line
 from cnndsl.weights.graph_order import walked
 from cnndsl.weights.hdf5 import attribute, opened
-from cnndsl.weights.keras_graph import KerasGraph, NoGraph, graph_of
+from cnndsl.weights.keras_graph import KerasGraph, KerasLayer, NoGraph, graph_of
 from cnndsl.weights.keras_scaling import scaling
 from cnndsl.weights.keras_store import Store, by_name, by_path, counted, layer_list, legacy_group
 from cnndsl.weights.keras_tensors import KERNELS, Tensors, turned
@@ -168,5 +168,9 @@ def _raw(model: KerasModel) -> RawWeights:
         found |= {f"{name}.{part}": value for part, value in model.tensors.get(i, {}).items()}
     return RawWeights(
         found, info, order=Order.GRAPH, channels_last=True, simplified=True, eps=eps,
-        padding=padding,
+        padding=padding, counts_zeros=not any(map(_leaves_out_zeros, model.graph.layers)),
     )  # fmt: skip
+
+
+def _leaves_out_zeros(layer: KerasLayer) -> bool:
+    return layer.kind == "AveragePooling2D" and layer.config.get("padding") == "same"

@@ -1,4 +1,5 @@
-"""What tensors do not say and a network needs: the eps of norms, and how strided layers are padded.
+"""What tensors do not say and a network needs: the eps of norms, how strided layers are padded, and
+whether averages count the zeros around an image.
 
 A file's own graph tells it, or the family of networks that its names are of; where the spec says
 otherwise, outputs differ with every tensor in its place. Sources: torchvision.models, timm.models,
@@ -12,6 +13,7 @@ from typing import Any
 
 from cnndsl.ir import Model, Node
 from cnndsl.layers.conv import Convolution
+from cnndsl.layers.pool import AveragePool
 from cnndsl.source import counted
 from cnndsl.weights.base import RawWeights
 
@@ -69,8 +71,20 @@ def differences(raw: RawWeights, names: Mapping[str, str], model: Model) -> Iter
         if node.path in modules:
             for text in _of_node(node, modules[node.path], raw, family, model):
                 groups[text] = groups.get(text, 0) + 1
+    counting = [] if raw.counts_zeros else [n for n in model.nodes if _counts_zeros(n, model)]
+    if counting:
+        groups["{count} `avgpool` that count zeros; the file's leave them out: write `nocount`"] = (
+            len(counting)
+        )
     for text, count in groups.items():
         yield text.format(count=counted(count, "layer"))
+
+
+def _counts_zeros(node: Node, model: Model) -> bool:
+    layer = node.layer
+    if not isinstance(layer, AveragePool) or not layer.counting:
+        return False
+    return any(layer.onnx_pads(model.nodes[node.inputs[0]].shape))
 
 
 def _of_node(
