@@ -173,6 +173,15 @@ def test_merges_and_several_outputs(tmp_path: Path, kind: str) -> None:
     assert np.allclose(c, parts[2], atol=1e-5)
 
 
+@pytest.mark.parametrize(("sides", "said"), [([[0, 1], [0, 1]], "same"), ([[1, 1], [1, 1]], "pad")])
+def test_zeros_before_a_layer_are_its_padding(tmp_path: Path, sides: Any, said: str) -> None:
+    conv = layer("Conv2D", "a", numbers(3, 3, 3, 4), kernel_size=3, padding="valid")
+    layers = [layer("ZeroPadding2D", "zeros", padding=sides), conv]
+    path = write_keras(tmp_path / "m.keras", sequential(layers, (8, 8, 3)),
+                       weights_h5(layers, ["zero_padding2d", "conv2d"]))  # fmt: skip
+    assert read_raw(path).padding == {"a": said}
+
+
 def test_an_activation_may_be_called_twice(tmp_path: Path) -> None:
     relu, calls = layer("ReLU", "relu"), []
     for name in "ab":

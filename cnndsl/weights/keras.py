@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cnndsl.source import UserError
 from cnndsl.weights.archive import checked_archive, names_of
@@ -164,12 +164,25 @@ def _raw(model: KerasModel) -> RawWeights:
         if isinstance(given := config.get("epsilon"), float):
             eps[name] = given
         if "kernel_size" in config:
-            padding[name] = str(config.get("padding"))
+            padding[name] = _padding(model.graph, i)
         found |= {f"{name}.{part}": value for part, value in model.tensors.get(i, {}).items()}
     return RawWeights(
         found, info, order=Order.GRAPH, channels_last=True, simplified=True, eps=eps,
         padding=padding, counts_zeros=not any(map(_leaves_out_zeros, model.graph.layers)),
     )  # fmt: skip
+
+
+def _padding(graph: KerasGraph, i: int) -> str:
+    """How a layer is padded, also by a layer of zeros before it: `pad` is as much on both sides."""
+    layer = graph.layers[i]
+    before = graph.layers[layer.inputs[0]] if layer.inputs else layer
+    if before.kind != "ZeroPadding2D":
+        return str(layer.config.get("padding"))
+    axes: Any = before.config.get("padding")
+    is_even = not isinstance(axes, list) or all(
+        not isinstance(ends, list) or ends[:1] == ends[1:] for ends in cast("list[Any]", axes)
+    )
+    return "pad" if is_even else "same"
 
 
 def _leaves_out_zeros(layer: KerasLayer) -> bool:
