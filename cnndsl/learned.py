@@ -41,7 +41,7 @@ def _above(name: str) -> Iterator[str]:
 
 def unknown(model: Model, pattern: str) -> tuple[str, str]:
     """What is wrong with a pattern that names nothing, and how to mend it."""
-    paths = {path for name in model.tensors() for path in _above(name)}
+    paths = {path for name in model.tensors() for path in _above(name)} | {BODY, HEAD}
     close = nearest(pattern, paths) or nearest(pattern.rstrip("*.") or pattern, paths)
     hint = f"did you mean `{close}`?" if close else "`cnndsl summary` lists the paths"
     return f"no layer with weights is called `{pattern}`", hint

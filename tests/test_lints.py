@@ -176,6 +176,8 @@ IDLE = {  # settings, and what of them never acts
     "schedule restarts 20; epochs 20": "never starts anew",
     "stop 50; epochs 10": "never ends a run of 10 epochs",
     "stop 9; epochs 10": "never ends a run of 10 epochs",
+    "freeze head from=3 until=2; epochs 9": "from epoch 3 until 2 freezes nothing",
+    "freeze head from=9; epochs 9": "from epoch 9 until 9 freezes nothing",
     "watch val_loss min_delta=0.1": "`min_delta` is for",
     "augment": "names no change",
     "augment flip hue=0.1": "these have 1",

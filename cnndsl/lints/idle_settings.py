@@ -31,7 +31,8 @@ def idle_setting(s: Subject) -> Iterator[Found]:
     """Settings that never act, each for a reason of its own."""
     if s.recipe is None:
         return
-    for look in (_stop, _schedule, _watch, _augment, _ema, _lookahead, _views, _nesterov, _muon):
+    for look in (_stop, _schedule, _watch, _augment, _ema, _lookahead, _views, _nesterov, _muon,
+                 _freeze):  # fmt: skip
         for idle in look(s.recipe, s):
             fix = _removed(s.recipe, idle) if idle.needless else None
             yield Found(idle.message, place_of(s, idle.key), idle.help, fix=fix)
@@ -168,6 +169,18 @@ def _muon(recipe: Recipe, s: Subject) -> Iterator[Idle]:
                 f"`{name}` is of `rest={other}`, and here the rest is moved by {optimizer.rest}",
                 f"leave it out, or say `rest={other}`",
                 needless=True,
+            )
+
+
+def _freeze(recipe: Recipe, s: Subject) -> Iterator[Idle]:
+    """Layers that are frozen in no epoch of the run."""
+    for i, freeze in enumerate(recipe.freeze):
+        end = recipe.epochs if freeze.until is None else min(freeze.until, recipe.epochs)
+        if freeze.start >= end:
+            yield Idle(
+                f"freeze:{i}",
+                f"`freeze` from epoch {freeze.start} until {end} freezes nothing",
+                f"`from` is before `until`, in a run of {_epochs(recipe.epochs)}; 0 is the first",
             )
 
 
