@@ -51,6 +51,7 @@ def train(
     checkpoint_every: str | int | None = None,
     distributed: bool = False,
     sync_bn: bool = False,
+    cuda_graph: bool = False,
     callbacks: "Sequence[Callback]" = (),
     progress: str = "auto",
     **recipe: Any,
@@ -67,7 +68,7 @@ def train(
     patterns `fresh` name start anew. With `strict`, a picture that cannot be read ends the run.
     `checkpoint_every` saves it within epochs, too: every 500 steps, or `"10m"`, 10 minutes. With
     `distributed` the processes that `mpiexec` has started share the run; `sync_bn` lets `bn`
-    normalise over all of them.
+    normalise over all of them. With `cuda_graph` CUDA plays back what the first steps launch.
 
     Raises UserError where model and data do not fit or the loss stops being a number, and
     Interrupted, a KeyboardInterrupt, where the run was stopped and has saved itself.
@@ -99,6 +100,7 @@ def train(
     settings = config.settings(
         path_or_none("out", out or None), chosen, ranks.size, progress=progress,
         strict=as_flag("strict", strict), arrays=arrays,
+        cuda_graph=as_flag("cuda_graph", cuda_graph),
     )  # fmt: skip
     with ending_all(ranks):
         trainer = run.start(model.ir, chosen, settings, config, hooks(callbacks), ranks)
@@ -115,6 +117,7 @@ def resume(
     force: bool = False,
     strict: bool = False,
     distributed: bool = False,
+    cuda_graph: bool = False,
     callbacks: "Sequence[Callback]" = (),
     progress: str = "auto",
     **recipe: Any,
@@ -148,6 +151,7 @@ def resume(
         ranks.size,
         progress=progress,
         strict=as_flag("strict", strict),
+        cuda_graph=as_flag("cuda_graph", cuda_graph),
         arrays=arrays,
     )
     with ending_all(ranks):

@@ -24,7 +24,6 @@ from cnndsl.recipe import Lookahead, Recipe
 from cnndsl.runtime.ranks import Alone
 from cnndsl.source import UserError
 from cnndsl.training import run as training
-from cnndsl.training.callbacks import Callback
 from cnndsl.training.checkpoint import newest
 from cnndsl.training.compiled import Compiled, compile_step
 from cnndsl.training.settings import Settings
@@ -218,24 +217,29 @@ def test_steps_are_written_for_cuda(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_run_tells_what_it_skips_and_goes_on_bit_for_bit(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Over a change of what learns, which leaves the scale as it is, and a resumption."""
-    model = cnndsl.parse(
+    model = parse(
         "input 3x8x8; conv 4 3x3 bn relu; gap; dense 3\ntrain { batch 6; precision fp16 scale=1e9 "
         "interval=3; freeze conv_1 until=1 }"
-    )
-    data = RUNS / "some.npz"
-    monkeypatch.setattr(training, "Plots", Callback)
-    monkeypatch.setattr(training, "TensorBoard", Callback)
-    cnndsl.train(model, data, epochs=3, out=tmp_path / "whole", threads=1, progress="lines")
+    ).ir
+    assert model.recipe is not None
+
+    def run(out: str, epochs: int, begin: Any = training.start) -> dict[str, Array]:
+        assert model.recipe is not None
+        recipe = replace(model.recipe, epochs=epochs, data=str(RUNS / "some.npz"))
+        how = {"threads": 1, "progress": "lines", "draws": False}
+        begin(model, recipe, Settings(tmp_path / out, **how)).fit()
+        return newest(tmp_path / out / "checkpoints").tensors
+
+    whole = run("whole", 3)
     told = capsys.readouterr().err
     assert "precision fp16 is for CUDA" in told
     assert "steps skipped, whose gradients left float16's range; the loss scale is" in told
-    cnndsl.train(model, data, epochs=2, out=tmp_path / "cut", threads=1, progress="none")
-    cnndsl.resume(tmp_path / "cut", epochs=3, progress="none")
-    whole, cut = (newest(tmp_path / name / "checkpoints").tensors for name in ("whole", "cut"))
-    assert whole.keys() == cut.keys() >= loss_scale.first_scale(model.ir.recipe or HALF).keys()
+    run("cut", 2)
+    cut = run("cut", 3, training.resume)
+    assert whole.keys() == cut.keys() >= loss_scale.first_scale(model.recipe).keys()
     for name, array in whole.items():
         np.testing.assert_array_equal(cut[name], array, err_msg=name)
 

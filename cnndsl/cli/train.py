@@ -91,6 +91,7 @@ class TrainOptions:
     micro_batch: int | None
     checkpoint_every: str | None
     sync_bn: bool
+    cuda_graph: bool
     strict: bool
     progress: str
     distributed: bool
@@ -176,6 +177,8 @@ def _in_words(name: str, example: str) -> str:
               help="Share each batch with the processes that mpiexec has started.")  # fmt: skip
 @click.option("--sync-bn", is_flag=True,
               help="bn sees the whole batch, not a process's part; costs exchanges.")  # fmt: skip
+@click.option("--cuda-graph", is_flag=True,
+              help="On CUDA play back what the first steps launch, as one graph.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), metavar="N",
               help="Start N processes on this machine that share each batch.")  # fmt: skip
 @click.pass_context
@@ -238,7 +241,8 @@ def _trainer(model: Model, config: "RunConfig", options: TrainOptions, ranks: Ra
 
     recipe = config.recipe_for(model)
     out, shown = options.resume or options.out, options.progress
-    settings = config.settings(out, recipe, ranks.size, progress=shown, strict=options.strict)
+    settings = config.settings(out, recipe, ranks.size, progress=shown, strict=options.strict,
+                               cuda_graph=options.cuda_graph)  # fmt: skip
     if options.resume:
         return run.resume(model, recipe, settings, config, options.force, ranks=ranks)
     return run.start(model, recipe, settings, config, ranks=ranks)

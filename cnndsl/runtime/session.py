@@ -74,7 +74,7 @@ class Session(Protocol):
         """A table of which tensor each input reads and each output writes."""
         ...
 
-    def run_with_iobinding(self, iobinding: Any) -> None:
+    def run_with_iobinding(self, iobinding: Any, run_options: Any = None) -> None:
         """Run on bound tensors."""
         ...
 
@@ -143,17 +143,21 @@ def _allowed() -> int:
 
 
 def open_session(
-    model: bytes | Path, device: str = "auto", threads: int | None = None, lean: bool = False
-) -> Session:
+    model: bytes | Path, device: str = "auto", threads: int | None = None, lean: bool = False,
+    cuda_graph: bool = False,
+) -> Session:  # fmt: skip
     """A session for an ONNX model; UserError where it cannot be opened on that device.
 
     `lean` leaves out two habits of onnxruntime that cost a training step memory and win no time.
     Its memory pattern keeps a second copy of all temporary tensors (1.6 GB instead of 0.95 for
     ResNet-18). Its plan keeps a freed tensor's buffer for a later one of the same shape, however
-    much later (3.0 GiB instead of 1.5 for a U-Net at 256×256).
+    much later (3.0 GiB instead of 1.5 for a U-Net at 256×256). With `cuda_graph` CUDA
+    records what the first runs launch, and plays it back: see `graph_number`.
     """
     ort = runtime()
-    wanted = providers(device)
+    wanted: list[Any] = [*providers(device)]
+    if cuda_graph:
+        wanted[0] = (_CUDA, {"enable_cuda_graph": "1"})
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.enable_mem_pattern = options.enable_mem_reuse = not lean
@@ -170,3 +174,13 @@ def open_session(
             "  pip install 'onnxruntime-gpu[cuda,cudnn]'"
         )
     return session
+
+
+def graph_number(number: int) -> Any:
+    """Options of the runs that a CUDA graph plays back: one number for each set of addresses.
+
+    The first such run computes three times, to record: its outputs may not be its inputs.
+    """
+    options = runtime().RunOptions()
+    options.add_run_config_entry("gpu_graph_id", str(number))
+    return options

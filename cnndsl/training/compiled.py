@@ -22,7 +22,7 @@ from cnndsl.runtime.steppers.base import Arrays, Stepper
 from cnndsl.runtime.steppers.fused import FusedStepper
 from cnndsl.runtime.steppers.segments import SegmentGraph
 from cnndsl.runtime.steppers.split import SplitStepper
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 from cnndsl.training.batches import part_size
 from cnndsl.training.memory import TooLarge, check_activations, check_step
 from cnndsl.training.settings import Settings
@@ -89,6 +89,10 @@ def compile_step(
     With `accumulate` or several `ranks` the batch of the `options` is a part of the recipe's.
     """
     on_cpu = _on_cpu(settings)
+    if settings.cuda_graph and on_cpu:
+        raise UserError(
+            f"{option('cuda-graph', True)} is for CUDA, and this run is on the CPU: leave it out"
+        )
     if not on_cpu:
         options = _with(options, plan=replace(options.plan, device="cuda"))
     if on_cpu:
@@ -100,7 +104,8 @@ def compile_step(
         check_step(model, step, options, weights)
     graph = _serialised(step.tape, model)
     state = step.initial_state(weights)
-    return Compiled(step, FusedStepper(graph, state, settings.device, settings.threads), options)
+    device, threads = settings.device, settings.threads
+    return Compiled(step, FusedStepper(graph, state, device, threads, settings.cuda_graph), options)
 
 
 def compile_shared(

@@ -32,6 +32,7 @@ class Settings:
     progress: str = "auto"
     strict: bool = False  # whether a picture that cannot be read ends the run
     arrays: Arrays | None = None  # the data, where they are arrays in Python
+    cuda_graph: bool = False  # whether CUDA plays back what the first steps launch
     draws: bool = True  # pictures of curves, images and mistakes, and what the recipe exports
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnndsl.runtime.session import DeviceTensor, open_session, runtime, zeros
+from cnndsl.runtime.session import DeviceTensor, graph_number, open_session, runtime, zeros
 from cnndsl.runtime.steppers.base import Arrays
 
 
@@ -14,12 +14,14 @@ class FusedStepper:
     """A session of a step graph with its state on the device.
 
     `graph` is the serialised step; `state` every state tensor at its start, in the step's layout.
+    On CUDA all tensors of the step keep their addresses, as a `cuda_graph` needs.
     """
 
     def __init__(
-        self, graph: bytes, state: Arrays, device: str = "cpu", threads: int | None = None
-    ) -> None:
-        self.session = open_session(graph, device, threads, lean=True)
+        self, graph: bytes, state: Arrays, device: str = "cpu", threads: int | None = None,
+        cuda_graph: bool = False,
+    ) -> None:  # fmt: skip
+        self.session = open_session(graph, device, threads, lean=True, cuda_graph=cuda_graph)
         self._cuda = "CUDAExecutionProvider" in self.session.get_providers()
         self._device = "cuda" if self._cuda else "cpu"
         self._value = runtime().OrtValue
@@ -28,6 +30,8 @@ class FusedStepper:
         self._sets = (self._all(state), self._all(state))
         ways = ((0, 1), (1, 0))
         self._bindings = [self._binding(self._sets[a], self._sets[b]) for a, b in ways]
+        self._options = [graph_number(i) if cuda_graph else None for i in (1, 2)]
+        self._inputs = dict[str, DeviceTensor]()  # on CUDA: what a step is fed
         self._turn = 0
 
     def _new(self, array: NDArray[Any]) -> DeviceTensor:
@@ -54,18 +58,22 @@ class FusedStepper:
     def step(self, inputs: Arrays) -> None:
         """One step on a batch: `x`, `y`, `lr` and random inputs. The arrays are read, not kept."""
         binding = self._bindings[self._turn]
-        held = [self._feed(binding, name, array) for name, array in inputs.items()]
-        self.session.run_with_iobinding(binding)
-        del held
+        for name, array in inputs.items():
+            if self._cuda:
+                self._copy(name, np.ascontiguousarray(array))
+            else:
+                binding.bind_cpu_input(name, array)
+        self.session.run_with_iobinding(binding, self._options[self._turn])
         self._turn = 1 - self._turn
 
-    def _feed(self, binding: Any, name: str, array: NDArray[Any]) -> Any:
-        if not self._cuda:
-            binding.bind_cpu_input(name, array)
-            return array
-        value = self._new(array)
-        binding.bind_ortvalue_input(name, value)
-        return value
+    def _copy(self, name: str, array: NDArray[Any]) -> None:
+        """Into the input's place on the device, which the first step makes."""
+        if name in self._inputs:
+            self._inputs[name].update_inplace(array)
+            return
+        self._inputs[name] = self._new(array)
+        for binding in self._bindings:
+            binding.bind_ortvalue_input(name, self._inputs[name])
 
     @property
     def loss(self) -> float:
