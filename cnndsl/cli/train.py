@@ -38,16 +38,9 @@ if TYPE_CHECKING:
     from cnndsl.training.run_config import RunConfig
     from cnndsl.training.trainer import Trainer
 
-_WORDS = (
-    "optimizer",
-    "schedule",
-    "loss",
-    "augment",
-    "holdout",
-    "ground",
-    "quantize",
-    "precision",
-)  # each in the words of a spec
+_WORDS = (  # each in the words of a spec
+    "optimizer", "schedule", "loss", "augment", "holdout", "ground", "quantize", "precision",
+)  # fmt: skip
 _PLAIN = ("epochs", "batch", "seed")
 _ELSEWHERE = (
     "data_dir", "device", "threads", "conv", "micro_batch", "lr", "checkpoint_every", "sync_bn",
