@@ -51,5 +51,5 @@ def test_what_no_format_reads(tmp_path: Path, name: str, content: bytes, problem
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         read_raw(tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match="Is a directory"):
+    with pytest.raises(UserError, match="is a folder; give a file"):
         read_raw(tmp_path)

@@ -260,6 +260,22 @@ def test_the_command(tmp_path: Path) -> None:
     assert read_weights(tmp_path / "b.safetensors", cnndsl.load(out).ir).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("files", "help_"),
+    [(["saved_model.pb"], r'model.save\("model.keras"\)'),
+     (["config.json", "model.weights.h5"], "zip -r ../model.keras")],
+)  # fmt: skip
+def test_folders_are_told_with_the_file_to_give(
+    tmp_path: Path, files: list[str], help_: str
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=help_):
+        read_raw(tmp_path)
+    with pytest.raises(UserError, match=help_):
+        group.main(["decompile", str(tmp_path)], standalone_mode=False)
+
+
 # Hostile files: one clear error each, and nothing outside is read.
 def hostile(kind: str, path: Path) -> Path:
     path = path / "m.weights.h5"

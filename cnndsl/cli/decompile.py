@@ -48,12 +48,14 @@ def command(
     """
     from cnndsl.decompile.keras import from_keras
     from cnndsl.files import refuse_run_folder, write_whole
+    from cnndsl.weights.folders import refuse_folder
     from cnndsl.weights.keras import is_keras
     from cnndsl.weights.safetensors import pack_weights
 
     refuse_overwriting(output, model, weights)
     refuse_overwriting(weights, model)
     refuse_run_folder(model, "weights/best.onnx")
+    refuse_folder(model)
     if is_keras(model):
         keras = from_keras(model, size)
         found = _Found(keras.text, keras.tensors, keras.info, keras.notes)

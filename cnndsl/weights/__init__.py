@@ -8,6 +8,7 @@ from pkgutil import iter_modules
 from cnndsl.files import refuse_run_folder
 from cnndsl.source import UserError
 from cnndsl.weights.base import RawWeights, WeightsFormat, registry
+from cnndsl.weights.folders import refuse_folder
 
 
 @cache
@@ -24,6 +25,7 @@ def read_raw(path: Path) -> RawWeights:
     The content decides before the extension: a renamed file is read as what it is.
     """
     refuse_run_folder(path, "weights/best.safetensors")
+    refuse_folder(path)
     try:
         path.open("rb").close()
     except OSError as error:

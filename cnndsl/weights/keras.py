@@ -124,7 +124,8 @@ def _guarded(path: Path) -> Generator[None]:
 def _archived(path: Path) -> KerasModel:
     with checked_archive(path) as archive:
         if _WEIGHTS not in archive.namelist():
-            raise NoGraph(f"has no {_WEIGHTS}: Keras's other stores of weights are not read")
+            raise NoGraph(f"has no {_WEIGHTS}; other stores of weights are not read\n"
+                          '  in Keras, model.save("model.keras") writes it')  # fmt: skip
         if archive.getinfo(_CONFIG).file_size > _LARGEST_CONFIG:
             raise NoGraph(f"has a {_CONFIG} of more than {_LARGEST_CONFIG:,} bytes")
         config, content = archive.read(_CONFIG), archive.read(_WEIGHTS)
