@@ -8,6 +8,7 @@ import click
 
 from cnndsl.cli.common import data_dir_option, on_line, refuse_options, to_json, write_graph
 from cnndsl.report.units import mib
+from cnndsl.source import listed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -142,7 +143,8 @@ def write_float16(
         click.echo(f"error: float16: {made.proof.problem}: nothing is written", err=True)
         return 1
     written, proof = write_graph(output, made.model), made.proof
-    kept = f"; in float32: {', '.join(proof.float_operators)}" if proof.float_operators else ""
+    exact = (*proof.float_operators, *proof.float_layers)
+    kept = f"; in float32: {listed(exact)}" if exact else ""
     click.echo(f"{written} for {mib(proof.bytes_before)}, outputs {proof.off}{kept}", err=True)
     click.echo("float16 is for GPUs and phones: on a CPU it is slower than float32", err=True)
     return 0
