@@ -228,6 +228,8 @@ def test_data_with_three_parts_choose_by_val(compile_to):
         ("float.onnx --int8", 2, "none are given"),
         ("bytes.onnx --int8 --data data.npz --mean 0.5", 2, "normalises them itself"),
         ("float.onnx --int8 --seed 3", 2, "--seed says nothing to a compiled model"),
+        ("net.cnn --int8 --data data.npz --max-drop nan", 2, "--max-drop nan: how many points"),
+        ("map.onnx --int8 --data data.npz", 2, "gives N×3×8×8, a map, and tells of no task"),
         ("net.cnn --int8 --fp16", 2, "give one of --int8, --fp16 and --why"),
         ("net.cnn --int8 --no-fold", 2, "does not go with --int8"),
         ("net.cnn --fp16 --optimize cpu --batch 1", 2, "does not go with --fp16"),
@@ -246,6 +248,9 @@ def test_what_cannot_be_quantised(compile_to, arguments, code, text):
     drawn(3, "three.npz")
     y = np.arange(40) % 4
     np.savez("four.npz", x=np.zeros((40, 3, 8, 8), np.uint8), y=y, classes=list("abcd"))
+    relu = foreign([helper.make_node("Relu", ["x"], ["y"])])
+    relu.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", 1, ["N", 3, 8, 8]))
+    onnx.save(relu, "map.onnx")
     mean = helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=0)
     onnx.save(foreign([mean]), "mean.onnx")
     mean.output[0] = "m"

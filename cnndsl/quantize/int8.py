@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from cnndsl.quantize.proof import Proof, proven
 from cnndsl.quantize.qdq import Scheme, quantised
 from cnndsl.quantize.smaller import Smaller
 from cnndsl.runtime.predict import open_predictor
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -31,6 +32,10 @@ class Int8Options:
     max_drop: float = 1.0
     keep_float: tuple[str, ...] = ()
     reduce_range: bool = False
+
+    def __post_init__(self) -> None:
+        if isnan(self.max_drop):
+            raise UserError(f"{option('max_drop', self.max_drop)}: how many points may be lost?")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,7 +17,7 @@ from cnndsl.runtime.predict import Predictor, Reading, open_predictor
 from cnndsl.runtime.timing import run_times
 from cnndsl.source import UserError
 from cnndsl.tasks import Meter, Task, usual
-from cnndsl.training.class_names import as_compiled, check_count
+from cnndsl.training.class_names import as_compiled, check_output
 from cnndsl.training.targets import read_as
 
 _ROUNDS = 2  # in which the models take turns, so that a drift of the machine meets all
@@ -126,16 +126,8 @@ def _measured(path: Path, predictor: Predictor, task: Task, data: Dataset) -> Sc
         outputs = predictor.main(predictor.run(predictor.stored(data.test.x[part])))
         if meter is None:
             shape = outputs.shape[1:]
-            _check(path, task, shape, data)
+            check_output(f"{path}:", shape, task, data)
             meter = task.of_answers().meter(shape, data.names)
         meter.add(outputs, data.test.y[part])
     assert meter is not None  # no data are empty
     return meter.scores(0.0)
-
-
-def _check(path: Path, task: Task, shape: tuple[int, ...], data: Dataset) -> None:
-    """UserError for outputs that do not fit the data."""
-    check_count(f"{path}:", shape[0], task, data)
-    problem = task.size_problem(shape, data.test.y.shape[1:])
-    if problem is not None:
-        raise UserError(f"{path}: {problem}")

@@ -1,5 +1,7 @@
 """Classes of data against those that a model has learned: the same ones, in its order."""
 
+from collections.abc import Sequence
+
 from cnndsl.data.dataset import Dataset
 from cnndsl.ir import Model
 from cnndsl.source import UserError, counted, listed
@@ -42,11 +44,23 @@ def _reordered(learned: tuple[str, ...], task: Task, data: Dataset) -> Dataset |
     return data.with_targets(lambda y: task.reordered(y, known), learned)
 
 
-def check_count(subject: str, outputs: int, task: Task, data: Dataset) -> None:
-    """UserError where a compiled model has not an output for each class, label or number."""
-    if outputs != task.outputs(data.names):
-        raise UserError(f"{subject} gives {counted(outputs, 'output')}; "
+def check_output(subject: str, shape: Sequence[int], task: Task, data: Dataset) -> None:
+    """UserError where a compiled model has not an output for each class, label, number or pixel.
+
+    `shape` is that of its output without N; 0 is an open size.
+    """
+    count, *size = shape
+    if any(side > 1 for side in size) and not task.moves:
+        raise UserError(f"{subject} gives {'×'.join(map(str, ('N', *shape)))}, a map, and tells of "
+                        f"no task; a {task.word} gives N×C\n"
+                        "  `cnndsl decompile` makes a spec of it, in which `train { task … }` says "
+                        "what it learns")  # fmt: skip
+    if count and count != task.outputs(data.names):
+        raise UserError(f"{subject} gives {counted(count, 'output')}; "
                         f"{data.name} has {len(data.names)} {task.nouns}")  # fmt: skip
+    problem = task.size_problem(tuple(shape), data.test.y.shape[1:]) if all(shape) else None
+    if problem is not None:
+        raise UserError(f"{subject} {problem}")
 
 
 def _places(learned: tuple[str, ...], names: tuple[str, ...]) -> list[int | None]:

@@ -15,7 +15,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.runtime.predict import open_predictor
 from cnndsl.source import UserError, either, option
 from cnndsl.tasks import usual
-from cnndsl.training.class_names import as_compiled, as_learned, check_count
+from cnndsl.training.class_names import as_compiled, as_learned, check_output
 from cnndsl.training.opening import open_any_data, splitting
 from cnndsl.training.run_config import RunConfig, read_config, read_model
 from cnndsl.training.targets import read_as
@@ -94,8 +94,7 @@ def onnx_images(model: "ModelProto", wanted: Wanted) -> Images:
     reading = Reading(display=wanted.display, arrays=wanted.arrays, info=predictor.info)
     found = open_dataset(wanted.name, predictor.shape, wanted.data_dir, reading, with_validation)
     found = as_compiled("the model", predictor.classes, task, read_as(task, found))
-    if outputs := predictor.output.shape[1]:
-        check_count("the model", outputs, task, found)
+    check_output("the model", predictor.output.shape[1:], task, found)
     return images_of(found, task, wanted.count)
 
 
