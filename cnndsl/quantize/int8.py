@@ -35,7 +35,7 @@ class Int8Options:
 
     def __post_init__(self) -> None:
         if isnan(self.max_drop):
-            raise UserError(f"{option('max_drop', self.max_drop)}: how many points may be lost?")
+            raise UserError(f"{option('max-drop', self.max_drop)}: how many points may be lost?")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
