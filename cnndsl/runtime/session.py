@@ -19,6 +19,7 @@ CPU = "CPUExecutionProvider"
 _TYPES = {
     "tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64",
     "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(uint8)": "uint8",
+    "tensor(float16)": "float16",
 }  # fmt: skip
 
 
