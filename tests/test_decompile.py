@@ -309,6 +309,23 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
     "a mean over axes": (
         graph_of(node("ReduceMean", "x", axes=[-1, -2], keepdims=0)), "gap\nflatten\n",
     ),
+    "a gate of two more axes": (
+        graph_of(node("GlobalAveragePool", "x", to="g"), node("Flatten", "g", to="f"),
+                 node("Sigmoid", "f", to="s"), node("Unsqueeze", "s", "two", to="a"),
+                 node("Unsqueeze", "a", "three", to="b"), node("Mul", "x", "b"),
+                 two=np.array([2]), three=np.array([3])),
+        "gap\nflatten sigmoid\nt2: reshape 4x1x1\nfrom t1\nmul t2\n",
+    ),
+    "a mean of means": (
+        graph_of(node("ReduceMean", "x", to="m", axes=[3], keepdims=0),
+                 node("ReduceMean", "m", axes=[2], keepdims=0)),
+        "gap\nflatten\n",
+    ),
+    "a mean over a row": (
+        graph_of(node("Reshape", "x", "row", to="r"),
+                 node("ReduceMean", "r", axes=[-1], keepdims=0), row=np.array([0, 4, -1])),
+        "gap\nflatten\n",
+    ),
     "a window with all of the image in it": (
         graph_of(node("AveragePool", "x", kernel_shape=[9, 9], pads=[0, 1, 1, 0])), "gap\n",
     ),

@@ -17,7 +17,7 @@ from cnndsl.decompile import operators as operators
 from cnndsl.decompile import windows as windows
 from cnndsl.decompile.affine import merge_constants
 from cnndsl.decompile.embedded_source import Tensors
-from cnndsl.decompile.fuse import fuse
+from cnndsl.decompile.fuse import fuse, merge_reshapes
 from cnndsl.decompile.layout import TURNED, channels_first
 from cnndsl.decompile.norms import fuse_norms
 from cnndsl.decompile.preprocessing import take_preprocessing
@@ -68,6 +68,7 @@ def from_graph(model: "ModelProto") -> Decompiled:
     fuse_norms(graph)
     channels_first(graph)
     fuse(graph)
+    merge_reshapes(graph)
     merge_constants(graph)
     info = take_preprocessing(graph, embedded_source.model_info(model))
     reader = Reader(graph)

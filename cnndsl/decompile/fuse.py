@@ -114,6 +114,32 @@ def _constant_pads(graph: Graph, op: Op, number: float) -> Pads | None:
     return pads_of(graph, op, number) if constant else None
 
 
+def _whole_mean(graph: Graph, op: Op, match: Match) -> Op | None:
+    """A mean over rows of a mean over columns, or over all positions in one row, as one mean."""
+    x = match.names["x"]
+    shape, between = graph.shapes.get(x, ()), graph.shapes.get(op.inputs[0], ())
+    first = match.ops.get("Reshape", match.ops["ReduceMean"])
+    if len(shape) != 4 or not between or first.output != op.inputs[0]:
+        return None
+    if first.kind == "Reshape":
+        is_whole = between == (*shape[:2], shape[2] * shape[3]) and axes_of(graph, op) == {2}
+    else:
+        before, behind = axes_of(graph, first), axes_of(graph, op)
+        is_whole = behind == ({2} if len(between) == 3 else {2, 3} - before)
+        is_whole = is_whole and before in ({2}, {3})
+    keeps = len(graph.shapes.get(op.output, ())) == len(shape)
+    attrs = {"axes": (2, 3), "keepdims": int(keeps)}
+    return replace(op, inputs=(x,), attrs=attrs) if is_whole else None
+
+
+def axes_of(graph: Graph, op: Op) -> set[int]:
+    """The axes that are reduced, counted from the first; none where they are not known."""
+    given = graph.constants.get((*op.inputs, "")[1])
+    axes: Any = op.attrs.get("axes", () if given is None else given.reshape(-1).tolist())
+    rank = len(graph.shapes.get(op.inputs[0], ()))
+    return {int(axis) % rank for axis in axes} if rank else set()
+
+
 RULES: Rules = (
     (("Mul", "x", ("Sigmoid", "x")), _named("Silu")),
     (("Mul", "x", ("HardSigmoid", "x", _HARD)), _named("HardSwish")),
@@ -133,6 +159,8 @@ RULES: Rules = (
     (("Gather", ("Reshape", "x", "s"), "i"), _in_order),
     (("AveragePool", ("Pad", "x", "...")), _counted),
     (("MaxPool", ("Pad", "x", "...")), _open),
+    (("ReduceMean", ("ReduceMean", "x", "..."), "..."), _whole_mean),
+    (("ReduceMean", ("Reshape", "x", "s"), "..."), _whole_mean),
 )
 
 
@@ -143,6 +171,20 @@ def fuse(graph: Graph, rules: Rules = RULES) -> None:
         made = _fused(graph, producers, graph.ops[i], rules)
         if made is not None:
             graph.ops[i] = made
+    graph.drop_unread()
+
+
+_RENAMING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
+
+
+def merge_reshapes(graph: Graph) -> None:
+    """Of operators behind one another that keep all values in order, the last alone; in place."""
+    source = dict[str, str]()
+    for i, op in enumerate(graph.ops):
+        if op.kind in _RENAMING:
+            x = source.get(op.inputs[0], op.inputs[0])
+            source[op.output] = x
+            graph.ops[i] = replace(op, inputs=(x, *op.inputs[1:]))
     graph.drop_unread()
 
 

@@ -3,7 +3,7 @@
 from math import inf
 
 from cnndsl.decompile.fuse import scalar
-from cnndsl.decompile.graph import Op
+from cnndsl.decompile.graph import Op, shortest
 from cnndsl.decompile.reader import Reader, reads
 from cnndsl.layers import activation as act
 from cnndsl.layers.clamp import Clamp
@@ -96,4 +96,4 @@ def bounded(r: Reader, op: Op, x: int, low: float, high: float) -> int:
         return r.add(op, act.Relu6() if high == 6 else act.Relu(), x)
     if -low > ENDLESS and high > ENDLESS:
         return x
-    return r.add(op, Clamp(max(low, -ENDLESS), min(high, ENDLESS)), x)
+    return r.add(op, Clamp(shortest(max(low, -ENDLESS)), shortest(min(high, ENDLESS))), x)
