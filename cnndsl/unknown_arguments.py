@@ -24,6 +24,7 @@ _IN_PYTHON = {
     "it is an option, `cnndsl train --device cuda`": "it is an argument, `device='cuda'`",
     "it is an option, `cnndsl train --resume`": "`cnndsl.resume` goes on with a run",
     "it is an option of `cnndsl train`": "`threads=2` says how many compute",
+    "`precision fp16`": '`precision="fp16"`',
 }
 
 

@@ -246,6 +246,15 @@ def test_a_run_tells_what_it_skips_and_goes_on_bit_for_bit(
         np.testing.assert_array_equal(cut[name], array, err_msg=name)
 
 
+def test_what_is_too_large_for_float16_is_found(tmp_path: Path) -> None:
+    """By its layer, though it is a number in float32."""
+    model = parse("input 3x8x8; conv 4 3x3; scale 1e6; gap; dense 3").ir
+    recipe = replace(HALF, batch=6, epochs=1, data=str(RUNS / "some.npz"))
+    settings = Settings(tmp_path / "run", threads=1, progress="none", draws=False)
+    with pytest.raises(UserError, match=r"in the output of `scale_1`[^$]*leave `precision` out"):
+        training.start(model, recipe, settings).fit()
+
+
 def test_alone_is_one_rank() -> None:
     rule = Precision("fp16")
     whole, alone = state_of(1, rule), state_of(1, rule, Alone())

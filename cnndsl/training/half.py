@@ -11,6 +11,7 @@ from cnndsl.runtime.session import CPU, providers
 from cnndsl.source import UserError, counted
 
 ADVICE = "or train in float32: leave `precision` out"
+LARGEST = 65504.0  # of float16
 _LEAST = 1.0
 
 

@@ -1,6 +1,7 @@
 """Where a loss that is not a number began: the first layer whose output is not finite."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,13 @@ def all_finite(tensors: Mapping[str, NDArray[Any]]) -> bool:
 
 
 def where_it_began(
-    model: Model, before: Weights, after: Mapping[str, NDArray[Any]], x: NDArray[np.float32]
-) -> str:
-    """A phrase naming the layer: by its output on the batch, else by its new weights."""
+    model: Model, before: Weights, after: Mapping[str, NDArray[Any]], x: NDArray[np.float32],
+    largest: float = inf,
+) -> str:  # fmt: skip
+    """A phrase naming the layer: by its output on the batch, else by its new weights.
+
+    An output beyond the `largest` number of the step's type is none there.
+    """
     for name, array in before.items():
         if not np.isfinite(array).all():
             return f"in the weights of {_place(model, name.rpartition('.')[0])}"
@@ -40,7 +45,8 @@ def where_it_began(
     session = open_session(export(tape, "probe").SerializeToString(), "cpu")
     outputs = dict(zip(tape.outputs, session.run(None, {"input": x}), strict=True))
     for i, node in enumerate(model.nodes[1:], 1):
-        if not np.isfinite(outputs[f"node_{i}"]).all():
+        output = outputs[f"node_{i}"]
+        if not np.isfinite(output).all() or np.abs(output).max() > largest:
             return f"{_OUTPUT} {_place(model, node.path)}"
     for name, array in after.items():
         if not np.isfinite(array).all():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import inf, isfinite
 from time import perf_counter
 from typing import Any
 
@@ -265,14 +265,16 @@ class Trainer:
         step, state = compiled.step, compiled.stepper.state_before()
         before, after = (bare(step.weights(each)) for each in (state, compiled.stepper.state()))
         images = nan.normalised(x, compiled.options)
-        found = nan.where_it_began(self.lesson.model, before, after, images)
+        is_half = self.recipe.precision is not None
+        largest = half.LARGEST if is_half else inf
+        found = nan.where_it_began(self.lesson.model, before, after, images, largest)
         place = nan.where_on_ranks(ranks.gather(found))
         kept = "of the last checkpoint"
         if nan.all_finite(before):
             self._keep("last", self.lesson.whole(step.weights(state, "ema")))
             kept = "before"
         told = f"{what} at epoch {self.progress.epoch + 1}, step {at}; it began {place}"
-        advice = half.ADVICE if self.recipe.precision else ""
+        advice = half.ADVICE if is_half else ""
         raise nan.broken(told, kept, self.folder.path, advice)
 
     def _finish(self) -> None:

@@ -29,7 +29,8 @@ validationsplit valsplit valfraction validationfraction testsplit testsize valid
 validationdata valdata testdata validation valset = | leave it out: where a data set has no held-out part, a fifth of it is held out
 device gpu gpus accelerator cuda ngpus devices = | leave it out: it is an option, `cnndsl train --device cuda`
 fp16 amp mixedprecision mixedfloat16 half float16 autocast gradscaler lossscale = | float16 with weights in float32 is `precision fp16`, for CUDA
-bf16 bfloat16 dtype = | leave it out: numbers are float32, or with `precision fp16` float16 on CUDA
+bf16 bfloat16 = | there is no bfloat16; float16 with weights in float32 is `precision fp16`, for CUDA
+dtype = | leave it out: numbers are float32, or with `precision fp16` float16 on CUDA
 callbacks checkpoint savebest modelcheckpoint savedir savefreq tensorboard csvlogger logdir loginterval outputdir project = | leave it out: the run folder keeps the curves, the last and the best weights
 monitor = watch
 restorebestweights savebestonly = | leave it out: the best weights are kept
