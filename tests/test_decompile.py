@@ -473,6 +473,15 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
                  node("Pad", "x", "p"), three=np.array([3]), two=2.0, none=np.zeros(7, np.int64)),
         "zeropad right=4\n",
     ),
+    "a kernel that is standardised": (
+        graph_of(helper.make_node("BatchNormalization", ["k", "one", "zero", "zero", "one"],
+                                  ["s", "m", "v"], training_mode=1),
+                 node("Reshape", "s", "sizes", to="w"), node("Tanh", "g", to="t"),
+                 node("Mul", "w", "t", to="f"), node("Conv", "x", "f"), k=w(1, 5, 36),
+                 one=np.ones(5, "f"), zero=np.zeros(5, "f"), sizes=np.array([5, 4, 3, 3]),
+                 g=w(5, 1, 1, 1)),
+        "conv 5 3x3 nobias\n",
+    ),
     "what nobody reads": (
         graph_of(node("Einsum", "x", to="e", equation="abcd->ab"), node("Relu", "x")), "relu\n",
     ),

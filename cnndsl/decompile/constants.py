@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 _FOLD_LIMIT = 1 << 23  # elements: constants are folded, not inflated
 _MOVED = {"Cast", "Concat", "Gather", "Identity", "Slice", "Squeeze", "Unsqueeze"}  # no arithmetic
 _FOLDED = {
-    "Abs", "Add", "Cast", "Ceil", "Clip", "Concat", "ConstantOfShape", "Div", "Exp", "Expand",
-    "Floor", "Gather", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "Pow", "Range",
-    "Reciprocal",
-    "ReduceMean", "ReduceProd", "ReduceSum", "Reshape", "Slice", "Sqrt", "Squeeze", "Sub",
-    "Transpose", "Unsqueeze",
+    "Abs", "Add", "And", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "ConstantOfShape",
+    "Div", "Equal", "Exp", "Expand", "Floor", "Gather", "Greater", "Identity", "Less", "Log",
+    "MatMul", "Max", "Min", "Mul", "Neg", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceL2",
+    "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape",
+    "Sigmoid", "Sign", "Slice", "Softmax", "Softplus", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile",
+    "Transpose", "Unsqueeze", "Where",
 }  # fmt: skip
 
 
