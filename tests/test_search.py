@@ -22,6 +22,7 @@ from optuna.trial import TrialState
 import cnndsl
 from cnndsl.cli import main
 from cnndsl.passes.includes import read
+from cnndsl.plot.search import Point, front_figure
 from cnndsl.study.as_written import as_written
 from cnndsl.study.candidate import Rejected, candidate
 from cnndsl.study.costs import activation_bytes, estimated_step
@@ -380,6 +381,13 @@ def test_a_search_ends_with_a_table_and_pictures():
     for name in ("pareto", "importance", "parallel"):
         assert Path(f"s/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert ElementTree.parse(f"s/{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_the_front_tells_millions():
+    points = [Point("0", 9e6, 0.5, True), Point("1", 12e6, 0.6, True)]
+    figure = front_figure(points, "MACs", "val_accuracy")
+    texts = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert "10 M" in texts
 
 
 def test_tensorboard_has_a_table_of_what_was_chosen():

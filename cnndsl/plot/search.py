@@ -13,6 +13,7 @@ from cnndsl.plot.curves import as_png, new_figure
 _INK, _SOFT, _PALE = "#1f4e79", "#d9822b", "#9aa5b1"
 _LABEL = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
 _BELOW = -0.13  # where lines pass an axis on which they have no value
+_COUNTED = ("MACs", "params", "memory")  # in thousands and millions
 _NAMED = 12  # points of a front whose number is shown
 
 
@@ -78,6 +79,8 @@ def save_both(figure: Any, folder: Path, name: str) -> list[Path]:
 
 def front_figure(points: Sequence[Point], x: str, y: str) -> Any:
     """Every trial as a point, and a line through those that no other beats; x on a log scale."""
+    from matplotlib.ticker import EngFormatter
+
     figure = new_figure(6.4, 4.4)
     axes = figure.subplots()
     others = [p for p in points if not p.front]
@@ -90,6 +93,8 @@ def front_figure(points: Sequence[Point], x: str, y: str) -> Any:
                       color=_INK, ha="center")  # fmt: skip
     if all(p.x > 0 for p in points) and max(p.x for p in points) > 3 * min(p.x for p in points):
         axes.set_xscale("log")
+    elif x in _COUNTED:
+        axes.xaxis.set_major_formatter(EngFormatter())
     axes.set(xlabel=x, ylabel=y)
     axes.margins(y=0.12)
     axes.grid(alpha=0.25)
