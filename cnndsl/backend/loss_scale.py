@@ -41,6 +41,14 @@ def unscaled(tape: Tape, grads: list[Value], scale: Value) -> list[Value]:
     return [tape.op("Mul", g, factor) for g in grads]
 
 
+def guard(tape: Tape, recipe: Recipe, scale: Value, grads: list[Value]) -> None:
+    """Behind an update: keep its state where all gradients are finite, and move the scale."""
+    assert recipe.precision is not None
+    finite = all_finite(tape, grads)
+    skip_unless(tape, finite)
+    move_scale(tape, recipe.precision, scale, finite)
+
+
 def all_finite(tape: Tape, grads: list[Value]) -> Value:
     """Whether every number of every gradient is one: then g − g is 0, else it is no number."""
     zeros = [

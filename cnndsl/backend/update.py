@@ -73,7 +73,6 @@ def _write_update(
     summed = [bundle.summed(grads) for bundle in bundles]
     if scale is not None:
         summed = loss_scale.unscaled(tape, summed, scale)
-    finite = loss_scale.all_finite(tape, summed) if scale is not None else None
     penalised = [
         _with_l2(tape, g, w, tensors[bundle.names[0]].l2)
         for bundle, w, g in zip(bundles, joined, summed, strict=True)
@@ -84,25 +83,28 @@ def _write_update(
         own_lr = _own_rate(tape, lr, factors.get(bundle.names[0], 1.0))
         if len(bundle.names) > 1:
             role = Role((int(w.size),), role.decays)
-        update = Update(
-            tape, w, g, own_lr, count, bundle.slot, bundle.keep, role,
-            bundle.unpacked, bundle.packed,
-        )  # fmt: skip
-        new = recipe.optimizer.update(update)
-        if recipe.lookahead:
-            new = _pulled_back(bundle, new, count, recipe.lookahead)
-        bundle.spread("", new)
-        news.append(new)
+        news.append(_updated(bundle, role, recipe, (w, g, own_lr, count)))
+        bundle.spread("", news[-1])
     if recipe.ema:
         if statistics:
             bundles.append(_Bundle(tape, tuple(statistics), weights, layouts))
             news.append(bundles[-1].joined(list(statistics.values())))
         for bundle, new in zip(bundles, news, strict=True):
             bundle.keep("ema", _averaged(tape, bundle.slot("ema"), new, count, recipe.ema))
-    if recipe.precision and scale is not None and finite is not None:
-        loss_scale.skip_unless(tape, finite)
-        loss_scale.move_scale(tape, recipe.precision, scale, finite)
+    if scale is not None:
+        loss_scale.guard(tape, recipe, scale, summed)
     return {name: tuple(bundle.slots) for bundle in bundles for name in bundle.names}
+
+
+def _updated(
+    bundle: "_Bundle", role: Role, recipe: Recipe, values: tuple[Value, Value, Value, Value]
+) -> Value:
+    """The new weights; `values` are the old ones, their gradient, the learning rate, the count."""
+    update = Update(
+        bundle.tape, *values, bundle.slot, bundle.keep, role, bundle.unpacked, bundle.packed
+    )
+    new = recipe.optimizer.update(update)
+    return _pulled_back(bundle, new, values[-1], recipe.lookahead) if recipe.lookahead else new
 
 
 def _own_rate(tape: Tape, lr: Value, factor: float) -> Value:
