@@ -366,6 +366,10 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
     "another slope": (graph_of(node("HardSigmoid", "x", alpha=0.2)), "scale 1.2 hsigmoid\n"),
     "another cut": (graph_of(node("Clip", "x", "l", "k"), l=-2.0, k=1.0), "clamp low=-2\n"),
     "an old opset": (graph_of(node("Relu", "x"), opset=11), "relu\n"),
+    "an old enlargement": (
+        graph_of(node("Upsample", "x", "k", mode="nearest"), opset=9, k=[1.0, 1, 2, 2]),
+        "upsample 2x2\n",
+    ),
     "a product of channels last": (
         graph_of(node("Transpose", "x", to="t", perm=[0, 2, 3, 1]),
                  node("MatMul", "t", "w", to="m"),
@@ -608,6 +612,10 @@ REFUSED: dict[str, tuple[ModelProto, str]] = {
     ),
     "half a pixel": (
         graph_of(node("Resize", "x", "", "k", mode="cubic"), k=[1.0, 1, 2, 2]), "no cubic",
+    ),
+    "from the corner, as in old opsets": (
+        graph_of(node("Upsample", "x", "k", to="my", mode="linear"), opset=9, k=[1.0, 1, 2, 2]),
+        "no linear of asymmetric",
     ),
     "another scale": (
         graph_of(node("Resize", "x", "", "k", mode="nearest"), k=[1, 1, 1.5, 1.5]), "whole factors",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _UINT8 = 2  # TensorProto.UINT8
 _OLDEST = 13  # opset since which all operators here mean what they mean today
+_ASYMMETRIC = 10  # opset up to which no other enlargement is known
+_STRING = 3  # AttributeProto.STRING
 _ROUNDS = 64  # of constants that give shapes that give constants
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_TOTAL = 1 << 25  # elements besides those of the file
@@ -24,6 +26,7 @@ def read(model: "ModelProto") -> Graph:
     (given,) = inputs(model.graph)
     copy, batch = outline(model), dict[str, Array]()
     is_half = widened(copy)
+    _fix_batch(copy, given.name)
     copy = _prepared(_converted(copy), given.name)
     constants = initializers(model) | initializers(copy)  # some are of the conversion
     graph, left = _folded(copy, given.name, constants, batch)
@@ -42,6 +45,12 @@ def read(model: "ModelProto") -> Graph:
     return graph
 
 
+def _fix_batch(model: "ModelProto", given: str) -> None:
+    """A number for the batch of the input, in place: conversions of old files need it, too."""
+    source = next(i for i in model.graph.input if i.name == given).type.tensor_type
+    source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
+
+
 def _converted(model: "ModelProto") -> "ModelProto":
     """The model by operators that mean what they mean today; older ones are converted."""
     import onnx
@@ -50,10 +59,21 @@ def _converted(model: "ModelProto") -> "ModelProto":
     if opset >= _OLDEST:
         return model
     try:
-        return cast(Any, onnx).version_converter.convert_version(model, _OLDEST)
+        made = cast(Any, onnx).version_converter.convert_version(model, _OLDEST)
     except Exception as error:  # several unrelated types
         raise UserError(f"its operators are of opset {opset}, and onnx cannot convert them to "
                         f"{_OLDEST}: {error}") from None  # fmt: skip
+    return _with_origins(made) if opset <= _ASYMMETRIC else made
+
+
+def _with_origins(model: "ModelProto") -> "ModelProto":
+    """Enlargements that begin at the corner, as in old opsets: the conversion does not say it."""
+    for node in (n for n in model.graph.node if n.op_type == "Resize"):
+        for name, value in (("coordinate_transformation_mode", b"asymmetric"),
+                            ("nearest_mode", b"floor")):  # fmt: skip
+            if not any(a.name == name for a in node.attribute):
+                node.attribute.add(name=name, s=value, type=_STRING)
+    return model
 
 
 def _name_outputs(graph: Graph, model: "ModelProto") -> None:
@@ -82,13 +102,12 @@ def _folded(
 
 
 def _prepared(model: "ModelProto", given: str) -> "ModelProto":
-    """The outline with a number for the batch, without what the file says of later shapes."""
+    """The outline without what the file says of later shapes."""
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     source = next(i for i in model.graph.input if i.name == given).type.tensor_type
     source.elem_type = FLOAT  # of uint8 images the scaling behind is preprocessing
-    source.shape.dim[0].dim_value = source.shape.dim[0].dim_value or _BATCH
     return model
 
 
