@@ -486,6 +486,10 @@ WRITTEN: dict[str, tuple[ModelProto, str]] = {
                  g=w(5, 1, 1, 1)),
         "conv 5 3x3 nobias\n",
     ),
+    "an image of one row at the end": (
+        graph_of(node("Reshape", "x", "row"), shape=("N", 4), row=np.array([-1, 1, 1, 4])),
+        "reshape 1x1x4\n",
+    ),
     "what nobody reads": (
         graph_of(node("Einsum", "x", to="e", equation="abcd->ab"), node("Relu", "x")), "relu\n",
     ),

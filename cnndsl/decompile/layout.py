@@ -50,9 +50,12 @@ def channels_first(graph: Graph) -> None:
 
 
 def _give_first(graph: Graph, first: Mapping[str, str]) -> None:
-    """Outputs with the channels last are given with the channels first, under their names."""
+    """Outputs with the channels last are given with the channels first, under their names; what a
+    file itself makes an image of is left as it is.
+    """
+    reshaped = {op.output for op in graph.ops if op.kind in ("Reshape", "Unsqueeze")}
     for i, name in enumerate(graph.outputs):
-        if name in first:
+        if name in first.keys() - reshaped:
             graph.outputs[i] = f"{name}{TURNED}"
             size = "x".join(str(n) for n in graph.shapes.get(first[name], ())[1:])
             graph.notes.append(f"the output `{name}` is given as {size}, channels first")
