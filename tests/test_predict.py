@@ -51,6 +51,17 @@ def test_probabilities_are_taken_as_they_are(end: tuple[str, ...]) -> None:
     )
 
 
+def test_a_file_of_16_bits_whose_operators_are_out_of_order_runs(tmp_path: Path) -> None:
+    tools = pytest.importorskip("onnxruntime.transformers.float16")
+    half = tools.convert_float_to_float16(model("Softmax"), keep_io_types=True)
+    nodes = [type(node).FromString(node.SerializeToString()) for node in half.graph.node]
+    del half.graph.node[:]
+    half.graph.node.extend(nodes[::-1])
+    (tmp_path / "half.onnx").write_bytes(half.SerializeToString())
+    (answer,) = cnndsl.predict(tmp_path / "half.onnx", IMAGE)
+    assert answer[0][1] == pytest.approx(SOFTMAX[1], abs=1e-3)
+
+
 def test_a_sigmoid_at_the_end_is_a_probability_of_each() -> None:
     [answer] = cnndsl.predict(model("Sigmoid"), IMAGE)
     chances = 1 / (1 + np.exp(-LOGITS))

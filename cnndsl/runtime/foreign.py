@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cnndsl.argument_types import WrongType, shown
 from cnndsl.files import refuse_run_folder
+from cnndsl.runtime.node_order import sort_nodes
 from cnndsl.runtime.outline import outline
 from cnndsl.source import UserError, counted
 
@@ -41,8 +42,9 @@ def load_model(path: Path) -> "ModelProto":
 
 
 def _opened(model: "ModelProto") -> "ModelProto":
-    """The model itself; a size of −1, which Paddle writes, is one that the file leaves open."""
+    """The model with its operators in order; a size of −1, which Paddle writes, is left open."""
     graph = model.graph
+    sort_nodes(graph)
     for value in (*graph.input, *graph.output, *graph.value_info):
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_value == -1:
