@@ -178,6 +178,15 @@ def test_the_sampler_is_told_of_bounds_as_constraints():
     assert sum(states[20:]) < sum(states[:20])
 
 
+def test_what_is_invalid_is_further_away_than_what_is_far_too_large():
+    space = "search { k 1 9; width 80 90; keep params < 9; keep macs < 9 }"
+    folder, found = begin(Path("s"), plan(space, sampler="grid"))
+    ours = Worker(folder, found, inf, lambda trial: None)
+    ours.work()
+    far = {sum(t.constraints.values()): t.params["k"] for t in ours.study.trials}
+    assert [far[distance] for distance in sorted(far)] == [1, 1, 9]
+
+
 def test_a_grid_is_searched_once_with_its_conditions():
     space = "search { k 1 3; width 2 3  if k == 1; batch 8 16  if k == 3 }"
     found = searched(space, sampler="grid", epochs=1)

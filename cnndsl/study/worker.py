@@ -111,12 +111,18 @@ class Worker:
         self._tell(trial, "COMPLETE", same.values)
 
     def _reject(self, trial: Any, rejected: Rejected) -> None:
-        """Told as constraints that are broken: samplers keep away from there."""
+        """Told as constraints that are broken: samplers keep away from there.
+
+        Each bound counts for less than 1; what is invalid counts for more than all of them, as it
+        is further from what can be trained.
+        """
         said = {"reason": rejected.reason, "text": rejected.text, "costs": rejected.costs}
         trial.set_user_attr("rejected", said)
-        for limit in self._plan.space.limits:
-            trial.set_constraint(limit.text, rejected.excess.get(limit.text, 0.0))
-        trial.set_constraint("valid", 0.0 if any(rejected.excess.values()) else 1.0)
+        limits = self._plan.space.limits
+        for limit in limits:
+            excess = rejected.excess.get(limit.text, 0.0)
+            trial.set_constraint(limit.text, excess / (1 + excess))
+        trial.set_constraint("valid", 0.0 if any(rejected.excess.values()) else 1.0 + len(limits))
         self._tell(trial, "PRUNED")
 
     def _tell(self, trial: Any, state: str, values: Any = None) -> None:
