@@ -7,6 +7,7 @@ import pytest
 
 import cnndsl
 from cnndsl.data.formats import shapes
+from cnndsl.quantize import proof
 
 SMALL = """
 input 3x32x32
@@ -41,3 +42,9 @@ def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_pictures(no_plots: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor do they draw mosaics of images."""
     monkeypatch.setattr("cnndsl.training.run.Mosaics", cnndsl.Callback)
+
+
+@pytest.fixture
+def short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof of an int8 model times it for an instant, in tests that are not about speed."""
+    monkeypatch.setattr(proof, "_SECONDS", 0.01)

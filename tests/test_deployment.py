@@ -8,14 +8,10 @@ import onnx
 import pytest
 
 import cnndsl
-from cnndsl.quantize import proof
 from cnndsl.quantize.judge import Judge
 from tests.running import arrays_of, error, run
 
-
-@pytest.fixture(autouse=True)
-def _short_timings(monkeypatch):
-    monkeypatch.setattr(proof, "_SECONDS", 0.01)
+pytestmark = pytest.mark.usefixtures("short_timings")
 
 
 @pytest.fixture(scope="module")

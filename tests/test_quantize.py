@@ -20,6 +20,8 @@ from cnndsl.quantize.qdq import Scheme, quantised
 from cnndsl.runtime.instructions import has_vnni, instructions
 from tests.running import arrays_of, error, run
 
+pytestmark = pytest.mark.usefixtures("short_timings")
+
 
 @pytest.fixture
 def compile_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
