@@ -199,7 +199,8 @@ class _Turned:
     def row(self, op: Op, x: str) -> Op | None:
         """An image as a row; a product behind it has its rows moved, unless it has one position."""
         n, height, width, channels = self.graph.shapes.get(op.inputs[0], (0, 0, 0, 0))
-        if self.graph.shapes.get(op.output) == (n * height * width, channels) and n > 0:
+        is_matrix = self.graph.shapes.get(op.output) == (n * height * width, channels) and n > 0
+        if is_matrix and x in self.graph.shapes:
             self.pixels[op.output] = x
         if self.graph.shapes.get(op.output) != (n, height * width * channels):
             return None
@@ -236,17 +237,18 @@ class _Turned:
     def _behind_pixels(self, op: Op, image: str) -> None:
         """A product over the channels of each pixel, and the way back to an image."""
         weight = self.graph.constants.get((*op.inputs, "")[1])
-        n, _, height, width = self.graph.shapes[image]
+        n, channels, height, width = self.graph.shapes[image]
         if op.kind == "MatMul" and weight is not None and weight.ndim == 2:
             name, kernel = f"{op.output}{TURNED}", weight.T[:, :, None, None]
             inputs = (image, self._constant(op, op.inputs[1], kernel))
             self.ops.append(Op("Conv", op.name, inputs, (name,), {}))
             self.graph.shapes[name] = (n, len(kernel), height, width)
             self.pixels[op.output] = name
-        elif op.kind == "Reshape":
-            channels = self.graph.shapes[image][1]
-            if self.graph.shapes.get(op.output) == (n, height, width, channels):
-                self.first[op.output] = image
+        elif op.kind == "Reshape" and self._has_shape(op.output, (n, height, width, channels)):
+            self.first[op.output] = image
+
+    def _has_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        return self.graph.shapes.get(name) == shape
 
 
 _TURNS: dict[str, Turn] = {

@@ -83,11 +83,11 @@ def _extreme(r: Reader, op: Op) -> int:
 def _bounded(r: Reader, op: Op) -> int:
     """The bound of a tensor by one number."""
     bounds = [scalar(r.graph, name) for name in op.inputs if name in r.graph.constants]
-    (at, *more) = [i for i, name in enumerate(op.inputs) if name not in r.graph.constants]
-    if more or len(bounds) != 1 or bounds[0] is None:
+    others = [i for i, name in enumerate(op.inputs) if name not in r.graph.constants]
+    if len(others) != 1 or len(bounds) != 1 or bounds[0] is None:
         op.refuse("bounds are one number for all channels")
     low, high = (bounds[0], inf) if op.kind == "Max" else (-inf, bounds[0])
-    return bounded(r, op, r.x(op, at), low, high)
+    return bounded(r, op, r.x(op, others[0]), low, high)
 
 
 def bounded(r: Reader, op: Op, x: int, low: float, high: float) -> int:
