@@ -41,5 +41,5 @@ class Precision(Word, word="precision"):
     """
 
     format: str = arg("choice", choices=("fp16",), doc="fp16: float16")
-    scale: float = key("float", default=65536.0, low=1, high=1e38, doc="of the loss, at first")
+    scale: float = key("float", default=65536.0, low=1, high=1e38, doc="loss scale at the start")
     interval: int = key("int", default=2000, low=1, doc="good steps until the scale doubles")

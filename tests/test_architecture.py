@@ -60,11 +60,12 @@ ONNX = {
     "report.stages": "onnx.printer",
     "quantize.graph": "onnx.shape_inference",
     "runtime.foreign": "reads models of others",
+    "runtime.opsets": "onnx.version_converter",
     "weights.onnx": "reads their constants",
     "decompile.constants": "onnx.reference, to fold constants",
     "decompile.graph": "reads their operators",
     "decompile.widen": "numbers of 16 bits as float32",
-    "decompile.read": "onnx.version_converter, onnx.shape_inference",
+    "decompile.read": "onnx.shape_inference",
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 import cnndsl
 from cnndsl.cli import main
 from cnndsl.quantize.calibrate import ranges
-from cnndsl.quantize.graph import prepared
+from cnndsl.quantize.graph import prepared, recent
 from cnndsl.quantize.judge import Judge
 from cnndsl.quantize.proof import Proof
 from cnndsl.quantize.qdq import Scheme, quantised
@@ -280,6 +280,18 @@ def test_where_nothing_can_be_written_nothing_is_computed(output, text, compile_
     cnndsl.parse("input 3x8x8; gap; dense 3").save("net.cnn")
     code, _, err = compile_to("net.cnn", "--int8", "--data", drawn(), "-o", output)
     assert (code, text in err, "validation images" in err) == (2, True, False)
+
+
+def test_an_enlargement_of_an_old_opset_begins_at_the_corner_as_before():
+    nodes = [helper.make_node("Resize", ["x", "s"], ["r"], mode="linear"),
+             helper.make_node("ReduceMean", ["r"], ["y"], axes=[2, 3], keepdims=0)]  # fmt: skip
+    old = foreign(nodes, opset=10, s=np.array([1, 1, 2, 2], np.float32))
+    x = np.random.default_rng(0).random((1, 3, 8, 8), np.float32)
+    before, after = (
+        onnxruntime.InferenceSession(m.SerializeToString()).run(None, {"x": x})[0]
+        for m in (old, recent(old, "old"))
+    )
+    assert np.array_equal(before, after)
 
 
 def test_a_model_of_an_old_opset_becomes_int8(compile_to):

@@ -188,9 +188,7 @@ def merge_reshapes(graph: Graph) -> None:
     graph.drop_unread()
 
 
-def _fused(
-    graph: Graph, producers: Mapping[str, Op], op: Op, rules: Rules
-) -> Op | None:  # fmt: skip
+def _fused(graph: Graph, producers: Mapping[str, Op], op: Op, rules: Rules) -> Op | None:
     for pattern, rule in rules:
         if pattern[0] == op.kind:
             match = Match()

@@ -6,6 +6,7 @@ from cnndsl.decompile.constants import fold
 from cnndsl.decompile.graph import Array, Graph, initializers, op_of
 from cnndsl.decompile.widen import FLOAT, HALF, widened
 from cnndsl.runtime.foreign import inputs
+from cnndsl.runtime.opsets import converted, opset_of
 from cnndsl.runtime.outline import outline
 from cnndsl.source import UserError
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 _UINT8 = 2  # TensorProto.UINT8
 _OLDEST = 13  # opset since which all operators here mean what they mean today
-_ASYMMETRIC = 10  # opset up to which no other enlargement is known
-_STRING = 3  # AttributeProto.STRING
 _ROUNDS = 64  # of constants that give shapes that give constants
 _BATCH = 13  # stands for a symbolic batch: a number that nets have no other use for
 _FOLD_TOTAL = 1 << 25  # elements besides those of the file
@@ -53,27 +52,14 @@ def _fix_batch(model: "ModelProto", given: str) -> None:
 
 def _converted(model: "ModelProto") -> "ModelProto":
     """The model by operators that mean what they mean today; older ones are converted."""
-    import onnx
-
-    opset = next((e.version for e in model.opset_import if e.domain == ""), _OLDEST)
+    opset = opset_of(model, _OLDEST)
     if opset >= _OLDEST:
         return model
     try:
-        made = cast(Any, onnx).version_converter.convert_version(model, _OLDEST)
+        return converted(model, _OLDEST)
     except Exception as error:  # several unrelated types
         raise UserError(f"its operators are of opset {opset}, and onnx cannot convert them to "
                         f"{_OLDEST}: {error}") from None  # fmt: skip
-    return _with_origins(made) if opset <= _ASYMMETRIC else made
-
-
-def _with_origins(model: "ModelProto") -> "ModelProto":
-    """Enlargements that begin at the corner, as in old opsets: the conversion does not say it."""
-    for node in (n for n in model.graph.node if n.op_type == "Resize"):
-        for name, value in (("coordinate_transformation_mode", b"asymmetric"),
-                            ("nearest_mode", b"floor")):  # fmt: skip
-            if not any(a.name == name for a in node.attribute):
-                node.attribute.add(name=name, s=value, type=_STRING)
-    return model
 
 
 def _name_outputs(graph: Graph, model: "ModelProto") -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cnndsl.fields import nearest
 from cnndsl.learned import path_pattern
 from cnndsl.runtime.foreign import inputs
+from cnndsl.runtime.opsets import converted, opset_of
 from cnndsl.runtime.predict import Reading, open_predictor
 from cnndsl.source import UserError, listed
 from cnndsl.weights import preprocess
@@ -47,13 +48,11 @@ def prepared(model: "ModelProto", name: str) -> "ModelProto":
 
 def recent(model: "ModelProto", name: str) -> "ModelProto":
     """The model with operators that int8 can have: an older opset is converted by onnx."""
-    from onnx import version_converter
-
-    opset = next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), _OPSET)
+    opset = opset_of(model, _OPSET)
     if opset >= _OPSET:
         return model
     try:
-        made = finished(version_converter.convert_version(model, _OPSET), model)
+        made = finished(converted(model, _OPSET), model)
     except Exception as error:  # onnx raises several unrelated types
         raise UserError(f"{name}: int8 needs operators of opset {_OPSET}, onnx cannot bring those "
                         f"of {opset} there: {error}") from None  # fmt: skip
