@@ -21,6 +21,12 @@ def test_targets_are_told_in_the_words_of_their_task() -> None:
     assert Regression(units=("cm", "")).captions(numbers, ("x", "y")) == told
 
 
+def test_a_number_stands_beside_its_name() -> None:
+    numbers = "true: dots 5.12  x 19.1  width 15.3"
+    lines = [line.replace("\xa0", " ") for line in mosaic._wrapped(numbers)]  # pyright: ignore[reportPrivateUsage]
+    assert lines == ["true: dots 5.12  x 19.1", "width 15.3"]
+
+
 def test_a_mosaic_is_a_picture(tmp_path: Path) -> None:
     mosaic.save_mosaic(X, ["a long line of words, which is wrapped below"] * 8, "t", tmp_path / "m")
     assert (tmp_path / "m").read_bytes().startswith(b"\x89PNG")

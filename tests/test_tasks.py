@@ -257,9 +257,8 @@ def test_a_regression_answers_in_its_units(capsys: pytest.CaptureFixture[str]) -
     assert dict(first) == pytest.approx(dict(zip(("dots", "x", "y"), found[0], strict=True)))
     np.save("one.npy", images[0])
     said = command(capsys, "run", f"{best}.onnx", "one.npy")
-    assert said == f"one.npy: dots {found[0, 0]:.6g}  x {found[0, 1]:.6g} px  " + (
-        f"y {found[0, 2]:.6g} px\n"
-    )
+    dots, x, y = found[0]
+    assert said == f"one.npy: dots {dots:.4g}  x {x:.4g} px  y {y:.4g} px\n"
 
 
 def test_labels_above_the_thresholds_of_validation_are_told(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from re import sub
 from textwrap import wrap
 from typing import Any
 
@@ -13,7 +14,7 @@ from cnndsl.plot.curves import as_png, new_figure
 
 MOST = 24
 _COLUMNS = 6
-_LETTERS, _LINES = 26, 2  # of each line of text below an image
+_LETTERS, _LINES = 30, 2  # of each line of text below an image
 
 
 def save_mosaic(images: NDArray[np.uint8], texts: Sequence[str], title: str, path: Path) -> None:
@@ -38,4 +39,6 @@ def _draw(axes: Any, image: NDArray[np.uint8], text: str) -> None:
 
 
 def _wrapped(line: str) -> list[str]:
-    return wrap(line, _LETTERS, max_lines=_LINES, placeholder=" …") or [""]
+    """Lines of a text, none of which parts a number from the name before it."""
+    joined = sub(r"(?<=[^\W\d]) (?=-?\d)", "\N{NO-BREAK SPACE}", line)
+    return wrap(joined, _LETTERS, max_lines=_LINES, placeholder=" …") or [""]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _FEW = 0.1
+_LARGE = 1e15
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Regression(Task, word="regression"):
         return _Meter(self, names)
 
     def answers(self, outputs: "Array", names: tuple[str, ...], k: int) -> list[Answer]:
-        """The numbers with their units."""
+        """The numbers with their units; four digits of them to read, all in the record."""
         rows = outputs.reshape(len(outputs), -1)
         count = rows.shape[1]
         named = [printable(n) for n in names] or [f"number {i}" for i in range(count)]
@@ -265,12 +266,12 @@ def _values(names: Sequence[str]) -> list[float] | None:
 def _answer(row: list[float], names: Sequence[str], units: Sequence[str]) -> Answer:
     """Of one image."""
     named = list(zip(names, row, units, strict=True))
-    text = "  ".join(f"{name} {v:.6g} {unit}".rstrip() for name, v, unit in named)
+    text = "  ".join(f"{name} {_short(v, 4)} {unit}".rstrip() for name, v, unit in named)
     record = [{"name": name, "value": v, "unit": unit} for name, v, unit in named]
     return Answer(dict(zip(names, row, strict=True)), text, {"numbers": record})
 
 
-def _short(number: float) -> str:
-    """Three significant digits; of larger numbers all before the point."""
-    text = f"{number:.3g}"
-    return f"{number:.0f}" if "e+" in text else text
+def _short(number: float, digits: int = 3) -> str:
+    """So many significant digits; of larger numbers up to 10¹⁵ all before the point."""
+    text = f"{number:.{digits}g}"
+    return f"{number:.0f}" if "e+" in text and abs(number) < _LARGE else text

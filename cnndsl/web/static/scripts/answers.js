@@ -32,7 +32,7 @@ export const ANSWERS = {
   },
   regression: (numbers, { classes, task }) =>
     Array.from(numbers, (value, i) => ({
-      name: classes[i] ?? `number ${i}`, value, share: 0, text: `${Number(value.toPrecision(6))} ${task.units[i] ?? ""}`.trim(),
+      name: classes[i] ?? `number ${i}`, value, share: 0, text: `${fourDigits(value)} ${task.units[i] ?? ""}`.trim(),
     })),
   segmentation(logits, { classes, outputs: [count] }) {
     const winners = maskOf(logits, count);
@@ -43,6 +43,9 @@ export const ANSWERS = {
     return rows.sort(byValue);
   },
 };
+
+/** Four significant digits; of larger numbers all before the point, as `cnndsl run` prints them. */
+const fourDigits = (value) => Number(Math.abs(value) < 1e4 ? value.toPrecision(4) : value.toFixed(0));
 
 /** The class of each pixel. */
 export function maskOf(logits, count) {
