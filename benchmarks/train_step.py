@@ -29,7 +29,8 @@ def recipe_of(optimizer):
 def calibrated_step(model, recipe, batch, threads):
     """One step of ours, by the micro-batches and algorithms that `train` would take."""
     from cnndsl.backend.step import StepOptions, freezing
-    from cnndsl.training.compiled import calibrate, sample_feed
+    from cnndsl.training.calibration import calibrate
+    from cnndsl.training.compiled import sample_feed
     from cnndsl.training.settings import Settings
     from cnndsl.weights.initial import initial_weights
 

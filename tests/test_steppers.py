@@ -1,6 +1,5 @@
 """Steps in parts are steps of the whole batch: gradient accumulation, and what it may not do."""
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +17,8 @@ from cnndsl.lower.driver import Plan
 from cnndsl.optim import Sgd
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone
+from cnndsl.runtime.steppers.replicas import ReplicaStepper
+from cnndsl.runtime.team import TeamRank, team
 from cnndsl.training.compiled import Compiled, compile_step
 from cnndsl.training.settings import Settings
 from cnndsl.weights.initial import initial_weights
@@ -27,10 +28,12 @@ RECIPE = Recipe(batch=12, optimizer=Sgd(lr=0.1, momentum=0.9), clip=0.5, ema=0.9
 RUNS = Path(__file__).parent / "old_runs"
 
 
-def compiled(parts: int = 1, text: str = NET.replace("BN ", ""), **more: Any) -> Compiled:
+def compiled(
+    parts: int = 1, text: str = NET.replace("BN ", ""), threads: int = 1, **more: Any
+) -> Compiled:
     model, recipe = cnndsl.parse(text).ir, replace(RECIPE, accumulate=parts)
     options = StepOptions(12 // parts, **more)
-    settings = Settings(threads=1)
+    settings = Settings(threads=threads)
     return compile_step(model, recipe, options, initial_weights(model, 3), settings)
 
 
@@ -69,29 +72,10 @@ def test_accumulation_is_one_big_batch(parts: int, micro_batches: int) -> None:
     assert_same(*(c.step.from_packed(c.stepper.state_before()) for c in (cut, whole)))
 
 
-class Team:
-    """Ranks that are threads of this process."""
-
-    def __init__(self, size: int) -> None:
-        self.barrier, self.parts = threading.Barrier(size, timeout=60), [np.zeros(0)] * size
-
-    def run(self, work: Callable[["Member"], Any]) -> list[Any]:
-        """What each rank gives."""
-        members = [Member(rank, len(self.parts), self) for rank in range(len(self.parts))]
-        with ThreadPoolExecutor(len(members)) as pool:
-            return list(pool.map(work, members))
-
-
-class Member:
-    def __init__(self, rank: int, size: int, team: Team) -> None:
-        self.rank, self.size, self.team = rank, size, team
-
-    def add(self, array: Any) -> None:
-        self.team.parts[self.rank] = array.copy()
-        self.team.barrier.wait()
-        total = sum(self.team.parts)
-        self.team.barrier.wait()
-        array[...] = total
+def on_each(size: int, work: Callable[[TeamRank], Any]) -> list[Any]:
+    """What each rank of a team gives."""
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(work, team(size)))
 
 
 def losses(text: str, ranks: Any, dtype: str) -> tuple[list[float], dict[str, Any]]:
@@ -116,10 +100,38 @@ def test_ranks_are_one_big_batch(norm: str, dtype: str) -> None:
     text, rel = NET.replace("BN ", norm), {"float32": 1e-4, "float64": 1e-9}[dtype]
     alone, whole = losses(text, Alone(), dtype)
     for size in (2, 4):
-        for found, ends in Team(size).run(lambda rank: losses(text, rank, dtype)):
+        for found, ends in on_each(size, lambda rank: losses(text, rank, dtype)):
             assert found == pytest.approx(alone, rel=rel)
             for name, array in whole.items():
                 np.testing.assert_allclose(ends[name], array, rtol=10 * rel, atol=10 * rel)
+
+
+@pytest.mark.parametrize("norm", ["", "bn "])
+@pytest.mark.parametrize("more", [{}, {"micro_batches": 3}, {"replicas": 2}], ids=str)
+def test_replicas_are_one_big_batch(norm: str, more: dict[str, int]) -> None:
+    """Loss, tally and state: `bn` normalises over all of them."""
+    text = NET.replace("BN ", norm)
+    whole, cut = compiled(text=text), compiled(text=text, threads=4, **{"replicas": 4, **more})
+    assert isinstance(cut.stepper, ReplicaStepper)
+    for seed in range(6):
+        whole.stepper.step(feed(seed))
+        cut.stepper.step(feed(seed))
+        assert cut.stepper.loss == pytest.approx(whole.stepper.loss, rel=1e-4)
+        assert cut.stepper.tally == whole.stepper.tally
+    assert_same(state(cut), state(whole))
+    assert_same(*(c.step.from_packed(c.stepper.state_before()) for c in (cut, whole)))
+
+
+def test_an_error_of_one_replica_is_told_and_none_waits() -> None:
+    cut = compiled(threads=2, replicas=2).stepper
+    wrong = feed(0) | {"random_0": np.zeros((11, 4, 4, 4), np.float32)}
+    with pytest.raises(Exception, match="random_0"):
+        cut.step(wrong)
+
+
+def test_without_threads_there_are_no_replicas() -> None:
+    """A checkpoint of another machine goes on as one graph."""
+    assert not isinstance(compiled(threads=1, replicas=2).stepper, ReplicaStepper)
 
 
 def test_running_statistics_see_every_part() -> None:

@@ -32,8 +32,8 @@ from cnndsl.recipe import Augment, Recipe, Views
 from cnndsl.runs import evaluate
 from cnndsl.source import UserError
 from cnndsl.training import checkpoint, run
+from cnndsl.training.calibration import calibrate
 from cnndsl.training.callbacks import Callback
-from cnndsl.training.compiled import calibrate
 from cnndsl.training.interval import Interval, interval
 from cnndsl.training.settings import Settings
 from cnndsl.training.signals import Interrupted
@@ -156,11 +156,13 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
 
 def test_calibration_tries_ways_and_leaves_no_trace(tmp_path: Path) -> None:
     model, recipe = parse(SPEC.replace(" bn", "")).ir, replace(RECIPE, batch=64)
-    first, settings = initial_weights(model), Settings(tmp_path, threads=1)
+    first, settings = initial_weights(model), Settings(tmp_path, threads=2)
     best, trials = calibrate(model, recipe, StepOptions(64), first, settings)
-    assert sorted(t.options.micro_batches for t in trials) == [1, 2, 4]
+    tried = {(t.options.replicas, t.options.micro_batches) for t in trials}
+    assert tried == {(1, 1), (1, 2), (1, 4), (2, 1)}
     assert best.options == trials[0].options
-    assert [t.ms for t in trials] == sorted(t.ms for t in trials)
+    assert [t.cost for t in trials] == sorted(t.cost for t in trials)
+    assert all(t.cost == t.ms if t.options.replicas == 1 else t.cost < t.ms for t in trials)
     start = best.step.initial_state(first)
     for name, array in best.stepper.state().items():
         np.testing.assert_array_equal(array, start[name])

@@ -33,8 +33,9 @@ _WEIGHTS = ("ema", "slow")  # slots that start as the weights do
 class StepOptions:
     """How the step is made: images a step, in how many micro-batches, and how it is computed.
 
-    `soft` takes blended targets (mixup) instead of those that the data have; `floats` takes images
-    as float32 that are normalised already, instead of uint8.
+    With several `replicas` each computes its share of the images, in so many micro-batches, on
+    cores of its own. `soft` takes blended targets (mixup) instead of those that the data have;
+    `floats` takes images as float32 that are normalised already, instead of uint8.
     """
 
     batch: int
@@ -50,6 +51,17 @@ class StepOptions:
     floats: bool = False
     places: Places | None = None
     """What is rounded to eight bits, and how; None: nothing."""
+    replicas: int = 1
+
+    @property
+    def micro_batch(self) -> int:
+        """Images of a micro-batch."""
+        return self.batch // self.replicas // self.micro_batches
+
+    def told(self) -> str:
+        """How a batch is cut, for the log."""
+        side = f" by {self.replicas} replicas side by side" if self.replicas > 1 else ""
+        return f"micro-batches of {self.micro_batch}{side}"
 
 
 @dataclass(frozen=True)

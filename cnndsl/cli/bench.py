@@ -145,9 +145,10 @@ def _bench_spec(
         click.echo(to_json(result, 2))
         return
     train, inference = result["train"], result["inference"]
+    side = f" by {train['replicas']} replicas side by side" if train["replicas"] > 1 else ""
     click.echo(
         f"training step of {batch}: {train['ms_per_step']:.2f} ms, "
-        f"{train['images_per_s']:,.0f} images/s, micro-batches of {train['micro_batch']}"
+        f"{train['images_per_s']:,.0f} images/s, micro-batches of {train['micro_batch']}{side}"
     )
     click.echo(f"inference of {batch}: {inference['ms_per_batch']:.2f} ms, "
                f"{inference['images_per_s']:,.0f} images/s")  # fmt: skip

@@ -1,6 +1,7 @@
 """Sessions on the CPU or on CUDA; asking for what is not there is an error, not a fallback."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
@@ -132,14 +133,19 @@ def providers(device: str) -> list[str]:
     return [_CUDA, CPU]
 
 
+def cores() -> frozenset[int]:
+    """The cores that this process may use: all, or those that it is bound to."""
+    if sys.platform == "linux":
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
 def _allowed() -> int:
-    """The cores that this process may use; 0, one thread a core, where these are all there are.
+    """How many threads; 0, one a core of the machine, where the process may use all of them.
 
     onnxruntime counts those of the machine: two threads on one core wait for each other.
     """
-    if not hasattr(os, "sched_getaffinity"):
-        return 0
-    may = len(os.sched_getaffinity(0))
+    may = len(cores())
     return may if may < (os.cpu_count() or may) else 0
 
 

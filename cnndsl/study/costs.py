@@ -11,7 +11,8 @@ from cnndsl.layers.conv import Convolution
 from cnndsl.lower.conv.table import GEMM, MOVE, ConvShape, fitting
 from cnndsl.recipe import Recipe
 from cnndsl.shapes import Shape
-from cnndsl.training.compiled import calibrate, sample_feed
+from cnndsl.training.calibration import calibrate
+from cnndsl.training.compiled import sample_feed
 from cnndsl.training.run_config import RunConfig
 from cnndsl.weights.initial import initial_weights
 

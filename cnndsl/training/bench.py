@@ -18,7 +18,8 @@ from cnndsl.runtime.ranks import Ranks
 from cnndsl.runtime.session import open_session
 from cnndsl.runtime.steppers.split import SplitStepper
 from cnndsl.training.batches import part_size
-from cnndsl.training.compiled import calibrate, compile_shared, sample_feed
+from cnndsl.training.calibration import calibrate, compile_shared
+from cnndsl.training.compiled import sample_feed
 from cnndsl.training.distributed import threads_of
 from cnndsl.training.settings import Settings
 from cnndsl.weights.base import Weights
@@ -53,7 +54,8 @@ def bench(
         "train": {
             "ms_per_step": train,
             "images_per_s": batch / train * 1e3,
-            "micro_batch": batch // best.micro_batches,
+            "micro_batch": best.micro_batch,
+            "replicas": best.replicas,
             "algorithms": compiled.step.algorithms,
         },
         "inference": {"ms_per_batch": inference, "images_per_s": batch / inference * 1e3},
@@ -86,7 +88,7 @@ def bench_shared(
             "images_per_s": batch / step * 1e3,
             "ms_of_exchange": exchange,
             "bytes": message.nbytes,
-            "micro_batch": part // compiled.options.micro_batches,
+            "micro_batch": compiled.options.micro_batch,
             "algorithms": compiled.step.algorithms,
         }
     }

@@ -1,9 +1,7 @@
-"""A model ready to train: its step graph, its stepper, and the graph that validates it."""
+"""A model ready to train: its step graph and its stepper."""
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,22 +14,19 @@ from cnndsl.graph.export import export
 from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
-from cnndsl.runtime.ranks import Ranks
-from cnndsl.runtime.session import CPU, providers
+from cnndsl.runtime.ranks import Alone, Ranks
+from cnndsl.runtime.session import CPU, cores, providers
 from cnndsl.runtime.steppers.base import Arrays, Stepper
 from cnndsl.runtime.steppers.fused import FusedStepper
+from cnndsl.runtime.steppers.replicas import ReplicaStepper
 from cnndsl.runtime.steppers.segments import SegmentGraph
 from cnndsl.runtime.steppers.split import SplitStepper
+from cnndsl.runtime.team import team
 from cnndsl.source import UserError, option
 from cnndsl.training.batches import part_size
-from cnndsl.training.memory import TooLarge, check_activations, check_step
+from cnndsl.training.memory import check_activations, check_step
 from cnndsl.training.settings import Settings
 from cnndsl.weights.base import Weights
-
-_TRIALS = 4
-_SLOW = 0.3  # seconds a step from which only one way is tried
-_LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
-_SMALLEST, _USUAL = 16, 32  # images of a micro-batch
 
 
 @dataclass
@@ -45,7 +40,7 @@ class Compiled:
     def kept(self) -> dict[str, Any]:
         """What a checkpoint keeps of the options."""
         o = self.options
-        cut = {"micro_batches": o.micro_batches, "conv": o.plan.conv}
+        cut = {"micro_batches": o.micro_batches, "replicas": o.replicas, "conv": o.plan.conv}
         return {**cut, "mean": o.mean, "std": o.std}
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -63,8 +58,7 @@ class Compiled:
     def told(self) -> str:
         """How the step is computed, for the log."""
         algorithms = ", ".join(sorted(set(self.step.algorithms.values()))) or "none"
-        each = self.options.batch // self.options.micro_batches
-        return f"convolutions: {algorithms}; micro-batches of {each}"
+        return f"convolutions: {algorithms}; {self.options.told()}"
 
     def random_shapes(self, batch: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The step's random inputs for a whole batch, of which it may be a part."""
@@ -86,21 +80,26 @@ def compile_step(
 ) -> Compiled:  # fmt: skip
     """Build the step and open a session with its initial state; TooLarge where it will not fit.
 
-    With `accumulate` or several `ranks` the batch of the `options` is a part of the recipe's.
+    With `accumulate` or several `ranks` the batch of the `options` is a part of the recipe's, and
+    there are no replicas.
     """
-    on_cpu = _on_cpu(settings)
-    if settings.cuda_graph and on_cpu:
+    cpu = on_cpu(settings)
+    if settings.cuda_graph and cpu:
         raise UserError(
             f"{option('cuda-graph', True)} is for CUDA, and this run is on the CPU: leave it out"
         )
-    if not on_cpu:
-        options = _with(options, plan=replace(options.plan, device="cuda"))
-    if on_cpu:
+    if not cpu:
+        options = replace(options, plan=replace(options.plan, device="cuda"))
+    if cpu:
         check_activations(model, options)
     if recipe.accumulate > 1 or (ranks is not None and ranks.size > 1):
-        return _split(model, recipe, options, weights, settings, ranks)
+        options = replace(options, replicas=1)
+        return _split(model, recipe, options, weights, settings, ranks or Alone())
+    if 1 < options.replicas <= threads_of(settings):
+        return _replicated(model, recipe, options, weights, settings)
+    options = replace(options, replicas=1)
     step = training_step(model, recipe, options)
-    if on_cpu:
+    if cpu:
         check_step(model, step, options, weights)
     graph = _serialised(step.tape, model)
     state = step.initial_state(weights)
@@ -108,122 +107,72 @@ def compile_step(
     return Compiled(step, FusedStepper(graph, state, device, threads, settings.cuda_graph), options)
 
 
-def compile_shared(
-    model: Model, recipe: Recipe, options: StepOptions, calibrates: bool, weights: Weights,
-    settings: Settings, ranks: Ranks, log: Callable[[str], None],
-) -> Compiled:  # fmt: skip
-    """The step by these options, or with the blocking that the first rank finds by trials."""
-    if calibrates and ranks.rank == 0:
-        best, trials = calibrate(model, recipe, options, weights, settings)
-        for i, trial in enumerate(trials):
-            log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
-        if ranks.size == 1:
-            return best
-        options = best.options
-    return compile_step(model, recipe, ranks.share(options), weights, settings, ranks)
-
-
 def _split(
     model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings,
-    ranks: Ranks | None,
+    ranks: Ranks,
 ) -> Compiled:  # fmt: skip
     if providers(settings.device) != [CPU]:
         raise UserError("a batch in parts is computed on the CPU: give --device cpu")
-    if settings.sync_bn and ranks is not None:
-        options = _with(options, plan=replace(options.plan, ranks=ranks.size))
+    if settings.sync_bn:
+        options = replace(options, plan=replace(options.plan, ranks=ranks.size))
+    step, stepper_of = _parts(model, recipe, options, weights)
+    return Compiled(step, stepper_of(recipe.accumulate, settings.threads, ranks), options)
+
+
+def _replicated(
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
+) -> Compiled:
+    """Replicas that share the threads; `bn` sees the images of all."""
+    size = options.replicas
+    share, plan = options.batch // size, replace(options.plan, ranks=size)
+    part = replace(options, batch=share, replicas=1, plan=plan)
+    step, stepper_of = _parts(model, recipe, part, weights)
+    ranks, threads = team(size), threads_of(settings) // size
+    replicas = [stepper_of(1, threads, rank) for rank in ranks]
+    return Compiled(step, ReplicaStepper(replicas, ranks), options)
+
+
+def _parts(
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights
+) -> tuple[Step, Callable[[int, int | None, Ranks], SplitStepper]]:
+    """The step of a part, and what opens its sessions: for so many parts, threads and ranks."""
     step, apply = split_step(model, recipe, options)
     check_step(model, step, options, weights)
     gradient = [SegmentGraph(_serialised(s.tape, model), s.means) for s in cut(step.tape)]
-    state, parts = step.initial_state(weights), recipe.accumulate
-    update = _serialised(apply, model)
-    stepper = SplitStepper(gradient, update, state, parts, settings.threads, ranks)
-    return Compiled(step, stepper, options)
+    state, update = step.initial_state(weights), _serialised(apply, model)
+    return step, lambda parts, threads, ranks: SplitStepper(
+        gradient, update, state, parts, threads, ranks
+    )
 
 
 def _serialised(tape: Tape, model: Model) -> bytes:
     return export(tape, model.name, OPSET).SerializeToString()
 
 
-def _on_cpu(settings: Settings) -> bool:
+def threads_of(settings: Settings) -> int:
+    """How many compute: those of the settings, or one a core."""
+    return settings.threads or len(cores())
+
+
+def on_cpu(settings: Settings) -> bool:
+    """Whether a step of theirs is computed on the CPU."""
     return providers(settings.device) == [CPU]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One candidate of the calibration and its median time, in milliseconds a step."""
-
-    options: StepOptions
-    ms: float
-
-    def __str__(self) -> str:
-        size = self.options.batch // self.options.micro_batches
-        return f"micro-batches of {size}: {self.ms:.1f} ms"
-
-
-def calibrate(
-    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings
-) -> tuple[Compiled, list[Trial]]:
-    """A few steps of each way to block for the cache: the fastest, ready to start, and all times.
-
-    Slow steps are not tried twice: a second session costs more, in memory too, than it may win.
-    """
-    trials = list[Trial]()
-    best: Compiled | None = None
-    refused: TooLarge | None = None
-    for candidate in _candidates(options) if _on_cpu(settings) else [options]:
-        try:
-            compiled = compile_step(model, recipe, candidate, weights, settings)
-        except TooLarge as error:
-            refused = error
-            continue
-        trials.append(Trial(candidate, _time(compiled)))
-        if best is None or trials[-1].ms < min(t.ms for t in trials[:-1]):
-            best = compiled
-        del compiled
-        gc.collect()  # the loser's threads go with it
-        if trials[0].ms > 1e3 * _SLOW:
-            break
-    if best is None:
-        raise refused or UserError("there is no way to compute this step")
-    best.stepper.load(best.step.initial_state(weights))
-    return best, sorted(trials, key=lambda t: t.ms)
-
-
-def _candidates(options: StepOptions) -> list[StepOptions]:
-    """The batch whole and in micro-batches, first what is usually fast and takes less memory."""
-    batch = options.batch
-    counts = [n for n in (1, 2, 4, 8) if batch % n == 0 and batch // n >= _SMALLEST]
-    counts.sort(key=lambda n: abs(batch // n - _USUAL))
-    return [_with(options, micro_batches=n) for n in counts or [1]]
-
-
-def _with(options: StepOptions, **changes: Any) -> StepOptions:
-    return StepOptions(**{**vars(options), **changes})
-
-
-def _time(compiled: Compiled) -> float:
-    feed = sample_feed(compiled)
-    times = list[float]()
-    while len(times) < _TRIALS or (sum(times) < _LONG and len(times) < _MOST):
-        start = perf_counter()
-        compiled.stepper.step(feed)
-        times.append(perf_counter() - start)
-        if times[0] > _SLOW:
-            break
-    return float(np.median(times[1:] or times)) * 1e3
 
 
 def sample_feed(compiled: Compiled) -> dict[str, NDArray[Any]]:
     """Random inputs of the step's shapes, for timing."""
     rng = np.random.default_rng(0)
     feed: dict[str, NDArray[Any]] = {"lr": np.array(1e-4, np.float32)}
+    by_image = {"x", "y", *(value.name for value in compiled.step.randoms)}
     for value in compiled.step.tape.inputs:
-        shape = tuple(int(d) for d in value.shape)
+        if value.name not in by_image:
+            continue
+        shape = (compiled.options.batch, *(int(d) for d in value.shape[1:]))
         if value.name == "y":
             share = 1 / shape[-1] if value.dtype == "float32" else 0
             feed["y"] = np.full(shape, share, value.dtype)
-        elif value.name == "x" and value.dtype == "uint8":
+        elif value.dtype == "uint8":
             feed["x"] = rng.integers(0, 256, shape, np.uint8)
-        elif value.name == "x" or value in compiled.step.randoms:
+        else:
             feed[value.name] = rng.random(shape, np.float32)
     return feed

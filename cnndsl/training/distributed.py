@@ -23,7 +23,7 @@ from cnndsl.data.together import source_digest
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
-from cnndsl.runtime.session import runtime
+from cnndsl.runtime.session import cores, runtime
 from cnndsl.source import UserError, option
 from cnndsl.training.fingerprint import Fingerprint
 from cnndsl.training.mpi import Mpi
@@ -101,13 +101,6 @@ def threads_of(ranks: Ranks) -> int:
     node, own = platform.node(), cores()
     sharing = [theirs for name, theirs in ranks.gather((node, own)) if name == node]
     return max(1, len(own) // sum(bool(own & theirs) for theirs in sharing))
-
-
-def cores() -> frozenset[int]:
-    """The cores that this process may use: all, or those that it is bound to."""
-    if sys.platform == "linux":
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def check_activations(model: Model, options: StepOptions) -> None:
 def _held(model: Model, options: StepOptions) -> int:
     """Pictures whose activations the gradient reads at the same time."""
     whole = sees_whole_batch(model, options.frozen)
-    return options.batch if whole else options.batch // options.micro_batches
+    return options.batch if whole else options.micro_batch
 
 
 def trim_heap() -> None:
@@ -153,8 +153,7 @@ def _cached(folder: Path) -> int:
 
 
 def _told(options: StepOptions) -> str:
-    each = options.batch // options.micro_batches
-    cut = f" in micro-batches of {each:,}" if options.micro_batches > 1 else ""
+    cut = f" in micro-batches of {options.micro_batch:,}" if options.micro_batches > 1 else ""
     return f"a step of {counted(options.batch, 'picture')}{cut}"
 
 

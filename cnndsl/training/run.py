@@ -218,5 +218,8 @@ def _options(stored: dict[str, Any], recipe: Recipe, ranks: Ranks) -> StepOption
     plan = Plan(stored["conv"])
     soft, part = bool(recipe.augment.mixup), part_size(recipe, ranks.size)
     count = stored.get("micro_batches") or stored["pieces"]  # its name in older checkpoints
-    count = count if part % count == 0 else 1
-    return StepOptions(part, count, plan, soft, tuple(stored["mean"]), tuple(stored["std"]))
+    replicas = stored.get("replicas", 1)
+    if part % (count * replicas):
+        count = replicas = 1
+    mean, std = tuple(stored["mean"]), tuple(stored["std"])
+    return StepOptions(part, count, plan, soft, mean, std, replicas=replicas)

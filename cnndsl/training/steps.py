@@ -12,7 +12,8 @@ from cnndsl.learned import phase
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Ranks
 from cnndsl.source import counted
-from cnndsl.training.compiled import Compiled, compile_shared, compile_step
+from cnndsl.training.calibration import compile_shared
+from cnndsl.training.compiled import Compiled, compile_step
 from cnndsl.training.lesson import Lesson
 from cnndsl.training.rounding import Rounding
 from cnndsl.training.settings import Settings

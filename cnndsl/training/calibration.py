@@ -1,0 +1,134 @@
+"""Which way to compute a step is fastest on this machine: found by trials at the start of a run."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+
+from cnndsl.backend.step import StepOptions
+from cnndsl.ir import Model
+from cnndsl.recipe import Recipe
+from cnndsl.runtime.ranks import Ranks
+from cnndsl.source import UserError
+from cnndsl.training.compiled import Compiled, compile_step, on_cpu, sample_feed, threads_of
+from cnndsl.training.memory import TooLarge
+from cnndsl.training.settings import Settings
+from cnndsl.weights.base import Weights
+
+_TRIALS = 4
+_SLOW = 0.3  # seconds a step from which only one way is tried
+_LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
+_SMALLEST, _USUAL = 16, 32  # images of a micro-batch
+_STEADY = 1.1  # how much slower replicas may be and are taken yet
+
+
+def compile_shared(
+    model: Model, recipe: Recipe, options: StepOptions, calibrates: bool, weights: Weights,
+    settings: Settings, ranks: Ranks, log: Callable[[str], None],
+) -> Compiled:  # fmt: skip
+    """The step by these options, or with the blocking that the first rank finds by trials."""
+    if calibrates and ranks.rank == 0:
+        best, trials = calibrate(model, recipe, options, weights, settings, ranks.size > 1)
+        for i, trial in enumerate(trials):
+            log(f"calibration: {trial}{' (chosen)' if i == 0 else ''}")
+        if ranks.size == 1:
+            return best
+        options = best.options
+    return compile_step(model, recipe, ranks.share(options), weights, settings, ranks)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate of the calibration and its median time, in milliseconds a step."""
+
+    options: StepOptions
+    ms: float
+
+    @property
+    def cost(self) -> float:
+        """What trials are compared by: their times, with something in favour of replicas.
+
+        A machine moves threads between cores that are near and far; replicas are as fast on both.
+        """
+        return self.ms / (_STEADY if self.options.replicas > 1 else 1)
+
+    def __str__(self) -> str:
+        return f"{self.options.told()}: {self.ms:.1f} ms"
+
+
+def calibrate(
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, settings: Settings,
+    shared: bool = False,
+) -> tuple[Compiled, list[Trial]]:  # fmt: skip
+    """A few steps of each way: the one that costs least, ready to start, and all times.
+
+    Slow steps are not tried twice: a second session costs more, in memory too, than it may win.
+    A step that is `shared` by processes has no replicas within one of them.
+    """
+    trials = list[Trial]()
+    best: Compiled | None = None
+    refused: TooLarge | None = None
+    for candidate in _candidates(recipe, options, settings, shared):
+        try:
+            compiled = compile_step(model, recipe, candidate, weights, settings)
+        except TooLarge as error:
+            refused = error
+            continue
+        trials.append(Trial(candidate, _time(compiled)))
+        if best is None or trials[-1].cost < min(t.cost for t in trials[:-1]):
+            best = compiled
+        del compiled
+        gc.collect()  # the loser's threads go with it
+        if trials[0].ms > 1e3 * _SLOW:
+            break
+    if best is None:
+        raise refused or UserError("there is no way to compute this step")
+    best.stepper.load(best.step.initial_state(weights))
+    return best, sorted(trials, key=lambda t: t.cost)
+
+
+def _candidates(
+    recipe: Recipe, options: StepOptions, settings: Settings, shared: bool
+) -> list[StepOptions]:
+    """One graph of the batch, whole and in micro-batches, then replicas.
+
+    These measure ranges of what is rounded to eight bits each for itself: such recipes have none.
+    """
+    if not on_cpu(settings):
+        return [options]
+    whole = [replace(options, micro_batches=n) for n in _counts(options.batch)]
+    if shared or recipe.accumulate > 1 or recipe.quantize or recipe.precision:
+        return whole
+    return whole + _replicas(options, threads_of(settings))
+
+
+def _replicas(options: StepOptions, threads: int) -> list[StepOptions]:
+    """Two replicas, and one a thread, where threads and images can be divided so."""
+    batch = options.batch
+    sizes = {
+        n for n in (2, threads)
+        if n > 1 and threads % n == 0 and batch % n == 0 and batch // n >= _SMALLEST
+    }  # fmt: skip
+    return [
+        replace(options, replicas=n, micro_batches=_counts(batch // n)[0]) for n in sorted(sizes)
+    ]
+
+
+def _counts(batch: int) -> list[int]:
+    """In how many micro-batches, first what is usually fast and takes less memory."""
+    counts = [n for n in (1, 2, 4, 8) if batch % n == 0 and batch // n >= _SMALLEST]
+    return sorted(counts, key=lambda n: abs(batch // n - _USUAL)) or [1]
+
+
+def _time(compiled: Compiled) -> float:
+    feed = sample_feed(compiled)
+    times = list[float]()
+    while len(times) < _TRIALS or (sum(times) < _LONG and len(times) < _MOST):
+        start = perf_counter()
+        compiled.stepper.step(feed)
+        times.append(perf_counter() - start)
+        if times[0] > _SLOW:
+            break
+    return float(np.median(times[1:] or times)) * 1e3
