@@ -144,6 +144,9 @@ NAMES = tuple(INITIALISERS)
 WITHOUT_IMAGES = tuple(name for name in NAMES if name != "whiten")
 """Those that layers other than `conv` take."""
 
+WITHOUT_IDENTITY = tuple(name for name in WITHOUT_IMAGES if name != "dirac")
+"""Those of layers that enlarge the map, where no channel goes through as it is."""
+
 
 def draw(init: Init, shape: tuple[int, ...], fans: Fans, rng: "np.random.Generator") -> "Array":
     """A float32 tensor of the given shape, drawn as `init` says."""

@@ -324,7 +324,7 @@ SPOILS = {
     spoil_surplus: "1 not in the model: conv_9.bias",
     spoil_shape: "1 of another shape: conv_1.weight is 4x3x5x5, the model has 4x3x3x3",
     spoil_type: "1 not float: conv_1.bias is int64",
-    spoil_value: "1 not finite (NaN or infinity): conv_1.bias",
+    spoil_value: "1 not finite (NaN or infinity): conv_1.bias\n  take weights of before this",
 }
 
 

@@ -86,6 +86,11 @@ def test_dirac_of_more_inputs_than_outputs() -> None:
     assert np.count_nonzero(weights) == 2
 
 
+def test_no_channel_goes_through_what_enlarges_the_map() -> None:
+    with pytest.raises(cnndsl.Failed, match="`init` does not know `dirac`"):
+        cnndsl.parse("input 4x5x5; upconv 8 3x3 init=dirac")
+
+
 def test_whiten_without_images_is_of_white_noise() -> None:
     (weights, _) = cnndsl.parse("input 3x8x8; conv 26 2x2 init=whiten").initial_weights().values()
     rows = weights.reshape(26, 12)

@@ -357,6 +357,9 @@ def test_a_journal_that_is_damaged_or_of_another_space_is_told():
     lines = folder.journal.read_bytes()
     folder.journal.write_bytes(lines.replace(b"{", b"", 1))
     assert "a line of it cannot be read" in cli("search", "s", "--show", code=2)[1]
+    for record in (b'{"op_code":99}', b'{"op_code":4}', b"[]"):
+        folder.journal.write_bytes(lines + record + b"\n")
+        assert "a line of it cannot be read" in cli("search", "s", "--show", code=2)[1]
     folder.journal.write_bytes(lines)
     Path("s/model.cnn").write_text(NET + "search { width 2 4 }")
     assert "s/study.journal is of another spec" in cli("search", "s", "--resume", code=2)[1]
@@ -518,12 +521,17 @@ def test_a_study_of_another_spec_is_refused():
         (("nothing", "--resume"), "nothing is not a study"),
         (("n.cnn", "--timeout", "30"), "write 30m, 1h30m or 90s"),
         (("n.cnn", "--vary", "widht 2 3"), "did you mean `width`?"),
+        (("n.cnn", "--vary", "width 2 3", "--vary", "width 4 5"), "`width` is varied twice"),
     ],
 )
 def test_bad_calls_are_one_clear_error(arguments: tuple[str, ...], message: str):
     plan()
     code = 1 if "--vary" in arguments else 2
     assert message in cli("search", *arguments, code=code)[1]
+
+
+def test_no_more_workers_than_trials():
+    assert Effort(workers=99).for_trials(plan(trials=2).most_trials).workers == 2
 
 
 def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):

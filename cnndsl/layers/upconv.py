@@ -43,7 +43,7 @@ class TransposedConv(Layer, word="upconv"):
     extra: Pair = key("pair", default=(0, 0), low=0, doc="rows and columns added at the end")
     dilation: Pair = key("pair", default=(1, 1), low=1, doc="step between kernel taps")
     groups: int = key("int", default=1, low=1, doc="groups of channels that do not see each other")
-    init: str = key("choice", default="he_normal", choices=init.WITHOUT_IMAGES, doc="initialiser")
+    init: str = key("choice", default="he_normal", choices=init.WITHOUT_IDENTITY, doc="initialiser")
     l2: float = key("float", default=0.0, low=0, doc="weight of the squared norm in the loss")
 
     def axis(self, axis: int) -> tuple[Pair, int]:

@@ -92,7 +92,10 @@ def _stored(path: Path) -> dict[str, Any]:
         found = {key: json.loads(value) for key, _, value in (x.partition(": ") for x in lines)}
         return {key: found[key] for key in ("run", *_KEPT)}
     except (OSError, ValueError, KeyError):
-        raise UserError(f"{path} is not a study ({NAME} cannot be read)") from None
+        raise UserError(
+            f"{path} is not a study ({NAME} cannot be read)\n"
+            "  `cnndsl search` makes one, such as runs/search"
+        ) from None
 
 
 def is_study(path: Path) -> bool:

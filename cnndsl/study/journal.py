@@ -29,10 +29,7 @@ class Journal(JournalFileBackend):
         try:
             yield from super().read_logs(log_number_from)
         except ValueError:
-            raise UserError(
-                f"{self._path} is damaged: a line of it cannot be read\n"
-                "  put back a copy of it, or begin a new study; its runs lie in trials/"
-            ) from None
+            raise damaged(self._path) from None
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write lines, all of them or none."""
@@ -41,6 +38,14 @@ class Journal(JournalFileBackend):
             file.seek(_whole_lines(self._path))
             file.truncate()
             file.write(lines.encode())
+
+
+def damaged(path: Path) -> UserError:
+    """What is said of a journal with a line that is no JSON, or nothing that Optuna writes."""
+    return UserError(
+        f"{path} is damaged: a line of it cannot be read\n"
+        "  put back a copy of it, or begin a new study; its runs lie in trials/"
+    )
 
 
 def _whole_lines(path: Path) -> int:

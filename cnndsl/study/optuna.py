@@ -42,15 +42,24 @@ def quiet() -> Generator[None]:
 def open_journal(path: Path, plan: Plan) -> Any:
     """The study of a journal file, which is made where it is new; any number of processes may."""
     module = optuna()
-    from cnndsl.study.journal import Journal
-
-    storage = module.storages.JournalStorage(Journal(path))
+    storage = _storage(path)
     found = module.create_study(
         storage=storage, study_name=NAME, directions=[direction(plan, g) for g in plan.goals],
         sampler=sampler(plan, 0), pruner=pruner(plan), load_if_exists=True,
     )  # fmt: skip
     _check_same(found, path, plan)
     return found
+
+
+def _storage(path: Path) -> Any:
+    from cnndsl.study.journal import Journal, damaged
+
+    try:
+        return optuna().storages.JournalStorage(Journal(path))
+    except UserError:
+        raise
+    except Exception:  # lines that are not Optuna's raise a dozen unrelated types
+        raise damaged(path) from None
 
 
 def _check_same(study: Any, path: Path, plan: Plan) -> None:

@@ -37,7 +37,7 @@ class Plan:
     @cached_property
     def model(self) -> Model:
         """The spec as it is written; Failed with its diagnostics."""
-        varied = [Source(text, "--vary") for text in self.vary]
+        varied = [Source("\n".join(self.vary), "--vary")] if self.vary else []
         model, found = analyse(self.source, self.run.lets, varied)
         if model is None:
             raise Failed(found)

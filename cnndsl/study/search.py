@@ -28,6 +28,10 @@ class Effort:
     timeout: float = inf
     workers: int = 1
 
+    def for_trials(self, most: int) -> "Effort":
+        """No more workers than there are trials for."""
+        return replace(self, workers=min(self.workers, most))
+
     @property
     def threads(self) -> int:
         """The CPU threads of each of several workers."""
@@ -80,6 +84,7 @@ def go_on(folder: StudyFolder, plan: Plan, effort: Effort, arrays: Any = None) -
     that is allowed can be trained.
     """
     _check_arrays(effort, arrays)
+    effort = effort.for_trials(plan.most_trials)
     providers(plan.run.device)
     until = monotonic() + effort.timeout
     if effort.workers > 1:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby, takewhile
 from typing import Any
 
-from cnndsl.source import UserError
+from cnndsl.source import UserError, counted
 from cnndsl.weights.base import Order
 from cnndsl.weights.modules import Module, Shape, groups
 
@@ -157,15 +157,16 @@ def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str
     """The nearest modules on both sides, in order, around the first that do not fit."""
     count = min(len(own), len(theirs))
     at = next((i for i in range(count) if own[i].pairs(theirs[i]) is None), count)
-    rows = [(_shown(theirs, own, i), _shown(own, theirs, i))
-            for i in range(max(0, at - 1), at + _SHOWN)]  # fmt: skip
+    nearby = range(max(0, at - 1), min(at + _SHOWN, max(len(own), len(theirs))))
+    rows = [(_shown(theirs, own, i), _shown(own, theirs, i)) for i in nearby]
     width = max(len("in the file"), *(len(row[0]) for row in rows))
-    marks = [">" if i == at else " " for i in range(max(0, at - 1), at + _SHOWN)]
+    marks = [">" if i == at else " " for i in nearby]
     table = [
         f"  {m} {left:<{width}}  {right}" for m, (left, right) in zip(marks, rows, strict=True)
     ]
+    counts = f"{counted(len(theirs), 'module')}, the model has {len(own)}"
     return "\n".join([
-        f"{origin} does not fit the model: {len(theirs)} modules, the model has {len(own)}",
+        f"{origin} does not fit the model: {counts}",
         f"    {'in the file':<{width}}  in the model", *table,
         "  mend the spec where they part, or name what belongs together in --map FILE",
     ])  # fmt: skip

@@ -89,4 +89,6 @@ def first_bytes(path: Path, count: int) -> bytes:
 
 def one_line(error: Exception) -> str:
     """What a library says of a damaged file, in 200 characters; its type where it says nothing."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    text = " ".join(str(error).split())[:200]
+    kind = type(error).__name__
+    return f"{kind} {text}" if isinstance(error, LookupError) else text or kind

@@ -16,7 +16,7 @@ from cnndsl.source import UserError, listed, printable
 from cnndsl.weights import read_raw
 from cnndsl.weights.base import RawWeights
 from cnndsl.weights.initial import initial_weights
-from cnndsl.weights.match import arranged, match
+from cnndsl.weights.match import Match, arranged, match
 from cnndsl.weights.model_info import ModelInfo
 from cnndsl.weights.name_map import NameMap, read_map
 from cnndsl.weights.preprocess import prepared
@@ -25,6 +25,10 @@ from cnndsl.weights.unsaid import differences
 Tensors = dict[str, NDArray[np.float32]]
 _GIVEN = "the given weights"
 _SHOWN = 5
+_NAMES = (
+    "tensor names are the paths of `cnndsl summary`, such as conv_1.weight;\n"
+    "  --map FILE gives others, and `cnndsl weights match --write-map` drafts it"
+)
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,20 @@ def read_weights(
     known = name_map and read_map(name_map)
     try:
         found = match(raw, model, str(path), known, anew)
-        drawn = {n: t for n, t in initial_weights(model, seed).items() if n in anew} if anew else {}
-        tensors = fit_weights(arranged(raw, found, model) | drawn, model, str(path))
+        tensors = _fitted(raw, found, model, str(path), anew, seed)
     except UserError as error:
         raise UserError(f"{error}{_head_hint(raw, model, known, fresh)}") from None
     unsaid = differences(raw, found.names, model)
     notes = (*raw.notes, *found.notes, *_started_anew(anew), *unsaid)
     return ModelWeights(tensors, raw.info, tuple(f"{path}: {note}" for note in notes))
+
+
+def _fitted(
+    raw: RawWeights, found: Match, model: Model, origin: str, anew: Sequence[str], seed: int = 0
+) -> Tensors:
+    """The tensors of a file, those `anew` drawn; UserError as `fit_weights`."""
+    drawn = {n: t for n, t in initial_weights(model, seed).items() if n in anew} if anew else {}
+    return fit_weights(arranged(raw, found, model) | drawn, model, origin)
 
 
 def _started_anew(names: Iterable[str]) -> Iterator[str]:
@@ -74,18 +85,15 @@ def _started_anew(names: Iterable[str]) -> Iterator[str]:
 def _head_hint(
     raw: RawWeights, model: Model, name_map: NameMap | None, fresh: Sequence[str]
 ) -> str:
-    """What helps where all but the last weighted layers fits."""
+    """What helps where all but the last weighted layers fit."""
     if fresh:
         return ""
     head = named(model, HEAD)
     try:
-        found = arranged(raw, match(raw, model, "", name_map, head), model)
+        _fitted(raw, match(raw, model, "", name_map, head), model, "", head)
     except UserError:
         return ""
-    rest = {name: p.shape for name, p in model.tensors().items() if name not in head}
-    if rest != {name: found[name].shape for name in rest if name in found}:
-        return ""
-    return "\n  all but the last layers fits: in `train`, --fresh head lets these start anew"
+    return "\n  all but the last layers fit: in `train`, --fresh head lets these start anew"
 
 
 def told(weights: ModelWeights) -> ModelWeights:
@@ -130,7 +138,7 @@ def fit_weights(tensors: Mapping[str, NDArray[np.generic]], model: Model, origin
             n for n, t in fitted.items() if n.endswith(".running_var") and (t < 0).any()
         ],
     }
-    _refuse(origin, problems)
+    _refuse(origin, problems, "take weights of before this happened, such as an earlier checkpoint")
     return fitted
 
 
@@ -138,15 +146,11 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a scalar"
 
 
-def _refuse(origin: str, problems: Mapping[str, list[str]]) -> None:
+def _refuse(origin: str, problems: Mapping[str, list[str]], hint: str = _NAMES) -> None:
     lines = list[str]()
     for what, names in problems.items():
         if names:
             lines.append(f"  {len(names)} {what}: {listed(names, _SHOWN)}")
     if lines:
-        hint = (
-            "tensor names are the paths of `cnndsl summary`, such as conv_1.weight;\n"
-            "  --map FILE gives others, and `cnndsl weights match --write-map` drafts it"
-        )
         fits = "do not fit" if origin == _GIVEN else "does not fit"
         raise UserError("\n".join([f"{origin} {fits} the model", *lines, f"  {hint}"]))
