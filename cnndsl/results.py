@@ -67,10 +67,13 @@ def number(value: float, digits: int = 3) -> str:
 Drawing = Matrix | Scatter
 
 
+EMPTY = "the heat map is empty: by its measure no place raises the score of the answer"
+
+
 @dataclass(frozen=True)
 class Mistake:
     """An image whose answer is wrong: `number` is its place among those that are measured, `file`
-    where it is drawn under a heat map of what the answer rests on.
+    where it is drawn under a heat map of what the answer rests on, which may be `empty`.
     """
 
     file: str
@@ -78,13 +81,15 @@ class Mistake:
     said: str
     true: str
     loss: float
+    empty: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """All that can be written as JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.file}: image {self.number}: {self.said}, true: {self.true}"
+        told = f"{self.file}: image {self.number}: {self.said}, true: {self.true}"
+        return f"{told} ({EMPTY})" if self.empty else told
 
 
 @dataclass(frozen=True, eq=False, repr=False)

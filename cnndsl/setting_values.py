@@ -58,7 +58,7 @@ def views_of(given: Any, origin: str) -> Views | None:
 def _repeated(name: str, value: Any, origin: str) -> Iterator[Any]:
     """`freeze` of a pattern or several, `rate` of a dict, or such objects."""
     if isinstance(value, str) and name == "freeze":
-        yield _from_object(name, Freeze(tuple(value.split())), origin)
+        yield _from_object(name, Freeze(tuple(value.replace(",", " ").split())), origin)
     elif isinstance(value, str):
         yield from _from_words(name, value, origin)
     elif isinstance(value, Mapping):

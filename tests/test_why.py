@@ -151,6 +151,8 @@ def test_other_models_are_explained_by_covering_parts(command):
     assert 1 <= top <= 6
     assert 1 <= left <= 6
     assert heat[10:, 10:].max() == 0
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save("dark.png")
+    assert "dark.png: the heat map is empty" in command("run", model, "dark.png", "--why")[2]
 
 
 def test_masks_have_no_heat_map(command):

@@ -41,9 +41,9 @@ _OF_MODELS = ("data", "data_dir", "preprocess")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @set_option
 @click.option("--batch", type=click.IntRange(min=1), multiple=True,
-              help="Images at once; the recipe's, or 1. Models may have several.")  # fmt: skip
+              help="Images at once; the recipe's, or 1. For models repeatable.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), multiple=True,
-              help="CPU threads; one a core by default. Models may have several.")  # fmt: skip
+              help="CPU threads; one a core by default. For models repeatable.")  # fmt: skip
 @device_option
 @click.option("--conv", default="auto", show_default=True, cls=Listed, listing=listed_algorithms,
               help="How convolutions are computed: {}.")  # fmt: skip

@@ -34,7 +34,7 @@ _OPTIONS = (
     click.option("--max-drop", type=click.FloatRange(min=0), default=1.0, show_default=True,
                  metavar="POINTS", help="With --int8: a larger loss of the metric is exit 1."),
     click.option("--float", "keep_float", multiple=True, metavar="PATHS",
-                 help='Layers that stay float32: "stage_1.*".'),
+                 help='Layers that stay float32: "conv_1 stage_1.*".'),
     click.option("--reduce-range", is_flag=True,
                  help="With --int8: weights of 7 bits, for CPUs without VNNI."),
     click.option("--json", "as_json", is_flag=True, help="With --int8: the table as JSON."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import device_option, numbers, preprocess_option, threads_option, to_json
-from cnndsl.results import Answer
+from cnndsl.results import EMPTY, Answer
 from cnndsl.runtime.image_files import image_files, refuse_other_kinds
 from cnndsl.runtime.predict import LAYOUTS, Predictor, Reading, open_predictor
 from cnndsl.source import UserError
@@ -94,8 +94,10 @@ def _why(
     """The heat map that is written of an image, if there is one."""
     if heat is None:
         return {}
-    from cnndsl.why.drawing import save_over_file
+    from cnndsl.why.drawing import is_empty, save_over_file
 
+    if is_empty(heat):
+        click.echo(f"{path}: {EMPTY}", err=True)
     target = out / f"{_free_stem(path, stems)}.why.png"
     return {"why": save_over_file(target, path, heat, predictor.info)}
 

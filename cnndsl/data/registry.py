@@ -84,5 +84,5 @@ def _sized(dataset: Dataset, size: tuple[int, ...]) -> Dataset:
         have = "x".join(map(str, dataset.train.x.shape[1:]))
         want = "x".join(map(str, size))
         raise UserError(f"{dataset.name} has pictures of {have}, the model takes {want}\n"
-                        f"  give such pictures, or write `input {have}` in the spec")  # fmt: skip
+                        f"  give such pictures, or write `input {have}` in its spec")  # fmt: skip
     return dataset

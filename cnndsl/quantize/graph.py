@@ -158,7 +158,7 @@ def layer_of(model: "ModelProto", tensor: str) -> str:
 
 
 def named_nodes(model: "ModelProto", patterns: Iterable[str]) -> list[str]:
-    """Nodes of the layers and blocks that patterns such as `stage_1.*` name.
+    """Nodes of the layers and blocks that patterns such as `stage_1.*` name, several in a text too.
 
     UserError for a pattern that names none.
     """
@@ -166,12 +166,19 @@ def named_nodes(model: "ModelProto", patterns: Iterable[str]) -> list[str]:
     paths = {node.name: set(_paths(node, stems)) for node in model.graph.node}
     found = dict[str, None]()
     for text in patterns:
-        fitting = path_pattern(text)
-        names = [name for name, own in paths.items() if any(map(fitting.fullmatch, own))]
-        if not names:
-            raise UserError(f"float: no layer is called `{text}`\n  {_hint(model, text, paths)}")
-        found |= dict.fromkeys(names)
+        several = [text] if _fitting(text, paths) else text.replace(",", " ").split()
+        for each in several or [text]:
+            names = _fitting(each, paths)
+            if not names:
+                hint = _hint(model, each, paths)
+                raise UserError(f"float: no layer is called `{each}`\n  {hint}")
+            found |= dict.fromkeys(names)
     return list(found)
+
+
+def _fitting(text: str, paths: dict[str, set[str]]) -> list[str]:
+    pattern = path_pattern(text)
+    return [name for name, own in paths.items() if any(map(pattern.fullmatch, own))]
 
 
 def _hint(model: "ModelProto", text: str, paths: dict[str, set[str]]) -> str:

@@ -99,6 +99,9 @@ def _best(
     options: Int8Options, kept: list[str], say: Callable[[str], None],
 ) -> _Candidate:  # fmt: skip
     predictor, before = open_predictor(source, "cpu"), judge.metric(source, images.validation)
+    measure, count = judge.task.measure, f"{len(images.validation):,} validation images"
+    for line in filter(None, (predictor.note, f"float32: {measure} {before:.4f}")):
+        say(line)
     found = list[_Candidate]()
     for method in METHODS:
         measured = ranges(source, method, batches(source, predictor, images.calibration))
@@ -108,6 +111,5 @@ def _best(
             metric = judge.metric(made, images.validation)
             far = distance(first_outputs(made, images.validation), exact)
             found.append(_Candidate(scheme, measured, made, metric, far))
-            say(f"{scheme.text}: {judge.task.measure} {metric:.4f} on "
-                f"{len(images.validation):,} validation images, outputs {far:.2%} off")  # fmt: skip
+            say(f"{scheme.text}: {measure} {metric:.4f} on {count}, outputs {far:.2%} off")
     return min(found, key=lambda one: (max(0, judge.lost(before, one.metric)), one.distance))

@@ -100,7 +100,7 @@ def checked(model: "ModelProto", name: str = "the model") -> "ModelProto":
     """The model, without inputs that nothing reads; UserError as `load_checked`."""
     if type(model).__name__ != "ModelProto":
         raise WrongType(f"a compiled model is an .onnx file or a ModelProto, not {shown(model)}")
-    problem = _problem(model) or _inferred_problem(name, model)
+    problem = _problem(model, name) or _inferred_problem(name, model)
     if problem:
         raise UserError(f"{name}: refused, {problem}")
     return _without_unread(model)
@@ -120,7 +120,7 @@ def _without_unread(model: "ModelProto") -> "ModelProto":
     return copy
 
 
-def _problem(model: "ModelProto") -> str | None:
+def _problem(model: "ModelProto", name: str) -> str | None:
     graph = model.graph
     attributes = [a for n in graph.node for a in n.attribute]
     foreign = sorted({n.domain for n in graph.node if n.domain not in _DOMAINS})
@@ -131,20 +131,21 @@ def _problem(model: "ModelProto") -> str | None:
     if model.functions or model.training_info:
         return "it has functions or a training graph, which cnndsl never writes"
     return (
-        _data_problem(graph, attributes)
+        _data_problem(graph, attributes, name)
         or _input_problem(graph)
         or _shape_problem((*graph.input, *graph.output, *graph.value_info))
     )
 
 
-def _data_problem(graph: "GraphProto", attributes: "list[AttributeProto]") -> str | None:
+def _data_problem(graph: "GraphProto", attributes: "list[AttributeProto]", name: str) -> str | None:
     inside = (t for a in attributes for t in (*([a.t] if a.HasField("t") else ()), *a.tensors))
     tensors = [*graph.initializer, *inside]
     sparse = any(a.HasField("sparse_tensor") or a.sparse_tensors for a in attributes)
     if any(t.external_data or t.data_location for t in tensors):
+        file = name if name.endswith(".onnx") else "model.onnx"
         return (
-            "it keeps tensors in other files; bring all into one file first:\n"
-            "  onnx.save(onnx.load('model.onnx'), 'whole.onnx'), in Python"
+            "it keeps tensors in other files; bring all into one file first, in Python:\n"
+            f"  import onnx; onnx.save(onnx.load({file!r}), 'whole.onnx')"
         )
     if sparse or graph.sparse_initializer:
         return "it has sparse tensors, which cnndsl never writes"

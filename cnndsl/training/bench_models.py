@@ -1,5 +1,6 @@
 """Times of compiled models side by side, and how good they are where data are given."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from cnndsl.data.splits import for_measuring
 from cnndsl.results import Scores
 from cnndsl.runtime.predict import Predictor, Reading, open_predictor
 from cnndsl.runtime.timing import run_times
-from cnndsl.source import UserError
+from cnndsl.source import UserError, option
 from cnndsl.tasks import Meter, Task, usual
 from cnndsl.training.class_names import as_compiled, check_output
 from cnndsl.training.targets import read_as
@@ -109,6 +110,9 @@ def _score(
     if data is None:
         return None, None
     predictor = open_predictor(path, device, reading=Reading(preprocess=preprocess))
+    if predictor.note:
+        print(f"{path}: tells no preprocessing: images are taken in 0…1; for others, "
+              f"{option('preprocess')}", file=sys.stderr)  # fmt: skip
     task = predictor.task or usual()
     name, arrays = (data, None) if isinstance(data, str) else (ARRAYS, data)
     cut = decoding.Reading(arrays=arrays, info=predictor.info)

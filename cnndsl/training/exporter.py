@@ -17,6 +17,8 @@ from cnndsl.training.callbacks import Callback
 from cnndsl.weights import read_raw
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from cnndsl.quantize.int8 import Int8
     from cnndsl.recipe import Export, Recipe
 
@@ -45,7 +47,7 @@ def _calibrated(run: Any) -> list[str]:
     made = to_int8(best, "best.onnx", images, options, run.folder.log)
     told = [str(made.proof.table()), *made.proof.remarks()]
     if made.advice is None:
-        run.folder.keep(NAME, checked_bytes(made.model))
+        told.append(_written(run, made.model))
     else:
         told.append(_missed(made, run.recipe.export, run.folder.path))
     return told
@@ -62,8 +64,12 @@ def _trained(run: Any) -> list[str]:
     best = load_checked(folder / "best.onnx")
     made = int8_model(best, run.steps.rounding.places, found[RANGES])
     proof = proof_of(best, made, run.data, run.recipe.known_task(), run.steps.rounding.places)
-    run.folder.keep(NAME, checked_bytes(made))
-    return [str(proof.table()), *proof.remarks()]
+    return [str(proof.table()), *proof.remarks(), _written(run, made)]
+
+
+def _written(run: Any, model: "ModelProto") -> str:
+    run.folder.keep(NAME, checked_bytes(model))
+    return f"written: {run.folder.path / 'weights' / NAME}"
 
 
 def _wanted(recipe: "Recipe") -> bool:

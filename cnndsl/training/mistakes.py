@@ -11,7 +11,7 @@ from cnndsl.results import Mistake, Scores
 from cnndsl.runtime.predict import Predictor, open_predictor
 from cnndsl.source import UserError
 from cnndsl.training.run_scores import Opened
-from cnndsl.why.drawing import as_colours, save_over
+from cnndsl.why.drawing import as_colours, is_empty, save_over
 
 FOLDER = "why"
 MOST = 12
@@ -39,9 +39,10 @@ def worst_mistakes(opened: Opened, folder: Path) -> list[Mistake]:
         old.unlink()
     found = list(_sorted(opened))[:MOST]
     files = [folder / f"{i:02}.why.png" for i in range(1, len(found) + 1)]
-    for file, (number, *_) in zip(files, found, strict=True):
-        _draw(opened, explainer, number, file)
-    return [Mistake(str(f), *told) for f, told in zip(files, found, strict=True)]
+    return [
+        Mistake(str(file), *told, empty=_drawn_empty(opened, explainer, told[0], file))
+        for file, told in zip(files, found, strict=True)
+    ]
 
 
 def _sorted(opened: Opened) -> Iterator[tuple[int, str, str, float]]:
@@ -56,7 +57,9 @@ def _sorted(opened: Opened) -> Iterator[tuple[int, str, str, float]]:
             yield i, answers[i].text, truths[i], float(losses[i])
 
 
-def _draw(opened: Opened, explainer: Predictor, number: int, file: Path) -> None:
+def _drawn_empty(opened: Opened, explainer: Predictor, number: int, file: Path) -> bool:
+    """Draw an image under its heat map; whether that is empty."""
     image = opened.data.test.x[number]
     _, heat = explainer.run(explainer.stored(image[None]))
     save_over(file, as_colours(image), heat[0])
+    return is_empty(heat)

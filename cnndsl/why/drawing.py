@@ -17,6 +17,11 @@ _SIDE = 224  # small images are drawn as large as this
 _BILINEAR = 2  # pillow's number
 
 
+def is_empty(heat: Heat) -> bool:
+    """Whether no place has heat: none raises the score of the answer."""
+    return not heat.any()
+
+
 def save_over_file(
     target: Path, image_file: Path, heat: Heat, info: ModelInfo = _USUAL
 ) -> str:  # fmt: skip
