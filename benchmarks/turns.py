@@ -62,6 +62,7 @@ def compare(case, programs, rounds, command_of):
         first, memory = (float(np.median([r[k] for r in results])) for k in ("first", "gib"))
         print(f"  {program:<16} {np.median(ms):8.2f} ms   ratio of medians "
               f"{np.median(ms) / np.median(ours):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})   "
+              f"best {min(ms):.2f} ms, {min(ms) / min(ours):.2f}   "
               f"first step {first:.1f} s   peak {memory:.2f} GiB", flush=True)  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from cnndsl.optim import Adam, Sgd
 from cnndsl.recipe import Augment, Recipe, Views
 from cnndsl.runs import evaluate
 from cnndsl.source import UserError
-from cnndsl.training import checkpoint, run
+from cnndsl.training import calibration, checkpoint, run
 from cnndsl.training.calibration import calibrate
 from cnndsl.training.callbacks import Callback
 from cnndsl.training.interval import Interval, interval
@@ -154,7 +154,10 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert rows(tmp_path / "whole") == rows(tmp_path / "broken")
 
 
-def test_calibration_tries_ways_and_leaves_no_trace(tmp_path: Path) -> None:
+def test_calibration_tries_ways_and_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "_SHORT", 0)
     model, recipe = parse(SPEC.replace(" bn", "")).ir, replace(RECIPE, batch=64)
     first, settings = initial_weights(model), Settings(tmp_path, threads=2)
     best, trials = calibrate(model, recipe, StepOptions(64), first, settings)

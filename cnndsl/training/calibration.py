@@ -19,6 +19,7 @@ from cnndsl.weights.base import Weights
 
 _TRIALS = 4
 _SLOW = 0.3  # seconds a step from which only one way is tried
+_SHORT = 0.005  # seconds a step below which replicas are not
 _LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
 _SMALLEST, _USUAL = 16, 32  # images of a micro-batch
 _STEADY = 1.1  # how much slower replicas may be and are taken yet
@@ -64,13 +65,14 @@ def calibrate(
 ) -> tuple[Compiled, list[Trial]]:  # fmt: skip
     """A few steps of each way: the one that costs least, ready to start, and all times.
 
-    Slow steps are not tried twice: a second session costs more, in memory too, than it may win.
     A step that is `shared` by processes has no replicas within one of them.
     """
     trials = list[Trial]()
     best: Compiled | None = None
     refused: TooLarge | None = None
     for candidate in _candidates(recipe, options, settings, shared):
+        if trials and _suffices(trials[0].ms / 1e3, candidate):
+            break
         try:
             compiled = compile_step(model, recipe, candidate, weights, settings)
         except TooLarge as error:
@@ -81,8 +83,6 @@ def calibrate(
             best = compiled
         del compiled
         gc.collect()  # the loser's threads go with it
-        if trials[0].ms > 1e3 * _SLOW:
-            break
     if best is None:
         raise refused or UserError("there is no way to compute this step")
     best.stepper.load(best.step.initial_state(weights))
@@ -102,6 +102,11 @@ def _candidates(
     if shared or recipe.accumulate > 1 or recipe.quantize or recipe.precision:
         return whole
     return whole + _replicas(options, threads_of(settings))
+
+
+def _suffices(seconds: float, candidate: StepOptions) -> bool:
+    """Whether another trial costs more than it may win, that of a slow step in memory too."""
+    return seconds > _SLOW or (candidate.replicas > 1 and seconds < _SHORT)
 
 
 def _replicas(options: StepOptions, threads: int) -> list[StepOptions]:
