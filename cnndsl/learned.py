@@ -97,10 +97,15 @@ def phase(recipe: Recipe, epoch: int) -> int:
     """The epoch since which the same step is computed as in `epoch`: with the same tensors frozen,
     and rounded alike.
     """
+    return max((e for e in _changes(recipe) if e <= epoch), default=0)
+
+
+def _changes(recipe: Recipe) -> list[int]:
+    """The epochs from which on something else is frozen or rounded."""
     changes = [e for f in recipe.freeze for e in (f.start, f.until) if e is not None]
     if recipe.quantize is not None:
         changes += [recipe.quantize.start, recipe.quantize.held_from(recipe.epochs)]
-    return max((e for e in changes if e <= epoch), default=0)
+    return changes
 
 
 def rates(model: Model, recipe: Recipe) -> dict[str, float]:
@@ -139,7 +144,7 @@ def learned_in(model: Model, epoch: int) -> int:
 
 def phases(recipe: Recipe) -> list[int]:
     """The epochs from which on other tensors may be frozen than before; 0 is the first."""
-    return sorted({phase(recipe, epoch) for epoch in range(recipe.epochs)})
+    return sorted({0, *(epoch for epoch in _changes(recipe) if epoch < recipe.epochs)})
 
 
 def learned_count(model: Model, held: frozenset[str]) -> int:

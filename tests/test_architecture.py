@@ -38,6 +38,7 @@ lints fmt setting_values
 unknown_arguments
 passes
 frameworks
+recipe_checks
 learned model_parts
 ir
 recipe space

@@ -351,6 +351,25 @@ def test_data_that_train_would_refuse_are_told(train: str, said: str) -> None:
     assert [d.message for d in cnndsl.check(text) if d.code == "W214"] == [said]
 
 
+REFUSED = {
+    "batch 16; accumulate 3": "`accumulate 3` cannot divide a batch of 16",
+    "precision fp16; quantize int8": "`precision fp16` and `quantize int8` do not go together",
+    "epochs 2; quantize int8 from=2": "quantize: nothing is rounded from epoch 2 on",
+    'epochs 2; freeze "*" from=1': "freeze: nothing learns from epoch 1 on",
+    "views shift=32": "views: a shift of 32 leaves nothing of 32 pixels",
+    "augment flip; cache features; freeze body": "cache: images are augmented anew in each epoch",
+}
+
+
+@pytest.mark.parametrize("train", REFUSED)
+def test_recipes_that_train_refuses_are_told(train: str) -> None:
+    text = f"input 3x32x32\nconv 8 3x3 same relu; gap; dense 10\ntrain {{ {train} }}\n"
+    (told,) = [d for d in cnndsl.check(text) if d.code == "W215"]
+    assert told.message.startswith(REFUSED[train])
+    assert told.help
+    assert told.span.line == 3
+
+
 def test_unsafe_fixes_wait_for_their_flag() -> None:
     text = network("conv 8 3x3 same", "conv 8 3x3 same relu relu")
     assert fixed(Source(text)).source.text == text.replace("relu relu", "relu")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cnndsl.backend.views import check_views, write_mean, write_views
+from cnndsl.backend.views import write_mean, write_views
 from cnndsl.graph.emitter import Emitter
 from cnndsl.graph.export import IR_VERSIONS
 from cnndsl.graph.pipeline import State
@@ -14,6 +14,7 @@ from cnndsl.ir import Model
 from cnndsl.lower.driver import Plan
 from cnndsl.lower.inference import lower_inference
 from cnndsl.recipe import Views
+from cnndsl.recipe_checks import check_views
 from cnndsl.source import UserError, counted
 from cnndsl.weights.base import Weights
 from cnndsl.weights.model_info import ModelInfo

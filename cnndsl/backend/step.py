@@ -18,6 +18,7 @@ from cnndsl.learned import frozen
 from cnndsl.lower.driver import Plan
 from cnndsl.lower.layout import Layout
 from cnndsl.recipe import Recipe
+from cnndsl.recipe_checks import check_precision
 from cnndsl.source import UserError
 from cnndsl.tasks import Task
 from cnndsl.weights.base import Weights
@@ -206,12 +207,3 @@ def begun(model: Model, recipe: Recipe, options: StepOptions) -> StepState:
     if recipe.precision is not None:
         options = replace(options, plan=replace(options.plan, device="cuda"))
     return StepState(model, recipe, options)
-
-
-def check_precision(recipe: Recipe) -> None:
-    """UserError for a step in float16 that is to be rounded to eight bits besides."""
-    if recipe.precision is not None and recipe.quantize is not None:
-        raise UserError(
-            "`precision fp16` and `quantize int8` do not go together: what is rounded to eight "
-            "bits is float32\n  leave `precision` out, or `quantize`"
-        )

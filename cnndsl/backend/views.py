@@ -9,25 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnndsl.graph.tape import Tape, Value
-from cnndsl.ir import Model
 from cnndsl.recipe import Views
-from cnndsl.source import UserError, counted
 
 _LAST = 1 << 30  # beyond the end of any axis
-
-
-def check_views(model: Model, views: Views) -> None:
-    """UserError for views that a model's images cannot have, or its outputs cannot be means of."""
-    if views.count == 1:
-        return
-    if len(model.input) != 3:
-        count = counted(model.input[0], "feature")
-        raise UserError(f"views are of images, and the model takes {count}; leave them out")
-    side = min(model.input[1:])
-    if views.shift >= side:
-        raise UserError(f"views: a shift of {views.shift} leaves nothing of {side} pixels; take 1")
-    if views.shift and any(d > 1 for s in model.output_shapes().values() for d in s[1:]):
-        raise UserError("views: the model answers by maps, which do not shift; take `mirror` alone")
 
 
 def write_views(tape: Tape, x: Value, views: Views) -> Value:

@@ -258,9 +258,10 @@ def _write_training(
 ) -> None:  # fmt: skip
     """`step.onnx`, or `step.grad.onnx` and `step.apply.onnx`."""
     from cnndsl.backend.artifact import split_models, step_model
-    from cnndsl.backend.step import StepOptions, check_precision, freezing
+    from cnndsl.backend.step import StepOptions, freezing
     from cnndsl.learned import check_patterns
     from cnndsl.recipe import Recipe
+    from cnndsl.recipe_checks import check_precision
 
     info = weights.info
     recipe = model.recipe or Recipe()

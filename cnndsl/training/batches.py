@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cnndsl.data.dataset import Images, Split, Targets
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError, counted, option
+from cnndsl.recipe_checks import check_divides
 from cnndsl.training.augment import drawn_pairs, mixed, moved, moved_together, recoloured
 from cnndsl.training.own_rows import OwnRows
 
@@ -29,16 +29,8 @@ def part_size(recipe: Recipe, ranks: int = 1) -> int:
 
     UserError, with the batches that can be divided so, where this one cannot.
     """
-    batch, parts = recipe.batch, recipe.accumulate * ranks
-    if batch % parts == 0:
-        return batch // parts
-    below = batch // parts * parts
-    fitting = " or ".join(option("batch", n) for n in (below, below + parts) if n)
-    each = f" and `accumulate {recipe.accumulate}`" if recipe.accumulate > 1 and ranks > 1 else ""
-    shared = f"{ranks} processes{each}" if ranks > 1 else f"`accumulate {recipe.accumulate}`"
-    fewer = [n for n in range(ranks - 1, 0, -1) if batch % (recipe.accumulate * n) == 0]
-    or_fewer = f", or {counted(fewer[0], 'process')}" if fewer else ""
-    raise UserError(f"{shared} cannot divide a batch of {batch}\n  take {fitting}{or_fewer}")
+    check_divides(recipe, ranks)
+    return recipe.batch // (recipe.accumulate * ranks)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from math import prod
 from typing import Any
 
@@ -14,12 +13,11 @@ from cnndsl.backend.places import Places
 from cnndsl.data.dataset import Dataset, Split
 from cnndsl.data.progress import shown
 from cnndsl.ir import Model
-from cnndsl.learned import frozen, phases, resting_nodes
-from cnndsl.model_parts import body_and_head
 from cnndsl.recipe import Augment, Recipe
+from cnndsl.recipe_checks import cached_parts, with_views
 from cnndsl.results import Scores
 from cnndsl.runtime.ranks import Ranks, share_of
-from cnndsl.source import UserError, counted, either
+from cnndsl.source import counted
 from cnndsl.training.batches import Batches, Feed
 from cnndsl.training.compiled import Compiled
 from cnndsl.training.evaluate import Evaluator
@@ -30,7 +28,6 @@ from cnndsl.weights.base import Weights
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 _FLOAT = 4
 _SHARE = 0.5  # of the free memory, which the step needs, too
-_VIEWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,31 +78,6 @@ def measuring(
     return Evaluator(model, recipe, deploy, device, threads, ranks, places)
 
 
-def check_cache(model: Model, recipe: Recipe) -> None:
-    """UserError for `cache features` where they are not the same in all epochs."""
-    if recipe.cache is None:
-        return
-    _parts(model, recipe)
-    augment, views = recipe.augment, recipe.cache.views
-    if recipe.quantize is not None:
-        raise UserError("cache: `quantize` rounds the frozen layers, too, whose features are in "
-                        "float32\n  leave one of both out")  # fmt: skip
-    if augment.mixup:
-        raise UserError("cache: `mixup` blends other pairs in each epoch, of which nothing can be "
-                        "cached\n  leave one of both out")  # fmt: skip
-    if augment != Augment() and views is None:
-        raise UserError("cache: images are augmented anew in each epoch, and features are computed "
-                        f"once\n  {_with_views(_VIEWS)} caches {_VIEWS} augmented views of each "
-                        "image; or leave `augment` out")  # fmt: skip
-    if augment == Augment() and (views or 1) > 1:
-        raise UserError(f"cache: without `augment` all {views} views of an image are the same\n"
-                        "  leave `views` out, or write `augment flip`")  # fmt: skip
-
-
-def _with_views(views: int) -> str:
-    return either(f"--cache-features --cached-views {views}", f'cache="features views={views}"')
-
-
 def lesson(
     model: Model, recipe: Recipe, data: Dataset, weights: Weights, evaluator: Evaluator,
     display: str,
@@ -116,7 +88,7 @@ def lesson(
     """
     if recipe.cache is None:
         return Lesson(model, recipe, data.train, data.test, evaluator)
-    body, head = _parts(model, recipe)
+    body, head = cached_parts(model, recipe)
     views = recipe.cache.views or 1
     _check_memory(body, data, views)
     train, test = _Features(replace(evaluator, model=body), weights, display).of(data, views)
@@ -127,21 +99,6 @@ def lesson(
         replace(evaluator, model=head, options=Options(info=info)), views,
         {name: tensor for name, tensor in weights.items() if name not in named},
     )  # fmt: skip
-
-
-def _parts(model: Model, recipe: Recipe) -> tuple[Model, Model]:
-    """The body that is frozen in every epoch, and the rest."""
-    resting = (resting_nodes(model, frozen(model, recipe, epoch)) for epoch in phases(recipe))
-    fixed = reduce(frozenset[int].intersection, resting)
-    if not any(model.nodes[i].params for i in fixed):
-        windows = any(f.start or f.until for f in recipe.freeze)
-        how = "leave out `from` and `until`" if windows else "write `freeze body`"
-        raise UserError("cache: no layer before those that learn is frozen for the whole run\n"
-                        f"  {how}, or leave `cache features` out")  # fmt: skip
-    try:
-        return body_and_head(model, set(range(len(model.nodes))) - fixed)
-    except UserError as error:
-        raise UserError(f"cache: {error}\n  freeze up to a single layer: `freeze body`") from None
 
 
 def _check_memory(body: Model, data: Dataset, views: int) -> None:
@@ -155,7 +112,7 @@ def _check_memory(body: Model, data: Dataset, views: int) -> None:
         print(f"{what}: {size_told(needed)} of memory", file=sys.stderr)
         return
     fewer = int((free / each - tests) / images)
-    hint = f"{_with_views(fewer)}, or " if 1 < fewer < views else ""
+    hint = f"{with_views(fewer)}, or " if 1 < fewer < views else ""
     raise TooLarge(f"cache: {what} need {size_told(needed)} of memory; {size_told(free)} may be "
                    f"taken\n  {hint}leave `cache features` out")  # fmt: skip
 

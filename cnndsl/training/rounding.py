@@ -10,7 +10,7 @@ from cnndsl.backend.step import StepOptions
 from cnndsl.ir import Model
 from cnndsl.quantize.trained import measured, places_of
 from cnndsl.recipe import Recipe
-from cnndsl.source import UserError, listed, option
+from cnndsl.source import UserError, listed
 from cnndsl.weights.base import Weights
 from cnndsl.weights.model_info import ModelInfo
 
@@ -76,24 +76,3 @@ class Rounding:
 def bare(weights: Weights) -> Weights:
     """Weights without ranges."""
     return {name: array for name, array in weights.items() if name != RANGES}
-
-
-def check_quantize(recipe: Recipe) -> None:
-    """UserError for epochs that there are not, and for two ways to one file."""
-    chosen, epochs = recipe.quantize, recipe.epochs
-    if chosen is None:
-        return
-    if chosen.start >= epochs:
-        last = f"the last of {epochs} is {epochs - 1}"
-        raise UserError(f"quantize: nothing is rounded from epoch {chosen.start} on; {last}\n"
-                        f"  write `quantize int8 from={epochs // 2}`, or more epochs: "
-                        f"{option('epochs', chosen.start * 2)}")  # fmt: skip
-    if chosen.hold is not None and chosen.hold < chosen.start:
-        raise UserError(f"quantize: hold={chosen.hold} is before from={chosen.start}\n"
-                        f"  ranges can stay from epoch {chosen.start} on: leave `hold` out, or "
-                        f"write a later epoch")  # fmt: skip
-    if recipe.export is not None:
-        raise UserError(
-            "`quantize int8` and `export int8` both write best.int8.onnx\n"
-            "  leave `export` out for the trained one, or `quantize` for the other"
-        )

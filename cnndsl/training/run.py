@@ -7,16 +7,15 @@ from shutil import rmtree
 from typing import Any
 
 from cnndsl.backend.places import RANGES
-from cnndsl.backend.step import StepOptions, check_precision
-from cnndsl.backend.views import check_views
+from cnndsl.backend.step import StepOptions
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.registry import located
 from cnndsl.ir import Model
-from cnndsl.learned import check_patterns, frozen, learned_count, phases
+from cnndsl.learned import check_patterns
 from cnndsl.lower.driver import Plan
 from cnndsl.recipe import Recipe
+from cnndsl.recipe_checks import check_recipe
 from cnndsl.runtime.ranks import Alone, Ranks
-from cnndsl.source import UserError
 from cnndsl.training import checkpoint
 from cnndsl.training.batches import part_size
 from cnndsl.training.callbacks import Callback, Plots, TensorBoard
@@ -33,12 +32,10 @@ from cnndsl.training.first_weights import first_weights, fitted_to_data
 from cnndsl.training.folder import OthersFolder, RunFolder, next_free
 from cnndsl.training.formats import differences
 from cnndsl.training.half import told_of_precision
-from cnndsl.training.lesson import check_cache
 from cnndsl.training.mosaics import Mosaics
 from cnndsl.training.norm_parts import told_of_norms
 from cnndsl.training.opening import open_shared
 from cnndsl.training.progress import Progress
-from cnndsl.training.rounding import check_quantize
 from cnndsl.training.run_config import RunConfig
 from cnndsl.training.settings import Settings
 from cnndsl.training.trainer import Trainer
@@ -62,7 +59,8 @@ def start(
     ranks = ranks or Alone()
     settings = _shared(settings, ranks)
     config = config or RunConfig.of(model, recipe)
-    _check_learning(model, recipe)
+    check_patterns(model, recipe)
+    check_recipe(model, recipe)
     first = first_weights(model, recipe)
     reading = replace(settings.reading, ranks=ranks, info=first.info)
     recipe, data = open_shared(model, recipe, config.data_dir, reading, settings.sync_bn)
@@ -120,19 +118,6 @@ def _begin(trainer: Trainer, first: ModelWeights) -> None:
 
 def _told_of_norms(t: Trainer) -> str | None:
     return told_of_norms(t.model, t.recipe, t.compiled.stepper, t.ranks)
-
-
-def _check_learning(model: Model, recipe: Recipe) -> None:
-    """UserError for unknown patterns, no views, and epochs in which nothing learns or rounds."""
-    check_quantize(recipe)
-    check_precision(recipe)
-    check_patterns(model, recipe)
-    check_cache(model, recipe)
-    check_views(model, recipe.views)
-    for epoch in phases(recipe):
-        if not learned_count(model, frozen(model, recipe, epoch)):
-            when = f" from epoch {epoch} on" if epoch else ""
-            raise UserError(f"freeze: nothing learns{when}; leave some layers out: `freeze body`")
 
 
 def resume(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cnndsl.backend.inference import Options
-from cnndsl.backend.views import check_views
 from cnndsl.data.arrays import Arrays
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.decoding import Reading
@@ -13,6 +12,7 @@ from cnndsl.data.registry import ARRAYS, located
 from cnndsl.data.splits import for_measuring
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe, Views
+from cnndsl.recipe_checks import check_views
 from cnndsl.results import Scores
 from cnndsl.source import counted
 from cnndsl.tasks import Task, usual
