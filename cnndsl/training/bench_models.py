@@ -67,7 +67,8 @@ def bench_models(
     UserError for a model that cannot be run, a batch that it does not take, data of other classes.
     """
     scores = {
-        path: _score(path, device, data, data_dir, preprocess) for path in {c.path for c in cases}
+        path: _score(path, device, data, data_dir, preprocess)
+        for path in dict.fromkeys(case.path for case in cases)
     }
     times: list[list[float]] = [[] for _ in cases]
     batches = [0 for _ in cases]

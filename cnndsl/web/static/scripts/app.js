@@ -5,17 +5,17 @@ import { $, fetched, guarded } from "./dom.js";
 import { Runtime } from "./runtime.js";
 import { Teach } from "./teach.js";
 
-function tellAbout(name, classes) {
+function tellAbout(name, classes, does = "knows") {
   document.title = name;
   $("h1").textContent = name;
   const some = classes.slice(0, 12).join(" · ");
-  $("#about").textContent = some && `It knows ${some}${classes.length > 12 ? ` and ${classes.length - 12} more` : ""}.`;
+  $("#about").textContent = some && `It ${does} ${some}${classes.length > 12 ? ` and ${classes.length - 12} more` : ""}.`;
 }
 
 async function start() {
   const settings = await (await fetched("model.json")).json();
   const { name, model, learn } = settings;
-  tellAbout(name, model?.classes ?? []);
+  tellAbout(name, model?.classes ?? [], model?.task?.task === "regression" ? "measures" : "knows");
   const runtime = await Runtime.open(settings.runtime);
   const classify = new Classify(settings, model && (await compiled(runtime, settings)));
   if (learn) {
