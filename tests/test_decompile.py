@@ -585,6 +585,21 @@ def test_an_input_that_nothing_reads_is_not_asked_for() -> None:
     assert len(cnndsl.predict(model, np.zeros((3, 4, 4)), preprocess="imagenet")[0]) == 3
 
 
+def test_an_output_without_a_shape_takes_the_inferred_one() -> None:
+    model = graph_of(
+        node("GlobalAveragePool", "x", to="g"), node("Flatten", "g"), shape=(1, 3, 4, 4)
+    )
+    spec, _ = cnndsl.from_onnx(model)
+    assert [*spec.outputs.values()] == [(3,)]
+    assert len(cnndsl.predict(model, np.zeros((3, 4, 4)), preprocess="imagenet")[0]) == 3
+    assert not model.graph.output[0].type.tensor_type.HasField("shape")
+
+
+def test_weights_that_do_not_fit_are_told_with_their_shapes() -> None:
+    with pytest.raises(UserError, match="weight 4x5x3x3, do not fit `conv`, which has weight 4x4"):
+        from_graph(graph_of(node("Conv", "x", "w"), w=w(4, 5, 3, 3)))
+
+
 def test_an_open_size_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = graph_of(node("Conv", "x", "w"), shape=(-1, 3, "H", -1), w=w(4, 3, 3, 3))
     ends = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4, None, None])

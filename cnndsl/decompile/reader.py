@@ -69,7 +69,8 @@ class Reader:
         wanted = {p.name: p.shape for p in layer.params(given[0])}
         found = {name: tensors[name].shape for name in tensors}
         if wanted != found:
-            op.refuse(f"its weights {found} do not fit `{layer.word}`, which has {wanted}")
+            own, other = _listed(found), _listed(wanted)
+            op.refuse(f"its tensors, {own}, do not fit `{layer.word}`, which has {other}")
         self.steps.append(Step(layer, inputs))
         self.shapes.append(shape)
         self.tensors.append({n: np.asarray(t, np.float32) for n, t in tensors.items()})
@@ -138,6 +139,10 @@ class Reader:
             op.refuse(f"makes {show(theirs[1:])} of {show(self.shapes[x])}; here are vectors, and "
                       "images as channels x height x width")  # fmt: skip
         return theirs[1:]
+
+
+def _listed(shapes: Mapping[str, Shape]) -> str:
+    return ", ".join(f"{name} {show(shape)}" for name, shape in shapes.items()) or "none"
 
 
 def _check_bounds(op: Op, layer: Layer) -> None:

@@ -100,10 +100,30 @@ def checked(model: "ModelProto", name: str = "the model") -> "ModelProto":
     """The model, without inputs that nothing reads; UserError as `load_checked`."""
     if type(model).__name__ != "ModelProto":
         raise WrongType(f"a compiled model is an .onnx file or a ModelProto, not {shown(model)}")
-    problem = _problem(model, name) or _inferred_problem(name, model)
+    problem = _problem(model, name)
+    if problem is None:
+        model = _with_output_shapes(model)
+        problem = _inferred_problem(name, model)
     if problem:
         raise UserError(f"{name}: refused, {problem}")
     return _without_unread(model)
+
+
+def _with_output_shapes(model: "ModelProto") -> "ModelProto":
+    """With those that a file leaves out: onnxruntime infers them, onnx's checker refuses it."""
+    import onnx
+
+    if all(info.type.tensor_type.HasField("shape") for info in model.graph.output):
+        return model
+    try:
+        inferred = onnx.shape_inference.infer_shapes(outline(model), data_prop=True)
+    except Exception:  # several unrelated types; the check tells what is wrong
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    for own, known in zip(copy.graph.output, inferred.graph.output, strict=True):
+        own.CopyFrom(known)
+    return copy
 
 
 def _without_unread(model: "ModelProto") -> "ModelProto":
