@@ -119,6 +119,8 @@ def check_divides(recipe: Recipe, ranks: int = 1) -> None:
 
 def check_learns(model: Model, recipe: Recipe) -> None:
     """UserError for epochs in which nothing learns."""
+    if not learned_count(model, frozenset()):
+        raise UserError("no layer has weights that learn\n  add one, such as `dense 10` at the end")
     for epoch in phases(recipe):
         if not learned_count(model, frozen(model, recipe, epoch)):
             when = f" from epoch {epoch} on" if epoch else ""

@@ -351,6 +351,12 @@ def test_data_that_train_would_refuse_are_told(train: str, said: str) -> None:
     assert [d.message for d in cnndsl.check(text) if d.code == "W214"] == [said]
 
 
+def test_a_net_without_weights_learns_nothing() -> None:
+    text = "input 3x32x32\nrelu; gap\ntrain { batch 16 }\n"
+    (told,) = [d for d in cnndsl.check(text) if d.code == "W215"]
+    assert told.message == "no layer has weights that learn"
+
+
 REFUSED = {
     "batch 16; accumulate 3": "`accumulate 3` cannot divide a batch of 16",
     "precision fp16; quantize int8": "`precision fp16` and `quantize int8` do not go together",

@@ -99,6 +99,8 @@ def test_int8_proves_itself(small_run, compile_to):
     assert (model.ir_version, model.opset_import) == (before.ir_version, before.opset_import)
     assert model.graph.input == before.graph.input
     assert model.producer_name == "cnndsl"
+    read = {name for node in model.graph.node for name in node.input}
+    assert {tensor.name for tensor in model.graph.initializer} <= read
     x = arrays_of(small_run.parent / "drawn.npz")["x_test"][:8].transpose(0, 2, 3, 1)
     assert error(run(model, x)["output"], run(before, x)["output"]) < 0.1
 

@@ -9,7 +9,7 @@ from cnndsl.quantize.graph import finished, operators, outside, quiet
 from cnndsl.source import UserError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _leave_outputs(model: "ModelProto", outside: Set[str]) -> None:
     graph = model.graph
     makers = {name: node for node in graph.node for name in node.output}
     behind = [node for node in graph.node if node.name in outside]
-    given = [output.name for output in graph.output]
+    given, loose = [output.name for output in graph.output], set[str]()
     for name in (*given, *dict.fromkeys(x for node in behind for x in node.input)):
         back = makers.get(name)
         there = makers.get(back.input[0]) if back and back.op_type == "DequantizeLinear" else None
@@ -77,10 +77,19 @@ def _leave_outputs(model: "ModelProto", outside: Set[str]) -> None:
         exact, kept = there.input[0], name if name in given else there.input[0]
         graph.node.remove(back)
         graph.node.remove(there)
+        loose |= {*back.input[1:], *there.input[1:]}
         for node in graph.node:
             for old in {name, exact} - {kept}:
                 _renamed(node.input, old, kept)
                 _renamed(node.output, old, kept)
+    _drop_unread(graph, loose)
+
+
+def _drop_unread(graph: "GraphProto", names: Set[str]) -> None:
+    """Take constants away that nothing reads any more: onnxruntime warns of each."""
+    unread = names - {name for node in graph.node for name in node.input}
+    for tensor in [t for t in graph.initializer if t.name in unread]:
+        graph.initializer.remove(tensor)
 
 
 def _renamed(names: Any, old: str, new: str) -> None:
