@@ -89,7 +89,7 @@ class Mistake:
 
     def __str__(self) -> str:
         told = f"{self.file}: image {self.number}: {self.said}, true: {self.true}"
-        return f"{told} ({EMPTY})" if self.empty else told
+        return f"{told} (the heat map is empty)" if self.empty else told
 
 
 @dataclass(frozen=True, eq=False, repr=False)

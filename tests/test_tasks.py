@@ -253,6 +253,10 @@ def test_a_regression_answers_in_its_units(capsys: pytest.CaptureFixture[str]) -
     assert np.abs(found - test.y).mean() < 4
     scores = cnndsl.evaluate("run").as_dict()
     assert np.abs(found - test.y).mean() == pytest.approx(scores["mae"], rel=1e-4)
+    worst = cnndsl.evaluate("run", why=True).mistakes[0]
+    told = cnndsl.predict(f"{best}.onnx", images[worst.number : worst.number + 1])[0]
+    assert worst.said.startswith(f"dots {told['dots']:.4g}  x ")
+    assert Path(worst.file).exists()
     (first,) = cnndsl.predict(f"{best}.onnx", images[:1])
     assert dict(first) == pytest.approx(dict(zip(("dots", "x", "y"), found[0], strict=True)))
     np.save("one.npy", images[0])

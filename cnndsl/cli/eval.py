@@ -72,6 +72,8 @@ def command(
     _print(scores.table())
     for mistake in scores.mistakes:
         click.echo(str(mistake))
+    if why and not scores.mistakes:
+        click.echo("no image is mistaken: there is no heat map to draw", err=True)
 
 
 def _explained(opened: "Opened", folder: Path) -> Scores:

@@ -241,6 +241,10 @@ class Task(Word):
         """What outputs of a deployed model, N×C×…, say of each image; at most k of many."""
         raise NotImplementedError(self.word)
 
+    def is_right(self, answer: Answer, truth: str) -> bool:
+        """Whether an answer is what `truths` says; never of numbers, which are only near."""
+        return False
+
     def captions(self, outputs: "Floats", names: tuple[str, ...]) -> list[str]:
         """What outputs say of each image, to be read below it."""
         return [answer.text for answer in self.answers(outputs, names, 1)]

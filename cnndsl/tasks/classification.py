@@ -128,6 +128,10 @@ class Classification(Task, word="classification"):
         """The k likeliest classes with their softmax probabilities."""
         return [class_answer(top(logits, k), names) for logits in outputs.reshape(len(outputs), -1)]
 
+    def is_right(self, answer: Answer, truth: str) -> bool:
+        """Whether the likeliest class is the true one."""
+        return answer.value[0][0] == truth
+
 
 @dataclass
 class ClassMeter:

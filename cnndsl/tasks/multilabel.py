@@ -141,6 +141,11 @@ class Multilabel(Task, word="multilabel"):
         named = [*names, *(f"label {i}" for i in range(len(names), chances.shape[1]))]
         return [_answer(row.tolist(), thresholds, named) for row in chances]
 
+    def is_right(self, answer: Answer, truth: str) -> bool:
+        """Whether the labels are the true ones, all of them and no other."""
+        told = printable(" ".join(name for name, _ in answer.value)) or "-"
+        return sorted(told.split()) == sorted(truth.split())
+
 
 @dataclass
 class _Meter:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from cnndsl.backend.artifact import why_model
+from cnndsl.backend.inference import Options
 from cnndsl.results import Mistake, Scores
 from cnndsl.runtime.predict import Predictor, open_predictor
-from cnndsl.source import UserError
 from cnndsl.training.run_scores import Opened
 from cnndsl.why.drawing import as_colours, is_empty, save_over
 
@@ -26,13 +26,9 @@ def explained_scores(opened: Opened, folder: Path) -> Scores:
 def worst_mistakes(opened: Opened, folder: Path) -> list[Mistake]:
     """Those of the largest losses, at most `MOST`, each drawn as `folder/NN.why.png`.
 
-    UserError for a task whose answers are no classes, and a model that takes no images.
+    UserError for a task that answers by a mask, and a model that takes no images.
     """
-    task, evaluator = opened.task, opened.evaluator
-    if task.kind != "classes" or task.moves or len(evaluator.model.input) != 3:
-        raise UserError(f"--why shows images that are taken for another class; "
-                        f"`task {task.word}` has none")  # fmt: skip
-    options = replace(evaluator.options, info=replace(evaluator.options.info, task=task))
+    evaluator, options = opened.evaluator, _deployed(opened)
     graph = why_model(evaluator.model, opened.weights.tensors, replace(options, batch=1))
     explainer = open_predictor(graph, evaluator.device, evaluator.threads)
     for old in folder.glob("[0-9][0-9].why.png"):
@@ -45,16 +41,22 @@ def worst_mistakes(opened: Opened, folder: Path) -> list[Mistake]:
     ]
 
 
+def _deployed(opened: Opened) -> Options:
+    """The graph's options for answers as a compiled model gives them."""
+    options = opened.evaluator.options
+    return replace(options, info=replace(options.info, task=opened.task))
+
+
 def _sorted(opened: Opened) -> Iterator[tuple[int, str, str, float]]:
     """Number, answer, truth and loss of each mistake, the largest loss first."""
-    test, names = opened.data.test, opened.data.names
-    outputs = opened.evaluator.outputs(opened.weights.tensors, test.x)
-    losses = opened.evaluator.losses(outputs, test.y)
-    answers = opened.task.answers(outputs, names, 1)
-    truths = opened.task.truths(test.y, names)
+    test, names, task = opened.data.test, opened.data.names, opened.task
+    evaluator, tensors = opened.evaluator, opened.weights.tensors
+    losses = evaluator.losses(evaluator.outputs(tensors, test.x), test.y)
+    answers = task.answers(evaluator.outputs(tensors, test.x, _deployed(opened)), names, 1)
+    truths = task.truths(test.y, names)
     for i in map(int, np.argsort(-losses, kind="stable")):
-        if answers[i].value[0][0] != truths[i]:
-            yield i, answers[i].text, truths[i], float(losses[i])
+        if not task.is_right(answers[i], truths[i]):
+            yield i, answers[i].text or "-", truths[i], float(losses[i])
 
 
 def _drawn_empty(opened: Opened, explainer: Predictor, number: int, file: Path) -> bool:
