@@ -749,6 +749,12 @@ def test_the_graph_is_read_where_it_is_asked_for(
     called("check", tmp_path / "back.cnn")
 
 
+def test_where_the_graph_cannot_be_read_the_source_is_named(tmp_path: Path) -> None:
+    path = compiled(tmp_path, TEXT, "--views", "mirror")
+    with pytest.raises(UserError, match=r"goes backwards.*\n  leave --graph out: the file carries"):
+        called("decompile", path, "--graph")
+
+
 def test_a_refusal_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "net.onnx"
     model = onnx.shape_inference.infer_shapes(REFUSED["an operator"][0])

@@ -13,6 +13,8 @@ from cnndsl.passes.includes import normal, says
 from cnndsl.source import UserError, printable
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from cnndsl.decompile.embedded_source import Tensors
     from cnndsl.weights.model_info import ModelInfo
 
@@ -94,7 +96,7 @@ def _of_onnx(
     path: Path, graph: bool, size: tuple[int, int] | None, with_tensors: bool
 ) -> _Found:  # fmt: skip
     """The source that a file carries, or its graph as a spec."""
-    from cnndsl.decompile import embedded_source, from_graph
+    from cnndsl.decompile import embedded_source
     from cnndsl.runtime.foreign import checked, fix_size, load_model
 
     proto = load_model(path)
@@ -104,12 +106,24 @@ def _of_onnx(
     if text is None or with_tensors or not embedded_source.is_step(proto):
         checked(proto, str(path))
     if text is None:
-        found = from_graph(proto)
-        return _Found(found.text, found.tensors, found.info, found.notes)
+        return _of_graph(proto)
     spec = embedded_source.spec(proto) if with_tensors else None
     tensors = embedded_source.tensors(proto, spec) if spec else {}
     used = embedded_source.used(proto)
     return _Found(text, tensors, embedded_source.model_info(proto), used=used)
+
+
+def _of_graph(proto: "ModelProto") -> _Found:
+    """The operators as a spec; where they cannot be read, a source that is there is named."""
+    from cnndsl.decompile import embedded_source, from_graph
+
+    try:
+        found = from_graph(proto)
+    except UserError as error:
+        if embedded_source.source(proto) is None:
+            raise
+        raise UserError(f"{error}\n  leave --graph out: the file carries its source") from None
+    return _Found(found.text, found.tensors, found.info, found.notes)
 
 
 def _refuse_others(folder: Path, spec: dict[str, str], used: Mapping[str, str]) -> None:
