@@ -1,8 +1,9 @@
 """Kinds of arguments that the public functions take: another is one error, in Python's words."""
 
+from collections.abc import Iterable
 from operator import index
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any, SupportsFloat, cast
 
 from cnndsl.source import UserError
 
@@ -37,6 +38,15 @@ def as_text(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
     raise WrongType(f"{name}: a text, not {shown(value)}")
+
+
+def as_texts(name: str, value: Any) -> tuple[str, ...]:
+    """One text or several."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Iterable):
+        raise WrongType(f"{name}: a text or several, not {shown(value)}")
+    return tuple(as_text(name, each) for each in cast("Iterable[object]", value))
 
 
 def as_flag(name: str, value: object) -> bool:

@@ -117,6 +117,17 @@ def check_divides(recipe: Recipe, ranks: int = 1) -> None:
     raise UserError(f"{shared} cannot divide a batch of {batch}\n  take {fitting}{or_fewer}")
 
 
+def micro_batches(batch: int, size: int) -> int:
+    """How many of this size a batch is cut into; UserError, with sizes that divide it, else."""
+    if batch % size == 0:
+        return batch // size
+    divisors = [n for n in range(1, batch + 1) if batch % n == 0]
+    near = [*(n for n in divisors if n < size)][-1:] + [*(n for n in divisors if n > size)][:1]
+    fitting = " or ".join(option("micro-batch", n) for n in near)
+    given = option("micro-batch", size)
+    raise UserError(f"{given} does not divide the batch of {batch}\n  take {fitting}")
+
+
 def check_learns(model: Model, recipe: Recipe) -> None:
     """UserError for epochs in which nothing learns."""
     if not learned_count(model, frozenset()):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.api import Model
-from cnndsl.argument_types import WrongType, as_flag, as_path, as_whole, shown
+from cnndsl.argument_types import WrongType, as_flag, as_number, as_path, as_texts, as_whole, shown
 from cnndsl.report.html import History
 from cnndsl.run_arguments import (
     compiled_model,
@@ -199,7 +199,7 @@ def search(
     from cnndsl.study.search import Effort, begin, go_on, resumed
 
     name, arrays = named_data(data)
-    effort = Effort(timeout, workers)
+    effort = Effort(as_number("timeout", timeout, 0), as_whole("workers", workers, 1))
     if resume is not None:
         return go_on(*resumed(as_path("resume", resume), trials), effort, arrays)
     if not isinstance(model, Model):
@@ -211,8 +211,7 @@ def search(
     run = RunConfig(f"{model.name}.cnn", model.ir.settings).changed(
         given, data_dir=data_dir, device=device, threads=threads
     )
-    lines = (vary,) if isinstance(vary, str) else tuple(vary)
-    plan = Plan(model.ir.source, run, lines, trials, sampler, pruner, seed)
+    plan = Plan(model.ir.source, run, as_texts("vary", vary), trials, sampler, pruner, seed)
     return go_on(*begin(path_or_none("out", out), plan, effort, arrays), effort, arrays)
 
 

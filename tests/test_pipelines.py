@@ -76,7 +76,7 @@ def test_the_help_lists_the_stages(capsys: pytest.CaptureFixture[str]) -> None:
         (["--for", "step", "--optimize", "cpu"], "--optimize is of the inference graph"),
         (["--for", "inference", "--optimize", "cpu"], "needs a fixed batch"),
         (["--for", "inference", "--conv", "direct"], "are for training, or with optimize"),
-        (["--for", "step", "--micro-batch", "3"], "--micro-batch 3 does not divide the batch of 2"),
+        (["--for", "step", "--micro-batch", "3"], "the batch of 2 take --micro-batch 2"),
         (["--for", "step", "--conv", "fft"], "no convolution algorithm `fft`"),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from cnndsl.optim import Sgd
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.recipe import CHOSEN, Augment, Recipe
 from cnndsl.training.recipe_json import from_json, to_json, whole
-from cnndsl.training.run_config import read_config
+from cnndsl.training.run_config import RunConfig, read_config
 
 pytestmark = pytest.mark.usefixtures("no_plots")
 
@@ -53,6 +53,15 @@ def test_what_differs_from_an_earlier_version_is_said(
     told = "the run was begun by cnndsl 0.1.0; from here on:\n  of epochs that are equal"
     assert told in capsys.readouterr().err
     assert told in (old / "log.txt").read_text()
+
+
+def test_a_micro_batch_that_divides_no_batch_is_told_with_those_that_do() -> None:
+    recipe = Recipe(batch=16)
+    assert RunConfig("n.cnn", {}, micro_batch=8).settings(None, recipe).micro_batches == 2
+    for size, fitting in ((5, "micro_batch=4 or micro_batch=8"), (32, "micro_batch=16")):
+        with pytest.raises(cnndsl.UserError, match=f"batch of 16\n  take {fitting}$"):
+            RunConfig("n.cnn", {}, micro_batch=size).settings(None, recipe)
+    assert RunConfig("n.cnn", {}, micro_batch=16).settings(None, recipe, 2).micro_batches == 1
 
 
 def test_a_run_of_a_later_version_is_left_alone(old: Path) -> None:

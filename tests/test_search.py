@@ -530,6 +530,20 @@ def test_bad_calls_are_one_clear_error(arguments: tuple[str, ...], message: str)
     assert message in cli("search", *arguments, code=code)[1]
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vary": 3}, "vary: a text or several, not 3"),
+        ({"vary": ["width 2 3", 4]}, "vary: a text, not 4"),
+        ({"workers": 0}, "workers: at least 1, not 0"),
+        ({"timeout": -1}, "timeout: at least 0, not -1"),
+    ],
+)
+def test_arguments_of_another_kind_are_one_clear_error(given: dict[str, Any], message: str):
+    with pytest.raises(cnndsl.UserError, match=message):
+        cnndsl.search(cnndsl.parse(NET), **given)
+
+
 def test_no_more_workers_than_trials():
     assert Effort(workers=99).for_trials(plan(trials=2).most_trials).workers == 2
 

@@ -10,7 +10,7 @@ from cnndsl.ir import Model, Node
 from cnndsl.passes.includes import read
 from cnndsl.report.listing import listing
 from cnndsl.shapes import show
-from cnndsl.source import Failed, Span, UserError
+from cnndsl.source import Failed, Span
 from cnndsl.syntax import parser
 
 if TYPE_CHECKING:
@@ -137,15 +137,14 @@ def step_graph(model: Model, batch: int | None, micro_batch: int | None, plan: "
     from cnndsl.backend.step import StepOptions, begun, freezing
     from cnndsl.learned import check_patterns
     from cnndsl.recipe import Recipe
+    from cnndsl.recipe_checks import micro_batches
     from cnndsl.weights.initial import initial_weights
 
     recipe = model.recipe or Recipe()
     size = batch or recipe.batch
-    at_once = micro_batch or size
-    if size % at_once:
-        raise UserError(f"--micro-batch {micro_batch} does not divide the batch of {size}")
+    parts = micro_batches(size, micro_batch or size)
     check_patterns(model, recipe)
-    options = StepOptions(size, size // at_once, plan, bool(recipe.augment.mixup))
+    options = StepOptions(size, parts, plan, bool(recipe.augment.mixup))
     if recipe.freeze:
         options = freezing(options, model, recipe, initial_weights(model))
     start = begun(model, recipe, options)

@@ -20,6 +20,7 @@ from cnndsl.lower.driver import Plan
 from cnndsl.passes.analyse import analyse
 from cnndsl.passes.includes import read
 from cnndsl.recipe import Recipe
+from cnndsl.recipe_checks import micro_batches
 from cnndsl.source import Failed, UserError, either, listed, option
 from cnndsl.training.batches import part_size
 from cnndsl.training.formats import FORMAT, check_format, from_format_1
@@ -99,9 +100,8 @@ class RunConfig:
     def settings(self, out: Path | None, recipe: Recipe, ranks: int = 1, **shown: Any) -> Settings:
         """Where and how to compute; `shown` are settings beside those of this record."""
         part = part_size(recipe, ranks)
-        count = self.micro_batch and part // self.micro_batch
-        if count and count * (self.micro_batch or 1) != part:
-            raise UserError(f"{option('micro-batch')} does not divide the batch of {part}")
+        size = self.micro_batch and min(self.micro_batch, part if ranks > 1 else self.micro_batch)
+        count = size and micro_batches(part, size)
         within = interval(self.checkpoint_every)
         return Settings(
             out, self.device, self.threads, Plan(self.conv), count, self.sync_bn, within=within,
