@@ -19,6 +19,7 @@ _OPTIONAL = (
     "data", "task", "loss", "clip", "ema", "stop", "watch", "weights", "holdout", "ground",
     "export", "lookahead", "quantize", "cache", "precision",
 )  # fmt: skip
+_BLANK_IS_NONE = ("quantize", "precision")  # a command has no other way to leave these out
 
 
 def numbers(settings: Mapping[str, Any]) -> dict[str, float]:
@@ -79,6 +80,8 @@ def _setting(name: str, value: Any, origin: str) -> Any:
     if name in REPEATED:
         return tuple(_repeated(name, value, origin))
     if value is None and name in _OPTIONAL:
+        return None
+    if isinstance(value, str) and not value.strip() and name in _BLANK_IS_NONE:
         return None
     if name == "data":
         return str(value)

@@ -17,6 +17,7 @@ from cnndsl.fields import specs
 from cnndsl.optim import Sgd
 from cnndsl.passes.analyse import recipe_of
 from cnndsl.recipe import CHOSEN, Augment, Recipe
+from cnndsl.setting_values import settings_of
 from cnndsl.training.recipe_json import from_json, to_json, whole
 from cnndsl.training.run_config import RunConfig, read_config
 
@@ -62,6 +63,11 @@ def test_a_micro_batch_that_divides_no_batch_is_told_with_those_that_do() -> Non
         with pytest.raises(cnndsl.UserError, match=f"batch of 16\n  take {fitting}$"):
             RunConfig("n.cnn", {}, micro_batch=size).settings(None, recipe)
     assert RunConfig("n.cnn", {}, micro_batch=16).settings(None, recipe, 2).micro_batches == 1
+
+
+@pytest.mark.parametrize("name", ["quantize", "precision"])
+def test_no_words_leave_out_what_a_spec_says(name: str) -> None:
+    assert settings_of({name: ""}) == {name: None} == settings_of({name: None})
 
 
 def test_a_run_of_a_later_version_is_left_alone(old: Path) -> None:

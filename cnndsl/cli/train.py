@@ -133,9 +133,9 @@ def _in_words(name: str, example: str) -> str:
 @click.option("--holdout", metavar="WORDS", help='Share held out for the test: "0.1 seed=3".')
 @click.option("--ground", type=click.Choice([*flags(Ground)]), help="Behind transparent pixels.")
 @click.option("--quantize", metavar="WORDS",
-              help='Train for int8, as in a spec: "int8 from=5".')  # fmt: skip
+              help='Train for int8, as in a spec: "int8 from=5"; "" for not.')  # fmt: skip
 @click.option("--precision", metavar="WORDS",
-              help='Numbers of a step on CUDA, as in a spec: "fp16".')  # fmt: skip
+              help='Numbers of a step on CUDA, as in a spec: "fp16"; "" for float32.')  # fmt: skip
 @click.option("--lr", type=click.FloatRange(min=0), help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED),
               help="Start of all random numbers.")  # fmt: skip
