@@ -145,6 +145,8 @@ HABITS = {
     "conv 64 3x3 stride 2": "a key takes its value behind `=`: `stride=2`",
     "conv 64 3x3 stride same": "a key takes its value behind `=`: `stride=2`",
     "conv 64 3x3 dilation 4": "a key takes its value behind `=`: `dilation=4`",
+    "output mask cls": "write `output mask; output cls`",
+    "from a b": "write `from a`",
     "conv 64 k3": "write `k=3`, or the size alone: `3`",
     "conv 64 3x3 activation=relu": "an activation is a word of its own: `conv 64 3x3 relu`",
     "conv 64 3x3 padding=1": "write `same`, `valid`, `pad` or `pad=1`",

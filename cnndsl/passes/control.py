@@ -198,7 +198,14 @@ def _one_name(node: ast.Statement, word: str, what: str) -> ast.Name:
             return name
         case _:
             message = f"`{word}` takes one {what}"
-            raise SpecError("E105", message, node.span, f"write `{word} name`")
+            raise SpecError("E105", message, node.span, f"write `{_each(node, word)}`")
+
+
+def _each(node: ast.Statement, word: str) -> str:
+    """Several outputs are a statement each; reading goes on from one place only."""
+    items = [i.value for i in node.items if isinstance(i, ast.Positional)]
+    given = [value.id for value in items if isinstance(value, ast.Name)] or ["name"]
+    return "; ".join(f"{word} {name}" for name in (given if word == "output" else given[:1]))
 
 
 def _output(state: ExpansionState, node: ast.Statement, scope: Scope) -> None:
