@@ -107,6 +107,7 @@ def test_an_auxiliary_head_is_left_out() -> None:
         (inserted("body.conv.weight", {"b.weight": (4, 4, 3, 3)}), "does not fit the model"),
         ({n: s for n, s in NAMES.items() if not n.startswith("fc")}, r"> - +dense_1.weight"),
         ({**NAMES, "fc.weight": (20, 256), "fc.bias": (20,)}, r"> fc.weight 20x256 +dense_1"),
+        ({}, "does not fit the model: 0 modules, .*\n  it holds no weights: take another file"),
     ],
 )
 def test_what_does_not_fit_is_shown_beside_its_neighbours(shapes, problem: str) -> None:

@@ -155,6 +155,10 @@ def _signature(module: Module) -> tuple[Shape, ...]:
 
 def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str:
     """The nearest modules on both sides, in order, around the first that do not fit."""
+    counts = f"{counted(len(theirs), 'module')}, the model has {len(own)}"
+    head = f"{origin} does not fit the model: {counts}"
+    if not theirs:
+        return f"{head}\n  it holds no weights: take another file"
     count = min(len(own), len(theirs))
     at = next((i for i in range(count) if own[i].pairs(theirs[i]) is None), count)
     nearby = range(max(0, at - 1), min(at + _SHOWN, max(len(own), len(theirs))))
@@ -164,9 +168,8 @@ def _misfit(own: Sequence[Module], theirs: Sequence[Module], origin: str) -> str
     table = [
         f"  {m} {left:<{width}}  {right}" for m, (left, right) in zip(marks, rows, strict=True)
     ]
-    counts = f"{counted(len(theirs), 'module')}, the model has {len(own)}"
     return "\n".join([
-        f"{origin} does not fit the model: {counts}",
+        head,
         f"    {'in the file':<{width}}  in the model", *table,
         "  mend the spec where they part, or name what belongs together in --map FILE",
     ])  # fmt: skip
