@@ -193,9 +193,10 @@ def _ignored(span: Span) -> tuple[str, ...]:
 
 
 def training_warnings(model: Model, recipe: Recipe) -> Iterator[Diagnostic]:
-    """How a recipe, wherever it comes from, does not fit the model."""
+    """How a recipe, wherever it comes from, does not fit the model; what is refused is an error."""
     file = ast.File(model.source, (), frozenset())
-    return (d for d in run_lints(model, file, recipe, "W2") if _wanted(d, ALL))
+    found = run_lints(model, file, recipe, "W2")
+    return (d for d in found if d.code != "W215" and _wanted(d, ALL))
 
 
 def run_lints(

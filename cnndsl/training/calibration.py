@@ -3,11 +3,12 @@
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from time import perf_counter
 
 import numpy as np
 
-from cnndsl.backend.step import StepOptions
+from cnndsl.backend.step import StepOptions, sees_whole_batch
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Ranks
@@ -20,6 +21,7 @@ from cnndsl.weights.base import Weights
 _TRIALS = 4
 _SLOW = 0.3  # seconds a step from which only one way is tried
 _SHORT = 0.005  # seconds a step below which replicas are not
+_MOST_WEIGHTS = 2_000_000  # each replica has a copy, and updates it
 _LONG, _MOST = 0.15, 12  # seconds and steps: fast steps are timed more often
 _SMALLEST, _USUAL = 16, 32  # images of a micro-batch
 _STEADY = 1.1  # how much slower replicas may be and are taken yet
@@ -70,7 +72,7 @@ def calibrate(
     trials = list[Trial]()
     best: Compiled | None = None
     refused: TooLarge | None = None
-    for candidate in _candidates(recipe, options, settings, shared):
+    for candidate in _candidates(model, recipe, options, settings, shared):
         if trials and _suffices(trials[0].ms / 1e3, candidate):
             break
         try:
@@ -90,18 +92,22 @@ def calibrate(
 
 
 def _candidates(
-    recipe: Recipe, options: StepOptions, settings: Settings, shared: bool
+    model: Model, recipe: Recipe, options: StepOptions, settings: Settings, shared: bool
 ) -> list[StepOptions]:
-    """One graph of the batch, whole and in micro-batches, then replicas.
-
-    These measure ranges of what is rounded to eight bits each for itself: such recipes have none.
-    """
+    """One graph of the batch, whole and in micro-batches, then replicas."""
     if not on_cpu(settings):
         return [options]
     whole = [replace(options, micro_batches=n) for n in _counts(options.batch)]
-    if shared or recipe.accumulate > 1 or recipe.quantize or recipe.precision:
+    if shared or not _can_win(model, recipe, options):
         return whole
     return whole + _replicas(options, threads_of(settings))
+
+
+def _can_win(model: Model, recipe: Recipe, options: StepOptions) -> bool:
+    """Whether replicas may: `bn` would exchange its means, and ranges of int8 would be of parts."""
+    count = sum(prod(p.shape) for p in model.tensors().values())
+    parts = recipe.accumulate > 1 or recipe.quantize or recipe.precision
+    return not parts and count < _MOST_WEIGHTS and not sees_whole_batch(model, options.frozen)
 
 
 def _suffices(seconds: float, candidate: StepOptions) -> bool:
