@@ -196,6 +196,8 @@ HABITS = {
     "add { relu } { id }": "branches stand in the same braces: `add { a | b }`",
     "conv 64\u00a03x3": "put a plain space in its place",
     "conv 8 3x3 bias=false": "write `nobias`",
+    "bn scale=False": "write `noscale`",
+    "bn scale=yes": "leave `scale` out: it is there without a word",
     "relu; train { augment flip=false }": "leave `flip` out",
     "pool 3 2": "a size is one word, `3x2`; a stride is `/2`",
     "PixelShuffle 2": "did you mean `pixelshuffle`?",

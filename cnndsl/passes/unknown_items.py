@@ -202,7 +202,7 @@ class Place:
     def _takes_nothing(self, key: str) -> bool:
         """Whether a bare word has no value behind it, as `flip` and `bn`."""
         follows = key in self.follow and not arguments(self.follow[key])
-        return follows or key in own_words(self.bindings)
+        return follows or not {key, f"no{key}"}.isdisjoint(own_words(self.bindings))
 
     def _as_words(self, item: ast.Key) -> Suggestion | None:
         """`bn=true`, `bias=False`, `dropout=0.5`, `mode=bilinear`, as they are written here."""
@@ -228,9 +228,11 @@ class Place:
 
     def _switched(self, item: ast.Key, word: str, truth: bool) -> Suggestion | None:
         """`bn=true` and `bias=False`."""
-        text = word if truth else f"no{word}"
-        if not truth and text not in own_words(self.bindings):
+        text, own = word if truth else f"no{word}", own_words(self.bindings)
+        if not truth and text not in own:
             return None
+        if truth and word not in own and f"no{word}" in own:  # the scale of `bn`
+            return Suggestion(f"leave `{word}` out: it is there without a word")
         if item.name.id == "use_bias":
             return Suggestion("write `bias` or `nobias`", text)
         return Suggestion(self._without_equals(text) if truth else f"write `{text}`", text)
