@@ -26,6 +26,7 @@ from cnndsl.cli import main
 from cnndsl.data.dataset import Dataset
 from cnndsl.data.formats.shapes import CLASSES, load
 from cnndsl.finetune import Freeze
+from cnndsl.lower.driver import Plan
 from cnndsl.lr_schedules import Plateau
 from cnndsl.optim import Adam, Sgd
 from cnndsl.recipe import Augment, Recipe, Views
@@ -78,9 +79,10 @@ def begin(tmp_path: Path, data: str) -> Iterator[Any]:
     begun = list[Trainer]()
 
     def start(
-        out: str, recipe: Recipe = RECIPE, text: str = SPEC, how: Any = run.start, **more: Any
-    ) -> Trainer:
-        settings = Settings(tmp_path / out, threads=1, micro_batches=1, progress="none")
+        out: str, recipe: Recipe = RECIPE, text: str = SPEC, how: Any = run.start,
+        threads: int = 1, micro_batches: int | None = 1, **more: Any,
+    ) -> Trainer:  # fmt: skip
+        settings = Settings(tmp_path / out, "cpu", threads, Plan(), micro_batches, progress="none")
         begun.append(how(parse(text).ir, replace(recipe, data=data), settings, **more))
         return begun[-1]
 
@@ -152,6 +154,24 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     for name in ("last", "best"):
         assert weights(tmp_path / "whole", name) == weights(tmp_path / "broken", name)
     assert rows(tmp_path / "whole") == rows(tmp_path / "broken")
+
+
+def test_an_interrupted_run_by_replicas_ends_as_if_it_had_not_been(
+    begin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "_SHORT", 0)
+    monkeypatch.setattr(calibration, "_STEADY", 1e9)
+    recipe, text = replace(RECIPE, batch=40, optimizer=Adam(), ema=0.9), SPEC.replace(" bn", "")
+    how = {"text": text, "threads": 2, "micro_batches": None}
+    begin("whole", recipe, **how).fit()
+    broken = begin("broken", recipe, callbacks=[Leave(3)], **how)
+    with pytest.raises(Interrupted):
+        broken.fit()
+    broken.folder.close()
+    again = begin("broken", recipe, **how | {"how": run.resume})
+    assert again.compiled.options.replicas == 2
+    again.fit()
+    assert weights(tmp_path / "whole") == weights(tmp_path / "broken")
 
 
 def test_calibration_tries_ways_and_leaves_no_trace(
