@@ -26,17 +26,23 @@ def recipe_of(optimizer):
     return Recipe(optimizer=rule)
 
 
-def calibrated_step(model, recipe, batch, threads):
-    """One step of ours, by the micro-batches and algorithms that `train` would take."""
+def calibrated(model, recipe, batch, threads):
+    """Our step, by the micro-batches and algorithms that `train` would take."""
     from cnndsl.backend.step import StepOptions, freezing
     from cnndsl.training.calibration import calibrate
-    from cnndsl.training.compiled import sample_feed
     from cnndsl.training.settings import Settings
     from cnndsl.weights.initial import initial_weights
 
     weights, settings = initial_weights(model), Settings(Path(), "cpu", threads)
     options = freezing(StepOptions(batch), model, recipe, weights)
-    compiled, _ = calibrate(model, recipe, options, weights, settings)
+    return calibrate(model, recipe, options, weights, settings)[0]
+
+
+def calibrated_step(model, recipe, batch, threads):
+    """One step of ours on random images."""
+    from cnndsl.training.compiled import sample_feed
+
+    compiled = calibrated(model, recipe, batch, threads)
     feed = sample_feed(compiled)
     return lambda: compiled.stepper.step(feed)
 
