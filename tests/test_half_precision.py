@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from stepping import Array, Arrays, Run, random_weights, step_of
-from test_steppers import NET, RUNS, Team, feed
+from test_steppers import NET, RUNS, feed, on_each
 
 import cnndsl
 from cnndsl.api import parse
@@ -163,7 +163,7 @@ def state_of(parts: int, precision: Precision, ranks: Any = None, **how: Any) ->
 def test_parts_and_ranks_skip_together(size: int, parts: int, sync: bool) -> None:
     """Some of eight steps overflow. With `sync_bn` the ranks exchange within a step, too."""
     rule = Precision("fp16", scale=2.0**20)
-    states = Team(size).run(lambda rank: state_of(parts, rule, rank, sync_bn=sync))
+    states = on_each(size, lambda rank: state_of(parts, rule, rank, sync_bn=sync))
     assert 0 < states[0][loss_scale.SKIPPED] < 8
     for name, array in states[0].items():
         assert np.isfinite(array).all(), name
