@@ -58,18 +58,23 @@ def feed(seed: int) -> dict[str, Any]:
     }
 
 
+def assert_steps_alike(cut: Compiled, whole: Compiled, rel: float) -> None:
+    """Loss, tally and state of six steps."""
+    for seed in range(6):
+        whole.stepper.step(feed(seed))
+        cut.stepper.step(feed(seed))
+        assert cut.stepper.loss == pytest.approx(whole.stepper.loss, rel=rel)
+        assert cut.stepper.tally == whole.stepper.tally
+        assert_same(state(cut), state(whole))
+    assert_same(*(c.step.from_packed(c.stepper.state_before()) for c in (cut, whole)))
+
+
 @pytest.mark.parametrize("parts", [2, 3, 12])
 @pytest.mark.parametrize("micro_batches", [1, 2])
 def test_accumulation_is_one_big_batch(parts: int, micro_batches: int) -> None:
     """Loss, tally and all of the state, with clip, penalty, momentum and moving mean."""
     whole, cut = compiled(), compiled(parts, micro_batches=micro_batches if parts < 12 else 1)
-    for seed in range(6):
-        whole.stepper.step(feed(seed))
-        cut.stepper.step(feed(seed))
-        assert cut.stepper.loss == pytest.approx(whole.stepper.loss, rel=1e-5)
-        assert cut.stepper.tally == whole.stepper.tally
-        assert_same(state(cut), state(whole))
-    assert_same(*(c.step.from_packed(c.stepper.state_before()) for c in (cut, whole)))
+    assert_steps_alike(cut, whole, rel=1e-5)
 
 
 def on_each(size: int, work: Callable[[TeamRank], Any]) -> list[Any]:
@@ -113,13 +118,7 @@ def test_replicas_are_one_big_batch(norm: str, more: dict[str, int]) -> None:
     text = NET.replace("BN ", norm)
     whole, cut = compiled(text=text), compiled(text=text, threads=4, **{"replicas": 4, **more})
     assert isinstance(cut.stepper, ReplicaStepper)
-    for seed in range(6):
-        whole.stepper.step(feed(seed))
-        cut.stepper.step(feed(seed))
-        assert cut.stepper.loss == pytest.approx(whole.stepper.loss, rel=1e-4)
-        assert cut.stepper.tally == whole.stepper.tally
-    assert_same(state(cut), state(whole))
-    assert_same(*(c.step.from_packed(c.stepper.state_before()) for c in (cut, whole)))
+    assert_steps_alike(cut, whole, rel=1e-4)
 
 
 def test_an_error_of_one_replica_is_told_and_none_waits() -> None:

@@ -61,8 +61,13 @@ class StepOptions:
 
     def told(self) -> str:
         """How a batch is cut, for the log."""
-        side = f" by {self.replicas} replicas side by side" if self.replicas > 1 else ""
-        return f"micro-batches of {self.micro_batch}{side}"
+        return blocking(self.micro_batch, self.replicas)
+
+
+def blocking(micro_batch: int, replicas: int) -> str:
+    """How a batch is cut, in words."""
+    side = f" by {replicas} replicas side by side" if replicas > 1 else ""
+    return f"micro-batches of {micro_batch}{side}"
 
 
 @dataclass(frozen=True)

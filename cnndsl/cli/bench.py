@@ -124,6 +124,7 @@ def _row(timing: "Timing", metrics: Sequence[str]) -> tuple[str, ...]:
 def _bench_spec(
     file: Path, settings: tuple[str, ...], options: dict[str, Any], as_json: bool, ranks: "Ranks"
 ) -> None:
+    from cnndsl.backend.step import blocking
     from cnndsl.learned import check_patterns
     from cnndsl.training.bench import bench
     from cnndsl.training.run_config import weights_of
@@ -145,10 +146,10 @@ def _bench_spec(
         click.echo(to_json(result, 2))
         return
     train, inference = result["train"], result["inference"]
-    side = f" by {train['replicas']} replicas side by side" if train["replicas"] > 1 else ""
+    cut = blocking(train["micro_batch"], train["replicas"])
     click.echo(
         f"training step of {batch}: {train['ms_per_step']:.2f} ms, "
-        f"{train['images_per_s']:,.0f} images/s, micro-batches of {train['micro_batch']}{side}"
+        f"{train['images_per_s']:,.0f} images/s, {cut}"
     )
     click.echo(f"inference of {batch}: {inference['ms_per_batch']:.2f} ms, "
                f"{inference['images_per_s']:,.0f} images/s")  # fmt: skip

@@ -13,7 +13,7 @@ from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Ranks
 from cnndsl.source import UserError
-from cnndsl.training.compiled import Compiled, compile_step, on_cpu, sample_feed, threads_of
+from cnndsl.training.compiled import Compiled, compile_step, on_cpu, sample_feed
 from cnndsl.training.memory import TooLarge
 from cnndsl.training.settings import Settings
 from cnndsl.weights.base import Weights
@@ -100,7 +100,7 @@ def _candidates(
     whole = [replace(options, micro_batches=n) for n in _counts(options.batch)]
     if shared or not _can_win(model, recipe, options):
         return whole
-    return whole + _replicas(options, threads_of(settings))
+    return whole + _replicas(options, settings.thread_count)
 
 
 def _can_win(model: Model, recipe: Recipe, options: StepOptions) -> bool:

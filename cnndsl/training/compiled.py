@@ -1,6 +1,6 @@
 """A model ready to train: its step graph and its stepper."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnndsl.graph.tape import Tape
 from cnndsl.ir import Model
 from cnndsl.recipe import Recipe
 from cnndsl.runtime.ranks import Alone, Ranks
-from cnndsl.runtime.session import CPU, cores, providers
+from cnndsl.runtime.session import CPU, providers
 from cnndsl.runtime.steppers.base import Arrays, Stepper
 from cnndsl.runtime.steppers.fused import FusedStepper
 from cnndsl.runtime.steppers.replicas import ReplicaStepper
@@ -88,16 +88,16 @@ def compile_step(
         raise UserError(
             f"{option('cuda-graph', True)} is for CUDA, and this run is on the CPU: leave it out"
         )
-    if not cpu:
-        options = replace(options, plan=replace(options.plan, device="cuda"))
     if cpu:
         check_activations(model, options)
-    if recipe.accumulate > 1 or (ranks is not None and ranks.size > 1):
-        options = replace(options, replicas=1)
-        return _split(model, recipe, options, weights, settings, ranks or Alone())
-    if 1 < options.replicas <= threads_of(settings):
+    else:
+        options = replace(options, replicas=1, plan=replace(options.plan, device="cuda"))
+    shared = recipe.accumulate > 1 or (ranks is not None and ranks.size > 1)
+    if not shared and 1 < options.replicas <= settings.thread_count:
         return _replicated(model, recipe, options, weights, settings)
     options = replace(options, replicas=1)
+    if shared:
+        return _split(model, recipe, options, weights, settings, ranks or Alone())
     step = training_step(model, recipe, options)
     if cpu:
         check_step(model, step, options, weights)
@@ -115,8 +115,9 @@ def _split(
         raise UserError("a batch in parts is computed on the CPU: give --device cpu")
     if settings.sync_bn:
         options = replace(options, plan=replace(options.plan, ranks=ranks.size))
-    step, stepper_of = _parts(model, recipe, options, weights)
-    return Compiled(step, stepper_of(recipe.accumulate, settings.threads, ranks), options)
+    parts, threads = recipe.accumulate, settings.threads
+    step, (stepper,) = _steppers(model, recipe, options, weights, [ranks], parts, threads)
+    return Compiled(step, stepper, options)
 
 
 def _replicated(
@@ -126,32 +127,25 @@ def _replicated(
     size = options.replicas
     share, plan = options.batch // size, replace(options.plan, ranks=size)
     part = replace(options, batch=share, replicas=1, plan=plan)
-    step, stepper_of = _parts(model, recipe, part, weights)
-    ranks, threads = team(size), threads_of(settings) // size
-    replicas = [stepper_of(1, threads, rank) for rank in ranks]
+    ranks, threads = team(size), settings.thread_count // size
+    step, replicas = _steppers(model, recipe, part, weights, ranks, 1, threads)
     return Compiled(step, ReplicaStepper(replicas, ranks), options)
 
 
-def _parts(
-    model: Model, recipe: Recipe, options: StepOptions, weights: Weights
-) -> tuple[Step, Callable[[int, int | None, Ranks], SplitStepper]]:
-    """The step of a part, and what opens its sessions: for so many parts, threads and ranks."""
+def _steppers(
+    model: Model, recipe: Recipe, options: StepOptions, weights: Weights, ranks: Sequence[Ranks],
+    parts: int, threads: int | None,
+) -> tuple[Step, list[SplitStepper]]:  # fmt: skip
+    """The step of a part of a batch, and its sessions for each of these ranks."""
     step, apply = split_step(model, recipe, options)
     check_step(model, step, options, weights)
     gradient = [SegmentGraph(_serialised(s.tape, model), s.means) for s in cut(step.tape)]
     state, update = step.initial_state(weights), _serialised(apply, model)
-    return step, lambda parts, threads, ranks: SplitStepper(
-        gradient, update, state, parts, threads, ranks
-    )
+    return step, [SplitStepper(gradient, update, state, parts, threads, rank) for rank in ranks]
 
 
 def _serialised(tape: Tape, model: Model) -> bytes:
     return export(tape, model.name, OPSET).SerializeToString()
-
-
-def threads_of(settings: Settings) -> int:
-    """How many compute: those of the settings, or one a core."""
-    return settings.threads or len(cores())
 
 
 def on_cpu(settings: Settings) -> bool:

@@ -1,6 +1,5 @@
 """The worst mistakes of weights, with heat maps of what they rest on: `cnndsl eval --why`."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def worst_mistakes(opened: Opened, folder: Path) -> list[Mistake]:
     explainer = open_predictor(graph, evaluator.device, evaluator.threads)
     for old in folder.glob("[0-9][0-9].why.png"):
         old.unlink()
-    found = list(_sorted(opened))[:MOST]
+    found = _worst(opened)
     files = [folder / f"{i:02}.why.png" for i in range(1, len(found) + 1)]
     return [
         Mistake(str(file), *told, empty=_drawn_empty(opened, explainer, told[0], file))
@@ -47,16 +46,19 @@ def _deployed(opened: Opened) -> Options:
     return replace(options, info=replace(options.info, task=opened.task))
 
 
-def _sorted(opened: Opened) -> Iterator[tuple[int, str, str, float]]:
-    """Number, answer, truth and loss of each mistake, the largest loss first."""
+def _worst(opened: Opened) -> list[tuple[int, str, str, float]]:
+    """Number, answer, truth and loss of the mistakes, the largest loss first, at most `MOST`."""
     test, names, task = opened.data.test, opened.data.names, opened.task
     evaluator, tensors = opened.evaluator, opened.weights.tensors
-    losses = evaluator.losses(evaluator.outputs(tensors, test.x), test.y)
-    answers = task.answers(evaluator.outputs(tensors, test.x, _deployed(opened)), names, 1)
-    truths = task.truths(test.y, names)
-    for i in map(int, np.argsort(-losses, kind="stable")):
-        if not task.is_right(answers[i], truths[i]):
-            yield i, answers[i].text or "-", truths[i], float(losses[i])
+    outputs, truths = evaluator.outputs(tensors, test.x), task.truths(test.y, names)
+    losses, answers = evaluator.losses(outputs, test.y), task.answers(outputs, names, 1)
+    order = map(int, np.argsort(-losses, kind="stable"))
+    worst = [i for i in order if not task.is_right(answers[i], truths[i])][:MOST]
+    if not worst:
+        return []
+    deployed = evaluator.outputs(tensors, test.x[worst], _deployed(opened))
+    said = [answer.text or "-" for answer in task.answers(deployed, names, 1)]
+    return [(i, text, truths[i], float(losses[i])) for i, text in zip(worst, said, strict=True)]
 
 
 def _drawn_empty(opened: Opened, explainer: Predictor, number: int, file: Path) -> bool:

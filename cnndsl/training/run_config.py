@@ -100,7 +100,9 @@ class RunConfig:
     def settings(self, out: Path | None, recipe: Recipe, ranks: int = 1, **shown: Any) -> Settings:
         """Where and how to compute; `shown` are settings beside those of this record."""
         part = part_size(recipe, ranks)
-        size = self.micro_batch and min(self.micro_batch, part if ranks > 1 else self.micro_batch)
+        size = self.micro_batch
+        if size and ranks > 1:
+            size = min(size, part)
         count = size and micro_batches(part, size)
         within = interval(self.checkpoint_every)
         return Settings(

@@ -8,7 +8,7 @@ from cnndsl.data.arrays import Arrays
 from cnndsl.data.decoding import Reading
 from cnndsl.data.progress import check_display
 from cnndsl.lower.driver import Plan
-from cnndsl.runtime.session import check_device
+from cnndsl.runtime.session import check_device, cores
 from cnndsl.training.interval import Interval
 
 
@@ -34,6 +34,11 @@ class Settings:
     arrays: Arrays | None = None  # the data, where they are arrays in Python
     cuda_graph: bool = False  # whether CUDA plays back what the first steps launch
     draws: bool = True  # pictures of curves, images and mistakes, and what the recipe exports
+
+    @property
+    def thread_count(self) -> int:
+        """How many CPU threads compute: as many as are given, or one a core."""
+        return self.threads or len(cores())
 
     @property
     def reading(self) -> Reading:
